@@ -1,0 +1,39 @@
+# make demo | make test | make check    (VENV=… puts the environment elsewhere)
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed-$(shell cksum < setup.cfg | cut -d' ' -f1)
+
+.DEFAULT_GOAL := demo
+.PHONY: demo test check ready clean
+
+demo: ready
+	$(BIN)/python run_benchmark.py
+
+test: ready
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Types are checked as a user's type checker sees them: on the wheel, not on the folders.
+check: ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT \
+	&& $(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$$site" . \
+	&& $(BIN)/python -m pip install --quiet --no-deps --target "$$site/lib" "$$site"/*.whl \
+	&& MYPYPATH="$$site/lib" $(BIN)/mypy --config-file setup.cfg -p lowlabel
+
+# An editable install belongs to one clone: an environment that several share is pointed at this one.
+ready: $(INSTALLED)
+	@test "$$(cat $(VENV)/.clone 2>/dev/null)" = "$(CURDIR)" || { \
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+	&& echo "$(CURDIR)" > $(VENV)/.clone; }
+
+$(INSTALLED): setup.cfg
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77" wheel
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test,dev]"
+	rm -f $(VENV)/.installed-* $(VENV)/.clone
+	touch $@
+
+clean:
+	rm -rf .venv build dist src/*.egg-info
