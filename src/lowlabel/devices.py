@@ -1,0 +1,78 @@
+"""Which processor the arithmetic runs on, and how its memory behaves."""
+
+import ctypes
+import resource
+import sys
+from typing import TYPE_CHECKING
+
+from lowlabel.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
+    """The torch device that a name stands for; "auto" is a GPU when there is one.
+
+    Raises:
+        InputError: If the name is no device, or one that this machine does not have.
+    """
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(0, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"device {str(device)!r} cannot be used here: {reason}", "Use --device auto or cpu."
+        ) from error
+    return resolved
+
+
+def describe_device(device: "torch.device") -> str:
+    """The device's name for a record, such as "NVIDIA H100 80GB HBM3" or "cpu (2 threads)"."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({torch.get_num_threads()} threads)"
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to reuse large freed blocks and not to hand them back to the kernel each time.
+
+    Activations of tens of megabytes are otherwise mapped and unmapped at every layer, and page
+    faults take most of a forward pass on a CPU. Elsewhere than on glibc this does nothing.
+    `release_freed_memory` gives the memory back at the end of a stage.
+    """
+    libc = _glibc()
+    if libc is None:
+        return
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_TOP_PAD, 64 * 2**20)
+
+
+def release_freed_memory() -> None:
+    """Hands freed memory back to the kernel (glibc only)."""
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size of this process so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "mallopt") and hasattr(libc, "malloc_trim") else None

@@ -1,0 +1,48 @@
+"""Progress of long work: a bar with a rate on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def progress_bar(title: str, unit: str) -> Iterator[Progress]:
+    """Gives a callback that is told (done, total) and shows it on standard error.
+
+    Args:
+        title: What is being done.
+        unit: What is counted: "img", "task".
+    """
+    if sys.stderr.isatty():
+        with tqdm(desc=title, unit=unit, leave=False, dynamic_ncols=True) as bar:
+
+            def draw(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield draw
+    else:
+        yield _line_logger(title, unit)
+
+
+def _line_logger(title: str, unit: str) -> Progress:
+    started = last = time.monotonic()
+    first: int | None = None
+
+    def log(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = done if first is None else first
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            rate = (done - first) / (now - started)
+            print(f"{title}: {done:,}/{total:,} {unit}, {rate:,.0f}/s", file=sys.stderr, flush=True)
+
+    return log
