@@ -1,0 +1,108 @@
+"""Unpacking of zip and tar archives that never writes outside the folder it is given."""
+
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
+
+from lowlabel.datasets.base import Progress
+from lowlabel.errors import DataError
+
+Member = TypeVar("Member")
+
+
+def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
+    """Unpacks `archive` (zip, tar, tar.gz, tar.bz2, tar.xz) into `folder`.
+
+    Every member is looked at before the first is written; checksums are verified on the way.
+
+    Args:
+        archive: The file.
+        folder: An existing folder.
+        progress: Called with (members done, members in all).
+
+    Raises:
+        DataError: If the file is missing, is no archive, is damaged or truncated, has a member
+            that would land outside `folder` (an absolute path, `..`, a link), or if the disk
+            is too small.
+    """
+    if not archive.is_file():
+        raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
+    try:
+        if zipfile.is_zipfile(archive):
+            _unpack_zip(archive, folder, progress)
+        elif tarfile.is_tarfile(archive):
+            _unpack_tar(archive, folder, progress)
+        else:
+            raise DataError(
+                f"{archive} is no zip or tar archive, or was cut off",
+                "Fetch it again and compare its size with the origin's.",
+            )
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
+        raise DataError(
+            f"{archive} is damaged, truncated or encrypted: {error}",
+            "Fetch it again; nothing was kept of what was unpacked.",
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"cannot unpack {archive} into {folder}: {error.strerror or error}"
+        ) from error
+
+
+def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        members = opened.infolist()
+        for member in members:
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise _unsafe(archive, member.filename, "is a link")
+            _check_name(archive, member.filename)
+        _check_space(archive, folder, sum(member.file_size for member in members))
+        for member in _counted(members, progress):
+            opened.extract(member, folder)
+
+
+def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
+    with tarfile.open(archive) as opened:
+        members = opened.getmembers()
+        for member in members:
+            if not (member.isfile() or member.isdir()):
+                raise _unsafe(archive, member.name, "is a link or a device")
+            _check_name(archive, member.name)
+        _check_space(archive, folder, sum(member.size for member in members))
+        for member in _counted(members, progress):
+            opened.extract(member, folder, filter="data")
+
+
+def _check_name(archive: Path, name: str) -> None:
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if posix.is_absolute() or windows.drive or ".." in posix.parts or ".." in windows.parts:
+        raise _unsafe(archive, name, "would be written outside the folder")
+
+
+def _unsafe(archive: Path, member: str, why: str) -> DataError:
+    return DataError(
+        f"{archive} is not safe to unpack: its member {member!r} {why}",
+        "Nothing was unpacked. Take the archive from its origin.",
+    )
+
+
+def _check_space(archive: Path, folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{archive} unpacks to {needed / 2**20:,.0f} MiB but {folder} has "
+            f"{free / 2**20:,.0f} MiB free",
+            f"Make room, or set LOWLABEL_HOME to another disk (now {os.fspath(folder)}).",
+        )
+
+
+def _counted(members: Sequence[Member], progress: Progress | None) -> Iterator[Member]:
+    for done, member in enumerate(members, start=1):
+        yield member
+        if progress:
+            progress(done, len(members))

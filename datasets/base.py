@@ -1,0 +1,157 @@
+"""The types of this package: an immutable image set, and a data set's declaration."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError, UnknownNameError
+from lowlabel.progress import Progress
+
+
+class LabelledPath(NamedTuple):
+    """One image of a listing: its path relative to the data set's root, and its class."""
+
+    path: str
+    class_name: str
+
+
+class Counts(NamedTuple):
+    """How many images and classes a part has."""
+
+    images: int
+    classes: int
+
+    def __str__(self) -> str:
+        return f"{self.images:,} images of {self.classes:,} classes"
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of one part of a data set, in a fixed order.
+
+    Attributes:
+        dataset: Name of the data set, with its scheme: "cub:closerlook".
+        part: "base", "val", "novel", "train" or "test".
+        root: The folder that `paths` are relative to.
+        paths: N paths with forward slashes.
+        labels: int64 [N], indices into `class_names`.
+        class_names: The classes' names, sorted.
+    """
+
+    dataset: str
+    part: str
+    root: Path
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def from_listing(
+        cls, dataset: str, part: str, root: Path, listing: Sequence[LabelledPath]
+    ) -> "ImageSet":
+        """Builds the set from a listing, with classes numbered in the order of their names."""
+        names = tuple(sorted({item.class_name for item in listing}))
+        index = {name: label for label, name in enumerate(names)}
+        labels = np.array([index[item.class_name] for item in listing], dtype=np.int64)
+        labels.setflags(write=False)
+        return cls(dataset, part, root, tuple(item.path for item in listing), labels, names)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def counts(self) -> Counts:
+        """Images and classes."""
+        return Counts(len(self.paths), len(self.class_names))
+
+    @cached_property
+    def manifest_sha256(self) -> str:
+        """Hash of every image's name, class and size in bytes: changed images change it."""
+        digest = hashlib.sha256()
+        for path, label in zip(self.paths, self.labels, strict=True):
+            size = self._size(path)
+            digest.update(f"{path}\0{self.class_names[label]}\0{size}\n".encode())
+        return digest.hexdigest()
+
+    def _size(self, path: str) -> int:
+        try:
+            return (self.root / path).stat().st_size
+        except OSError as error:
+            raise DataError(
+                f"{self.dataset} lists {path}, which is not under {self.root}",
+                "Prepare the data set again from a whole archive.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One named way to divide a data set. Results under two schemes never mix.
+
+    Attributes:
+        name: The name in `DATASET:SCHEME`.
+        parts: The parts in order: the first is learnt from, the last is evaluated.
+        read: Gives the images of one part, from the data set's root and the part's name.
+        expected: The full set's counts by part; empty where any count is right.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    read: Callable[[Path, str], list[LabelledPath]]
+    expected: Mapping[str, Counts] = field(default_factory=dict)
+
+    @property
+    def evaluated(self) -> str:
+        """The part that scores are taken on."""
+        return self.parts[-1]
+
+    @property
+    def learnt(self) -> str | None:
+        """The part that methods may learn from; None where there is only one part."""
+        return self.parts[0] if len(self.parts) > 1 else None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set's declaration: what it is, where it comes from, how it is divided.
+
+    Attributes:
+        name: The name on the command line.
+        title: The name in tables.
+        licence: The terms of use.
+        source: Authors, venue and home page.
+        obtain: How a user comes by the archive.
+        marker: A path that the root folder holds; it finds the root in an unpacked archive.
+        schemes: The ways to divide it.
+        default_schemes: The scheme that a suite takes when none is named.
+        make: Writes the data into an empty folder, for a data set that needs no archive.
+        version: Of made data: another version is another folder.
+    """
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    obtain: str
+    marker: str
+    schemes: tuple[Scheme, ...]
+    default_schemes: Mapping[str, str]
+    make: Callable[[Path, Progress | None], None] | None = None
+    version: int = 0
+
+    @property
+    def folder_name(self) -> str:
+        """The prepared folder's name in the suite's home."""
+        return f"{self.name}-v{self.version}" if self.version else self.name
+
+    def scheme(self, name: str) -> Scheme:
+        """The scheme of a name; an unknown one is an `UnknownNameError`."""
+        by_name = {scheme.name: scheme for scheme in self.schemes}
+        if name not in by_name:
+            raise UnknownNameError(f"division of {self.name}", name, by_name)
+        return by_name[name]

@@ -1,0 +1,114 @@
+"""From a name on the command line to a data set on the disk."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lowlabel.datasets.base import Dataset, ImageSet, Progress, Scheme
+from lowlabel.datasets.cifar_fs import CIFAR_FS
+from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
+from lowlabel.datasets.cub import CUB
+from lowlabel.datasets.demo import DEMO
+from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.prepare import make, prepared_folder, read_card
+from lowlabel.errors import DataError
+from lowlabel.registry import Registry
+
+DATASETS: Registry[Dataset] = Registry("data set")
+for _dataset in (DEMO, CIFAR_FS, CUB):
+    DATASETS.add(_dataset.name, _dataset)
+
+
+@dataclass(frozen=True)
+class OpenDataset:
+    """A data set that lies on the disk, under one of its schemes.
+
+    Attributes:
+        dataset: The declaration.
+        scheme: How it is divided.
+        root: The folder with the images.
+        title: The honest name for tables.
+        allow_partial: Whether other counts than the full set's are accepted.
+    """
+
+    dataset: Dataset
+    scheme: Scheme
+    root: Path
+    title: str
+    allow_partial: bool
+    _parts: dict[str, ImageSet] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name with its scheme, as "cub:closerlook"."""
+        return f"{self.dataset.name}:{self.scheme.name}"
+
+    def load(self, part: str) -> ImageSet:
+        """Lists a part.
+
+        Raises:
+            DataError: If its counts are not the full set's and `allow_partial` is false.
+        """
+        if part not in self._parts:
+            images = load_part(self.dataset, self.scheme, self.root, part)
+            partial = difference(self.scheme, images)
+            if partial and not self.allow_partial:
+                raise partial_error(self.name, [partial])
+            self._parts[part] = images
+        return self._parts[part]
+
+    def partial(self, part: str) -> Partial | None:
+        """How a part differs from the full set's, if it does."""
+        return difference(self.scheme, self.load(part))
+
+
+def find_dataset(spec: str) -> tuple[Dataset, str | None]:
+    """Reads `NAME`, `NAME:SCHEME` or `folder:PATH`.
+
+    Returns:
+        The declaration, and the scheme's name where one was given.
+
+    Raises:
+        UnknownNameError: If there is no such data set or scheme.
+        DataError: If `folder:PATH` is not a folder.
+    """
+    name, _, rest = spec.partition(":")
+    if name == "folder":
+        return folder_dataset(Path(rest).expanduser()), None
+    dataset = DATASETS[name]
+    return dataset, dataset.scheme(rest).name if rest else None
+
+
+def open_dataset(
+    spec: str, suite: str, *, allow_partial: bool = False, progress: Progress | None = None
+) -> OpenDataset:
+    """Finds a data set on the disk, or makes the one that the suite makes itself.
+
+    Args:
+        spec: As for `find_dataset`.
+        suite: "fewshot" or "retrieval": whose default scheme to take.
+        allow_partial: Accept other counts than the full set's.
+        progress: Called with (images done, images in all) while data are made.
+
+    Raises:
+        UnknownNameError: If the name is not known.
+        DataError: If the data set is not there, with the command that prepares it.
+    """
+    dataset, scheme_name = find_dataset(spec)
+    scheme = dataset.scheme(scheme_name or dataset.default_schemes[suite])
+    if not dataset.marker:
+        return OpenDataset(dataset, scheme, Path(dataset.source), dataset.title, allow_partial)
+    make(dataset, progress)
+    folder = prepared_folder(dataset)
+    if not folder.is_dir():
+        raise DataError(
+            f"{dataset.title} is not prepared: there is no folder {folder}",
+            f"Get {dataset.obtain}; then: lowlabel prepare {dataset.name} --archive FILE",
+        )
+    card = read_card(dataset)
+    title = card.title if card else dataset.title
+    return OpenDataset(dataset, scheme, find_root(dataset, folder), title, allow_partial)
+
+
+def is_present(dataset: Dataset) -> bool:
+    """Whether the data set can be opened without an archive."""
+    return dataset.make is not None or prepared_folder(dataset).is_dir()

@@ -1,0 +1,45 @@
+"""CIFAR-FS: CIFAR-100 divided for few-shot learning by Bertinetto et al., ICLR 2019.
+
+arXiv:1805.08136. 64 base, 16 validation and 20 novel classes of 600 images of 32×32 pixels.
+"""
+
+from pathlib import Path
+
+from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.folder import class_folders
+from lowlabel.errors import DataError
+
+_LISTS = {"base": "train", "val": "val", "novel": "test"}
+
+
+def _read(root: Path, part: str) -> list[LabelledPath]:
+    listing = root / "splits" / "bertinetto" / f"{_LISTS[part]}.txt"
+    classes = set(listing.read_text().split())
+    images = [item for item in class_folders(root, "data") if item.class_name in classes]
+    missing = classes - {item.class_name for item in images}
+    if missing:
+        raise DataError(
+            f"{len(missing)} classes of {listing} have no images under {root / 'data'}: "
+            + ", ".join(sorted(missing)[:5]),
+            "Prepare the data set again from a whole archive.",
+        )
+    return images
+
+
+CIFAR_FS = Dataset(
+    name="cifar-fs",
+    title="CIFAR-FS",
+    licence="none stated (research use; drawn from 80 Million Tiny Images)",
+    source="Bertinetto et al., ICLR 2019, arXiv:1805.08136; Krizhevsky 2009",
+    obtain="cifar100.zip, linked from https://github.com/bertinetto/r2d2",
+    marker="splits/bertinetto/test.txt",
+    schemes=(
+        Scheme(
+            "bertinetto",
+            ("base", "val", "novel"),
+            _read,
+            {"base": Counts(38_400, 64), "val": Counts(9_600, 16), "novel": Counts(12_000, 20)},
+        ),
+    ),
+    default_schemes={"fewshot": "bertinetto", "retrieval": "bertinetto"},
+)

@@ -1,0 +1,74 @@
+"""Whether what lies on the disk is the full data set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lowlabel.datasets.base import Counts, Dataset, ImageSet, Scheme
+from lowlabel.errors import DataError
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Counts that differ from the full set's."""
+
+    part: str
+    found: Counts
+    expected: Counts
+
+    def __str__(self) -> str:
+        return f"{self.part}: found {self.found}, the full set has {self.expected}"
+
+
+def find_root(dataset: Dataset, folder: Path) -> Path:
+    """The folder under `folder` (at most two levels down) that holds the data set's marker.
+
+    Raises:
+        DataError: If there is none.
+    """
+    levels = (folder, *folder.glob("*"), *folder.glob("*/*"))
+    for candidate in levels:
+        if (candidate / dataset.marker).exists():
+            return candidate
+    raise DataError(
+        f"{folder} does not hold {dataset.title}: no {dataset.marker} in it or two levels down",
+        f"Expected the published layout: {dataset.obtain}.",
+    )
+
+
+def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageSet:
+    """Lists one part of a data set; an empty part is a `DataError`."""
+    listing = scheme.read(root, part)
+    if not listing:
+        raise DataError(
+            f"the {part} part of {dataset.name}:{scheme.name} has no images under {root}",
+            "Prepare the data set again from a whole archive.",
+        )
+    name = f"{dataset.name}:{scheme.name}"
+    return ImageSet.from_listing(name, part, root, listing)
+
+
+def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
+    """How the counts of a loaded part differ from the full set's, if they do."""
+    expected = scheme.expected.get(images.part)
+    if expected is None or images.counts == expected:
+        return None
+    return Partial(images.part, images.counts, expected)
+
+
+def check_counts(dataset: Dataset, scheme: Scheme, root: Path, *, allow_partial: bool) -> None:
+    """Raises a `DataError` with both counts of every part that is not the full set's."""
+    if allow_partial:
+        return
+    parts = (load_part(dataset, scheme, root, part) for part in scheme.parts)
+    differing = [found for images in parts if (found := difference(scheme, images))]
+    if differing:
+        raise partial_error(f"{dataset.name}:{scheme.name}", differing)
+
+
+def partial_error(name: str, differing: list[Partial]) -> DataError:
+    """The error for counts that differ, one line a part."""
+    lines = "\n".join(f"  {partial}" for partial in differing)
+    return DataError(
+        f"{name} is not the full data set:\n{lines}",
+        "Add --allow-partial to go on; results will carry both counts.",
+    )

@@ -1,0 +1,121 @@
+"""From an archive that the user has to a checked folder in the suite's home."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from lowlabel.datasets.archives import unpack
+from lowlabel.datasets.base import Dataset, Progress
+from lowlabel.datasets.counts import check_counts, find_root
+from lowlabel.errors import DataError
+from lowlabel.paths import atomic_write, datasets_dir, writable_dir
+
+CARD = "lowlabel.json"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands beside a prepared data set.
+
+    Attributes:
+        title: The honest name of what was prepared; a subset is not called by the full set's name.
+        archive: The archive's file name.
+        archive_sha256: Its hash.
+    """
+
+    title: str
+    archive: str
+    archive_sha256: str
+
+
+def prepared_folder(dataset: Dataset) -> Path:
+    """Where a prepared data set lies, whether it is there or not."""
+    return datasets_dir() / dataset.folder_name
+
+
+def read_card(dataset: Dataset) -> Card | None:
+    """The card of a prepared data set; None for one that was put there by hand."""
+    path = prepared_folder(dataset) / CARD
+    if not path.is_file():
+        return None
+    try:
+        return Card(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged: {error}", "Prepare the data set again.") from error
+
+
+def prepare(
+    dataset: Dataset,
+    archive: Path,
+    *,
+    title: str | None = None,
+    allow_partial: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Unpacks and checks an archive; the prepared folder appears whole or not at all.
+
+    Args:
+        dataset: The data set that the archive holds.
+        archive: A zip or tar file in the data set's published layout.
+        title: The name in tables; defaults to the data set's own.
+        allow_partial: Accept other counts than the full set's.
+        progress: Called with (members done, members in all).
+
+    Returns:
+        The prepared folder.
+
+    Raises:
+        DataError: If the archive is unsafe, damaged, of another layout, or of other counts.
+    """
+    if dataset.make is not None:
+        raise DataError(f"{dataset.name} needs no archive: the suite makes it when it is used.")
+    with _staged(prepared_folder(dataset)) as staging:
+        unpack(archive, staging, progress)
+        root = find_root(dataset, staging)
+        for scheme in dataset.schemes:
+            check_counts(dataset, scheme, root, allow_partial=allow_partial)
+        card = Card(title or dataset.title, archive.name, _sha256(archive))
+        with atomic_write(staging / CARD) as path:
+            path.write_text(json.dumps(asdict(card), indent=2) + "\n")
+    return prepared_folder(dataset)
+
+
+def make(dataset: Dataset, progress: Progress | None = None) -> Path:
+    """Writes a data set that the suite makes itself, unless it is there already."""
+    folder = prepared_folder(dataset)
+    if dataset.make is None or folder.is_dir():
+        return folder
+    with _staged(folder) as staging:
+        if not folder.is_dir():  # another process may have made it meanwhile
+            dataset.make(staging, progress)
+    return folder
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder that becomes `folder` if the block fills it and ends well."""
+    writable_dir(folder.parent)
+    staging = folder.with_name(f".{folder.name}.partial")
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        try:
+            yield staging
+            if any(staging.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)
+                staging.replace(folder)
+        except OSError as error:
+            raise DataError(f"cannot write {folder}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,41 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a home of its own."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("LOWLABEL_HOME", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real archives that `LOWLABEL_DATA` names."""
+    configured = os.environ.get("LOWLABEL_DATA")
+    if not configured:
+        pytest.skip("LOWLABEL_DATA does not point to the real archives")
+    return Path(configured).resolve()
+
+
+@pytest.fixture
+def image_folder(tmp_path: Path) -> Path:
+    """`base/val/novel` sub-folders of 3 + 2 + 3 classes with 6 coloured noise images each."""
+    random = np.random.default_rng(0)
+    root = tmp_path / "images"
+    for part, classes in (("base", 3), ("val", 2), ("novel", 3)):
+        for number in range(classes):
+            folder = root / part / f"{part}{number}"
+            folder.mkdir(parents=True)
+            colour = random.integers(0, 256, 3)
+            for index in range(6):
+                noise = random.integers(-40, 40, (20, 24, 3))
+                pixels = np.clip(colour + noise, 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{index}.png")
+    return root
