@@ -1,0 +1,66 @@
+"""Short names of pretrained models, with the preprocessing that their authors evaluate with.
+
+timm's resolved preprocessing is taken as it is but where it departs from the authors' own: DINO
+and DINOv2 are evaluated on Resize(256) → CenterCrop(224), while timm gives a crop fraction of 0.9
+and, for DINOv2, the 518 px of its last training phase.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Alias:
+    """A pretrained model of timm.
+
+    Attributes:
+        timm_name: The name in timm, with its tag.
+        about: Training method and data.
+        pooling: The pooling that its authors use; None for the model's own.
+        resolution: Side in pixels; None for timm's.
+        crop_fraction: Crop over resized side; None for timm's.
+    """
+
+    timm_name: str
+    about: str
+    pooling: str | None = None
+    resolution: int | None = None
+    crop_fraction: float | None = None
+
+
+def _dino(name: str) -> Alias:
+    about = "DINO (Caron et al., ICCV 2021), ImageNet-1k without labels"
+    return Alias(f"vit_{name}_224.dino", about, "cls", crop_fraction=0.875)
+
+
+def _dinov2(name: str) -> Alias:
+    about = "DINOv2 (Oquab et al., arXiv:2304.07193), LVD-142M without labels"
+    return Alias(f"vit_{name}_dinov2.lvd142m", about, "cls", 224, 0.875)
+
+
+def _dinov3(name: str) -> Alias:
+    about = "DINOv3 (Siméoni et al., arXiv:2508.10104), LVD-1689M without labels"
+    return Alias(f"vit_{name}_patch16_dinov3.lvd1689m", about, "cls")
+
+
+ALIASES: dict[str, Alias] = {
+    "dino_vits16": _dino("small_patch16"),
+    "dino_vits8": _dino("small_patch8"),
+    "dino_vitb16": _dino("base_patch16"),
+    "dino_vitb8": _dino("base_patch8"),
+    "dinov2_vits14": _dinov2("small_patch14"),
+    "dinov2_vitb14": _dinov2("base_patch14"),
+    "dinov2_vitl14": _dinov2("large_patch14"),
+    "dinov2_vitg14": _dinov2("giant_patch14"),
+    "dinov2_vits14_reg": _dinov2("small_patch14_reg4"),
+    "dinov2_vitb14_reg": _dinov2("base_patch14_reg4"),
+    "dinov2_vitl14_reg": _dinov2("large_patch14_reg4"),
+    "dinov2_vitg14_reg": _dinov2("giant_patch14_reg4"),
+    "dinov3_vits16": _dinov3("small"),
+    "dinov3_vits16plus": _dinov3("small_plus"),
+    "dinov3_vitb16": _dinov3("base"),
+    "dinov3_vitl16": _dinov3("large"),
+    "dinov3_vith16plus": _dinov3("huge_plus"),
+    "dinov3_vit7b16": _dinov3("7b"),
+    "deit_small": Alias("deit_small_patch16_224.fb_in1k", "DeiT-S, supervised on ImageNet-1k"),
+    "resnet50": Alias("resnet50.tv_in1k", "ResNet-50, supervised on ImageNet-1k"),
+}

@@ -1,0 +1,138 @@
+"""`load_backbone`: from a name on the command line to a model that embeds images."""
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lowlabel.devices import resolve_device
+from lowlabel.errors import InputError
+from lowlabel.features.encoders import Encoder
+from lowlabel.features.pooling import check_pooling, pool
+from lowlabel.features.sources import Source, open_source
+from lowlabel.features.transforms import ImageTransform
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A frozen model with its preprocessing.
+
+    Attributes:
+        name: The short name for tables.
+        spec: What it was loaded from, without folders: equal specs and weights are equal models.
+        encoder: The network, in evaluation mode on `device`.
+        transform: From an image file to its input.
+        pooling: "cls", "mean", "gem", two joined by "+", or "head" for the model's own.
+        dtype: "float32", "bfloat16" or "float16": what the network computes in.
+        weights_sha256: Hash of every parameter and buffer.
+        device: Where it runs.
+    """
+
+    name: str
+    spec: str
+    encoder: Encoder
+    transform: ImageTransform
+    pooling: str
+    dtype: str
+    weights_sha256: str
+    device: torch.device
+
+    @torch.inference_mode()
+    def embed(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embeds decoded images.
+
+        Args:
+            pixels: uint8 [B, H, W, 3], as `transform.read` gives them, on any device.
+
+        Returns:
+            float32 [B, D] on the backbone's device.
+        """
+        images = self.transform.normalise(
+            pixels.to(self.device, non_blocking=True), DTYPES[self.dtype]
+        )
+        if is_convolutional(self.encoder):
+            images = images.contiguous(memory_format=torch.channels_last)
+        else:
+            images = images.contiguous()
+        if self.pooling == "head":
+            return self.encoder.head(images).float()
+        return pool(self.encoder.tokens(images), self.pooling).float()
+
+
+def load_backbone(
+    spec: str,
+    *,
+    pooling: str | None = None,
+    resolution: int | None = None,
+    dtype: str = "float32",
+    device: str | torch.device = "auto",
+) -> Backbone:
+    """Loads a model by name.
+
+    Args:
+        spec: An alias (`dino_vits16`), `timm:NAME[,option=value…]`, `hub:REPO:ENTRY`,
+            `PATH.pth[:ARCH[,option=value…]]` (also .safetensors), `random:ARCH[,option=value…]`
+            or `pixels`.
+        pooling: See `Backbone`; the model's own by default.
+        resolution: Side of the square images in pixels; the model's own by default.
+        dtype: What the network computes in.
+        device: "auto", "cpu", "cuda", "cuda:1".
+
+    Raises:
+        UnknownNameError: If the name is not known, with the nearest ones.
+        InputError: If an option does not fit the model.
+        DataError: If weights are missing, damaged, or match too little of the architecture.
+    """
+    if pooling is not None:
+        check_pooling(pooling)
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
+    if resolution is not None and resolution < 1:
+        raise InputError(f"resolution must be at least 1 pixel, not {resolution}")
+    source = open_source(spec, resolution)
+    target = resolve_device(device)
+    digest = weights_sha256(source.encoder)
+    encoder = source.encoder.eval().requires_grad_(False).to(target, DTYPES[dtype])
+    if is_convolutional(encoder):
+        encoder = encoder.to(memory_format=torch.channels_last)
+    chosen = pooling or source.pooling or encoder.pooling
+    backbone = Backbone(
+        source.name, source.spec, encoder, source.transform, chosen, dtype, digest, target
+    )
+    _try_once(backbone, source)
+    return backbone
+
+
+def weights_sha256(module: nn.Module) -> str:
+    """Hash of a module's parameters and buffers with their names, shapes and types."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        flat = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(flat.numpy().data)
+    return digest.hexdigest()
+
+
+def is_convolutional(module: nn.Module) -> bool:
+    """Whether it has convolutions other than a ViT's patch embedding (they like channels_last)."""
+    return any(
+        isinstance(layer, nn.Conv2d) and layer.stride != layer.kernel_size
+        for layer in module.modules()
+    )
+
+
+def _try_once(backbone: Backbone, source: Source) -> None:
+    """Runs one blank image through, so that a wrong size or pooling shows before the work."""
+    side = backbone.transform.crop
+    try:
+        backbone.embed(torch.zeros(1, side, side, 3, dtype=torch.uint8))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{source.name} cannot embed {side}×{side} images: {str(error).splitlines()[0]}",
+            "Choose another --resolution or --dtype, or give img_size to the model.",
+        ) from error

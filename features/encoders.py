@@ -1,0 +1,88 @@
+"""One interface over backbones of different origins: `head` features and tokens."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import nn
+
+from lowlabel.errors import InputError
+from lowlabel.features.pooling import Tokens
+
+
+class Encoder(nn.Module, ABC):
+    """A backbone that embeds images [B, 3, H, W].
+
+    Attributes:
+        pooling: The model's own pooling.
+    """
+
+    pooling: str = "head"
+
+    @abstractmethod
+    def head(self, images: torch.Tensor) -> torch.Tensor:
+        """The features [B, D] that the model's own classifier would see."""
+
+    def tokens(self, images: torch.Tensor) -> Tokens:
+        """The last layer's tokens; an `InputError` for a model that does not show them."""
+        raise InputError(
+            f"{type(self).__name__} has no tokens to pool", "Leave --pooling out for this model."
+        )
+
+
+class TimmEncoder(Encoder):
+    """A timm model created with `num_classes=0`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.prefix_tokens = int(getattr(module, "num_prefix_tokens", 0))
+        self.has_class_token = bool(getattr(module, "has_class_token", self.prefix_tokens > 0))
+        if self.has_class_token and getattr(module, "global_pool", None) == "token":
+            self.pooling = "cls"
+
+    def head(self, images: torch.Tensor) -> torch.Tensor:
+        """The features before the classifier, pooled by the model."""
+        features: torch.Tensor = self.module(images)
+        return features
+
+    def tokens(self, images: torch.Tensor) -> Tokens:
+        """The last tokens after the final norm, or the last convolutional map's positions."""
+        features: torch.Tensor = self.module.forward_features(images)  # type: ignore[operator]
+        if features.ndim == 4:
+            channels_last = getattr(self.module, "output_fmt", "NCHW") == "NHWC"
+            patches = features.flatten(1, 2) if channels_last else features.flatten(2).mT
+            return Tokens(None, patches)
+        cls = features[:, 0] if self.has_class_token else None
+        return Tokens(cls, features[:, self.prefix_tokens :])
+
+
+class HubEncoder(Encoder):
+    """A `torch.hub` model: its forward gives the features; DINOv2's also shows its tokens."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def head(self, images: torch.Tensor) -> torch.Tensor:
+        """The model's own output, which must be [B, D]."""
+        features = self.module(images)
+        if not isinstance(features, torch.Tensor) or features.ndim != 2:
+            shape = tuple(getattr(features, "shape", ())) or type(features).__name__
+            raise InputError(f"the hub model gives {shape}, not features [images, width]")
+        return features
+
+    def tokens(self, images: torch.Tensor) -> Tokens:
+        """The normalised tokens of models whose `forward_features` names them as DINOv2's does."""
+        forward = getattr(self.module, "forward_features", None)
+        named = forward(images) if forward else None
+        if not isinstance(named, dict) or "x_norm_patchtokens" not in named:
+            return super().tokens(images)
+        return Tokens(named.get("x_norm_clstoken"), named["x_norm_patchtokens"])
+
+
+class Pixels(Encoder):
+    """The resized image itself, flattened: a floor that has learnt nothing."""
+
+    def head(self, images: torch.Tensor) -> torch.Tensor:
+        """Pixels [B, 3 H W]."""
+        return images.flatten(1)

@@ -1,0 +1,161 @@
+"""Extraction: images through a backbone into the store, only what is missing."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lowlabel.datasets import ImageSet
+from lowlabel.errors import DataError, InputError
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.key import FeatureKey
+from lowlabel.features.store import PartialFile, feature_path, locked, read_features
+from lowlabel.features.table import EmbeddingTable
+from lowlabel.progress import Progress
+
+CHUNK_ROWS = 512
+_MOST_LISTED = 20
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ExtractionOptions:
+    """How to extract; none of these changes a feature.
+
+    Attributes:
+        batch_size: Images in one forward pass.
+        workers: Threads that decode.
+        skip_bad_images: Leave undecodable images out, and count them, where the default stops.
+    """
+
+    batch_size: int = 32
+    workers: int = 4
+    skip_bad_images: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "workers"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+def extract_features(
+    backbone: Backbone,
+    images: ImageSet,
+    options: ExtractionOptions | None = None,
+    progress: Progress | None = None,
+) -> EmbeddingTable:
+    """Embeds an image set, or reads what is stored of it.
+
+    A run that was interrupted goes on at its last whole chunk of 512 images. Two processes never
+    extract the same features: the second waits for the first.
+
+    Args:
+        backbone: The model.
+        images: The images.
+        options: Batch size, decoding threads, what to do with bad images.
+        progress: Called with (images done, images in all).
+
+    Returns:
+        The features in the order of `images`, without the rows of bad images.
+
+    Raises:
+        DataError: If images cannot be decoded (all are listed, and what was extracted is kept),
+            features are not finite, or the store cannot be written or read.
+    """
+    options = options or ExtractionOptions()
+    key = FeatureKey.of(backbone, images)
+    table = read_features(key)
+    if table is None:
+        with locked(key, f"waiting for another process that extracts {images.dataset} …"):
+            table = read_features(key)
+            if table is None:
+                file = PartialFile(key, images)
+                _Extraction(backbone, images, file, options, progress or _silent).run()
+                table = read_features(key)
+    if table is None:
+        raise DataError(f"{feature_path(key)} vanished when it was finished", "Run it again.")
+    if table.bad_images and not options.skip_bad_images:
+        raise _bad_images(table.bad_images, images)
+    return table
+
+
+@dataclass(frozen=True)
+class _Extraction:
+    """One image set on its way through one backbone into one file."""
+
+    backbone: Backbone
+    images: ImageSet
+    file: PartialFile
+    options: ExtractionOptions
+    progress: Progress
+
+    def run(self) -> None:
+        start, count = self.file.first_pending(), len(self.images)
+        self.progress(start, count)
+        with ThreadPoolExecutor(self.options.workers) as pool:
+            decoded = self._decode_ahead(pool, start)
+            for first in range(start, count, CHUNK_ROWS):
+                self._chunk(range(first, min(first + CHUNK_ROWS, count)), decoded)
+        self.file.finish()
+
+    def _chunk(self, rows: range, decoded: Iterator[Pixels | None]) -> None:
+        embedded, bad = [], np.zeros(len(rows), dtype=bool)
+        for first in range(0, len(rows), self.options.batch_size):
+            batch = [next(decoded) for _ in rows[first : first + self.options.batch_size]]
+            bad[first : first + len(batch)] = [pixels is None for pixels in batch]
+            embedded.append(self.backbone.embed(_stack(batch, self.backbone.transform.crop)).cpu())
+            self.progress(rows[0] + first + len(batch), len(self.images))
+        features = torch.cat(embedded).numpy()
+        features[bad] = np.nan
+        broken = np.flatnonzero(~np.isfinite(features).all(axis=1) & ~bad)
+        if len(broken):
+            raise DataError(
+                f"{self.backbone.name} gives features that are not finite for {len(broken)} "
+                f"images, the first {self.images.paths[rows[broken[0]]]}",
+                "Use --dtype float32, or check the weights.",
+            )
+        self.file.write(rows[0], features, bad)
+
+    def _decode_ahead(self, pool: ThreadPoolExecutor, start: int) -> Iterator[Pixels | None]:
+        """Decodes in order from `start` on, ahead of the reader; None for a bad image."""
+        ahead: deque[Future[Pixels | None]] = deque()
+        for path in self.images.paths[start:]:
+            ahead.append(pool.submit(self._decode, path))
+            if len(ahead) > 2 * self.options.batch_size + self.options.workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+    def _decode(self, path: str) -> Pixels | None:
+        try:
+            return self.backbone.transform.read(self.images.root / path)
+        except (OSError, ValueError, SyntaxError):
+            return None  # counted by the caller, which knows the row
+
+
+def _stack(batch: list[Pixels | None], side: int) -> torch.Tensor:
+    """A batch as uint8 [B, side, side, 3], with blanks for images that could not be decoded."""
+    stacked = np.zeros((len(batch), side, side, 3), dtype=np.uint8)
+    for row, pixels in enumerate(batch):
+        if pixels is not None:
+            stacked[row] = pixels
+    return torch.from_numpy(stacked)
+
+
+def _bad_images(paths: tuple[str, ...], images: ImageSet) -> DataError:
+    listed = "\n".join(f"  {path}" for path in paths[:_MOST_LISTED])
+    if len(paths) > _MOST_LISTED:
+        listed += f"\n  … and {len(paths) - _MOST_LISTED} more"
+    return DataError(
+        f"{len(paths)} of {len(images):,} images under {images.root} cannot be decoded:\n{listed}",
+        "Mend or remove them, or add --skip-bad-images to leave them out and have them counted.",
+    )
+
+
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""

@@ -1,0 +1,121 @@
+"""The kinds of model names, each a small function from the name to an encoder."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.features.aliases import ALIASES
+from lowlabel.features.architectures import (
+    create,
+    infer_architecture,
+    native_resolution,
+    protocol_transform,
+    random_weights,
+    resize_input,
+    timm_transform,
+)
+from lowlabel.features.checkpoint import load_into, read_checkpoint
+from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
+from lowlabel.features.pretrained import create_pretrained
+from lowlabel.features.transforms import ImageTransform
+from lowlabel.specs import format_spec, parse_spec
+
+_WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
+_PIXELS_SIDE = 32
+_HUB_SIDE = 224
+FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was named, before it is moved to a device."""
+
+    name: str
+    spec: str
+    encoder: Encoder
+    transform: ImageTransform
+    pooling: str | None = None
+
+
+def open_source(spec: str, resolution: int | None) -> Source:
+    """Loads the model that `spec` names; see `load_backbone`."""
+    kind, _, rest = spec.partition(":")
+    if spec == "pixels":
+        side = resolution or _PIXELS_SIDE
+        return Source("pixels", "pixels", Pixels(), protocol_transform(side))
+    if spec in ALIASES:
+        return _alias(spec, resolution)
+    if kind == "timm" and rest:
+        return _timm(rest, resolution)
+    if kind == "random" and rest:
+        return _random(rest, resolution)
+    if kind == "hub" and rest:
+        return _hub(rest, resolution)
+    if match := _WEIGHTS_FILE.fullmatch(spec):
+        return _file(Path(match["path"]).expanduser(), match["arch"], resolution)
+    raise UnknownNameError("model", spec, [*ALIASES, *FORMS])
+
+
+def _alias(name: str, resolution: int | None) -> Source:
+    alias = ALIASES[name]
+    side = resolution or alias.resolution
+    transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
+    encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, transform.crop))
+    return Source(name, f"timm:{alias.timm_name}", encoder, transform, alias.pooling)
+
+
+def _timm(rest: str, resolution: int | None) -> Source:
+    name, options = parse_spec(rest)
+    encoder = TimmEncoder(create_pretrained(name, options, resolution))
+    side = resolution or native_resolution(name, options)
+    spec = format_spec(name, options)
+    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side))
+
+
+def _random(rest: str, resolution: int | None) -> Source:
+    name, options = parse_spec(rest)
+    seed = options.pop("seed", 0)
+    if not isinstance(seed, int):
+        raise InputError(f"the seed of random:{rest} is not an integer")
+    encoder = TimmEncoder(random_weights(name, options, resolution, seed))
+    side = resolution or native_resolution(name, options)
+    spec = f"random:{format_spec(name, {**options, 'seed': seed})}"
+    return Source(f"random:{name}", spec, encoder, protocol_transform(side))
+
+
+def _hub(rest: str, resolution: int | None) -> Source:
+    repository, separator, entry = rest.rpartition(":")
+    if not separator:
+        raise InputError(f"hub:{rest} names no entry point", "A hub model is hub:REPO:ENTRY.")
+    local = Path(repository).expanduser().is_dir()
+    try:
+        module = torch.hub.load(
+            repository, entry, source="local" if local else "github", trust_repo=True
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"hub:{rest} could not be loaded: {str(error).splitlines()[0]}",
+            "Check the repository's and the entry's name, and the network; "
+            "a folder with a hubconf.py also serves as REPO.",
+        ) from error
+    transform = protocol_transform(resolution or _HUB_SIDE)
+    return Source(entry, f"hub:{entry}", HubEncoder(module), transform)
+
+
+def _file(path: Path, arch: str | None, resolution: int | None) -> Source:
+    name, options = parse_spec(arch) if arch else ("", {})
+    branch = options.pop("checkpoint_key", None)
+    checkpoint = read_checkpoint(path, None if branch is None else str(branch))
+    if not name:
+        name, options = infer_architecture(checkpoint)
+    module = create(name, options, pretrained=False)
+    load_into(module, checkpoint)
+    side = resolution or native_resolution(name, options)
+    if side != native_resolution(name, options):
+        resize_input(module, side)
+    tagged = "." in name
+    transform = timm_transform(name, side) if tagged else protocol_transform(side)
+    return Source(path.stem, f"file:{format_spec(name, options)}", TimmEncoder(module), transform)

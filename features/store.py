@@ -1,0 +1,161 @@
+"""The HDF5 store: one file a key, written whole chunks at a time, resumable after a kill.
+
+The datasets are laid out in full before the first chunk is written and never grow, so that a
+process killed at any moment leaves a file that opens; `done` tells which rows to trust.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from lowlabel.datasets import ImageSet
+from lowlabel.errors import DataError
+from lowlabel.features.key import FeatureKey, slug
+from lowlabel.features.table import EmbeddingTable
+from lowlabel.paths import features_dir, writable_dir
+
+SCHEMA = 1
+PENDING, DONE, BAD_IMAGE = 0, 1, 2
+
+
+def feature_path(key: FeatureKey) -> Path:
+    """Where the finished file of a key lies, whether it is there or not."""
+    return features_dir() / key.file_name
+
+
+@contextmanager
+def locked(key: FeatureKey, say: str) -> Iterator[None]:
+    """Holds the key's lock; while another process holds it, prints `say` once and waits."""
+    writable_dir(features_dir())
+    lock = FileLock(feature_path(key).with_suffix(".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(say, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class PartialFile:
+    """A file of features that is being written.
+
+    Args:
+        key: What the features are made from.
+        images: The images, one row each.
+    """
+
+    def __init__(self, key: FeatureKey, images: ImageSet) -> None:
+        self.key = key
+        self.images = images
+        self.path = feature_path(key).with_suffix(".partial")
+
+    def first_pending(self) -> int:
+        """The first row that is not there yet: 0 for a new file."""
+        if not self.path.exists():
+            return 0
+        with _opened(self.path, self.key) as file:
+            pending = np.flatnonzero(file["done"][()] == PENDING)
+        return int(pending[0]) if len(pending) else len(self.images)
+
+    def write(self, start: int, features: NDArray[np.float32], bad: NDArray[np.bool_]) -> None:
+        """Writes rows from `start` on: features first, then the marks that they are there.
+
+        Raises:
+            DataError: If the disk is full or the file cannot be written; what was there remains.
+        """
+        rows = slice(start, start + len(features))
+        try:
+            if not self.path.exists():
+                self._lay_out(features.shape[1])
+            with _opened(self.path, self.key, "r+") as file:
+                file["features"][rows] = features
+                file.flush()
+                file["done"][rows] = np.where(bad, BAD_IMAGE, DONE)
+        except (OSError, RuntimeError) as error:
+            raise DataError(
+                f"cannot write {self.path}: {error}",
+                "Make room, or set LOWLABEL_HOME to another disk; the same command then goes on "
+                "from the last whole chunk.",
+            ) from error
+
+    def finish(self) -> None:
+        """Gives the complete file its final name."""
+        self.path.replace(feature_path(self.key))
+
+    def _lay_out(self, width: int) -> None:
+        """Writes an empty file of the final size under another name, then gives it its own."""
+        empty = self.path.with_suffix(".new")
+        count = len(self.images)
+        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        with h5py.File(empty, "w") as file:
+            file.attrs["schema"] = SCHEMA
+            file.attrs["key"] = self.key.json()
+            file.create_dataset("features", (count, width), "float32", dcpl=early)
+            file.create_dataset("done", (count,), "uint8", dcpl=early)
+            file["labels"] = self.images.labels
+            file.create_dataset("paths", data=list(self.images.paths), dtype=h5py.string_dtype())
+        empty.replace(self.path)
+
+
+def read_features(key: FeatureKey) -> EmbeddingTable | None:
+    """Reads a finished file; None if there is none.
+
+    Raises:
+        DataError: If the file is truncated, damaged, or belongs to another key.
+    """
+    path = feature_path(key)
+    if not path.exists():
+        return None
+    with _opened(path, key) as file:
+        features, labels, done = (file[name][()] for name in ("features", "labels", "done"))
+        paths = file["paths"].asstr()[()]
+    if (done == PENDING).any():
+        raise _damaged(path, f"{(done == PENDING).sum():,} of its rows were never written")
+    good = done == DONE
+    if good.all():
+        return EmbeddingTable(features, labels, key.digest)
+    return EmbeddingTable(features[good], labels[good], key.digest, tuple(paths[~good]))
+
+
+def cached_rows(dataset: str, part: str) -> int:
+    """How many rows the store's finished files have for a part; for plans, not for scores."""
+    wanted = f"--{slug(dataset)}-{part}--"
+    return sum(_rows(path) for path in features_dir().glob("*.h5") if wanted in path.name)
+
+
+def _rows(path: Path) -> int:
+    try:
+        with h5py.File(path, "r") as file:
+            return len(file["done"])
+    except (OSError, KeyError):
+        return 0
+
+
+@contextmanager
+def _opened(path: Path, key: FeatureKey, mode: str = "r") -> Iterator[h5py.File]:
+    try:
+        file = h5py.File(path, mode)
+    except OSError as error:
+        raise _damaged(path, str(error)) from error
+    with file:
+        if file.attrs.get("key") != key.json() or file.attrs.get("schema") != SCHEMA:
+            raise DataError(
+                f"{path} was made from another model, transform or images than its name says",
+                f"Delete it and run again: rm '{path}'",
+            )
+        yield file
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} is no whole feature file: {reason}", f"Delete it and run again: rm '{path}'"
+    )
