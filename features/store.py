@@ -4,6 +4,9 @@ The datasets are laid out in full before the first chunk is written and never gr
 process killed at any moment leaves a file that opens; `done` tells which rows to trust.
 """
 
+import errno
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +23,7 @@ from lowlabel.features.table import EmbeddingTable
 from lowlabel.paths import features_dir, writable_dir
 
 SCHEMA = 1
+_ROW_OVERHEAD = 64  # bytes: label, mark, path reference
 PENDING, DONE, BAD_IMAGE = 0, 1, 2
 
 
@@ -91,9 +95,14 @@ class PartialFile:
         self.path.replace(feature_path(self.key))
 
     def _lay_out(self, width: int) -> None:
-        """Writes an empty file of the final size under another name, then gives it its own."""
+        """Writes an empty file of the final size under another name, then gives it its own.
+
+        The space is reserved before HDF5 touches it: HDF5 does not survive a write that fails,
+        and a disk that is too small shows now and not hours later.
+        """
         empty = self.path.with_suffix(".new")
         count = len(self.images)
+        _reserve(empty, count * (4 * width + _ROW_OVERHEAD) + sum(map(len, self.images.paths)))
         early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         with h5py.File(empty, "w") as file:
@@ -103,7 +112,17 @@ class PartialFile:
             file.create_dataset("done", (count,), "uint8", dcpl=early)
             file["labels"] = self.images.labels
             file.create_dataset("paths", data=list(self.images.paths), dtype=h5py.string_dtype())
+        _reserve(empty, empty.stat().st_size)
         empty.replace(self.path)
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Makes the file at least `size` bytes on the disk, not only in its length; else an OSError."""
+    with path.open("ab") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        elif shutil.disk_usage(path.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_features(key: FeatureKey) -> EmbeddingTable | None:

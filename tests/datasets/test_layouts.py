@@ -151,7 +151,7 @@ def test_cifar_fs_layout(cifar_tree, tmp_path):
 def test_cifar_fs_names_classes_without_images(cifar_tree):
     (cifar_tree / "splits" / "bertinetto" / "val.txt").write_text("can\ncat\n")
     cifar = DATASETS["cifar-fs"]
-    with pytest.raises(DataError, match="1 classes .* have no images .*cat"):
+    with pytest.raises(DataError, match=r"1 classes .* have no images .*cat"):
         load_part(cifar, cifar.schemes[0], cifar_tree, "val")
 
 

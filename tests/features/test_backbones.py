@@ -179,7 +179,7 @@ def test_unknown_names():
         load_backbone("dino_vits61")
     with pytest.raises(InputError, match="Did you mean vit_small_patch16_224"):
         load_backbone("random:vit_smal_patch16_224")
-    with pytest.raises(InputError, match="does not take these options.*colour"):
+    with pytest.raises(InputError, match=r"does not take these options.*colour"):
         load_backbone(f"random:{TINY},colour=blue")
     with pytest.raises(InputError, match="unknown dtype 'int4'"):
         load_backbone("pixels", dtype="int4")
