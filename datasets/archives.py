@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
-from lowlabel.datasets.base import Progress
 from lowlabel.errors import DataError
+from lowlabel.progress import Progress
 
 Member = TypeVar("Member")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowlabel.datasets.base import Dataset, ImageSet, Progress, Scheme
+from lowlabel.datasets.base import Dataset, ImageSet, Scheme
 from lowlabel.datasets.cifar_fs import CIFAR_FS
 from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
 from lowlabel.datasets.cub import CUB
@@ -11,6 +11,7 @@ from lowlabel.datasets.demo import DEMO
 from lowlabel.datasets.folder import folder_dataset
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.errors import DataError
+from lowlabel.progress import Progress
 from lowlabel.registry import Registry
 
 DATASETS: Registry[Dataset] = Registry("data set")

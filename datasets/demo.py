@@ -5,9 +5,10 @@
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, Progress
+from lowlabel.datasets.base import Counts, Dataset
 from lowlabel.datasets.demo_render import DEMO_VERSION, write_demo
 from lowlabel.datasets.folder import divided
+from lowlabel.progress import Progress
 
 
 def _make(folder: Path, progress: Progress | None) -> None:

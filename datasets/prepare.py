@@ -11,10 +11,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from lowlabel.datasets.archives import unpack
-from lowlabel.datasets.base import Dataset, Progress
+from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.counts import check_counts, find_root
 from lowlabel.errors import DataError
 from lowlabel.paths import atomic_write, datasets_dir, writable_dir
+from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
 

@@ -60,7 +60,7 @@ def native_resolution(name: str, options: Mapping[str, Option]) -> int:
     if side is None:
         config = timm.get_pretrained_cfg(name)
         return int(config.input_size[-1]) if config else 224
-    return int(side[-1] if isinstance(side, tuple) else side)  # type: ignore[arg-type]
+    return int(side[-1] if isinstance(side, tuple) else side)
 
 
 def protocol_transform(resolution: int) -> ImageTransform:

@@ -60,7 +60,9 @@ def create_pretrained(
 
 def _is_cached(hub_id: str | None) -> bool:
     files = ("model.safetensors", "pytorch_model.bin")
-    return bool(hub_id) and any(isinstance(try_to_load_from_cache(hub_id, f), str) for f in files)
+    return hub_id is not None and any(
+        isinstance(try_to_load_from_cache(hub_id, name), str) for name in files
+    )
 
 
 def _require_reachable(name: str, hub_id: str | None) -> None:

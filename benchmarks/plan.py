@@ -1,0 +1,88 @@
+"""Plan → skip → run: which data sets a suite will score, and which it has to leave out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
+from lowlabel.datasets import find_dataset, is_present
+from lowlabel.errors import DataError, InputError
+from lowlabel.fewshot import build_method
+
+Protocol = FewShotProtocol | RetrievalProtocol
+
+
+@dataclass(frozen=True)
+class Job:
+    """One data set under one suite's protocol, for every model."""
+
+    suite: str
+    dataset: str
+    protocol: Protocol
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        suite: The suite, with what the request changed of it.
+        jobs: What will be scored, in order.
+        skipped: What will not be, each with the reason and what mends it.
+    """
+
+    suite: Suite
+    jobs: tuple[Job, ...]
+    skipped: tuple[str, ...]
+
+
+def make_plan(request: Request) -> Plan:
+    """Resolves a request; every name in it is looked up before any work begins.
+
+    Raises:
+        UnknownNameError: For an unknown suite, data set, division or method.
+        InputError: If no model is named.
+        DataError: If a data set that was named is not there, or none of the suite's is.
+    """
+    suite = request.resolved_suite()
+    if suite.fewshot:
+        for spec in suite.fewshot.methods:
+            build_method(spec)
+    if request.features:
+        return Plan(suite, (), ())
+    if not suite.models:
+        raise InputError(
+            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
+        )
+    wanted = _jobs(suite)
+    absent = {job.dataset: note for job in wanted if (note := _absence(job.dataset))}
+    jobs = tuple(job for job in wanted if job.dataset not in absent)
+    if absent and (request.datasets or not jobs):
+        raise DataError(
+            "\n".join(absent.values()), "Or try the suite on the built-in data: --dataset demo"
+        )
+    return Plan(suite, jobs, tuple(absent.values()))
+
+
+def _jobs(suite: Suite) -> list[Job]:
+    protocols: Sequence[tuple[str, Protocol | None]] = (
+        ("fewshot", suite.fewshot),
+        ("retrieval", suite.retrieval),
+    )
+    return [
+        Job(kind, dataset, protocol)
+        for kind, protocol in protocols
+        if protocol
+        for dataset in protocol.datasets
+    ]
+
+
+def _absence(spec: str) -> str | None:
+    """Why a data set cannot be used, with what mends it; None if it can."""
+    dataset, _ = find_dataset(spec)
+    if not dataset.marker or is_present(dataset):
+        return None
+    return (
+        f"{dataset.title} is not prepared. Get {dataset.obtain}; "
+        f"then: lowlabel prepare {dataset.name} --archive FILE"
+    )

@@ -1,0 +1,101 @@
+"""What was asked for on the command line, in one value."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
+from lowlabel.errors import InputError
+from lowlabel.features import ExtractionOptions
+
+
+@dataclass(frozen=True)
+class BackboneOptions:
+    """How models are loaded; see `lowlabel.features.load_backbone`."""
+
+    pooling: str | None = None
+    resolution: int | None = None
+    dtype: str = "float32"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as it was asked for.
+
+    Attributes:
+        suite: Name of the suite.
+        models: Model specs; empty for the suite's own.
+        labels: Names in tables, one per model, or empty.
+        datasets: Data set specs; empty for the suite's own.
+        methods: Few-shot method specs; empty for the suite's own.
+        features: A file of embeddings made elsewhere, in place of models and data sets.
+        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
+        ks: The K of Recall@K; empty for the suite's own.
+        backbone: How models are loaded.
+        extraction: How features are extracted.
+        allow_partial: Accept data sets of other counts than the full ones.
+        overwrite: Score again what has a record.
+        output: Folder of records and leaderboards.
+    """
+
+    suite: str
+    output: Path
+    models: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    features: Path | None = None
+    overrides: dict[str, int] = field(default_factory=dict)
+    ks: tuple[int, ...] = ()
+    backbone: BackboneOptions = field(default_factory=BackboneOptions)
+    extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
+    allow_partial: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        embedders = 1 if self.features else len(self.named_models)
+        if self.labels and len(self.labels) != embedders:
+            raise InputError(
+                f"{len(self.labels)} labels for {embedders} models",
+                "Give --label once for every --model, in the same order, or not at all.",
+            )
+        if self.features and (self.models or self.datasets):
+            raise InputError(
+                "--features brings its own embeddings, so --model and --dataset do not go with it",
+                "Leave them out, or leave --features out.",
+            )
+
+    @property
+    def named_models(self) -> tuple[str, ...]:
+        """The models asked for, or those of the suite."""
+        return self.models or load_suite(self.suite).models
+
+    def label(self, model: int = 0) -> str | None:
+        """The name in tables that was given for the model of that place."""
+        return self.labels[model] if self.labels else None
+
+    def resolved_suite(self) -> Suite:
+        """The suite with what the request changes of it."""
+        suite = load_suite(self.suite)
+        return dataclasses.replace(
+            suite,
+            models=self.named_models,
+            fewshot=suite.fewshot and self._fewshot(suite.fewshot),
+            retrieval=suite.retrieval and self._retrieval(suite.retrieval),
+        )
+
+    def _fewshot(self, protocol: FewShotProtocol) -> FewShotProtocol:
+        changes = {k: v for k, v in self.overrides.items() if k != "shots"}
+        return dataclasses.replace(
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            methods=self.methods or protocol.methods,
+            shots=(self.overrides["shots"],) if "shots" in self.overrides else protocol.shots,
+            **changes,
+        )
+
+    def _retrieval(self, protocol: RetrievalProtocol) -> RetrievalProtocol:
+        return dataclasses.replace(
+            protocol, datasets=self.datasets or protocol.datasets, ks=self.ks or protocol.ks
+        )

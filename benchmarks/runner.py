@@ -1,0 +1,99 @@
+"""Runs a plan: each model once over every data set, a record for every score."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.scoring import Scorer
+from lowlabel.benchmarks.subject import Subject, embed_dataset, subject_from_file
+from lowlabel.benchmarks.suite import FewShotProtocol
+from lowlabel.datasets import open_dataset
+from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
+from lowlabel.errors import UserError
+from lowlabel.features import Backbone, load_backbone
+from lowlabel.fewshot import build_method
+from lowlabel.paths import writable_dir
+from lowlabel.progress import progress_bar
+from lowlabel.results import Record
+
+
+@dataclass
+class Run:
+    """What came of a plan.
+
+    Attributes:
+        records: One per score, new or found.
+        failures: What could not be scored; the rest was scored all the same.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    failures: list[UserError] = field(default_factory=list)
+
+
+def run_plan(plan: Plan, request: Request) -> Run:
+    """Carries a plan out. What fails for a reason of the user's is kept, and the rest goes on.
+
+    Raises:
+        UserError: If the device or the output folder cannot be used, before any work.
+    """
+    resolve_device(request.backbone.device)
+    scorer = Scorer(
+        writable_dir(request.output / "records"),
+        request.backbone.device,
+        request.overwrite,
+        bool(request.methods),
+    )
+    keep_freed_memory()
+    run = Run()
+    if request.features:
+        _collect(run, _score_file(plan, request, scorer))
+        return run
+    for place, model in enumerate(plan.suite.models):
+        try:
+            backbone = load_backbone(model, **vars(request.backbone))
+        except UserError as error:
+            run.failures.append(error)
+            continue
+        label = request.label(place)
+        for job in plan.jobs:
+            _collect(run, _score_job(backbone, label, job, request, scorer))
+        del backbone
+        release_freed_memory()
+    return run
+
+
+def _collect(run: Run, records: Iterator[Record]) -> None:
+    try:
+        run.records.extend(records)
+    except UserError as error:
+        run.failures.append(error)
+
+
+def _score_file(plan: Plan, request: Request, scorer: Scorer) -> Iterator[Record]:
+    assert request.features is not None
+    subject = subject_from_file(request.features, request.label())
+    if plan.suite.fewshot:
+        yield from scorer.fewshot(subject, plan.suite.fewshot)
+    if plan.suite.retrieval:
+        yield from scorer.retrieval(subject, plan.suite.retrieval)
+
+
+def _score_job(
+    backbone: Backbone, label: str | None, job: Job, request: Request, scorer: Scorer
+) -> Iterator[Record]:
+    protocol = job.protocol
+    with progress_bar(f"making {job.dataset}", "img") as progress:
+        opened = open_dataset(
+            job.dataset, job.suite, allow_partial=request.allow_partial, progress=progress
+        )
+    needs_base = isinstance(protocol, FewShotProtocol) and any(
+        build_method(spec).needs_base for spec in protocol.methods
+    )
+    subject: Subject = embed_dataset(
+        backbone, opened, request.extraction, label=label, with_base=needs_base
+    )
+    if isinstance(protocol, FewShotProtocol):
+        yield from scorer.fewshot(subject, protocol)
+    else:
+        yield from scorer.retrieval(subject, protocol)

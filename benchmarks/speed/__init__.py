@@ -1,0 +1,1 @@
+"""Measurements: each module times one job beside a peer or the limit, in one run."""

@@ -1,0 +1,102 @@
+"""Suites: which data sets, methods and protocols belong together, as TOML."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Literal
+
+from lowlabel.errors import UnknownNameError
+
+
+@dataclass(frozen=True)
+class FewShotProtocol:
+    """What a suite runs of few-shot classification.
+
+    Attributes:
+        datasets: Names, as on the command line.
+        methods: Method specs.
+        ways: Classes in a task.
+        shots: Labelled images per class; one protocol each.
+        queries: Query images per class.
+        tasks: Number of tasks.
+        seed: Of the tasks: equal seeds are equal tasks for every model and method.
+    """
+
+    datasets: tuple[str, ...]
+    methods: tuple[str, ...]
+    ways: int
+    shots: tuple[int, ...]
+    queries: int
+    tasks: int
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RetrievalProtocol:
+    """What a suite runs of retrieval.
+
+    Attributes:
+        datasets: Names, as on the command line.
+        ks: The K of Recall@K.
+        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+        lone_queries: What becomes of a query without a positive.
+    """
+
+    datasets: tuple[str, ...]
+    ks: tuple[int, ...]
+    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+    lone_queries: Literal["exclude", "miss"] = "exclude"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named collection of protocols.
+
+    Attributes:
+        name: The name on the command line.
+        title: What it is.
+        models: What it runs when no model is named.
+        fewshot: Its few-shot part.
+        retrieval: Its retrieval part.
+    """
+
+    name: str
+    title: str
+    models: tuple[str, ...] = ()
+    fewshot: FewShotProtocol | None = None
+    retrieval: RetrievalProtocol | None = None
+
+
+def suite_names() -> list[str]:
+    """The names of all suites."""
+    folder = files("lowlabel.benchmarks") / "suites"
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir())
+
+
+def load_suite(name: str) -> Suite:
+    """Reads a suite; an unknown name is an `UnknownNameError` with suggestions."""
+    if name not in suite_names():
+        raise UnknownNameError("suite", name, suite_names())
+    text = (files("lowlabel.benchmarks") / "suites" / f"{name}.toml").read_text()
+    table = tomllib.loads(text)
+    suite = Suite(
+        name=name,
+        title=table["title"],
+        models=tuple(table.get("models", ())),
+        fewshot=_fill(FewShotProtocol, table.get("fewshot")),
+        retrieval=_fill(RetrievalProtocol, table.get("retrieval")),
+    )
+    for included in map(load_suite, table.get("includes", ())):
+        suite = dataclasses.replace(
+            suite,
+            fewshot=suite.fewshot or included.fewshot,
+            retrieval=suite.retrieval or included.retrieval,
+        )
+    return suite
+
+
+def _fill(kind: type[Any], table: dict[str, Any] | None) -> Any:
+    if table is None:
+        return None
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})

@@ -1,0 +1,12 @@
+"""`python run_benchmark.py …` is `lowlabel run …`."""
+
+import sys
+from pathlib import Path
+
+# The root holds folders such as datasets/, which must not hide installed packages of that name.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
+
+from lowlabel.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main(["run", *sys.argv[1:]])

@@ -1,0 +1,50 @@
+"""The command line: `lowlabel run | list | prepare | extract | compare | check`.
+
+Commands import what they need when they are called, so that `--help` answers at once.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+
+import typer
+
+from lowlabel.cli import data, extract, results, run
+from lowlabel.errors import UserError
+
+USER_ERROR = 2
+
+app = typer.Typer(
+    name="lowlabel",
+    help="Benchmarks of self-supervised embeddings when labels are few or absent.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("list")(data.list_known)
+app.command("prepare")(data.prepare)
+app.command("extract")(extract.extract)
+app.command("compare")(results.compare)
+app.command("check")(results.check)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command; what the user can mend is said without a traceback, with exit code 2."""
+    warnings.showwarning = _show_warning
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except UserError as error:
+        say_error(error)
+        sys.exit(USER_ERROR)
+
+
+def say_error(error: UserError) -> None:
+    """Prints what is wrong and what mends it on standard error."""
+    typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
+    if error.hint:
+        typer.echo(error.hint, err=True)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.secho(f"warning: {message}", fg=typer.colors.YELLOW, err=True)

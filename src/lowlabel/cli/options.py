@@ -1,0 +1,67 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
+        "PATH.pth[:ARCH[,option=value…]], random:ARCH or pixels. Repeats.",
+        rich_help_panel="What",
+    ),
+]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        help="NAME, NAME:DIVISION (cub:feat) or folder:PATH. Repeats.",
+        rich_help_panel="What",
+    ),
+]
+Pooling = Annotated[
+    str | None,
+    typer.Option(
+        help="cls, mean, gem or cls+mean; the model's own by default.", rich_help_panel="Model"
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        help="Side of the images in pixels; the model's own by default.", rich_help_panel="Model"
+    ),
+]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.", rich_help_panel="Model")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.", rich_help_panel="Machine")]
+BatchSize = Annotated[
+    int, typer.Option(help="Images in one forward pass.", rich_help_panel="Machine")
+]
+Workers = Annotated[
+    int, typer.Option(help="Threads that decode images.", rich_help_panel="Machine")
+]
+SkipBadImages = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad-images",
+        help="Leave images out that cannot be decoded, and count them; the default stops.",
+        rich_help_panel="What",
+    ),
+]
+AllowPartial = Annotated[
+    bool,
+    typer.Option(
+        "--allow-partial",
+        help="Accept data sets whose counts are not the full set's; results say so.",
+        rich_help_panel="What",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of records and leaderboards [default: results in $LOWLABEL_HOME].",
+        rich_help_panel="Results",
+    ),
+]

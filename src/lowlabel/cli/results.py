@@ -1,0 +1,69 @@
+"""`lowlabel compare` and `lowlabel check`: from records alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lowlabel.cli import options
+
+if TYPE_CHECKING:
+    from lowlabel.results import ScoredRecord
+
+
+def compare(
+    a: Annotated[str, typer.Argument(help="A record, a results folder, or a model's name.")],
+    b: Annotated[str, typer.Argument(help="Likewise; differences are A - B.")],
+    output: options.Output = None,
+) -> None:
+    """Compares two models, results folders or records over identical tasks or queries."""
+    from lowlabel.paths import results_dir
+    from lowlabel.results import compare as paired
+    from lowlabel.results import render_comparison
+
+    folder = output or results_dir()
+    typer.echo(render_comparison(paired(_scored(a, folder), _scored(b, folder))))
+
+
+def check(
+    baseline: Annotated[Path, typer.Argument(help="A baseline file (JSON).")],
+    output: options.Output = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Write the baseline from the records instead.")
+    ] = False,
+    tolerance: Annotated[
+        float, typer.Option(help="With --update: points that a mean may fall.")
+    ] = 0.1,
+) -> None:
+    """Holds records against a baseline: exit code 0 holds, 1 regression, 2 not comparable."""
+    from lowlabel.paths import results_dir
+    from lowlabel.results import Baseline, load_records, make_baseline
+    from lowlabel.results import check as hold_against
+
+    records = load_records(_records_folder(output or results_dir()))
+    if update:
+        make_baseline(records, tolerance).save(baseline)
+        typer.echo(f"written: {baseline}")
+        return
+    report = hold_against(records, Baseline.load(baseline))
+    typer.echo(report.render())
+    raise typer.Exit(report.exit_code)
+
+
+def _scored(name: str, folder: Path) -> "list[ScoredRecord]":
+    from lowlabel.errors import UnknownNameError
+    from lowlabel.results import load_scored
+
+    path = Path(name)
+    if path.exists():
+        return load_scored(_records_folder(path))
+    everything = load_scored(_records_folder(folder))
+    names = {scored.record.experiment.model.name for scored in everything}
+    if name not in names:
+        raise UnknownNameError(f"path, or model with records in {folder}", name, names)
+    return [scored for scored in everything if scored.record.experiment.model.name == name]
+
+
+def _records_folder(path: Path) -> Path:
+    """An output folder keeps its records one level down."""
+    return path / "records" if (path / "records").is_dir() else path

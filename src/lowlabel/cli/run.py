@@ -1,0 +1,136 @@
+"""`lowlabel run`: the main job, from images to a leaderboard."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lowlabel.cli import options
+
+if TYPE_CHECKING:
+    from lowlabel.benchmarks import Plan, Request
+
+INTERRUPTED = 130
+
+
+def run(
+    suite: Annotated[
+        str | None,
+        typer.Option(
+            help="fewshot, retrieval, all or demo [default: all; demo if nothing is named].",
+            rich_help_panel="What",
+        ),
+    ] = None,
+    model: options.Models = None,
+    dataset: options.Datasets = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Few-shot method, as ncm,norm=cl2n; the suite's own by default. Repeats.",
+            rich_help_panel="What",
+        ),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score embeddings made elsewhere (.npz or .h5: features, labels, and if wanted "
+            "base_features, base_labels).",
+            rich_help_panel="What",
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a model in tables, once per --model.", rich_help_panel="What"),
+    ] = None,
+    allow_partial: options.AllowPartial = False,
+    skip_bad_images: options.SkipBadImages = False,
+    tasks: Annotated[
+        int | None, typer.Option(help="Few-shot tasks.", rich_help_panel="Protocol")
+    ] = None,
+    ways: Annotated[
+        int | None, typer.Option(help="Classes in a task.", rich_help_panel="Protocol")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="Labelled images per class.", rich_help_panel="Protocol")
+    ] = None,
+    queries: Annotated[
+        int | None, typer.Option(help="Query images per class.", rich_help_panel="Protocol")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Equal seeds are equal tasks for all.", rich_help_panel="Protocol"),
+    ] = None,
+    k: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="K of Recall@K; the suite's own by default. Repeats.", rich_help_panel="Protocol"
+        ),
+    ] = None,
+    pooling: options.Pooling = None,
+    resolution: options.Resolution = None,
+    dtype: options.Dtype = "float32",
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 32,
+    workers: options.Workers = 4,
+    output: options.Output = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Score again what has a record.", rich_help_panel="Results"
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be done.", rich_help_panel="Results"),
+    ] = False,
+) -> None:
+    """Scores models on data sets and prints a leaderboard. Without arguments: the demo."""
+    from lowlabel.benchmarks import BackboneOptions, Request, make_plan
+    from lowlabel.features import ExtractionOptions
+    from lowlabel.paths import results_dir
+
+    numbers = {"tasks": tasks, "ways": ways, "shots": shots, "queries": queries, "seed": seed}
+    request = Request(
+        suite=suite or ("all" if model or dataset or features else "demo"),
+        output=output or results_dir(),
+        models=tuple(model or ()),
+        labels=tuple(label or ()),
+        datasets=tuple(dataset or ()),
+        methods=tuple(method or ()),
+        features=features,
+        overrides={name: value for name, value in numbers.items() if value is not None},
+        ks=tuple(k or ()),
+        backbone=BackboneOptions(pooling, resolution, dtype, device),
+        extraction=ExtractionOptions(batch_size, workers, skip_bad_images),
+        allow_partial=allow_partial,
+        overwrite=overwrite,
+    )
+    plan = make_plan(request)
+    if dry_run:
+        from lowlabel.benchmarks.describe import describe_plan
+
+        typer.echo(describe_plan(plan, request))
+        return
+    try:
+        _carry_out(plan, request)
+    except KeyboardInterrupt:
+        typer.echo("\ninterrupted: the same command goes on where this one stopped", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _carry_out(plan: "Plan", request: "Request") -> None:
+    from lowlabel.benchmarks import run_plan
+    from lowlabel.cli import USER_ERROR, say_error
+    from lowlabel.results import load_records, render_markdown, write_leaderboards
+
+    for note in plan.skipped:
+        typer.echo(f"left out: {note}", err=True)
+    outcome = run_plan(plan, request)
+    if outcome.records:
+        typer.echo(render_markdown(outcome.records))
+        files = write_leaderboards(load_records(request.output / "records"), request.output)
+        typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
+    for failure in outcome.failures:
+        say_error(failure)
+    if outcome.failures:
+        raise typer.Exit(USER_ERROR)

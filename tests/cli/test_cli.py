@@ -1,0 +1,304 @@
+"""The command line as a user meets it: in a process of its own where its start is the point."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowlabel.cli import main
+
+ROOT = Path(__file__).parents[2]
+KS = ["--k", "1", "--k", "4"]
+QUICK = ["--tasks", "20", "--ways", "2", "--queries", "2", "--shots", "1", *KS]
+
+
+def call(*arguments: str) -> int:
+    """Runs a command in this process and returns its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def failing(capsys):
+    """Runs a command that must end with code 2 and without a traceback; returns its message."""
+
+    def run(*arguments: str) -> str:
+        assert call(*arguments) == 2
+        message = capsys.readouterr().err
+        assert "Traceback" not in message
+        return message
+
+    return run
+
+
+@pytest.fixture
+def feature_file(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(8, 16))
+    labels = np.repeat(np.arange(8), 10)
+    features = centres[labels] + 0.3 * random.normal(size=(80, 16))
+    np.savez(tmp_path / "mine.npz", features=features, labels=labels)
+    return tmp_path / "mine.npz"
+
+
+def test_help_answers_at_once_and_without_torch():
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('HEAVY', {'torch', 'timm', 'pandas'} & set(sys.modules)))\n"
+        "from lowlabel.cli import main\n"
+        "main(sys.argv[1:])"
+    )
+    for command in ([], ["run"], ["list"], ["prepare"], ["extract"], ["compare"], ["check"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert "Usage" in done.stdout
+        assert "HEAVY set()" in done.stdout
+
+
+def test_run_benchmark_takes_the_same_arguments():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "run_benchmark.py"), "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "--suite" in done.stdout
+
+
+def test_images_to_leaderboard_and_back_from_the_cache(image_folder, tmp_path, capsys):
+    arguments = ["run", "--model", "pixels", "--dataset", f"folder:{image_folder}", *QUICK]
+    arguments += ["--resolution", "8", "--output", str(tmp_path / "out")]
+    assert call(*arguments) == 0
+    first = capsys.readouterr().out
+    for word in ("pixels", "2-way 1-shot", "ncm", "logreg", "R@1", "MAP@R"):
+        assert word in first
+    records = list((tmp_path / "out" / "records").glob("*.json"))
+    assert len(records) == 7  # six few-shot methods and retrieval
+    for suffix in ("md", "csv", "tex"):
+        assert (tmp_path / "out" / f"leaderboard.{suffix}").stat().st_size > 100
+    times = {path: path.stat().st_mtime_ns for path in records}
+    assert call(*arguments) == 0
+    assert capsys.readouterr().out == first
+    assert {path: path.stat().st_mtime_ns for path in records} == times
+    assert call(*arguments, "--overwrite") == 0
+    assert all(path.stat().st_mtime_ns > at for path, at in times.items())
+
+
+def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
+    output = tmp_path / "out"
+    call("run", "--suite", "fewshot", "--model", "pixels", "--dataset", f"folder:{image_folder}",
+         *QUICK, "--method", "ncm,norm=cl2n", "--label", "Raw pixels", "--output", str(output),
+         )  # fmt: skip
+    (path,) = (output / "records").glob("*.json")
+    record = json.loads(path.read_text())
+    experiment = record["experiment"]
+    assert experiment["model"]["name"] == "Raw pixels"
+    assert experiment["model"]["resolution"] == 32
+    assert experiment["protocol"]["options"]["tasks"] == 20
+    assert set(experiment["feature_keys"]) == {"base", "novel"}
+    assert experiment["dataset"]["images"] == 18
+    assert record["environment"]["lowlabel"]
+    assert record["task_hash"]
+    scores = np.load(path.with_suffix(".npz"))["accuracy"]
+    assert scores.shape == (20,)
+    assert scores.mean() == pytest.approx(record["scores"]["accuracy"]["mean"])
+
+
+def test_features_made_elsewhere(feature_file, tmp_path, capsys):
+    assert (
+        call("run", "--features", str(feature_file), *QUICK, "--output", str(tmp_path / "o")) == 0
+    )
+    output = capsys.readouterr().out
+    assert "mine" in output
+    assert "cl2n" not in output  # needs base classes, which the file does not have
+    assert "R@1" in output
+
+
+def test_method_that_was_asked_for_and_cannot_run_is_an_error(feature_file, tmp_path, failing):
+    message = failing(
+        "run", "--suite", "fewshot", "--features", str(feature_file), *QUICK,
+        "--method", "ncm,norm=cl2n", "--output", str(tmp_path / "o"),
+    )  # fmt: skip
+    assert "base" in message
+
+
+def test_one_failure_loses_nothing_else(image_folder, tmp_path, capsys):
+    models = ["--model", "random:no_such_net", "--model", "pixels"]
+    data = ["--dataset", f"folder:{image_folder}", "--output", str(tmp_path / "o")]
+    assert call("run", "--suite", "retrieval", *models, *data, *KS) == 2
+    captured = capsys.readouterr()
+    assert "pixels" in captured.out
+    assert "no architecture 'no_such_net'" in captured.err
+    assert len(list((tmp_path / "o" / "records").glob("*.json"))) == 1
+
+
+def test_dry_run_writes_nothing(image_folder, home, capsys):
+    arguments = [
+        "run",
+        "--model",
+        "dino_vits16",
+        "--dataset",
+        f"folder:{image_folder}",
+        "--dry-run",
+    ]
+    assert call(*arguments) == 0
+    output = capsys.readouterr().out
+    for word in ("dino_vits16", "18 images of 3 classes", "10,000 tasks", "cached"):
+        assert word in output
+    assert not home.exists()
+    assert call("run", "--dry-run") == 0
+    assert "made first" in capsys.readouterr().out
+    assert not home.exists()
+
+
+def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
+    output = tmp_path / "out"
+    call("run", "--model", "pixels", "--model", "random:resnet10t", "--resolution", "32",
+         "--dataset", f"folder:{image_folder}", *QUICK, "--output", str(output))  # fmt: skip
+    capsys.readouterr()
+    assert call("compare", "pixels", "random:resnet10t", "--output", str(output)) == 0
+    assert "ncm" in capsys.readouterr().out
+
+    baseline = tmp_path / "baseline.json"
+    assert call("check", str(baseline), "--output", str(output), "--update") == 0
+    assert call("check", str(baseline), "--output", str(output)) == 0
+    raised = json.loads(baseline.read_text())
+    for entry in raised["entries"]:
+        entry["mean"] += 1
+    (tmp_path / "raised.json").write_text(json.dumps(raised))
+    assert call("check", str(tmp_path / "raised.json"), "--output", str(output)) == 1
+    for path in (output / "records").glob("*retrieval*"):
+        path.unlink()
+    assert call("check", str(baseline), "--output", str(output)) == 2
+
+
+def test_list_names_everything(capsys):
+    assert call("list") == 0
+    output = capsys.readouterr().out
+    for word in ("fewshot", "dino_vits16", "cifar-fs", "closerlook, feat, dml-zeroshot", "logreg"):
+        assert word in output
+
+
+def test_extract_prints_where_features_lie(image_folder, capsys):
+    arguments = ["extract", "--model", "pixels", "--dataset", f"folder:{image_folder}"]
+    assert call(*arguments, "--part", "val") == 0
+    shape, path = capsys.readouterr().out.split()
+    assert shape == "12×3072"
+    assert Path(path).is_file()
+
+
+def test_unknown_names(failing, image_folder):
+    data = f"folder:{image_folder}"
+    assert "Did you mean fewshot" in failing("run", "--suite", "fewshots", "--model", "pixels")
+    assert "Did you mean cub" in failing("run", "--model", "pixels", "--dataset", "cup")
+    model = failing("run", "--model", "dino_vit16", "--dataset", data)
+    assert "unknown model 'dino_vit16'" in model
+    assert "dino_vits16" in model
+    method = failing("run", "--model", "pixels", "--dataset", data, "--method", "logregg")
+    assert "Did you mean logreg" in method
+    assert "cannot be used here" in failing(
+        "run", "--model", "pixels", "--dataset", data, "--device", "gpu"
+    )
+
+
+def test_missing_data(failing, tmp_path):
+    assert "needs a model" in failing("run", "--suite", "fewshot")
+    missing = failing("run", "--suite", "retrieval", "--model", "pixels")
+    assert "lowlabel prepare cub --archive FILE" in missing
+    assert "--dataset demo" in missing
+    assert "there is no folder" in failing("run", "--model", "pixels", "--dataset", "folder:/none")
+    (tmp_path / "empty").mkdir()
+    empty = failing("run", "--model", "pixels", "--dataset", f"folder:{tmp_path / 'empty'}")
+    assert "no images in the class folders" in empty
+
+
+def test_k_beyond_the_images(failing, image_folder, tmp_path):
+    message = failing(
+        "run", "--suite", "retrieval", "--model", "pixels", "--dataset", f"folder:{image_folder}",
+        "--output", str(tmp_path / "o"), "--k", "18",
+    )  # fmt: skip
+    assert "18" in message and "17" in message
+
+
+def test_too_few_classes_or_images(failing, image_folder, tmp_path):
+    data = ["--suite", "fewshot", "--model", "pixels", "--dataset", f"folder:{image_folder}"]
+    output = ["--output", str(tmp_path / "o")]
+    ways = failing("run", *data, "--tasks", "5", *output)
+    assert "5" in ways and "3" in ways
+    images = failing("run", *data, "--ways", "2", "--shots", "5", "--queries", "15", *output)
+    assert "20" in images and "6" in images
+    assert "tasks" in failing("run", *data, "--tasks", "0", *output)
+
+
+def test_bad_features(failing, feature_file, tmp_path):
+    arrays = dict(np.load(feature_file))
+    output = ["--output", str(tmp_path / "o")]
+    broken = arrays["features"].copy()
+    broken[3, 0] = np.nan
+    np.savez(tmp_path / "nan.npz", features=broken, labels=arrays["labels"])
+    assert "NaN" in failing("run", "--features", str(tmp_path / "nan.npz"), *QUICK, *output)
+    np.savez(tmp_path / "short.npz", features=np.ones((5, 2)), labels=arrays["labels"])
+    message = failing("run", "--features", str(tmp_path / "short.npz"), *QUICK, *output)
+    assert "80" in message and "5" in message
+    both = failing("run", "--features", str(feature_file), "--model", "pixels")
+    assert "do not go with it" in both
+
+
+def test_corrupt_image_stops_or_is_skipped_and_counted(image_folder, tmp_path, failing, capsys):
+    (image_folder / "novel" / "novel1" / "2.png").write_bytes(b"\x89PNG cut")
+    arguments = ["run", "--suite", "retrieval", "--model", "pixels", "--dataset"]
+    arguments += [f"folder:{image_folder}", "--output", str(tmp_path / "o"), *KS]
+    message = failing(*arguments)
+    assert "novel/novel1/2.png" in message
+    assert "--skip-bad-images" in message
+    assert call(*arguments, "--skip-bad-images") == 0
+    (path,) = (tmp_path / "o" / "records").glob("*.json")
+    assert json.loads(path.read_text())["experiment"]["dataset"]["bad_images"] == 1
+
+
+def test_unwritable_output(failing, image_folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    message = failing(
+        "run", "--model", "pixels", "--dataset", f"folder:{image_folder}",
+        "--output", str(tmp_path / "file" / "out"),
+    )  # fmt: skip
+    assert "cannot write to the folder" in message
+
+
+def test_archives(failing, tmp_path):
+    (tmp_path / "page.zip").write_text("<html>")
+    message = failing("prepare", "cub", "--archive", str(tmp_path / "page.zip"))
+    assert "no zip or tar archive" in message
+    assert "unknown data set 'cubs'" in failing("prepare", "cubs", "--archive", "x")
+    assert "needs no archive" in failing("prepare", "demo", "--archive", str(tmp_path / "page.zip"))
+
+
+def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
+    """Ctrl-C during extraction: code 130, no traceback, and the next run does the rest."""
+    folder = tmp_path / "many" / "class"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+    for number in range(3000):
+        if number == 0:
+            Image.fromarray(noise).save(folder / "0000.png")
+        else:
+            os.link(folder / "0000.png", folder / f"{number:04d}.png")
+    command = [sys.executable, str(ROOT / "run_benchmark.py"), "--suite", "retrieval", "--model",
+               "pixels", "--dataset", f"folder:{tmp_path / 'many'}"]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((home / "features").glob("*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(2)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, errors
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert list((home / "features").glob("*.partial"))

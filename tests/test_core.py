@@ -1,0 +1,124 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lowlabel import paths
+from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
+from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
+from lowlabel.progress import progress_bar
+from lowlabel.registry import Registry
+from lowlabel.specs import canonical_json, format_spec, parse_spec
+
+
+def test_spec_round_trip():
+    name, options = parse_spec("vit,img_size=(64, 32),rate=1e-3,tag=a=b,flag=True,none=None")
+    assert name == "vit"
+    assert options == {
+        "img_size": (64, 32), "rate": 1e-3, "tag": "a=b", "flag": True, "none": None,
+    }  # fmt: skip
+    assert parse_spec(format_spec(name, options)) == (name, options)
+    assert parse_spec("ncm") == ("ncm", {})
+
+
+@pytest.mark.parametrize("spec", ["ncm,norm", "ncm,norm=", "ncm,=l2", "ncm,a b=1", "ncm,"])
+def test_spec_errors(spec):
+    with pytest.raises(InputError, match="is not an option"):
+        parse_spec(spec)
+
+
+def test_spec_refuses_an_option_given_twice():
+    with pytest.raises(InputError, match="stands twice"):
+        parse_spec("ncm,a=1,a=2")
+
+
+def test_spec_values_are_never_evaluated():
+    assert parse_spec("x,y=__import__('os')")[1] == {"y": "__import__('os')"}
+
+
+def test_canonical_json_does_not_depend_on_order():
+    assert canonical_json({"b": 1, "a": [1, 2]}) == canonical_json({"a": (1, 2), "b": 1})
+
+
+def test_registry_refuses_duplicates_and_suggests():
+    registry: Registry[int] = Registry("method")
+    registry.add("ncm", 1)
+    registry.add("cosine", 2)
+    with pytest.raises(ValueError, match="registered twice"):
+        registry.add("ncm", 3)
+    with pytest.raises(UnknownNameError, match="unknown method 'ncn'\nDid you mean ncm"):
+        registry["ncn"]
+    assert (list(registry), len(registry), "ncm" in registry) == (["ncm", "cosine"], 2, True)
+
+
+def test_input_errors_are_value_errors():
+    assert issubclass(InputError, ValueError)
+    assert issubclass(InputError, UserError)
+
+
+def test_home_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("LOWLABEL_HOME", str(tmp_path / "here"))
+    assert paths.features_dir() == tmp_path / "here" / "features"
+    monkeypatch.delenv("LOWLABEL_HOME")
+    assert paths.home().name == "lowlabel"
+
+
+def test_atomic_write_keeps_the_old_file_when_the_block_fails(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half way"), paths.atomic_write(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError("half way")
+    with pytest.raises(DataError, match="No space left"), paths.atomic_write(path) as temporary:
+        raise OSError(28, "No space left on device")
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir() if item.is_file()] == ["file"]
+
+
+def test_writable_dir(tmp_path):
+    assert paths.writable_dir(tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot write to the folder .*file"):
+        paths.writable_dir(tmp_path / "file")
+
+
+def test_devices():
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("gpu", "cuda:99"):
+        with pytest.raises(InputError, match=f"device {name!r} cannot be used here"):
+            resolve_device(name)
+    assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
+    assert peak_memory_mb() > 50
+
+
+def test_freed_memory_is_kept_and_given_back():
+    code = """
+from lowlabel.devices import keep_freed_memory, release_freed_memory
+import torch
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+keep_freed_memory()
+x = torch.ones(100 * 2**18)
+del x
+kept = resident()
+release_freed_memory()
+print(kept - resident())
+"""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("glibc only")
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert float(output.stdout) > 90
+
+
+def test_progress_on_no_terminal_is_a_line_now_and_then(capsys, monkeypatch):
+    clock = iter([0.0, 1.0, 20.0, 21.0, 40.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with progress_bar("work", "img") as progress:
+        for done in (0, 38, 40, 100):
+            progress(done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["work: 38/100 img, 2/s", "work: 100/100 img, 2/s"]

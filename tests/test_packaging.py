@@ -1,0 +1,108 @@
+"""The wheel holds every package and data file, and works without the checkout."""
+
+import configparser
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def config() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    return parser
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from a copy of what git tracks, so that no build leftovers get in."""
+    copy, output = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT, capture_output=True, check=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, tracked):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(output)]
+    subprocess.run([*command, str(copy)], check=True, capture_output=True)
+    (built,) = output.glob("*.whl")
+    return built
+
+
+def mapped(config: configparser.ConfigParser) -> dict[str, Path]:
+    lines = config["options"]["package_dir"].split("\n")
+    pairs = (line.split("=") for line in lines if line.strip())
+    return {name.strip(): ROOT / folder.strip() for name, folder in pairs}
+
+
+def on_disk(config: configparser.ConfigParser) -> dict[str, Path]:
+    """Every folder with an `__init__.py`, by its import name."""
+    return {
+        ".".join([name, *init.parent.relative_to(folder).parts]): init.parent
+        for name, folder in mapped(config).items()
+        for init in folder.rglob("__init__.py")
+    }
+
+
+def test_listed_packages_are_those_on_the_disk(config):
+    listed = config["options"]["packages"].split()
+    assert listed == sorted(listed)
+    assert set(listed) == set(on_disk(config))
+
+
+def test_wheel_holds_every_source_and_data_file(config, wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = set()
+    for package, folder in on_disk(config).items():
+        below = package.replace(".", "/")
+        expected |= {f"{below}/{path.name}" for path in folder.glob("*.py")}
+    for package, patterns in config["options.package_data"].items():
+        folder = mapped(config)[package]
+        for pattern in patterns.split():
+            found = {path.relative_to(folder).as_posix() for path in folder.glob(pattern)}
+            assert found, f"{package} has no {pattern}"
+            expected |= {f"{package.replace('.', '/')}/{name}" for name in found}
+    assert inside == expected
+
+
+def test_wheel_works_on_its_own(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "sys.meta_path = [f for f in sys.meta_path if 'editable' not in type(f).__module__"
+        " and '__editable__' not in getattr(f, '__module__', '')]\n"
+        "from lowlabel.benchmarks import load_suite, suite_names\n"
+        "from lowlabel.datasets import DATASETS\n"
+        "from lowlabel.results import load_references\n"
+        "import lowlabel\n"
+        "print(lowlabel.__file__, len(suite_names()), len(load_references()) > 20)\n"
+        "print(DATASETS['cub'].scheme('feat').name)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
+
+
+def test_run_benchmark_is_not_hidden_by_root_folders(tmp_path):
+    """The root holds `datasets/`, which must not stand before an installed `datasets`."""
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "__init__.py").write_text("installed = True")
+    code = (
+        "import runpy, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r}); sys.path.append({str(tmp_path)!r})\n"
+        f"runpy.run_path({str(ROOT / 'run_benchmark.py')!r}, run_name='imported')\n"
+        "import datasets; print(datasets.installed)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
+    assert done.stdout == "True\n", done.stderr
