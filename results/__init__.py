@@ -1,0 +1,74 @@
+"""Records of experiments, and the tables, comparisons and checks that are made from them alone."""
+
+from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
+from lowlabel.results.check import CheckReport, check
+from lowlabel.results.compare import compare
+from lowlabel.results.compare_render import render_comparison
+from lowlabel.results.environment import Environment, describe_environment
+from lowlabel.results.experiment import (
+    Counts,
+    DatasetInfo,
+    Experiment,
+    MethodInfo,
+    ModelInfo,
+    Partial,
+    ProtocolInfo,
+)
+from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.record import Record, Score
+from lowlabel.results.reference import find_reference, load_references, published_rows
+from lowlabel.results.render import (
+    render_csv,
+    render_latex,
+    render_markdown,
+    write_leaderboards,
+)
+from lowlabel.results.scores import scores_frame
+from lowlabel.results.store import (
+    ScoredRecord,
+    find_record,
+    load_record,
+    load_records,
+    load_scored,
+    load_scores,
+    record_path,
+    save_record,
+)
+
+__all__ = [
+    "Baseline",
+    "BaselineEntry",
+    "CheckReport",
+    "Counts",
+    "DatasetInfo",
+    "Environment",
+    "Experiment",
+    "MethodInfo",
+    "ModelInfo",
+    "Partial",
+    "ProtocolInfo",
+    "Record",
+    "Score",
+    "ScoredRecord",
+    "check",
+    "compare",
+    "describe_environment",
+    "find_record",
+    "find_reference",
+    "leaderboard",
+    "load_record",
+    "load_records",
+    "load_references",
+    "load_scored",
+    "load_scores",
+    "make_baseline",
+    "published_rows",
+    "record_path",
+    "render_comparison",
+    "render_csv",
+    "render_latex",
+    "render_markdown",
+    "save_record",
+    "scores_frame",
+    "write_leaderboards",
+]

@@ -1,0 +1,159 @@
+"""Whether new records hold a baseline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tabulate import tabulate
+
+from lowlabel.results.baseline import Baseline, BaselineEntry, comparable_facts
+from lowlabel.results.grid import newest
+from lowlabel.results.labels import format_difference, metric_label
+from lowlabel.results.record import Record
+
+_ROUNDING = 6  # digits: a difference of exactly the tolerance holds
+
+
+class Status(StrEnum):
+    """How a number stands to its baseline."""
+
+    HOLDS = "holds"
+    BETTER = "better"
+    REGRESSION = "regression"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One entry of the baseline and what became of it.
+
+    Attributes:
+        entry: The baseline's number.
+        status: How the new one stands to it.
+        mean: The new mean; None where there is none to compare.
+        reason: Why it is not comparable; empty otherwise.
+    """
+
+    entry: BaselineEntry
+    status: Status
+    mean: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        findings: One for each entry of the baseline, in its order.
+        unheld: New scores that the baseline does not know; they do not change the verdict.
+    """
+
+    findings: tuple[Finding, ...]
+    unheld: int
+
+    @property
+    def exit_code(self) -> int:
+        """0 all hold, 1 a regression, 2 something not comparable and no regression.
+
+        A regression outranks: it is a certain finding that must not hide behind a missing record.
+        """
+        found = {finding.status for finding in self.findings}
+        if Status.REGRESSION in found:
+            return 1
+        return 2 if Status.NOT_COMPARABLE in found else 0
+
+    def render(self) -> str:
+        """The report as Markdown: what does not simply hold, then the verdict."""
+        counts = {status: self._count(status) for status in Status}
+        notable = [f for f in self.findings if f.status is not Status.HOLDS]
+        parts = [_table(notable)] if notable else []
+        parts += [f"- {f.entry}: {f.reason}" for f in notable if f.reason]
+        if counts[Status.BETTER]:
+            parts.append("Better than the baseline beyond the tolerance: update the baseline.")
+        if self.unheld:
+            parts.append(f"{self.unheld} scores are not in the baseline.")
+        parts.append(", ".join(f"{number} {status}" for status, number in counts.items() if number))
+        return "\n\n".join(parts) + "\n"
+
+    def _count(self, status: Status) -> int:
+        return sum(finding.status is status for finding in self.findings)
+
+
+def check(records: Iterable[Record], baseline: Baseline) -> CheckReport:
+    """Holds records against a baseline.
+
+    An entry is not comparable if its record is missing or incomplete, or if the images, weights,
+    preprocessing, protocol version or protocol options (number of tasks, seed) are others.
+    """
+    latest = newest(records)
+    findings = tuple(_finding(entry, latest) for entry in baseline.entries)
+    known = {_names(entry) for entry in baseline.entries}
+    scores = ((record, metric) for record in latest for metric in record.scores)
+    return CheckReport(findings, sum(_record_names(*score) not in known for score in scores))
+
+
+def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
+    candidates = [
+        record
+        for record in records
+        if entry.metric in record.scores and _record_names(record, entry.metric) == _names(entry)
+    ]
+    if not candidates:
+        return Finding(entry, Status.NOT_COMPARABLE, reason="there is no such record")
+    record = min(candidates, key=lambda record: len(_differences(entry, record)))
+    differing = _differences(entry, record)
+    if differing:
+        return Finding(entry, Status.NOT_COMPARABLE, reason="; ".join(differing))
+    mean = record.score(entry.metric).mean
+    if mean is None:
+        return Finding(entry, Status.NOT_COMPARABLE, reason="the run is incomplete")
+    return Finding(entry, _status(entry, mean), mean)
+
+
+def _status(entry: BaselineEntry, mean: float) -> Status:
+    difference = round(mean - entry.mean, _ROUNDING)
+    if difference < -entry.tolerance:
+        return Status.REGRESSION
+    return Status.BETTER if difference > entry.tolerance else Status.HOLDS
+
+
+def _differences(entry: BaselineEntry, record: Record) -> list[str]:
+    new = comparable_facts(record)
+    return [
+        f"{name} was {entry.facts.get(name)}, is {new.get(name)}"
+        for name in dict.fromkeys([*entry.facts, *new])
+        if entry.facts.get(name) != new.get(name)
+    ]
+
+
+def _names(entry: BaselineEntry) -> tuple[str, ...]:
+    return entry.suite, entry.dataset, entry.protocol, entry.model, entry.method, entry.metric
+
+
+def _record_names(record: Record, metric: str) -> tuple[str, ...]:
+    e = record.experiment
+    return e.suite, e.dataset.name, e.protocol.name, e.model.name, e.method.spec, metric
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    rows = [
+        {
+            "Status": finding.status,
+            "Dataset": finding.entry.dataset,
+            "Protocol": finding.entry.protocol,
+            "Model": finding.entry.model,
+            "Method": finding.entry.method,
+            "Metric": metric_label(finding.entry.metric),
+            "Baseline": f"{finding.entry.mean:.2f}",
+            "Now": "–" if finding.mean is None else f"{finding.mean:.2f}",
+            "Δ": "" if finding.mean is None else _change(finding.entry, finding.mean),
+            "Tolerance": f"{finding.entry.tolerance:.2f}",
+        }
+        for finding in findings
+    ]
+    return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
+
+
+def _change(entry: BaselineEntry, mean: float) -> str:
+    return format_difference(mean - entry.mean)

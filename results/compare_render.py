@@ -1,0 +1,65 @@
+"""Comparisons as Markdown."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from lowlabel.results.labels import format_difference, metric_label
+
+Row = dict[Hashable, Any]
+
+
+def render_comparison(frame: pd.DataFrame) -> str:
+    """What `compare` found as Markdown, one table a data set, refusals with their reason below.
+
+    What A and B have in common, method or model, has a column of its own.
+    """
+    tested: list[Row] = frame[frame["p"].notna()].to_dict("records")
+    refused: list[Row] = frame[frame["p"].isna()].to_dict("records")
+    parts = []
+    for dataset in dict.fromkeys(row["dataset"] for row in tested):
+        rows = [row for row in tested if row["dataset"] == dataset]
+        cells = [{**names, **_numbers(row)} for names, row in zip(_names(rows), rows, strict=True)]
+        table = tabulate(cells, headers="keys", tablefmt="pipe", disable_numparse=True)
+        parts.append(f"## {dataset}\n\n{table}")
+    if refused:
+        parts.append("## Not comparable\n\n" + "\n".join(map(_refusal, refused)))
+    parts.append(f"Paired t-test over the same tasks or queries; Holm over {len(tested)} tests.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _names(rows: Sequence[Row]) -> list[dict[str, str]]:
+    if all(row["method_a"] == row["method_b"] for row in rows):
+        return [
+            {"Method": row["method_a"], "A": row["model_a"], "B": row["model_b"]} for row in rows
+        ]
+    if all(row["model_a"] == row["model_b"] for row in rows):
+        return [
+            {"Model": row["model_a"], "A": row["method_a"], "B": row["method_b"]} for row in rows
+        ]
+    return [{"A": _full_name(row, "a"), "B": _full_name(row, "b")} for row in rows]
+
+
+def _numbers(row: Row) -> dict[str, str]:
+    metric, protocol = row["metric"], row["protocol"]
+    half_width = (row["ci_high"] - row["ci_low"]) / 2
+    return {
+        "Score": protocol if metric == "accuracy" else metric_label(metric),
+        "Mean A": f"{row['mean_a']:.2f}",
+        "Mean B": f"{row['mean_b']:.2f}",
+        "A − B": f"{format_difference(row['difference'])}±{half_width:.2f}",
+        "p (Holm)": "<0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
+        "Verdict": row["verdict"],
+    }
+
+
+def _refusal(row: Row) -> str:
+    a, b = _full_name(row, "a"), _full_name(row, "b")
+    return f"- {row['dataset']}, {row['protocol']}: {a} and {b}: {row['reason']}"
+
+
+def _full_name(row: Row, side: str) -> str:
+    model, method = row[f"model_{side}"], row[f"method_{side}"]
+    return "nothing" if pd.isna(model) else f"{model} with {method}"

@@ -1,0 +1,69 @@
+"""Where a number was computed: versions, the package's commit, the device."""
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import lowlabel
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Versions (None where not installed), commit (None outside a checkout) and device."""
+
+    lowlabel: str
+    commit: str | None
+    python: str
+    torch: str | None
+    timm: str | None
+    numpy: str | None
+    device: str
+
+
+def describe_environment(device: str) -> Environment:
+    """The present environment.
+
+    Args:
+        device: The device's name, as `lowlabel.devices.describe_device` gives it.
+    """
+    return Environment(
+        lowlabel=lowlabel.__version__,
+        commit=source_commit(Path(lowlabel.__file__)),
+        python=platform.python_version(),
+        torch=_version("torch"),
+        timm=_version("timm"),
+        numpy=_version("numpy"),
+        device=device,
+    )
+
+
+def source_commit(source: Path) -> str | None:
+    """The commit of the checkout that tracks the file `source`, with "-dirty" if files changed.
+
+    None where git does not track it: a package installed inside some other project's checkout
+    must not be given that project's commit.
+    """
+    if _git(source.parent, "ls-files", "--error-unmatch", source.name) is None:
+        return None
+    commit = _git(source.parent, "rev-parse", "HEAD")
+    changes = _git(source.parent, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if commit and changes else commit
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

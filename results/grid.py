@@ -1,0 +1,167 @@
+"""Records arranged as a grid: model × method down, protocol × metric across."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from lowlabel.results.labels import distinctions, metric_order, natural_order
+from lowlabel.results.record import Record, Score
+from lowlabel.specs import canonical_json
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model with one method."""
+
+    model: str
+    method: str
+    transductive: bool
+    contaminated: bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric under one protocol; `label` is the protocol's, told apart where names agree."""
+
+    label: str
+    protocol: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The scores of one data set.
+
+    Attributes:
+        rows: Best model first; inside a model inductive methods first, then by score.
+        columns: By protocol, then by metric.
+        records: By (row, column); a pair that was never run is missing.
+    """
+
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    records: dict[tuple[int, int], Record]
+
+    def score(self, row: int, column: int) -> Score | None:
+        """The score of a cell, empty if incomplete; None if it was never run."""
+        record = self.records.get((row, column))
+        return record.score(self.columns[column].metric) if record else None
+
+    def best(self, column: int) -> set[int]:
+        """The rows with the best uncontaminated score, inductive and transductive apart."""
+        best = set()
+        for transductive in (False, True):
+            means = {
+                row: score.mean
+                for row, facts in enumerate(self.rows)
+                if facts.transductive == transductive and not facts.contaminated
+                if (score := self.score(row, column)) and score.mean is not None
+            }
+            best |= {row for row, mean in means.items() if mean == max(means.values())}
+        return best
+
+
+def newest(records: Iterable[Record]) -> list[Record]:
+    """The records without those that a later one of the same experiment replaces."""
+    by_identity: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: record.created):
+        by_identity[record.identity()] = record
+    return list(by_identity.values())
+
+
+def build_grid(records: Sequence[Record]) -> Grid:
+    """Arranges records of one suite and data set, no experiment twice.
+
+    Two records share a row only if model, weights, preprocessing and method agree in everything,
+    and a column only if the protocol does; equal names are told apart by what differs.
+    """
+    rows = {_row_key(record): record for record in records}
+    protocols = {_protocol_key(record): record for record in records}
+    columns = dict.fromkeys((_protocol_key(r), metric) for r in records for metric in r.scores)
+    row_at = {key: index for index, key in enumerate(rows)}
+    column_at = {key: index for index, key in enumerate(columns)}
+    cells = {
+        (row_at[_row_key(record)], column_at[_protocol_key(record), metric]): record
+        for record in records
+        for metric in record.scores
+    }
+    contaminated = {_row_key(record) for record in records if record.contamination}
+    labels = _protocol_labels(protocols)
+    return _sorted(
+        Grid(
+            _rows(rows, contaminated),
+            tuple(Column(*labels[key], metric) for key, metric in columns),
+            cells,
+        )
+    )
+
+
+def protocol_facts(record: Record) -> dict[str, object]:
+    """What tells protocols of one name apart."""
+    protocol = record.experiment.protocol
+    return {"version": protocol.version, **protocol.options}
+
+
+def _protocol_labels(protocols: Mapping[str, Record]) -> dict[str, tuple[str, str]]:
+    names = [record.experiment.protocol.name for record in protocols.values()]
+    added = distinctions(names, [protocol_facts(record) for record in protocols.values()])
+    pairs = zip(names, added, strict=True)
+    return {
+        key: (name + suffix, name) for key, (name, suffix) in zip(protocols, pairs, strict=True)
+    }
+
+
+def _rows(records: Mapping[str, Record], contaminated: set[str]) -> tuple[Row, ...]:
+    experiments = [record.experiment for record in records.values()]
+    names = [(e.model.name, e.method.spec) for e in experiments]
+    added = distinctions(names, [_facts(record) for record in records.values()])
+    return tuple(
+        Row(e.model.name + suffix, e.method.spec, e.method.transductive, key in contaminated)
+        for key, e, suffix in zip(records, experiments, added, strict=True)
+    )
+
+
+def _sorted(grid: Grid) -> Grid:
+    columns = sorted(
+        range(len(grid.columns)),
+        key=lambda c: (natural_order(grid.columns[c].label), metric_order(grid.columns[c].metric)),
+    )
+
+    def value(row: int) -> float:
+        scores = (grid.score(row, column) for column in columns)
+        return next((s.mean for s in scores if s and s.mean is not None), -1.0)
+
+    best_of_model: dict[str, float] = {}
+    for row, facts in enumerate(grid.rows):
+        best_of_model[facts.model] = max(value(row), best_of_model.get(facts.model, -1.0))
+
+    def order(row: int) -> tuple[float, str, bool, float, str]:
+        facts = grid.rows[row]
+        best = -best_of_model[facts.model]
+        return (best, facts.model, facts.transductive, -value(row), facts.method)
+
+    rows = sorted(range(len(grid.rows)), key=order)
+    return Grid(
+        tuple(grid.rows[row] for row in rows),
+        tuple(grid.columns[column] for column in columns),
+        {
+            (rows.index(row), columns.index(column)): record
+            for (row, column), record in grid.records.items()
+        },
+    )
+
+
+def _facts(record: Record) -> dict[str, object]:
+    e = record.experiment
+    model = {key: value for key, value in asdict(e.model).items() if key != "name"}
+    extra = {"options": e.method.options, "features": e.feature_keys}
+    return {k: canonical_json(v) if isinstance(v, dict) else v for k, v in (model | extra).items()}
+
+
+def _row_key(record: Record) -> str:
+    e = record.experiment
+    facts = {**_facts(record), "name": e.model.name, "method": e.method.spec}
+    return canonical_json([facts, e.method.transductive])
+
+
+def _protocol_key(record: Record) -> str:
+    return canonical_json([record.experiment.protocol.name, protocol_facts(record)])

@@ -1,0 +1,169 @@
+"""Tables from records: one section a data set (and protocol), floors and all in ordinary rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lowlabel.errors import InputError
+from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
+from lowlabel.results.labels import (
+    BEYOND,
+    CONTAMINATED,
+    INCOMPLETE,
+    SUITES,
+    TRANSDUCTIVE,
+    UNSTATED_SPLIT,
+    distinctions,
+    format_score,
+    metric_family,
+    metric_label,
+)
+from lowlabel.results.published import beside_published, published_for, published_table
+from lowlabel.results.record import Record
+from lowlabel.specs import canonical_json
+
+_PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})
+_TWINS = {"precision@1": "recall@1"}  # the same number: one column is enough
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text, ready to be rendered.
+
+    Attributes:
+        caption: What the numbers are.
+        frame: Text cells; empty where nothing was run.
+        bold: (row, column) of the best cells.
+    """
+
+    caption: str
+    frame: pd.DataFrame
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass(frozen=True)
+class Section:
+    """The tables of one data set, with what a reader must know of them."""
+
+    title: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+
+
+def leaderboard(records: Iterable[Record]) -> list[Section]:
+    """Arranges records as tables. Of an experiment that was run twice the later run counts.
+
+    Data sets, schemes, protocols and their versions never share a column. A score of an
+    incomplete run is "–" and enters no mean and no comparison.
+
+    Raises:
+        InputError: If there are no records.
+    """
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in newest(records):
+        groups[_section_key(record)].append(record)
+    if not groups:
+        raise InputError("there are no records to make a table of", "Run `lowlabel run` first.")
+    heads = [members[-1] for members in groups.values()]
+    names = [_title(head) for head in heads]
+    added = distinctions(names, [_section_facts(head) for head in heads])
+    titles = (name + suffix for name, suffix in zip(names, added, strict=True))
+    sections = (_section(*pair) for pair in zip(titles, groups.values(), strict=True))
+    return sorted(sections, key=lambda section: section.title)
+
+
+def _section(title: str, records: Sequence[Record]) -> Section:
+    grid = build_grid(records)
+    families = dict.fromkeys(metric_family(column.metric) for column in grid.columns)
+    beside, references = beside_published(grid), published_for(grid)
+    tables = [_score_table(grid, family) for family in families]
+    if not beside.empty:
+        tables.append(Table("Beside the published numbers (%)", beside))
+    if references:
+        scheme = records[0].experiment.dataset.scheme
+        tables.append(Table("Published (%)", published_table(references, scheme)))
+    notes = [*_notes(records), *_mark_notes(tables)]
+    notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
+    return Section(title, tuple(tables), tuple(notes))
+
+
+def _score_table(grid: Grid, family: str) -> Table:
+    metrics = {column.metric for column in grid.columns}
+    columns = [
+        index
+        for index, column in enumerate(grid.columns)
+        if metric_family(column.metric) == family and _TWINS.get(column.metric) not in metrics
+    ]
+    data: dict[str, list[str]] = {
+        "Model": [row.model + f" {CONTAMINATED}" * row.contaminated for row in grid.rows],
+        "Method": [row.method + f" {TRANSDUCTIVE}" * row.transductive for row in grid.rows],
+    }
+    bold = set()
+    for column in columns:
+        facts = grid.columns[column]
+        heading = facts.label if facts.metric == "accuracy" else metric_label(facts.metric)
+        bold |= {(row, len(data)) for row in grid.best(column)}
+        scores = [grid.score(row, column) for row in range(len(grid.rows))]
+        data[heading] = [format_score(s.mean, s.ci95) if s else "" for s in scores]
+    return Table(family, pd.DataFrame(data), frozenset(bold))
+
+
+def _notes(records: Sequence[Record]) -> Iterable[str]:
+    """What was scored, and what is unusual about the images or the models."""
+    dataset = records[0].experiment.dataset
+    if dataset.partial:
+        parts = "; ".join(str(part) for part in dataset.partial)
+        yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
+    if dataset.bad_images:
+        yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
+    counts = dict.fromkeys(_counted(record) for record in records if record.complete)
+    yield "Scored: " + "; ".join(counts) + "." if counts else "No run is complete."
+    for reason in dict.fromkeys(r for record in records for r in record.contamination):
+        yield f"{CONTAMINATED} contaminated, never bold: {reason}"
+
+
+def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
+    """The meanings of the marks that occur."""
+    text = "\n".join(table.frame.to_csv() for table in tables)
+    marks = {
+        TRANSDUCTIVE: "transductive: the queries of a task are classified together.",
+        INCOMPLETE: "incomplete run.",
+        f" {BEYOND}": "beyond the combined confidence intervals.",
+        UNSTATED_SPLIT: "another division of the data, or one that the source does not state.",
+    }
+    yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)
+
+
+def _counted(record: Record) -> str:
+    counts = ", ".join(f"{number:,} {what}" for what, number in record.counts.items())
+    protocol = record.experiment.protocol.name
+    return f"{protocol}: {counts}" if record.experiment.suite in _PROTOCOLS_AS_COLUMNS else counts
+
+
+def _title(record: Record) -> str:
+    e = record.experiment
+    shown = [e.dataset.scheme, e.dataset.split]
+    if e.suite not in _PROTOCOLS_AS_COLUMNS:
+        shown.append(e.protocol.name)
+    return f"{SUITES.get(e.suite, e.suite)}: {e.dataset.title} ({', '.join(dict.fromkeys(shown))})"
+
+
+def _section_facts(record: Record) -> dict[str, object]:
+    e, dataset = record.experiment, record.experiment.dataset
+    facts: dict[str, object] = {
+        "suite": e.suite,
+        "dataset": dataset.name,
+        "scheme": dataset.scheme,
+        "split": dataset.split,
+        "manifest": dataset.manifest_sha256,
+        "bad_images": dataset.bad_images,
+    }
+    if e.suite in _PROTOCOLS_AS_COLUMNS:
+        return facts
+    return {**facts, "protocol": e.protocol.name, **protocol_facts(record)}
+
+
+def _section_key(record: Record) -> str:
+    return canonical_json(_section_facts(record))

@@ -1,0 +1,95 @@
+"""Which record of one side is compared with which of the other, and whether it may be."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+
+from lowlabel.results.experiment import Experiment
+from lowlabel.results.grid import protocol_facts
+from lowlabel.results.store import ScoredRecord
+from lowlabel.specs import canonical_json
+
+Pair = tuple[ScoredRecord | None, ScoredRecord | None]
+Key = Callable[[Experiment], Hashable]
+
+
+def _same_protocol(e: Experiment) -> Hashable:
+    return canonical_json([e.suite, e.dataset.manifest_sha256, e.protocol.name, e.protocol.options])
+
+
+def _same_names(e: Experiment) -> Hashable:
+    return e.suite, e.dataset.name, e.protocol.name
+
+
+_WHAT: tuple[Key, ...] = (
+    lambda e: (e.model.name, e.method.spec),
+    lambda e: e.method.spec,
+    lambda e: e.model.name,
+    lambda e: None,
+)
+
+
+def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[Pair]:
+    """Pairs the records of two sides, each record once.
+
+    First those of one model and method, then of one method, of one model, and last those that are
+    left alone with each other; always on the same images and protocol first, then on what only
+    has the same names, for the comparison to say why it cannot be made. A partner must be the
+    only candidate. Records without one come last, paired with None.
+    """
+    left, right, pairs = list(a), list(b), list[Pair]()
+    for where in (_same_protocol, _same_names):
+        for what in _WHAT:
+            found = list(_unique_pairs(left, right, where, what))
+            pairs += found
+            left = [item for item in left if all(item is not one for one, _ in found)]
+            right = [item for item in right if all(item is not other for _, other in found)]
+    return [*pairs, *((item, None) for item in left), *((None, item) for item in right)]
+
+
+def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None:
+    """Why two records cannot be compared task by task; None if they can."""
+    if a is None or b is None:
+        return "no counterpart in " + ("A" if a is None else "B")
+    for side, scored in (("A", a), ("B", b)):
+        if not scored.record.complete:
+            return f"{side} is incomplete"
+    ours, theirs = _must_agree(a), _must_agree(b)
+    for name in dict.fromkeys([*ours, *theirs]):
+        if ours.get(name) != theirs.get(name):
+            return f"{name} differs: {_short(ours.get(name))} and {_short(theirs.get(name))}"
+    if a.record.experiment.suite == "fewshot" and a.record.task_hash is None:
+        return "the records do not say which tasks were sampled"
+    return None
+
+
+def _unique_pairs(
+    left: Sequence[ScoredRecord], right: Sequence[ScoredRecord], where: Key, what: Key
+) -> Iterator[tuple[ScoredRecord, ScoredRecord]]:
+    sides = []
+    for records in (left, right):
+        groups: dict[Hashable, list[ScoredRecord]] = defaultdict(list)
+        for scored in records:
+            experiment = scored.record.experiment
+            groups[where(experiment), what(experiment)].append(scored)
+        sides.append(groups)
+    for key, ours in sides[0].items():
+        theirs = sides[1].get(key, [])
+        if len(ours) == len(theirs) == 1:
+            yield ours[0], theirs[0]
+
+
+def _must_agree(scored: ScoredRecord) -> dict[str, object]:
+    dataset = scored.record.experiment.dataset
+    return {
+        "scheme": dataset.scheme,
+        "split": dataset.split,
+        "manifest": dataset.manifest_sha256,
+        "bad images": dataset.bad_images,
+        **{f"protocol {key}": value for key, value in protocol_facts(scored.record).items()},
+        "task hash": scored.record.task_hash,
+    }
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:12] + "…"

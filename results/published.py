@@ -1,0 +1,109 @@
+"""Our numbers beside the published ones."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lowlabel.results.grid import Grid
+from lowlabel.results.labels import (
+    BEYOND,
+    TRANSDUCTIVE,
+    UNSTATED_SPLIT,
+    format_difference,
+    format_score,
+    metric_label,
+)
+from lowlabel.results.record import Record
+from lowlabel.results.reference import Reference, find_reference, published_rows
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Ours minus a published number, in points.
+
+    Attributes:
+        reference: The published number.
+        value: The difference.
+        beyond_ci: Whether it is larger than the two intervals combined, √(a² + b²), an interval
+            that was not printed counting as 0; None where neither has one.
+    """
+
+    reference: Reference
+    value: float
+    beyond_ci: bool | None
+
+    def __str__(self) -> str:
+        return format_difference(self.value) + (f" {BEYOND}" if self.beyond_ci else "")
+
+
+def difference(record: Record, metric: str) -> Difference | None:
+    """How a record's score differs from its published number; None where there is none."""
+    score, reference = record.score(metric), find_reference(record, metric)
+    if score.mean is None or reference is None:
+        return None
+    value = score.mean - reference.value
+    if score.ci95 is None and reference.ci95 is None:
+        return Difference(reference, value, None)
+    combined = math.hypot(score.ci95 or 0.0, reference.ci95 or 0.0)
+    return Difference(reference, value, abs(value) > combined)
+
+
+def beside_published(grid: Grid) -> pd.DataFrame:
+    """The scores that have a published counterpart, one a row; empty if none has."""
+    lines = []
+    for (row, column), record in sorted(grid.records.items()):
+        metric = grid.columns[column].metric
+        found, score = difference(record, metric), record.score(metric)
+        if found is None:
+            continue
+        lines.append(
+            {
+                "Model": grid.rows[row].model,
+                "Method": grid.rows[row].method,
+                "Score": _heading(grid.columns[column].label, metric),
+                "Ours": format_score(score.mean, score.ci95),
+                "Published": found.reference.printed,
+                "Δ": str(found),
+                "Source": found.reference.source,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def published_for(grid: Grid) -> list[Reference]:
+    """Everything published for the grid's data set, protocols and metrics."""
+    experiment = next(iter(grid.records.values())).experiment
+    shown = {(column.protocol, column.metric): None for column in grid.columns}
+    return [
+        reference
+        for protocol in dict.fromkeys(protocol for protocol, _ in shown)
+        for reference in published_rows(experiment.suite, experiment.dataset.name, protocol)
+        if (protocol, reference.metric) in shown
+    ]
+
+
+def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFrame:
+    """Published numbers, one line a method; those of another division than `scheme` marked."""
+    lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    for reference in references:
+        heading = _heading(reference.protocol, reference.metric)
+        lines[_line(reference, scheme)][heading] = reference.printed
+    headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
+    rows = [
+        [method, embedder, *(scores.get(heading, "") for heading in headings), source]
+        for (method, embedder, source), scores in lines.items()
+    ]
+    return pd.DataFrame(rows, columns=["Method", "Embedder", *headings, "Source"])
+
+
+def _heading(protocol: str, metric: str) -> str:
+    return protocol if metric == "accuracy" else metric_label(metric)
+
+
+def _line(reference: Reference, scheme: str) -> tuple[str, ...]:
+    method = reference.method + (f" {TRANSDUCTIVE}" if reference.transductive else "")
+    source = reference.source + ("" if reference.scheme == scheme else f" {UNSTATED_SPLIT}")
+    return method, reference.embedder, source

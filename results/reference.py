@@ -1,0 +1,132 @@
+"""The published numbers, and which of them a record may be set against.
+
+`reference/fewshot.csv` and `reference/retrieval.csv` hold one number a line. A line names a model
+of the suite only where weights, preprocessing, split and protocol are known to agree; the others
+are listed but never subtracted from.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from lowlabel.results.record import Record
+from lowlabel.specs import Option, parse_spec
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One published number.
+
+    Attributes:
+        suite: "fewshot" or "retrieval".
+        dataset: The data set's name, always the full set.
+        scheme: The way of dividing it; empty where the source does not state it.
+        protocol: "5-way 1-shot", "dml-zeroshot".
+        metric: "accuracy", "recall@1", ….
+        method: As the source names it.
+        method_name: The suite's method that computes the same; empty where there is none.
+        method_options: The options that it must have been given.
+        transductive: Whether the queries of a task are classified together.
+        embedder: As the source names it.
+        models: Specs of the suite's model with the same weights; empty where there is none.
+        conditions: What else must agree: {"pooling": "cls", "resize": 256, "queries": 15}.
+        training: "frozen", "fine-tuned" on the data set's train classes, or empty if not stated.
+        value: In percent.
+        printed: The value as printed, with its digits and interval.
+        ci95: Half width of the published interval; None where none is printed.
+        source: Where it is printed.
+        arxiv: Of the source; empty where it has none.
+        note: What a reader must know.
+    """
+
+    suite: str
+    dataset: str
+    scheme: str
+    protocol: str
+    metric: str
+    method: str
+    method_name: str
+    method_options: dict[str, Option]
+    transductive: bool
+    embedder: str
+    models: tuple[str, ...]
+    conditions: dict[str, Option]
+    training: str
+    value: float
+    printed: str
+    ci95: float | None
+    source: str
+    arxiv: str
+    note: str
+
+    def applies_to(self, record: Record) -> bool:
+        """Whether a record was made under the same conditions, but for the metric."""
+        e = record.experiment
+        ours = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.method.name)
+        theirs = (self.suite, self.dataset, self.scheme, self.protocol, self.method_name)
+        if ours != theirs or e.dataset.partial or e.dataset.bad_images:
+            return False
+        circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
+        return (
+            e.model.spec in self.models
+            and _agree(self.method_options, e.method.options)
+            and _agree(self.conditions, circumstances)
+        )
+
+
+@cache
+def load_references() -> tuple[Reference, ...]:
+    """All published numbers; where several sources print one, SSL-ViT's tables come first."""
+    folder = files("lowlabel.results") / "reference"
+    tables = (folder / f"{suite}.csv" for suite in ("fewshot", "retrieval"))
+    return tuple(
+        _reference(row)
+        for table in tables
+        for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines())
+    )
+
+
+def find_reference(record: Record, metric: str) -> Reference | None:
+    """The published number of the same model, method, full data set, division and protocol."""
+    for reference in load_references():
+        if reference.metric == metric and reference.applies_to(record):
+            return reference
+    return None
+
+
+def published_rows(suite: str, dataset: str, protocol: str) -> list[Reference]:
+    """Everything published for a data set and protocol, comparable with a record or not."""
+    wanted = (suite, dataset, protocol)
+    return [r for r in load_references() if (r.suite, r.dataset, r.protocol) == wanted]
+
+
+def _reference(row: dict[str, str]) -> Reference:
+    ci95 = row["ci95"]
+    method_name, method_options = parse_spec(row["method_spec"])
+    return Reference(
+        suite=row["suite"],
+        dataset=row["dataset"],
+        scheme=row["scheme"],
+        protocol=row["protocol"],
+        metric=row["metric"],
+        method=row["method"],
+        method_name=method_name,
+        method_options=method_options,
+        transductive=row["transductive"] == "yes",
+        embedder=row["embedder"],
+        models=tuple(row["models"].split(";")) if row["models"] else (),
+        conditions=parse_spec(f"conditions,{row['conditions']}")[1] if row["conditions"] else {},
+        training=row["training"],
+        value=float(row["value"]),
+        printed=f"{row['value']}±{ci95}" if ci95 else row["value"],
+        ci95=float(ci95) if ci95 else None,
+        source=row["source"],
+        arxiv=row["arxiv"],
+        note=row["note"],
+    )
+
+
+def _agree(wanted: Mapping[str, Option], found: Mapping[str, object]) -> bool:
+    return all(key in found and found[key] == value for key, value in wanted.items())

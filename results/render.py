@@ -1,0 +1,158 @@
+"""Leaderboards as Markdown, CSV and LaTeX."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.results.leaderboard import Section, Table, leaderboard
+from lowlabel.results.record import Record
+from lowlabel.results.scores import scores_frame
+
+_TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Source"})
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    **{character: rf"\{character}" for character in "&%$#_"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "·": r"$\cdot$",
+    "×": r"$\times$",
+    "√": r"$\surd$",
+    "σ": r"$\sigma$",
+    "Δ": r"$\Delta$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
+    "ᵀ": r"$^{\mathrm{T}}$",
+}
+
+
+def render_markdown(records: Iterable[Record]) -> str:
+    """The leaderboards as Markdown that reads well in a terminal too."""
+    records = list(records)
+    sections = "\n\n".join(_markdown_section(section) for section in leaderboard(records))
+    lines = "\n".join(f"- {line}" for line in footer(records))
+    return f"# Leaderboard\n\n{sections}\n\n---\n\n{lines}\n"
+
+
+def render_csv(records: Iterable[Record]) -> str:
+    """Every score with its provenance, one a line, in full precision."""
+    return scores_frame(records).to_csv(index=False, lineterminator="\n")
+
+
+def render_latex(records: Iterable[Record]) -> str:
+    """The leaderboards as LaTeX tables; the document needs the package booktabs."""
+    records = list(records)
+    head = "\n".join(f"% {line}" for line in ("needs \\usepackage{booktabs}", *footer(records)))
+    tables = (
+        _latex_table(table, section) for section in leaderboard(records) for table in section.tables
+    )
+    return head + "\n\n" + "\n\n".join(tables) + "\n"
+
+
+def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
+    """Writes leaderboard.md, .csv and .tex, each whole or not at all, and returns their paths.
+
+    Raises:
+        InputError: If there are no records.
+        DataError: If a file cannot be written.
+    """
+    records = list(records)
+    rendered = {
+        "md": render_markdown(records),
+        "csv": render_csv(records),
+        "tex": render_latex(records),
+    }
+    paths = [writable_dir(folder) / f"leaderboard.{suffix}" for suffix in rendered]
+    for path, text in zip(paths, rendered.values(), strict=True):
+        with atomic_write(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return paths
+
+
+def footer(records: Sequence[Record]) -> list[str]:
+    """Where the numbers come from, in a few lines."""
+    complete = [record for record in records if record.complete]
+    weights = {
+        record.experiment.model.name: (record.experiment.model.weights_sha256 or "none")[:12]
+        for record in records
+    }
+    commits = _distinct(_short_commit(record.environment.commit) for record in records)
+    devices = _distinct(record.environment.device for record in records)
+    versions = _distinct(record.environment.lowlabel for record in records)
+    return [
+        f"±: 95 % confidence interval, {_distinct(r.ci95_definition for r in complete)}.",
+        "Bold: best of the inductive and of the transductive rows.",
+        "Weights: " + ", ".join(f"{name} {prefix}" for name, prefix in sorted(weights.items())),
+        f"lowlabel {versions}, commit {commits}, on {devices}",
+    ]
+
+
+def _short_commit(commit: str | None) -> str:
+    digits, dirty, _ = (commit or "unknown").partition("-dirty")
+    return digits[:12] + dirty
+
+
+def _distinct(values: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(values)) or "none"
+
+
+def _markdown_section(section: Section) -> str:
+    tables = (f"{table.caption}\n\n{_markdown_table(table)}" for table in section.tables)
+    notes = "\n".join(f"- {note}" for note in section.notes)
+    return "\n\n".join([f"## {section.title}", *tables, notes])
+
+
+def _markdown_table(table: Table) -> str:
+    rows = [
+        [_mark(table, row, column, cell.replace("|", r"\|"), "**{}**") for column, cell in cells]
+        for row, cells in _cells(table)
+    ]
+    align = ["left" if name in _TEXT else "right" for name in table.frame.columns]
+    headings = list(table.frame.columns)
+    return tabulate(rows, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
+
+
+def _latex_table(table: Table, section: Section) -> str:
+    rows = [
+        " & ".join(
+            _mark(table, row, column, _escape(cell), r"\textbf{{{}}}") for column, cell in cells
+        )
+        for row, cells in _cells(table)
+    ]
+    align = "".join("l" if name in _TEXT else "r" for name in table.frame.columns)
+    notes = r" \\ ".join(_escape(note) for note in section.notes)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(f'{section.title}. {table.caption}')}}}",
+            rf"\begin{{tabular}}{{{align}}}",
+            r"\toprule",
+            " & ".join(_escape(name) for name in table.frame.columns) + r" \\",
+            r"\midrule",
+            *(rf"{row} \\" for row in rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\par\footnotesize {notes}",
+            r"\end{table}",
+        ]
+    )
+
+
+def _cells(table: Table) -> Iterable[tuple[int, Iterable[tuple[int, str]]]]:
+    rows = table.frame.itertuples(index=False, name=None)
+    return ((index, enumerate(row)) for index, row in enumerate(rows))
+
+
+def _mark(table: Table, row: int, column: int, cell: str, style: str) -> str:
+    return style.format(cell) if (row, column) in table.bold else cell
+
+
+def _escape(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)

@@ -1,0 +1,83 @@
+"""All scores in long form: one row each, with everything that the record knows of it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+
+import pandas as pd
+
+from lowlabel.results.grid import newest
+from lowlabel.results.published import difference
+from lowlabel.results.record import Record
+from lowlabel.specs import canonical_json
+
+
+def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a score: model, method, data set, protocol, mean, interval, published, provenance.
+
+    Scores of incomplete runs and published numbers that do not apply are missing values.
+    """
+    return pd.DataFrame(
+        [_row(record, metric) for record in newest(records) for metric in record.scores]
+    )
+
+
+def _row(record: Record, metric: str) -> dict[str, object]:
+    e, score = record.experiment, record.score(metric)
+    return {
+        "suite": e.suite,
+        "dataset": e.dataset.name,
+        "title": e.dataset.title,
+        "scheme": e.dataset.scheme,
+        "split": e.dataset.split,
+        "protocol": e.protocol.name,
+        "model": e.model.name,
+        "method": e.method.spec,
+        "transductive": e.method.transductive,
+        "metric": metric,
+        "mean": score.mean,
+        "ci95": score.ci95,
+        **_published(record, metric),
+        "complete": record.complete,
+        "contamination": "; ".join(record.contamination),
+        **_provenance(record),
+    }
+
+
+def _published(record: Record, metric: str) -> dict[str, object]:
+    found = difference(record, metric)
+    return {
+        "published": found.reference.value if found else None,
+        "published_ci95": found.reference.ci95 if found else None,
+        "published_source": found.reference.source if found else None,
+        "delta": round(found.value, 6) if found else None,
+        "beyond_ci": found.beyond_ci if found else None,
+    }
+
+
+def _provenance(record: Record) -> dict[str, object]:
+    e = record.experiment
+    return {
+        "ci95_definition": record.ci95_definition,
+        "counts": canonical_json(record.counts),
+        "protocol_version": e.protocol.version,
+        "protocol_options": canonical_json(e.protocol.options),
+        "method_options": canonical_json(e.method.options),
+        "images": e.dataset.images,
+        "classes": e.dataset.classes,
+        "partial": "; ".join(str(part) for part in e.dataset.partial),
+        "bad_images": e.dataset.bad_images,
+        "manifest_sha256": e.dataset.manifest_sha256,
+        "model_spec": e.model.spec,
+        "weights_sha256": e.model.weights_sha256,
+        "pooling": e.model.pooling,
+        "resolution": e.model.resolution,
+        "dtype": e.model.dtype,
+        "transform": canonical_json(e.model.transform),
+        "feature_keys": canonical_json(e.feature_keys),
+        "task_hash": record.task_hash,
+        **asdict(record.environment),
+        "wall_s": record.wall_s,
+        "peak_memory_mb": record.peak_memory_mb,
+        "created": record.created,
+        "identity": record.identity(),
+    }

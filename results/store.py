@@ -1,0 +1,152 @@
+"""Records on the disk: one JSON each, with the score of every task or query beside it."""
+
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError, InputError
+from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.results.experiment import Experiment
+from lowlabel.results.record import Record
+
+PerItem = Mapping[str, NDArray[np.floating]]
+
+_SLUG_LENGTH = 100
+_AGREEMENT = 5e-3  # points: half of the last digit that tables show
+
+
+@dataclass(frozen=True)
+class ScoredRecord:
+    """A record together with the score of every task or query, in percent, by metric."""
+
+    record: Record
+    per_item: PerItem
+
+
+def record_path(folder: Path, experiment: Experiment) -> Path:
+    """Where the record of an experiment lies: a readable name and 12 digits of its identity."""
+    e = experiment
+    words = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.model.name)
+    slug = re.sub(r"[^a-z0-9_]+", "-", " ".join([*words, e.method.spec]).lower())
+    return folder / f"{slug[:_SLUG_LENGTH].strip('-')}-{experiment.identity()[:12]}.json"
+
+
+def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
+    """Writes the scores, then the record, each whole or not at all: no record without scores.
+
+    Args:
+        record: The record.
+        per_item: By metric, a score in percent per task or query [n]; NaN where a query has no
+            score. Metrics without one (NMI) are left out.
+        folder: Made if need be.
+
+    Returns:
+        The path of the JSON.
+
+    Raises:
+        InputError: If the scores per item do not belong to the record's means.
+        DataError: If the files cannot be written; older ones are then as they were.
+    """
+    _check_agreement(record, per_item)
+    arrays: dict[str, Any] = dict(per_item)
+    path = record_path(writable_dir(folder), record.experiment)
+    with atomic_write(_scores_path(path)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    with atomic_write(path) as temporary:
+        text = json.dumps(record.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def load_record(path: Path) -> Record:
+    """Reads one record.
+
+    Raises:
+        DataError: If the file is missing, damaged, of another schema, or no record.
+    """
+    try:
+        return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(
+            f"the record {path} cannot be used: {error}",
+            "Delete it and give the same `lowlabel run` again; cached features are kept.",
+        ) from error
+
+
+def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
+    """The scores per task or query that belong to the record at `path`, by metric, in percent.
+
+    Raises:
+        DataError: If they are missing or damaged.
+    """
+    scores = _scores_path(path)
+    try:
+        with np.load(scores, allow_pickle=False) as archive:
+            return {metric: archive[metric] for metric in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"the scores {scores} of the record {path.name} cannot be read: {error}",
+            "Delete the record and give the same `lowlabel run` again; cached features are kept.",
+        ) from error
+
+
+def load_records(path: Path) -> list[Record]:
+    """All records of a folder, by file name, or the one of a file.
+
+    Raises:
+        DataError: If there is no such folder or a record cannot be used.
+    """
+    return [load_record(file) for file in _record_files(path)]
+
+
+def load_scored(path: Path) -> list[ScoredRecord]:
+    """As `load_records`, each with its scores per task or query."""
+    return [ScoredRecord(load_record(file), load_scores(file)) for file in _record_files(path)]
+
+
+def find_record(folder: Path, identity: str) -> Record | None:
+    """The record of an experiment, if the folder has it."""
+    for path in sorted(folder.glob(f"*-{identity[:12]}.json")):
+        record = load_record(path)
+        if record.identity() == identity:
+            return record
+    return None
+
+
+def _record_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataError(f"there are no records at {path}", "Make some with `lowlabel run`.")
+    return sorted(path.glob("*.json"))
+
+
+def _scores_path(record: Path) -> Path:
+    return record.with_suffix(".npz")
+
+
+def _check_agreement(record: Record, per_item: PerItem) -> None:
+    for metric, values in per_item.items():
+        if metric not in record.scores or values.ndim != 1:
+            raise InputError(
+                f"scores per item of {metric!r} have shape {values.shape}; expected one dimension"
+                f" and a metric of the record: {', '.join(record.scores)}"
+            )
+        mean = record.scores[metric].mean
+        if mean is None:
+            continue
+        own = float(np.nanmean(values, dtype=np.float64)) if np.isfinite(values).any() else None
+        if own is None or abs(own - mean) > _AGREEMENT:
+            raise InputError(
+                f"{metric}: the record's mean is {mean}, the mean of {values.size} scores is {own}",
+                "Both are in percent.",
+            )

@@ -1,0 +1,154 @@
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from lowlabel.errors import DataError, InputError
+from lowlabel.results.baseline import Baseline, make_baseline
+from lowlabel.results.check import Status, check
+from lowlabel.results.record import Score
+
+
+def shifted(scored, points):
+    record = scored.record
+    scores = {
+        metric: Score(score.mean + points, score.ci95) for metric, score in record.scores.items()
+    }
+    return replace(record, scores=scores)
+
+
+@pytest.fixture
+def runs(fewshot):
+    return [fewshot("a", method, shots) for method in ("ncm", "dc") for shots in (1, 5)]
+
+
+@pytest.fixture
+def baseline(runs):
+    return make_baseline([run.record for run in runs], tolerance=0.5)
+
+
+def test_a_baseline_comes_back_from_its_file(baseline, tmp_path):
+    path = tmp_path / "baseline.json"
+    baseline.save(path)
+    assert Baseline.load(path) == baseline
+    assert len(baseline.entries) == 4
+
+
+def test_the_records_it_was_made_from_hold(runs, baseline):
+    report = check([run.record for run in runs], baseline)
+    assert report.exit_code == 0
+    assert {finding.status for finding in report.findings} == {Status.HOLDS}
+    assert report.render() == "4 holds\n"
+
+
+@pytest.mark.parametrize(
+    ("points", "status", "exit_code"),
+    [
+        (-0.5, Status.HOLDS, 0),
+        (-0.51, Status.REGRESSION, 1),
+        (0.5, Status.HOLDS, 0),
+        (0.51, Status.BETTER, 0),
+    ],
+)
+def test_the_tolerance_decides(runs, baseline, points, status, exit_code):
+    records = [shifted(runs[0], points), *(run.record for run in runs[1:])]
+    report = check(records, baseline)
+    assert report.findings[0].status is status
+    assert report.exit_code == exit_code
+    assert ("update the baseline" in report.render()) == (status is Status.BETTER)
+
+
+def test_a_loss_of_exactly_the_tolerance_holds_in_binary_too(fewshot):
+    assert 80.1 - 80.3 < -0.2
+    baseline = make_baseline([fewshot(scores={"accuracy": Score(80.3)}).record], tolerance=0.2)
+    assert check([fewshot(scores={"accuracy": Score(80.1)}).record], baseline).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"tasks": 100}, "protocol.tasks was 200, is 100"),
+        ({"options": {"seed": 7}}, "protocol.seed was 0, is 7"),
+        ({"options": {"new": 1}}, "protocol.new was None, is 1"),
+        ({"version": 2}, "protocol_version was 1, is 2"),
+        ({"manifest_sha256": "0" * 64}, "manifest_sha256 was .* is 0000"),
+        ({"weights_sha256": "0" * 64}, "weights_sha256 was"),
+        ({"pooling": "mean"}, "pooling was cls, is mean"),
+        ({"complete": False}, "the run is incomplete"),
+        ({"scores": {"accuracy": Score(None)}}, "the run is incomplete"),
+        ({"scores": {"error": Score(1.0)}}, "there is no such record"),
+        ({"method": "lr"}, "there is no such record"),
+    ],
+)
+def test_what_is_not_comparable_says_why(fewshot, runs, baseline, change, reason):
+    other = fewshot(**{"model": "a", "method": "ncm", "shots": 1} | change)
+    report = check([other.record, *(run.record for run in runs[1:])], baseline)
+    assert report.exit_code == 2
+    assert report.findings[0].status is Status.NOT_COMPARABLE
+    assert re.match(reason, report.findings[0].reason)
+    assert reason.split()[0] in report.render()
+
+
+def test_a_regression_outranks_what_is_missing(runs, baseline):
+    report = check([shifted(runs[0], -5.0)], baseline)
+    assert report.exit_code == 1
+    assert report.render().endswith("1 regression, 3 not comparable\n")
+
+
+def test_the_comparable_record_is_chosen_among_several(fewshot, runs, baseline):
+    other = fewshot("a", "ncm", 1, mean=10, tasks=100)
+    for order in ([other, *runs], [*runs, other]):
+        assert check([run.record for run in order], baseline).exit_code == 0
+
+
+def test_new_scores_are_counted_but_do_not_matter(fewshot, runs, baseline):
+    report = check([*(run.record for run in runs), fewshot("b").record], baseline)
+    assert (report.exit_code, report.unheld) == (0, 1)
+    assert "1 scores are not in the baseline" in report.render()
+
+
+def test_chosen_metrics_only(retrieval):
+    baseline = make_baseline([retrieval().record], 1.0, metrics=["recall@1", "map@r"])
+    assert [entry.metric for entry in baseline.entries] == ["recall@1", "map@r"]
+
+
+def test_a_baseline_is_not_made_of_nothing(fewshot):
+    with pytest.raises(InputError, match="none of 0 records"):
+        make_baseline([], 0.5)
+    with pytest.raises(InputError, match="1 of 1 runs are incomplete"):
+        make_baseline([fewshot(complete=False).record], 0.5)
+    for tolerance in (-1.0, float("nan")):
+        with pytest.raises(InputError, match="tolerance is"):
+            make_baseline([fewshot().record], tolerance)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be used"),
+        ("[]", "no baseline"),
+        ('{"baseline_version": 9, "entries": []}', "no baseline of version 1"),
+        ('{"baseline_version": 1, "entries": []}', "no entries"),
+        ('{"baseline_version": 1, "entries": [{"suite": "x"}]}', r"entries\[0\] lacks dataset"),
+    ],
+)
+def test_a_damaged_baseline_is_named(tmp_path, text, message):
+    path = tmp_path / "baseline.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        Baseline.load(path)
+    assert str(path) in caught.value.message
+
+
+def test_a_missing_baseline_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere\.json"):
+        Baseline.load(tmp_path / "nowhere.json")
+
+
+def test_the_file_can_be_read_by_a_person(baseline, tmp_path):
+    path = tmp_path / "baseline.json"
+    baseline.save(path)
+    entry = json.loads(path.read_text())["entries"][0]
+    assert (entry["model"], entry["method"], entry["tolerance"]) == ("a", "ncm", 0.5)
+    assert entry["facts"]["protocol.tasks"] == 200

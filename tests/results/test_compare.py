@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from lowlabel.errors import InputError
+from lowlabel.results.compare import compare, holm
+from lowlabel.results.compare_render import render_comparison
+
+
+def paired(seed, shift, n=300):
+    """Two sides that share most of their variance, B better by about `shift`."""
+    rng = np.random.default_rng(seed)
+    common = rng.normal(60, 10, n)
+    return common + rng.normal(0, 2, n), common + shift + rng.normal(0, 2, n)
+
+
+def test_the_paired_t_test_of_scipy(fewshot):
+    a, b = paired(0, 0.5)
+    (row,) = compare([fewshot("a", values=a)], [fewshot("b", values=b)]).to_dict("records")
+    oracle = stats.ttest_rel(a, b)
+    interval = oracle.confidence_interval(0.95)
+    assert row["n"] == 300
+    assert (row["mean_a"], row["mean_b"]) == pytest.approx((a.mean(), b.mean()))
+    assert row["difference"] == pytest.approx((a - b).mean())
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high))
+    assert row["p"] == pytest.approx(oracle.pvalue)
+    assert row["p_holm"] == pytest.approx(oracle.pvalue)
+    assert row["p"] < stats.ttest_ind(b, a).pvalue  # what pairing is for
+
+
+def test_sides_exchanged_exchange_signs(fewshot):
+    a, b = paired(1, 1.0)
+    one, other = fewshot("a", values=a), fewshot("b", values=b)
+    (forth,), (back,) = (compare(*sides).to_dict("records") for sides in
+                         (([one], [other]), ([other], [one])))  # fmt: skip
+    assert forth["difference"] == pytest.approx(-back["difference"])
+    assert forth["ci_low"] == pytest.approx(-back["ci_high"])
+    assert forth["p"] == pytest.approx(back["p"])
+    assert (forth["verdict"], back["verdict"]) == ("B better", "A better")
+
+
+def test_holm_by_hand():
+    p = np.array([0.04, 0.001, 0.03, 0.5])
+    # sorted 0.001·4, 0.03·3, 0.04·2 (raised to 0.09), 0.5·1
+    np.testing.assert_allclose(holm(p), [0.09, 0.004, 0.09, 0.5])
+    np.testing.assert_allclose(holm(np.array([0.6, 0.7])), [1.0, 1.0])
+    assert holm(np.array([])).size == 0
+
+
+def test_many_comparisons_are_corrected_together(fewshot):
+    rng = np.random.default_rng(2)
+    sides = [[], []]
+    for method in [f"m{index}" for index in range(20)]:
+        common = rng.normal(60, 10, 100)
+        for side, model in zip(sides, "ab", strict=True):
+            side.append(fewshot(model, method, values=common + rng.normal(0, 2, 100)))
+    frame = compare(*sides)
+    assert len(frame) == 20
+    assert (frame["p"] < 0.05).any()  # seed 2 has a false discovery before the correction
+    assert (frame["verdict"] == "no difference shown").all()
+    np.testing.assert_allclose(frame["p_holm"], holm(frame["p"].to_numpy()))
+
+
+def test_the_same_scores_show_no_difference(fewshot):
+    scored = fewshot()
+    (row,) = compare([scored], [scored]).to_dict("records")
+    assert (row["difference"], row["p"], row["verdict"]) == (0, 1, "no difference shown")
+
+
+def test_a_difference_without_spread_is_certain(fewshot):
+    a = np.linspace(40, 60, 50)
+    (row,) = compare([fewshot(values=a)], [fewshot(values=a + 20 / 3)]).to_dict("records")
+    assert (row["p"], row["verdict"]) == (0, "B better")
+    assert row["ci_low"] == row["ci_high"] == pytest.approx(-20 / 3)
+
+
+def test_methods_pair_across_models_and_models_across_methods(fewshot):
+    a = [fewshot("a", method, shots) for method in ("ncm", "lr") for shots in (1, 5)]
+    b = [fewshot("b", method, shots) for method in ("lr", "ncm") for shots in (5, 1)]
+    frame = compare(a, b)
+    assert len(frame) == 4
+    assert (frame["method_a"] == frame["method_b"]).all()
+    assert {*zip(frame["protocol"], frame["method_a"], strict=True)} == {
+        (f"5-way {shots}-shot", method) for shots in (1, 5) for method in ("ncm", "lr")
+    }
+    frame = compare([fewshot("a", "ncm")], [fewshot("a", "dc")])
+    assert frame[["model_a", "model_b"]].to_numpy().tolist() == [["a", "a"]]
+    assert frame["p"].notna().all()
+
+
+def test_the_exact_partner_comes_first(fewshot):
+    frame = compare(
+        [fewshot("a", "ncm", mean=50), fewshot("b", "ncm", mean=60)],
+        [fewshot("b", "ncm", mean=61), fewshot("a", "ncm", mean=52)],
+    )
+    assert (frame["model_a"] == frame["model_b"]).all()
+    assert dict(zip(frame["model_a"], frame["difference"], strict=True)) == pytest.approx(
+        {"a": -2, "b": -1}
+    )
+
+
+def test_protocols_of_one_name_pair_with_their_equals(fewshot):
+    a = [fewshot("a", tasks=tasks) for tasks in (100, 200)]
+    b = [fewshot("b", tasks=tasks) for tasks in (200, 100)]
+    assert sorted(compare(a, b)["n"]) == [100, 200]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"task_hash": "other"}, "task hash differs: tasks and other"),
+        ({"tasks": 100}, "protocol tasks differs: 200 and 100"),
+        ({"options": {"seed": 1}}, "protocol seed differs: 0 and 1"),
+        ({"version": 2}, "protocol version differs: 1 and 2"),
+        ({"manifest_sha256": "0" * 64}, "manifest differs: .* and 000000000000…"),
+        ({"bad_images": 2}, "bad images differs: 0 and 2"),
+        ({"split": "val"}, "split differs: novel and val"),
+        ({"complete": False}, "B is incomplete"),
+        ({"shots": 5}, "no counterpart in"),
+        ({"dataset": "cub"}, "no counterpart in"),
+    ],
+)
+def test_what_is_not_comparable_says_why(fewshot, change, reason):
+    frame = compare([fewshot("a")], [fewshot("b", **change)])
+    assert (frame["verdict"] == "not comparable").all()
+    assert frame["p_holm"].isna().all()
+    assert frame["reason"].str.match(reason).all()
+
+
+def test_tasks_that_are_not_known_are_not_assumed_to_be_the_same(fewshot):
+    frame = compare([fewshot("a", task_hash=None)], [fewshot("b", task_hash=None)])
+    assert "do not say which tasks" in frame["reason"][0]
+
+
+def test_a_refusal_does_not_weigh_on_the_correction(fewshot):
+    a, b = paired(3, 1.0)
+    alone = compare([fewshot("a", values=a)], [fewshot("b", values=b)])
+    among = compare(
+        [fewshot("a", values=a), fewshot("a", "lr", shots=5)],
+        [fewshot("b", values=b), fewshot("b", "lr", shots=5, complete=False)],
+    )
+    assert among["p_holm"].dropna().tolist() == alone["p_holm"].tolist()
+
+
+def test_retrieval_is_paired_by_query_and_leaves_out_lone_ones(retrieval):
+    a, b = retrieval("a", {1: 70.0}), retrieval("b", {1: 75.0})
+    for scored in (a, b):
+        scored.per_item["map@r"][:2] = np.nan
+    frame = compare([a], [b]).set_index("metric")
+    assert list(frame.index) == ["recall@1", "map@r"]
+    oracle = stats.ttest_rel(b.per_item["recall@1"], a.per_item["recall@1"])
+    assert frame.loc["recall@1", "p"] == pytest.approx(oracle.pvalue)
+    assert frame.loc["map@r", "n"] == 498
+    b.per_item["map@r"][5] = np.nan
+    frame = compare([a], [b], metrics=["map@r"])
+    assert frame["reason"][0] == "other items are scored: 498 and 497"
+
+
+def test_metrics_that_are_not_there(retrieval):
+    frame = compare([retrieval("a")], [retrieval("b")], metrics=["accuracy"])
+    assert "no scores per task or query in common for accuracy" in frame["reason"][0]
+
+
+def test_an_empty_side_is_an_error(fewshot):
+    with pytest.raises(InputError, match="A has 1 records, B has 0"):
+        compare([fewshot()], [])
+
+
+def test_markdown_of_a_comparison(fewshot):
+    a, b = paired(4, 3.0)
+    frame = compare(
+        [fewshot("pixels", "ncm", values=a), fewshot("pixels", "lr", 5)],
+        [fewshot("dino", "ncm", values=b), fewshot("dino", "lr", 5, task_hash="other")],
+    )
+    markdown = render_comparison(frame)
+    line = next(line for line in markdown.splitlines() if line.startswith("| ncm"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    difference, half_width = map(float, cells[6].replace("−", "-").split("±"))
+    oracle = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert cells[:4] == ["ncm", "pixels", "dino", "5-way 1-shot"]
+    assert (difference, half_width) == pytest.approx(
+        ((a - b).mean(), (oracle.high - oracle.low) / 2), abs=6e-3
+    )
+    assert cells[7:] == ["<0.001", "B better"]
+    assert "pixels with lr and dino with lr: task hash differs: tasks and other" in markdown
+    assert "Holm over 1 tests" in markdown

@@ -1,0 +1,124 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from lowlabel.errors import InputError
+from lowlabel.results.experiment import Counts, MethodInfo, Partial, ProtocolInfo
+from lowlabel.results.record import SCHEMA_VERSION, Record, Score
+
+
+def through_json(record):
+    return Record.from_json(json.loads(json.dumps(record.to_json())))
+
+
+def test_json_gives_back_an_equal_record(fewshot):
+    partial = (Partial("base", Counts(19_200, 64), Counts(38_400, 64)),)
+    record = fewshot(
+        partial=partial,
+        transductive=True,
+        contamination=("saw the test classes",),
+        method_options={"lam": 0.5, "sizes": (1, 2), "deep": {"x": None}},
+    ).record
+    assert through_json(record) == record
+    assert record.experiment.method.options["sizes"] == [1, 2]
+
+
+def test_json_keeps_an_incomplete_score(retrieval):
+    record = retrieval(scores={"recall@1": Score(None), "nmi": Score(40.0)}, complete=False).record
+    assert through_json(record).scores == {"recall@1": Score(None), "nmi": Score(40.0)}
+
+
+def test_scores_of_an_incomplete_record_are_empty(fewshot):
+    record = fewshot(complete=False).record
+    assert record.scores["accuracy"].mean == pytest.approx(60)
+    assert record.score("accuracy") == Score(None)
+
+
+def test_a_score_is_finite():
+    with pytest.raises(InputError, match="mean is nan"):
+        Score(float("nan"), 1.0)
+    with pytest.raises(InputError, match="ci95 is inf"):
+        Score(50.0, float("inf"))
+
+
+def test_one_task_has_no_interval():
+    assert Score(50.0, float("nan")) == Score(50.0, None)
+
+
+def test_options_that_json_cannot_hold_are_refused():
+    with pytest.raises(InputError, match=r"protocol.options.tasks is a set"):
+        ProtocolInfo("x", 1, {"tasks": {1}})
+    with pytest.raises(InputError, match=r"method.options.alpha\[1\] is nan"):
+        MethodInfo("dc", {"alpha": (1.0, float("nan"))})
+
+
+def test_identity_ignores_what_is_shown_and_where_it_ran(fewshot):
+    record = fewshot().record
+    same = replace(record, created="2030-01-01T00:00:00+00:00", wall_s=9.0, counts={"tasks": 7})
+    assert same.identity() == record.identity()
+    partial = (Partial("base", Counts(19_200, 64), Counts(38_400, 64)),)
+    shown = fewshot(title="CIFAR-FS, half", partial=partial).record
+    assert shown.identity() == record.identity()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shots": 5},
+        {"tasks": 100},
+        {"version": 2},
+        {"options": {"seed": 1}},
+        {"method": "ncm,norm=l2n"},
+        {"method_options": {"norm": "l2n"}},
+        {"transductive": True},
+        {"weights_sha256": "0" * 64},
+        {"pooling": "mean"},
+        {"resolution": 112},
+        {"manifest_sha256": "0" * 64},
+        {"scheme": "other"},
+        {"split": "val"},
+        {"bad_images": 1},
+    ],
+)
+def test_identity_changes_with_what_determines_the_numbers(fewshot, change):
+    assert fewshot(**change).record.identity() != fewshot().record.identity()
+
+
+def damaged(record, **changes):
+    return json.loads(json.dumps({**record.to_json(), **changes}))
+
+
+def test_another_schema_is_refused(fewshot):
+    with pytest.raises(ValueError, match=f"schema version 99, .* reads only {SCHEMA_VERSION}"):
+        Record.from_json(damaged(fewshot().record, schema_version=99))
+
+
+def test_a_changed_experiment_is_refused(fewshot):
+    data = damaged(fewshot().record)
+    data["experiment"]["protocol"]["options"]["tasks"] = 10_000
+    with pytest.raises(ValueError, match="identity"):
+        Record.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"wall_s": "long"}, r"record.wall_s is 'long', which is no float"),
+        ({"complete": 1}, r"record.complete is 1, which is no bool"),
+        ({"counts": {"tasks": 1.5}}, r"record.counts.tasks is 1.5, which is no int"),
+        ({"counts": {"tasks": True}}, r"record.counts.tasks is True, which is no int"),
+        ({"scores": {"accuracy": {"mean": 1.0}}}, r"record.scores.accuracy lacks ci95"),
+        ({"colour": "red"}, r"record has the unknown field colour"),
+        ({"contamination": "all"}, r"record.contamination is 'all', which is no list"),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(fewshot, change, message):
+    with pytest.raises(ValueError, match=message):
+        Record.from_json(damaged(fewshot().record, **change))
+
+
+@pytest.mark.parametrize("data", [[], 3, {}, {"experiment": {}}])
+def test_json_of_something_else_is_refused(data):
+    with pytest.raises(ValueError, match="no record of lowlabel"):
+        Record.from_json(data)

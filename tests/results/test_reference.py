@@ -1,0 +1,175 @@
+from dataclasses import replace
+
+import pytest
+
+from lowlabel.results.experiment import Counts, Partial
+from lowlabel.results.published import difference
+from lowlabel.results.record import Score
+from lowlabel.results.reference import find_reference, load_references, published_rows
+
+MINI, SHOT_1, SHOT_5 = "mini-imagenet", "5-way 1-shot", "5-way 5-shot"
+OURS, DINO = "SSL-ViT-16 + DC", "ViT-S/16 (DINO)"
+TABLE_1, TABLE_2 = "SSL-ViT table 1", "SSL-ViT table 2"
+
+VALUES = [  # data set, protocol or K, method, embedder, source, value, ci95
+    (MINI, SHOT_1, OURS, "ViT-S/16", TABLE_1, 86.50, 0.17),
+    (MINI, SHOT_5, OURS, "ViT-S/16", TABLE_1, 96.22, 0.06),
+    ("cub", SHOT_1, OURS, "ViT-S/16", TABLE_1, 89.94, 0.15),
+    ("cub", SHOT_5, OURS, "ViT-S/16", TABLE_1, 96.98, 0.05),
+    (MINI, SHOT_1, "MAML", "Conv-4", TABLE_1, 48.70, 1.84),
+    ("cub", SHOT_5, "ProtoNet", "Conv-4", TABLE_1, 86.64, 0.51),
+    (MINI, SHOT_5, "Su et al.", "ResNet-18", TABLE_1, 76.6, 0.7),
+    ("cub", SHOT_1, "DC", "WRN-28-10", TABLE_1, 79.56, 0.87),
+    ("tiered-imagenet", SHOT_5, "DC", "WRN-28-10", "DC paper", 89.90, 0.41),
+    (MINI, SHOT_1, "PT-MAP", "WRN-28-10", "PT-MAP", 82.92, 0.26),
+    ("cub", 1, "frozen", DINO, TABLE_2, 71.20, None),
+    ("cars", 1, "frozen", DINO, TABLE_2, 43.11, None),
+    ("sop", 1, "frozen", DINO, TABLE_2, 61.89, None),
+    ("cars", 1, "Multi-Similarity", DINO, TABLE_2, 85.06, None),
+    ("sop", 1, "Proxy-NCA", "ViT-S/16", TABLE_2, 80.56, None),
+    ("sop", 100, "frozen", DINO, "hyp_metric", 88.3, None),
+    ("inshop", 20, "frozen", DINO, "hyp_metric", 77.5, None),
+    ("inshop", 10, "frozen", DINO, "hyp_metric", 71.1, None),
+    ("cub", 1, "frozen", "Unicom ViT-L/14@336", "Unicom", 89.2, None),
+]
+
+
+@pytest.mark.parametrize("line", VALUES, ids=lambda line: "-".join(map(str, line[:5])))
+def test_published_values(line):
+    dataset, what, method, embedder, source, value, ci95 = line
+    protocol, metric = (
+        ("dml-zeroshot", f"recall@{what}") if isinstance(what, int) else (what, "accuracy")
+    )
+    suite = "fewshot" if metric == "accuracy" else "retrieval"
+    (found,) = (
+        r
+        for r in published_rows(suite, dataset, protocol)
+        if (r.metric, r.method, r.embedder, r.source) == (metric, method, embedder, source)
+    )
+    assert (found.value, found.ci95) == (value, ci95)
+
+
+def test_the_tables_are_whole():
+    counts = {}
+    for reference in load_references():
+        key = (reference.suite, reference.source)
+        counts[key] = counts.get(key, 0) + 1
+    assert counts["fewshot", "SSL-ViT table 1"] == 8 * 4 + 2 + 1
+    assert counts["retrieval", "SSL-ViT table 2"] == (2 + 9) * 3
+    assert counts["retrieval", "hyp_metric"] == 4 * 3 + 2 * 4
+
+
+def test_no_line_stands_twice_and_all_are_percentages():
+    keys = [
+        (r.suite, r.dataset, r.scheme, r.protocol, r.metric, r.method, r.embedder, r.source)
+        for r in load_references()
+    ]
+    assert len(set(keys)) == len(keys)
+    assert all(0 < r.value < 100 and r.source for r in load_references())
+
+
+def test_a_line_names_a_model_only_with_its_preprocessing_and_method():
+    named = [r for r in load_references() if r.models]
+    assert named
+    for reference in named:
+        wanted = {"pooling", "resize", "crop"} | (
+            {"queries"} if reference.suite == "fewshot" else set()
+        )
+        assert reference.conditions.keys() == wanted
+        assert reference.method_name
+
+
+def test_the_same_model_on_the_full_set_has_its_number(retrieval):
+    record = retrieval().record
+    assert find_reference(record, "recall@1").value == 71.20  # of two sources SSL-ViT's
+    assert find_reference(record, "recall@2").value == 81.1
+    same = retrieval(spec="timm:vit_small_patch16_224.dino").record
+    assert find_reference(same, "recall@1").value == 71.20
+    assert find_reference(record, "recall@8") is None
+    assert find_reference(record, "map@r") is None
+
+
+def test_partial_data_or_another_protocol_or_model_has_none(retrieval, fewshot):
+    partial = (Partial("test", Counts(2_474, 42), Counts(5_924, 100)),)
+    for other in (
+        retrieval(partial=partial),
+        retrieval(protocol="classification-split"),
+        retrieval("dino_vitb16"),
+        retrieval(spec="file:vit_small_patch16_224"),
+        retrieval(transform={"resize": 248, "crop": 224}),
+        retrieval(dataset="cub-cropped"),
+        fewshot("dino_vits16", dataset="cub", scheme="dml-zeroshot"),
+    ):
+        assert find_reference(other.record, "recall@1") is None
+
+
+@pytest.fixture
+def linked(monkeypatch):
+    """SSL-ViT's mini-ImageNet number as if the suite could repeat it with "ncm,norm=l2n"."""
+    (printed,) = (r for r in published_rows("fewshot", "mini-imagenet", SHOT_1) if r.method == OURS)
+    reference = replace(
+        printed,
+        method_name="ncm",
+        method_options={"norm": "l2n"},
+        models=("ssl_vits16",),
+        conditions={"pooling": "cls", "resize": 256, "crop": 224, "queries": 15},
+    )
+    monkeypatch.setattr("lowlabel.results.reference.load_references", lambda: (reference,))
+    return reference
+
+
+def mini(fewshot, **changes):
+    same = {
+        "model": "ssl_vits16",
+        "method": "ncm,norm=l2n",
+        "method_options": {"norm": "l2n", "other": 1},
+        "dataset": "mini-imagenet",
+        "scheme": "ravi",
+    }
+    return fewshot(**same | changes).record
+
+
+def test_few_shot_needs_everything_to_agree(fewshot, linked):
+    assert find_reference(mini(fewshot), "accuracy") is linked
+    for change in (
+        {"method": "cosine"},
+        {"method_options": {"norm": "cl2n"}},
+        {"method_options": {}},
+        {"scheme": "other"},
+        {"shots": 5},
+        {"options": {"queries": 16}},
+        {"pooling": "mean"},
+        {"transform": {"resize": 248, "crop": 224}},
+        {"bad_images": 3},
+        {"partial": (Partial("base", Counts(19_200, 64), Counts(38_400, 64)),)},
+        {"spec": "file:vit_small_patch16_224"},
+    ):
+        assert find_reference(mini(fewshot, **change), "accuracy") is None, change
+
+
+@pytest.mark.parametrize(
+    ("mean", "ci95", "beyond"),
+    [
+        (86.50 + 0.33, 0.28, True),  # √(0.28² + 0.17²) = 0.3276
+        (86.50 + 0.32, 0.28, False),
+        (86.50 - 0.33, 0.28, True),
+        (86.50 + 0.18, None, True),
+        (86.50 + 0.16, None, False),
+    ],
+)
+def test_a_difference_is_held_against_both_intervals(fewshot, linked, mean, ci95, beyond):
+    record = mini(fewshot, scores={"accuracy": Score(mean, ci95)})
+    found = difference(record, "accuracy")
+    assert found.value == pytest.approx(mean - 86.50)
+    assert found.beyond_ci is beyond
+
+
+def test_without_any_interval_nothing_is_marked(retrieval):
+    record = retrieval(scores={"recall@1": Score(60.0)}).record
+    found = difference(record, "recall@1")
+    assert found.beyond_ci is None
+    assert str(found) == "−11.20"
+
+
+def test_an_incomplete_run_has_no_difference(retrieval):
+    assert difference(retrieval(complete=False).record, "recall@1") is None

@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowlabel.errors import DataError, InputError
+from lowlabel.results.record import Score
+from lowlabel.results.store import (
+    find_record,
+    load_record,
+    load_records,
+    load_scored,
+    load_scores,
+    save_record,
+)
+
+
+def save(scored, folder):
+    return save_record(scored.record, scored.per_item, folder)
+
+
+def test_a_saved_record_and_its_scores_come_back(retrieval, tmp_path):
+    scored = retrieval()
+    path = save(scored, tmp_path / "new" / "folder")
+    assert load_record(path) == scored.record
+    scores = load_scores(path)
+    assert scores.keys() == scored.per_item.keys()
+    for metric, values in scored.per_item.items():
+        np.testing.assert_array_equal(scores[metric], values)
+
+
+def test_the_file_is_named_readably_and_by_identity(fewshot, tmp_path):
+    scored = fewshot("dino_vits16", "lr,transform=tukey+l2")
+    path = save(scored, tmp_path)
+    readable = "fewshot-cifar-fs-bertinetto-5-way-1-shot-dino_vits16-lr-transform-tukey-l2"
+    assert path.name == f"{readable}-{scored.record.identity()[:12]}.json"
+
+
+def test_a_second_run_replaces_the_first(fewshot, tmp_path):
+    save(fewshot(mean=60), tmp_path)
+    save(fewshot(mean=61), tmp_path)
+    (scored,) = load_scored(tmp_path)
+    assert scored.record.scores["accuracy"].mean == pytest.approx(61)
+    assert scored.per_item["accuracy"].mean() == pytest.approx(61)
+
+
+def test_records_are_found_by_identity(fewshot, tmp_path):
+    one, other = fewshot("a"), fewshot("b")
+    save(one, tmp_path)
+    assert find_record(tmp_path, one.record.identity()) == one.record
+    assert find_record(tmp_path, other.record.identity()) is None
+    assert find_record(tmp_path / "nowhere", one.record.identity()) is None
+
+
+def test_a_file_of_the_right_name_is_not_enough(fewshot, tmp_path):
+    other = fewshot("b").record.identity()
+    path = save(fewshot("a"), tmp_path)
+    path.rename(tmp_path / f"renamed-{other[:12]}.json")
+    assert find_record(tmp_path, other) is None
+
+
+def test_a_folder_or_a_file_is_loaded(fewshot, tmp_path):
+    paths = [save(fewshot(model), tmp_path) for model in "ba"]
+    (tmp_path / "leaderboard.md").write_text("not a record")
+    assert [r.experiment.model.name for r in load_records(tmp_path)] == ["a", "b"]
+    assert [r.experiment.model.name for r in load_records(paths[0])] == ["b"]
+    with pytest.raises(DataError, match="no records at"):
+        load_records(tmp_path / "nowhere")
+
+
+def test_a_failing_write_leaves_the_old_files(fewshot, tmp_path, monkeypatch):
+    path = save(fewshot(mean=60), tmp_path)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    with pytest.raises(DataError, match="No space left on device"):
+        save(fewshot(mean=61), tmp_path)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    assert load_record(path).scores["accuracy"].mean == pytest.approx(60)
+
+
+def test_a_record_that_exists_has_its_scores(fewshot, tmp_path, monkeypatch):
+    def full_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(DataError, match="No space left on device"):
+        save(fewshot(), tmp_path)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".npz"]
+    assert load_records(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", '{"schema_version": 1}', "\xff"])
+def test_a_damaged_record_is_named_with_what_mends_it(fewshot, tmp_path, text):
+    path = save(fewshot(), tmp_path)
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(DataError) as caught:
+        load_records(tmp_path)
+    assert str(path) in caught.value.message
+    assert "lowlabel run" in caught.value.hint
+
+
+def test_missing_or_damaged_scores_are_named(fewshot, tmp_path):
+    path = save(fewshot(), tmp_path)
+    scores = path.with_suffix(".npz")
+    scores.write_bytes(scores.read_bytes()[:100])
+    with pytest.raises(DataError, match=scores.name):
+        load_scores(path)
+    scores.unlink()
+    with pytest.raises(DataError, match=scores.name):
+        load_scores(path)
+
+
+def test_scores_that_are_not_the_records_are_refused(fewshot, tmp_path):
+    scored = fewshot(mean=60)
+    fractions = {"accuracy": scored.per_item["accuracy"] / 100}
+    with pytest.raises(InputError, match=r"mean is 60.* 200 scores is 0\.6"):
+        save_record(scored.record, fractions, tmp_path)
+    with pytest.raises(InputError, match="expected one dimension"):
+        save_record(scored.record, {"accuracy": np.zeros((2, 3))}, tmp_path)
+    with pytest.raises(InputError, match="'recall@1'"):
+        save_record(scored.record, {"recall@1": np.zeros(3)}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_queries_without_a_score_do_not_enter_the_mean(fewshot, tmp_path):
+    values = np.array([50.0, np.nan, 70.0])
+    record = fewshot(scores={"accuracy": Score(60.0, 1.0)}, counts={"tasks": 2}).record
+    path = save_record(record, {"accuracy": values}, tmp_path)
+    np.testing.assert_array_equal(load_scores(path)["accuracy"], values)
+
+
+def test_json_is_readable_by_anyone(fewshot, tmp_path):
+    data = json.loads(save(fewshot(title="ß"), tmp_path).read_text(encoding="utf-8"))
+    assert data["schema_version"] == 1
+    assert data["experiment"]["dataset"]["title"] == "ß"
