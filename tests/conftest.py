@@ -1,6 +1,9 @@
 import os
 from pathlib import Path
 
+# The tests' arrays are small: threads would only wait for each other. Read when torch loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,0 +1,18 @@
+"""Few-shot classification of frozen embeddings: tasks, methods, accuracies.
+
+`evaluate_fewshot` takes arrays and knows nothing of images, models or datasets, so the protocol
+can be used on anyone's embeddings.
+"""
+
+from lowlabel.fewshot.evaluate import evaluate_fewshot
+from lowlabel.fewshot.methods import METHODS, Method, build_method
+from lowlabel.fewshot.result import FewShotResult, confidence_interval
+
+__all__ = [
+    "METHODS",
+    "FewShotResult",
+    "Method",
+    "build_method",
+    "confidence_interval",
+    "evaluate_fewshot",
+]

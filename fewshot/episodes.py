@@ -1,0 +1,125 @@
+"""The random tasks: which classes, and which of their images are support and which are queries."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import InputError
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """A block of T tasks, as row numbers of the embedding table.
+
+    Attributes:
+        support: Rows of the labelled images, [T, ways, shots].
+        query: Rows of the images to classify, [T, Q].
+        query_ways: Which of the task's classes each query is of, 0 … ways-1, [T, Q].
+    """
+
+    support: IntArray
+    query: IntArray
+    query_ways: IntArray
+
+    def __len__(self) -> int:
+        return len(self.support)
+
+    def to_bytes(self) -> bytes:
+        """The row numbers, task by task, in a form that no platform changes."""
+        rows = np.concatenate([self.support.reshape(len(self), -1), self.query], 1)
+        return rows.astype("<i8").tobytes()
+
+
+class EpisodeSampler:
+    """Draws tasks uniformly: classes without replacement, then images of each without replacement.
+
+    A task depends on the seed and its number alone, so a longer run begins with the tasks of a
+    shorter one, and the size of the blocks changes nothing. Classes may differ in size; every image
+    of a class is equally likely whatever the size of the others.
+
+    Args:
+        labels: Class of each row, any integers, [N].
+        ways: Classes per task.
+        shots: Labelled images per class.
+        queries: Images per class to be classified.
+
+    Raises:
+        InputError: If there are too few classes, or too few images of some class.
+    """
+
+    def __init__(self, labels: IntArray, ways: int, shots: int, queries: int) -> None:
+        classes, membership, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        _require_enough(classes, sizes, ways, shots, queries)
+        self.ways, self.shots, self.queries = ways, shots, queries
+        self._rows_by_class = np.argsort(membership, kind="stable")
+        self._sizes = sizes
+        self._starts = np.cumsum(sizes) - sizes
+
+    def blocks(self, tasks: int, seed: int, block: int) -> Iterator[Episodes]:
+        """The first `tasks` tasks of `seed`, at most `block` at a time."""
+        # The raw words of a bit generator, unlike numpy's distributions, never change by version.
+        words = np.random.PCG64(seed)
+        draws_per_task = self.ways * (1 + self.shots + self.queries)
+        for first in range(0, tasks, block):
+            count = min(block, tasks - first)
+            raw = words.random_raw(count * draws_per_task).reshape(count, draws_per_task)
+            yield self._decode((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+    def _decode(self, uniforms: FloatArray) -> Episodes:
+        by_class, by_image = uniforms[:, : self.ways], uniforms[:, self.ways :]
+        classes = pick_without_replacement(by_class, np.int64(len(self._sizes)))
+        by_image = by_image.reshape(*classes.shape, self.shots + self.queries)
+        members = pick_without_replacement(by_image, self._sizes[classes])
+        rows = self._rows_by_class[self._starts[classes][..., None] + members]
+        query = rows[..., self.shots :].reshape(len(rows), -1)
+        ways = np.arange(self.ways).repeat(self.queries)
+        return Episodes(rows[..., : self.shots], query, np.broadcast_to(ways, query.shape))
+
+
+def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -> IntArray:
+    """The first k cards of shuffled decks, for many decks together.
+
+    A Fisher-Yates shuffle that never lays out the deck: step i swaps places i and j[i] ≥ i, and the
+    card found at j[i] is traced back through the swaps before it. The cost is k² operations for
+    each deck, whatever its size.
+
+    Args:
+        uniforms: Independent uniform numbers in [0, 1), [..., k].
+        sizes: Number of cards in each deck, at least k, [...].
+
+    Returns:
+        k different numbers out of 0 … size-1 for each deck, every ordered choice equally likely.
+    """
+    picks = uniforms.shape[-1]
+    left = np.asarray(sizes)[..., None] - np.arange(picks)
+    swaps = np.arange(picks) + (uniforms * left).astype(np.int64)
+    places = np.ascontiguousarray(np.moveaxis(swaps, -1, 0))
+    cards = places.copy()
+    for i in range(1, picks):
+        for earlier in range(i - 1, -1, -1):
+            np.copyto(cards[i], earlier, where=cards[i] == places[earlier])
+    return np.moveaxis(cards, 0, -1)
+
+
+def _require_enough(
+    classes: IntArray, sizes: IntArray, ways: int, shots: int, queries: int
+) -> None:
+    if len(classes) < ways:
+        raise InputError(
+            f"a {ways}-way task needs {ways} classes, but the labels hold {len(classes)}",
+            f"Ask for at most {len(classes)} ways.",
+        )
+    small = np.flatnonzero(sizes < shots + queries)
+    if len(small):
+        listed = ", ".join(f"class {classes[i]} has {sizes[i]}" for i in small[:5])
+        more = f" and {len(small) - 5} more classes have too few" if len(small) > 5 else ""
+        raise InputError(
+            f"{shots} shots and {queries} queries need {shots + queries} images of each class, "
+            f"but {listed}{more}",
+            "Ask for fewer queries, or leave these classes out.",
+        )

@@ -1,0 +1,148 @@
+"""The few-shot protocol: embeddings and labels in, accuracies over random tasks out."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lowlabel.devices import resolve_device
+from lowlabel.errors import InputError
+from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
+from lowlabel.fewshot.inputs import (
+    Features,
+    Labels,
+    as_table,
+    require_integers,
+    require_same_width,
+)
+from lowlabel.fewshot.methods import Method, build_method
+from lowlabel.fewshot.result import FewShotResult
+
+# On a CPU small enough for glibc to reuse the memory, on a GPU large enough to fill it.
+_BLOCK_BYTES_CPU = 16 * 2**20
+_BLOCK_BYTES_GPU = 256 * 2**20
+
+
+def evaluate_fewshot(
+    features: Features,
+    labels: Labels,
+    *,
+    base: tuple[Features, Labels] | None = None,
+    method: str = "ncm",
+    ways: int = 5,
+    shots: int = 1,
+    queries: int = 15,
+    tasks: int = 10_000,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    task_block: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> FewShotResult:
+    """Accuracy of a few-shot method on embeddings, over random tasks.
+
+    The tasks depend on the labels, `ways`, `shots`, `queries` and `seed` alone: every model and
+    method is measured on the same ones, and the first n of a longer run are those of a run of n.
+
+    Args:
+        features: Embeddings of the novel classes' images, floats [N, D], numpy or torch. The
+            arithmetic is in float32.
+        labels: Class of each image, any integers, [N]. Classes may differ in size.
+        base: Features and labels of the base classes, for methods that use them.
+        method: A method's text such as "ncm", "ncm,norm=cl2n", "logreg,c=0.1"; see `METHODS`.
+        ways: Classes per task.
+        shots: Labelled images per class.
+        queries: Images per class to be classified.
+        tasks: Number of tasks.
+        seed: Seed of the tasks, from 0 up.
+        device: Where the arithmetic runs; "auto" is a GPU when there is one.
+        task_block: Tasks worked on together, by default as many as suit the memory.
+        progress: Called with (tasks done, tasks) after each block.
+
+    Returns:
+        The accuracies, their mean and 95 % confidence interval, and the hash of the tasks.
+
+    Raises:
+        InputError: If arrays or options do not fit, with the counts that show it.
+        UnknownNameError: If there is no such method.
+
+    Example:
+        >>> import numpy as np
+        >>> labels = np.repeat(np.arange(20), 30)
+        >>> features = np.eye(20, dtype=np.float32)[labels]
+        >>> evaluate_fewshot(features, labels, tasks=100, device="cpu").mean
+        100.0
+    """
+    classifier = build_method(method)
+    require_integers(1, ways=ways, shots=shots, queries=queries, tasks=tasks)
+    require_integers(0, seed=seed)
+    if task_block is not None:
+        require_integers(1, task_block=task_block)
+    processor = resolve_device(device)
+    table = as_table(features, labels, processor)
+    statistics = _base_statistics(base, classifier, table.features)
+    sampler = EpisodeSampler(table.labels, ways, shots, queries)
+    block = task_block or _default_block(table.features, ways * (shots + queries))
+
+    digest = hashlib.sha256(f"{ways},{shots},{queries}:".encode())
+    accuracies: list[NDArray[np.float64]] = []
+    done = 0
+    with torch.inference_mode():
+        transformed = classifier.transform(table.features, statistics)
+        for episodes in sampler.blocks(tasks, seed, block):
+            digest.update(episodes.to_bytes())
+            accuracies.append(_accuracies(classifier, transformed, episodes, statistics))
+            done += len(episodes)
+            if progress is not None:
+                progress(done, tasks)
+    return FewShotResult(
+        accuracies=np.concatenate(accuracies),
+        method=classifier.spec,
+        transductive=classifier.transductive,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        seed=seed,
+        task_hash=digest.hexdigest(),
+    )
+
+
+def _accuracies(
+    method: Method, features: Tensor, episodes: Episodes, base: BaseStatistics | None
+) -> NDArray[np.float64]:
+    tasks, ways, shots = episodes.support.shape
+    rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
+    gathered = features[torch.from_numpy(rows).to(features.device)]
+    support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
+    scores = method.scores(support, gathered[:, ways * shots :], base)
+    best = scores.max(-1)  # the first of equals
+    if not best.values.sum().isfinite():
+        raise InputError(
+            f"{method.spec} overflows on these features, whose largest entry is "
+            f"{features.abs().max().item():.3g}",
+            "Scale them down.",
+        )
+    right = best.indices.cpu().numpy() == episodes.query_ways
+    accuracies: NDArray[np.float64] = 100.0 * right.sum(1) / right.shape[1]
+    return accuracies
+
+
+def _base_statistics(
+    base: tuple[Features, Labels] | None, method: Method, features: Tensor
+) -> BaseStatistics | None:
+    statistics = None
+    if base is not None:
+        if not isinstance(base, tuple) or len(base) != 2:
+            raise InputError("base must be a pair (base_features, base_labels)")
+        table = as_table(*base, features.device, "base ")
+        require_same_width(features, table.features)
+        statistics = BaseStatistics(table.features, table.labels)
+    return method.require_base(statistics) if method.needs_base else statistics
+
+
+def _default_block(features: Tensor, rows_per_task: int) -> int:
+    limit = _BLOCK_BYTES_CPU if features.device.type == "cpu" else _BLOCK_BYTES_GPU
+    return max(1, limit // (rows_per_task * features.shape[1] * features.element_size()))

@@ -1,0 +1,31 @@
+"""Cosine to the class prototype."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.methods.base import Method, unit_rows
+
+
+@dataclass(frozen=True)
+class Cosine(Method):
+    """Largest cosine between the query and the mean of a class's raw support features.
+
+    Spyros Gidaris, Nikos Komodakis. Dynamic Few-Shot Visual Learning without Forgetting. CVPR 2018.
+    arXiv:1804.09458
+
+    It differs from `ncm,norm=l2n` in the order: here the raw features are averaged and the mean is
+    scaled to length 1, there each feature is scaled and the mean is not. With one shot both predict
+    the same.
+    """
+
+    name: ClassVar[str] = "cosine"
+
+    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+        """The query's length times (cosine to each class minus cosine to the first one)."""
+        prototypes = unit_rows(support.mean(2))
+        # Taking the first class off makes equal prototypes exactly equal scores.
+        apart = prototypes - prototypes[:, :1]
+        return query @ apart.transpose(1, 2)

@@ -1,0 +1,84 @@
+"""The outcome of a few-shot evaluation and the confidence intervals that papers print."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from lowlabel.errors import UnknownNameError
+
+CI_DEFINITIONS = {
+    "normal": "1.96·σ/√n over tasks, σ with ddof=1",
+    "student-t": "t(0.975, n-1)·σ/√n over tasks, σ with ddof=1",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FewShotResult:
+    """Accuracies of one method over one sequence of tasks, with all that is needed to repeat it.
+
+    Attributes:
+        accuracies: Accuracy of each task, in percent, float64 [tasks].
+        method: The method with its options, as `build_method` reads it.
+        transductive: Whether the method saw all queries of a task together.
+        ways: Classes per task.
+        shots: Labelled images per class.
+        queries: Images per class to be classified.
+        seed: Seed of the tasks.
+        task_hash: SHA-256 of the drawn row numbers. Results of equal hashes were measured on
+            identical tasks, so their accuracies can be compared in pairs.
+    """
+
+    accuracies: NDArray[np.float64]
+    method: str
+    transductive: bool
+    ways: int
+    shots: int
+    queries: int
+    seed: int
+    task_hash: str
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.accuracies)
+
+    @property
+    def mean(self) -> float:
+        """Mean accuracy over tasks, in percent."""
+        return float(self.accuracies.mean())
+
+    @property
+    def ci95(self) -> float:
+        """Half-width of the 95 % confidence interval of the mean, in percentage points."""
+        return confidence_interval(self.accuracies)
+
+    @property
+    def ci95_definition(self) -> str:
+        """How `ci95` is computed."""
+        return CI_DEFINITIONS["normal"]
+
+
+def confidence_interval(accuracies: NDArray[np.float64], definition: str = "normal") -> float:
+    """Half-width of the 95 % confidence interval of a mean, in the unit of `accuracies`.
+
+    Args:
+        accuracies: One value per task, [tasks].
+        definition: "normal" is 1.96·σ/√n, the usual one in few-shot papers; "student-t" takes the
+            quantile of Student's t with n-1 degrees of freedom instead of 1.96. σ has ddof=1.
+
+    Returns:
+        The half-width; NaN for a single task, which has no spread.
+
+    Raises:
+        UnknownNameError: If there is no such definition.
+    """
+    if definition not in CI_DEFINITIONS:
+        raise UnknownNameError("confidence interval", definition, CI_DEFINITIONS)
+    n = len(accuracies)
+    if n < 2:
+        return math.nan
+    quantile = 1.96 if definition == "normal" else float(stats.t.ppf(0.975, n - 1))
+    return quantile * float(np.std(accuracies, ddof=1)) / math.sqrt(n)
