@@ -105,7 +105,7 @@ def _read(path: Path) -> Mapping[str, Any]:
         ) from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path} holds a {type(content).__name__}, not a state dict")
-    return content
+    return dict(content)
 
 
 def _choose(content: Mapping[str, Any], branch: str | None, path: Path) -> dict[str, torch.Tensor]:

@@ -1,0 +1,303 @@
+"""Loops that compare a block of similarities with positives, compiled by numba.
+
+They hold no lock, so that every thread runs its own. Two habits keep them fast: indices that
+cannot be negative are unsigned, or the compiler reads every value by a gather that allows for
+wrapping around; and arrays are indexed in place, as each view of one costs atomic operations.
+All of them stand in this file, because numba's cache on disk only watches a function's own.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_TILE = 128  # similarities that are compared with one positive after the other
+_STRIP = 32  # columns that are turned into rows at once: 128 bytes of each row
+_STAGGER = 16  # values between those rows, or a power of two would put them in one cache set
+_CELLS = 1024  # cells of the look-up more than there are positives: most then hold one or none
+_WAITING = 2**13  # doubtful comparisons that are collected before they are settled
+
+F = TypeVar("F", bound=Callable[..., Any])
+Array = NDArray[Any]
+Scalar = Any  # a number of numpy's to the compiler
+
+
+class Job(NamedTuple):  # the name must stay: caches on disk hold it and fail to load without
+    """What blocks are compared with.
+
+    Features, 1 / norms and the row at each place of both sides; where each query's class starts
+    and stops in the gallery; the positives of the queries from `begin` on (`Positives`), and the
+    counts to add to. From `doubt_from` to `doubt_to` about a positive's cosine a block decides
+    nothing, unless it is `exact`; cosines equal up to `tie` go by `policy`: 1 counts the negative,
+    -1 does not, 0 does if its row is the lower one.
+    """
+
+    queries: Array
+    gallery: Array
+    query_scale: Array
+    gallery_scale: Array
+    query_row: Array
+    gallery_row: Array
+    start: Array
+    stop: Array
+    begin: int
+    offsets: Array
+    cosine: Array
+    row: Array
+    counts: Array
+    doubt_from: float
+    doubt_to: float
+    tie: float
+    policy: int
+    exact: bool
+
+
+class _Doubts(NamedTuple):
+    """Comparisons of a gallery image with positive k of a query that the block leaves open."""
+
+    query: Array
+    k: Array
+    place: Array
+    value: Array
+
+
+def _compile(function: F, **options: Any) -> F:
+    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **options)(function))
+
+
+def _entry(function: F) -> F:
+    """Compiles what Python calls."""
+    return _compile(function)
+
+
+def _inner(function: F) -> F:
+    """Compiles what only compiled functions call, in less time."""
+    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def _inner_sum(function: F) -> F:
+    """Compiles a sum that may be taken in any order, as vector instructions need."""
+    return _compile(function, no_cpython_wrapper=True, fastmath={"reassoc", "contract"})
+
+
+@_entry
+def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
+    """Float64 cosines of pairs of rows."""
+    cosines = np.empty(query_rows.size, np.float64)
+    for i in range(query_rows.size):
+        cosines[i] = _cosine(query_rows[i], gallery_rows[i], job)
+    return cosines
+
+
+@_entry
+def count_by_tiles(
+    block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
+) -> None:
+    """Adds to the counts of the block's queries from `begin` to `end`, which have few positives.
+
+    The block is [queries, gallery], or [gallery, queries] where `turned`. Tiles of a query's row
+    are compared with one positive after the other, from the lowest on, until nothing in them
+    reaches it. All this stays in one function, as a call for each row would cost too much.
+    """
+    rows, length = _rows(block, turned)
+    doubts, waiting = _no_doubts(), 0
+    for i in range(begin, end):
+        if turned and (i - begin) % _STRIP == 0:
+            _turn(block, i, rows)
+        r, query = (i - begin) % _STRIP if turned else i, first_query + i
+        first, last, parts = _bounds(query, first_place, length, job)
+        for left, right in parts:
+            for start in range(left, right, _TILE):
+                stop = min(start + _TILE, right)
+                for k in range(last - 1, first - 1, -1):
+                    low = rows.dtype.type(job.cosine[k] + job.doubt_from)
+                    high = rows.dtype.type(job.cosine[k] + job.doubt_to)
+                    possible, sure = _tally(rows, r, start, stop, low, high)
+                    if possible == 0:
+                        break
+                    job.counts[k] += sure
+                    if possible > sure:
+                        if waiting + _TILE > _WAITING:
+                            waiting = _settle(doubts, waiting, job)
+                        found = _collect(rows, r, start, stop, low, high, doubts, waiting)
+                        _note(doubts, waiting, found, query, k, first_place)
+                        waiting = found
+    _settle(doubts, waiting, job)
+
+
+@_entry
+def count_by_look_up(
+    block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
+) -> None:
+    """The same for queries with many positives: looks up where each value stands among them."""
+    rows, length = _rows(block, turned)
+    doubts, waiting = _no_doubts(), 0
+    for i in range(begin, end):
+        if turned and (i - begin) % _STRIP == 0:
+            _turn(block, i, rows)
+        r, query = (i - begin) % _STRIP if turned else i, first_query + i
+        first, last, parts = _bounds(query, first_place, length, job)
+        low = (job.cosine[first:last] + job.doubt_from).astype(rows.dtype)
+        high = (job.cosine[first:last] + job.doubt_to).astype(rows.dtype)
+        firsts, scale = _index(high)
+        bins = np.zeros(low.size + 1, np.int32)
+        for left, right in parts:
+            for j in range(left, right):
+                k = _first_below(high, firsts, scale, rows[r, j])
+                bins[k] += 1
+                while k > 0 and rows[r, j] >= low[k - 1]:
+                    k -= 1
+                    if waiting == _WAITING:
+                        waiting = _settle(doubts, waiting, job)
+                    doubts.place[waiting], doubts.value[waiting] = j, rows[r, j]
+                    _note(doubts, waiting, waiting + 1, query, first + k, first_place)
+                    waiting += 1
+        above = 0
+        for k in range(low.size):
+            above += bins[k]
+            job.counts[first + k] += above
+    _settle(doubts, waiting, job)
+
+
+@_inner
+def _rows(block: Array, turned: bool) -> tuple[Array, int]:
+    """What a query's row is read from, and its length."""
+    if not turned:
+        return block, block.shape[1]
+    return np.empty((_STRIP, block.shape[0] + _STAGGER), block.dtype), block.shape[0]
+
+
+@_inner
+def _turn(block: Array, left: int, rows: Array) -> None:
+    """Writes the columns of the block from `left` on as rows."""
+    width = min(_STRIP, block.shape[1] - left)
+    for r in range(np.uintp(block.shape[0])):
+        for c in range(np.uintp(width)):
+            rows[c, r] = block[r, np.uintp(left) + c]
+
+
+@_inner
+def _bounds(
+    query: int, first_place: int, length: int, job: Job
+) -> tuple[int, int, tuple[tuple[int, int], tuple[int, int]]]:
+    """A query's first positive, the one after its last, and its row less the run of its class."""
+    first, last = job.offsets[query - job.begin], job.offsets[query - job.begin + 1]
+    own_class = min(max(job.start[query] - first_place, 0), length)
+    next_class = min(max(job.stop[query] - first_place, 0), length)
+    return first, last, ((0, own_class), (next_class, length))
+
+
+@_inner
+def _tally(
+    rows: Array, r: int, start: int, stop: int, low: float, high: float
+) -> tuple[Scalar, Scalar]:
+    """How many values are at least `low`, and how many above `high`."""
+    possible, sure = np.int32(0), np.int32(0)
+    for j in range(np.uintp(start), np.uintp(stop)):
+        possible = np.int32(possible + np.int32(rows[r, j] >= low))
+        sure = np.int32(sure + np.int32(rows[r, j] > high))
+    return possible, sure
+
+
+@_inner
+def _index(falling: Array) -> tuple[Array, Scalar]:
+    """Cuts the range of `falling` into equal cells: the first in each, and cells per unit."""
+    cells = np.uintp(falling.size + _CELLS)
+    span = falling[0] - falling[falling.size - 1]
+    scale = falling.dtype.type(cells) / span if span > 0 else falling.dtype.type(0)
+    firsts = np.empty(cells + np.uintp(1), np.uint32)
+    filled = np.uintp(0)
+    for k in range(np.uintp(falling.size)):
+        cell = _cell(falling[k], falling[0], scale, cells)
+        while filled <= cell:
+            firsts[filled] = k
+            filled += np.uintp(1)
+    while filled <= cells:
+        firsts[filled] = falling.size
+        filled += np.uintp(1)
+    return firsts, scale
+
+
+@_inner
+def _cell(value: Scalar, top: Scalar, scale: Scalar, cells: Scalar) -> Scalar:
+    """Never falls as the value falls, so that only values of one cell need be compared."""
+    return np.uintp(min(max((top - value) * scale, 0.0), np.float64(cells - np.uintp(1))))
+
+
+@_inner
+def _first_below(falling: Array, firsts: Array, scale: Scalar, value: Scalar) -> Scalar:
+    """Where the first of `falling` below `value` stands."""
+    cell = _cell(value, falling[0], scale, np.uintp(firsts.size - 1))
+    first: Scalar = firsts[cell]
+    end: Scalar = firsts[cell + np.uintp(1)]
+    while first < end:
+        middle = np.uint32((first + end) >> np.uint32(1))
+        if value > falling[middle]:
+            end = middle
+        else:
+            first = np.uint32(middle + np.uint32(1))
+    return np.int64(first)
+
+
+@_inner
+def _no_doubts() -> _Doubts:
+    return _Doubts(
+        np.empty(_WAITING, np.int64),
+        np.empty(_WAITING, np.int64),
+        np.empty(_WAITING, np.int64),
+        np.empty(_WAITING, np.float64),
+    )
+
+
+@_inner
+def _collect(
+    rows: Array, r: int, start: int, stop: int, low: float, high: float, doubts: _Doubts, i: int
+) -> Scalar:
+    """Writes down the values from `low` to `high` from doubt `i` on, without a branch to miss."""
+    waiting = np.uintp(i)
+    for j in range(np.uintp(start), np.uintp(stop)):
+        doubts.place[waiting], doubts.value[waiting] = j, rows[r, j]
+        waiting += np.uintp((rows[r, j] >= low) & (rows[r, j] <= high))
+    return np.int64(waiting)
+
+
+@_inner
+def _note(doubts: _Doubts, begin: int, end: int, query: int, k: int, first_place: int) -> None:
+    """Completes the doubts from `begin` to `end`."""
+    for i in range(begin, end):
+        doubts.query[i], doubts.k[i] = query, k
+        doubts.place[i] += first_place
+
+
+@_inner
+def _settle(doubts: _Doubts, waiting: int, job: Job) -> int:
+    """Counts those doubts that stand before their positive after all; none wait then."""
+    for i in range(waiting):
+        k, row = doubts.k[i], job.gallery_row[doubts.place[i]]
+        value = doubts.value[i]
+        if not job.exact:
+            value = _cosine(job.query_row[doubts.query[i]], row, job)
+        difference = value - job.cosine[k]
+        if abs(difference) > job.tie:
+            job.counts[k] += difference > 0
+        elif job.policy == 0:
+            job.counts[k] += row < job.row[k]
+        else:
+            job.counts[k] += job.policy > 0
+    return 0
+
+
+@_inner
+def _cosine(query: int, image: int, job: Job) -> Scalar:
+    product = _dot(job.queries, query, job.gallery, image)
+    return product * job.query_scale[query] * job.gallery_scale[image]
+
+
+@_inner_sum
+def _dot(a: Array, i: int, b: Array, j: int) -> Scalar:
+    total = 0.0
+    for d in range(np.uintp(a.shape[1])):
+        total += np.float64(a[i, d]) * np.float64(b[j, d])
+    return total

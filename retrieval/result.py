@@ -1,0 +1,61 @@
+"""What an evaluation gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.retrieval.counting import Ties
+
+LoneQueries = Literal["exclude", "miss"]
+
+CI95_DEFINITION = "1.96 * standard deviation (ddof=1) / sqrt(n) over the scored queries, in percent"
+
+
+@dataclass(frozen=True)
+class RetrievalResult:
+    """Scores of a set of queries, in percent.
+
+    Attributes:
+        metrics: Mean over the scored queries of each score: "recall@K" for every K asked for,
+            "precision@1", "map@r", "r_precision", "map", "mrr".
+        ci95: Half the width of each mean's 95 % confidence interval; NaN for a single query.
+        per_query: The scores of each scored query, float64 [queries].
+        query_index: The scored queries' rows in the features, rising, int64 [queries].
+        lone: Number of queries without any positive.
+        lone_queries: Whether those were left out ("exclude") or scored 0 ("miss").
+        ties: What a negative as similar as a positive counted for.
+        ci95_definition: How `ci95` is computed.
+    """
+
+    metrics: Mapping[str, float]
+    ci95: Mapping[str, float]
+    per_query: Mapping[str, NDArray[np.float64]]
+    query_index: NDArray[np.int64]
+    lone: int
+    lone_queries: LoneQueries
+    ties: Ties
+    ci95_definition: str = CI95_DEFINITION
+
+    @classmethod
+    def of(cls, per_query: Mapping[str, NDArray[np.float64]], **about: Any) -> "RetrievalResult":
+        """Takes the means and their intervals; `about` holds the other attributes."""
+        return cls(
+            metrics={name: float(values.mean()) for name, values in per_query.items()},
+            ci95={name: _ci95(values) for name, values in per_query.items()},
+            per_query=per_query,
+            **about,
+        )
+
+    @property
+    def queries(self) -> int:
+        """Number of scored queries."""
+        return len(self.query_index)
+
+
+def _ci95(values: NDArray[np.float64]) -> float:
+    if len(values) < 2:
+        return float("nan")
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
