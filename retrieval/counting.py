@@ -35,7 +35,7 @@ class Comparison:
     gallery: Embeddings
     layout: Layout
     ties: Ties
-    dtype: torch.dtype
+    dtype: torch.dtype = torch.float32
 
     @property
     def doubt(self) -> tuple[float, float]:

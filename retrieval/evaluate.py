@@ -52,7 +52,7 @@ def evaluate_retrieval(
         block_size: Queries compared at once by each thread; by default 512 on a CPU, 2048
             elsewhere. A block of similarities holds 4 x its square.
         device: Where to compute; "auto" is a GPU when there is one.
-        progress: Called with the number of similarities done and their total.
+        progress: Called with the number of queries done and their total.
 
     Returns:
         Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent; see
@@ -89,7 +89,7 @@ def evaluate_retrieval(
         raise InputError(f"none of the {lone} queries has another image of its class to find")
 
     ranking = Ranking(
-        Comparison(queries, searched, layout, ties, torch.float32),
+        Comparison(queries, searched, layout, ties),
         lambda ranks: torch.stack(list(score_ranks(ranks, ks).values()), dim=1),
         _block_rows(block_size, place),
         torch.get_num_threads() if place.type == "cpu" else 1,

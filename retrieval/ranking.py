@@ -1,6 +1,7 @@
 """Finds the ranks of all positives, one strip of similarities after the other."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Generic, TypeVar
@@ -66,7 +67,8 @@ class Ranking(Generic[S]):
         """Yields rows of queries [n] with what `summarise` made of their ranks.
 
         Args:
-            progress: Called with the number of similarities done and their total.
+            progress: Called with the number of queries done, or as many as the similarities that
+                are done would make, and their total.
         """
         layout = self._compared.layout
         few = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
@@ -87,22 +89,24 @@ class Ranking(Generic[S]):
         def count(span: Span) -> int:
             counts, (begin, end) = free.get(), span
             buffer = self._buffer()
-            block = self._product(begin, end, begin, end, buffer)
-            self._counter.count(block, positives, begin, begin, counts)
-            for left, right in self._column_spans(end, self._rows):
-                block = self._product(begin, end, left, right, buffer)
-                self._counter.count(block, positives, begin, left, counts)
-                self._counter.count(block, positives, left, begin, counts, transposed=True)
-            free.put(counts)
-            return (end - begin) * (images - begin)
+            try:
+                block = self._product(begin, end, begin, end, buffer)
+                self._counter.count(block, positives, begin, begin, counts)
+                for left, right in self._column_spans(end, self._rows):
+                    block = self._product(begin, end, left, right, buffer)
+                    self._counter.count(block, positives, begin, left, counts)
+                    self._counter.count(block, positives, left, begin, counts, transposed=True)
+            finally:
+                free.put(counts)
+            return (end - begin) * (2 * images - begin - end)
 
         spans = [(begin, min(begin + self._rows, images)) for begin in range(0, images, self._rows)]
-        total = sum((end - begin) * (images - begin) for begin, end in spans)
-        done = 0
-        for similarities in run_tasks(count, spans, self._workers):
-            done += similarities
-            if progress:
-                progress(done, total)
+        total, done = sum((end - begin) * (2 * images - begin - end) for begin, end in spans), 0
+        with closing(run_tasks(count, spans, self._workers)) as work:
+            for similarities in work:
+                done += similarities
+                if progress:
+                    progress(images * done // total, images)
         yield from self._summaries(positives, torch.stack(all_counts).sum(dim=0))
 
     def _by_strips(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
@@ -114,14 +118,13 @@ class Ranking(Generic[S]):
                 self._counter.count(block, positives, span[0], left, counts)
             return span[1] - span[0], list(self._summaries(positives, counts))
 
-        images, spans = len(self._gallery), self._strip_spans()
-        total = sum(end - begin for begin, end in spans) * images
-        done = 0
-        for queries, summaries in run_tasks(rank, spans, self._workers):
-            done += queries * images
-            if progress:
-                progress(done, total)
-            yield from summaries
+        spans, done = self._strip_spans(), 0
+        with closing(run_tasks(rank, spans, self._workers)) as work:
+            for queries, summaries in work:
+                done += queries
+                if progress:
+                    progress(done, sum(end - begin for begin, end in spans))
+                yield from summaries
 
     def _strip_spans(self) -> list[Span]:
         """Strips of scored queries, with no more positives each than may be held."""
@@ -199,7 +202,7 @@ def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
     rows, images = layout.queries[queries], layout.gallery[places]
     positive = counter.cosines(rows, layout.gallery[first.flatten()])
     cosines = counter.cosines(rows.repeat_interleave(len(images)), images.repeat(len(rows)))
-    gaps = (cosines.view(len(rows), -1) - positive[:, None]).abs()
+    gaps = (cosines.view(len(rows), len(images)) - positive[:, None]).abs()
     negative = (places < start) | (places >= stop)
     margin = product_margin(comparison.queries.dimensions, torch.float32)
     near = [(negative & (gaps <= wide * margin)).double().mean() / wide for wide in (1, 100)]

@@ -11,7 +11,7 @@ from lowlabel.retrieval.counting import Ties
 
 LoneQueries = Literal["exclude", "miss"]
 
-CI95_DEFINITION = "1.96 * standard deviation (ddof=1) / sqrt(n) over the scored queries, in percent"
+CI95_DEFINITION = "1.96·σ/√n over queries, σ with ddof=1"
 
 
 @dataclass(frozen=True)

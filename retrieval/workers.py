@@ -1,6 +1,6 @@
 """Threads that multiply matrices side by side, and products of full precision."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TypeVar
@@ -11,11 +11,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def run_tasks(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> Iterator[R]:
+def run_tasks(
+    function: Callable[[T], R], tasks: Sequence[T], workers: int
+) -> Generator[R, None, None]:
     """Yields `function` of every task, in the order in which they end.
 
     With several workers each is a thread that computes on one core: a block then stays in that
-    core's cache from the product to the last reading, and no thread waits for the others.
+    core's cache from the product to the last reading, and no thread waits for the others. Closing
+    the generator drops the tasks that have not begun.
     """
     if workers == 1:
         yield from map(function, tasks)

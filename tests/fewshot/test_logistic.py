@@ -87,6 +87,15 @@ def test_single_precision_comes_close(shape):
         assert objective(single[0][task], single[1][task], x[task], labels, 1.0) < least * 1.0001
 
 
+@pytest.mark.parametrize("shape", [{"shots": 1}, {}, {"shots": 20, "width": 10}])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_enormous_features_are_still_separated(shape, dtype):
+    x, labels = examples(scale=1e6, spread=3.0, **shape)
+    weight, bias = fit(x, labels, 5, dtype=dtype)
+    logits = x @ weight + bias[:, None]
+    assert (logits.argmax(-1) == labels).mean() > 0.99
+
+
 def test_tasks_do_not_disturb_each_other():
     easy, labels = examples(tasks=4)
     hard, _ = examples(tasks=4, scale=100.0)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.retrieval import evaluate_retrieval
+from lowlabel.retrieval import counting_numba, evaluate_retrieval, ranking
 
 TIES = ("pessimistic", "optimistic", "index")
 
@@ -44,7 +44,8 @@ def test_equal_cosines_of_different_vectors_are_ties(brute_force, ties):
 
 
 @pytest.mark.parametrize("ties", TIES)
-def test_large_classes_equal_brute_force(brute_force, clustered, ties):
+def test_large_classes_equal_brute_force(monkeypatch, brute_force, clustered, ties):
+    monkeypatch.setattr(counting_numba, "_FEW", 100)
     x, labels = clustered(images=500, classes=3, noise=4)
     labels[:20] = 7  # and one small enough for the other way of counting
     x[400:] = x[:100]
@@ -176,9 +177,10 @@ def test_float_types_of_torch(brute_force, clustered, dtype):
     assert_same(evaluate_retrieval(features, torch.from_numpy(labels)), expected)
 
 
-def test_progress_ends_at_its_total(clustered):
+def test_progress_counts_the_queries(clustered):
     x, labels = clustered(images=200)
-    for gallery in (None, (x, labels)):
+    labels[7] = 1000
+    for gallery, total in ((None, 200), ((x[8:], labels[8:]), 199)):
         seen = []
 
         def note(done, total, seen=seen):
@@ -187,7 +189,29 @@ def test_progress_ends_at_its_total(clustered):
         evaluate_retrieval(x, labels, gallery=gallery, block_size=32, progress=note)
         assert len(seen) == 7
         assert seen == sorted(seen)
-        assert all(total == seen[-1][0] for _, total in seen)
+        assert seen[-1] == (total, total)
+        assert {total for _, total in seen} == {total}
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_an_error_of_the_caller_s_ends_the_work(monkeypatch, clustered, large):
+    monkeypatch.setattr(ranking, "_SYMMETRIC_POSITIVES", 0 if large else 10**6)
+    calls = []
+
+    def stop(done, total):
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_retrieval(*clustered(), block_size=4, progress=stop)
+    assert len(calls) == 1
+
+
+def test_all_queries_may_be_missed():
+    x = np.random.default_rng(0).standard_normal((20, 4))
+    result = evaluate_retrieval(x, np.arange(20), lone_queries="miss")
+    assert (result.lone, result.queries) == (20, 20)
+    assert set(result.metrics.values()) == {0}
 
 
 def test_reduced_precision_of_the_caller_changes_nothing(clustered):
@@ -199,6 +223,10 @@ def test_reduced_precision_of_the_caller_changes_nothing(clustered):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+    with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
+        blended = evaluate_retrieval(x, labels, gallery=(x, labels)).per_query
+    plain = evaluate_retrieval(x, labels, gallery=(x, labels)).per_query
+    assert all((blended[name] == plain[name]).all() for name in plain)
     assert all((result[name] == expected[name]).all() for name in expected)
 
 
