@@ -163,6 +163,12 @@ def test_perfect_embeddings_score_exactly_100(method):
     assert (result.accuracies == 100).all()
 
 
+@pytest.mark.parametrize("method", SPECS)
+def test_a_single_class_is_always_right(novel, base, method):
+    result = run(*novel, method, base=base, ways=1, tasks=20)
+    assert (result.accuracies == 100).all()
+
+
 @pytest.mark.parametrize("spec", [*SPECS, "logreg,c=0.1", "logreg,c=2.0,norm=l2"])
 def test_the_canonical_text_builds_the_method_again(spec):
     method = build_method(spec)

@@ -33,7 +33,7 @@ def x_labels(clustered):
     return x, labels
 
 
-@pytest.mark.parametrize(("rows", "workers"), [(1, 2), (10, 3), (300, 1)])
+@pytest.mark.parametrize(("rows", "workers"), [(7, 2), (40, 3), (300, 1)])
 def test_half_the_products_give_the_ranks_of_all(monkeypatch, x_labels, rows, workers):
     expected = ranks_by_row(compare(*x_labels))
     assert ranks_by_row(compare(*x_labels), rows, workers) == expected
