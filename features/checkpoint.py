@@ -1,6 +1,7 @@
 """Reading of weight files, and the loading of a state dict that says what did not match."""
 
 import argparse
+import json
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -17,6 +18,7 @@ from lowlabel.errors import DataError, InputError
 
 BRANCHES = ("teacher", "student", "model_ema", "state_dict", "model", "model_state_dict")
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")
+CARD_KEY = "lowlabel"
 LEAST_MATCHED = 0.9
 _MOST_LISTED = 12
 
@@ -58,6 +60,15 @@ def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
     return Checkpoint(path, _strip(tensors), arguments if isinstance(arguments, dict) else {})
 
 
+def card_architecture(path: Path) -> str | None:
+    """The architecture that the suite's own exports name in their metadata, if this is one."""
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, "pt") as file:
+        card = (file.metadata() or {}).get(CARD_KEY)
+    return str(json.loads(card)["architecture"]) if card else None
+
+
 def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
     """Copies a checkpoint's tensors into `module`.
 
@@ -92,7 +103,7 @@ def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return dict(load_file(path))
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, SafetensorError) as error:

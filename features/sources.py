@@ -17,7 +17,7 @@ from lowlabel.features.architectures import (
     resize_input,
     timm_transform,
 )
-from lowlabel.features.checkpoint import load_into, read_checkpoint
+from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.pretrained import create_pretrained
 from lowlabel.features.transforms import ImageTransform
@@ -109,6 +109,8 @@ def _file(path: Path, arch: str | None, resolution: int | None) -> Source:
     name, options = parse_spec(arch) if arch else ("", {})
     branch = options.pop("checkpoint_key", None)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
+    if not name and (named := card_architecture(path)):
+        name, options = parse_spec(named)
     if not name:
         name, options = infer_architecture(checkpoint)
     module = create(name, options, pretrained=False)
