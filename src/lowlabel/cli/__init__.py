@@ -1,4 +1,4 @@
-"""The command line: `lowlabel run | list | prepare | extract | compare | check`.
+"""The command line: `lowlabel run | list | prepare | extract | pretrain | analyze | …`.
 
 Commands import what they need when they are called, so that `--help` answers at once.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lowlabel.cli import data, extract, results, run
+from lowlabel.cli import analyze, data, extract, pretrain, results, run
 from lowlabel.errors import UserError
 
 USER_ERROR = 2
@@ -25,6 +25,8 @@ app.command("run")(run.run)
 app.command("list")(data.list_known)
 app.command("prepare")(data.prepare)
 app.command("extract")(extract.extract)
+app.command("pretrain")(pretrain.pretrain)
+app.add_typer(analyze.app, name="analyze")
 app.command("compare")(results.compare)
 app.command("check")(results.check)
 

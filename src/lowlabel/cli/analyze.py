@@ -1,0 +1,94 @@
+"""`lowlabel analyze`: pictures of what training and models see."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from lowlabel.analysis import PatchedView
+    from lowlabel.training.geometry import CropGeometry
+
+app = typer.Typer(help="Shows what training and models see in images.", no_args_is_help=True)
+
+
+@app.command("patch-matching")
+def patch_matching(
+    image: Annotated[Path, typer.Argument(help="An image file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The picture to write (.png) [default: IMAGE-patches.png in the results folder]."
+        ),
+    ] = None,
+    patch: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 16,
+    size: Annotated[int, typer.Option(help="Side of the views in pixels.")] = 224,
+    seed: Annotated[int, typer.Option(help="Of the crops and flips.")] = 0,
+    matching: Annotated[
+        str, typer.Option(help="containing (accurate) or reference (as PW-Self's authors).")
+    ] = "containing",
+) -> None:
+    """Draws two random views of an image with their corresponding patches, and lists those."""
+    from lowlabel.analysis import draw_matches
+    from lowlabel.paths import atomic_write, results_dir, writable_dir
+    from lowlabel.training.geometry import geometry_tensor
+    from lowlabel.training.patch_matching import MATCHINGS
+
+    match = MATCHINGS[matching]
+    source = _read(image)
+    crops = _draw_crops(source.size, size, seed)
+    first, second = geometry_tensor(crops).split(1)
+    matches = match(first, second, patch)
+    a, b = matches.a[matches.mask].tolist(), matches.b[matches.mask].tolist()
+    views = _view(source, crops[0], patch), _view(source, crops[1], patch)
+    picture = draw_matches(source, views, list(zip(a, b, strict=True)))
+
+    target = output or results_dir() / f"{image.stem}-patches.png"
+    writable_dir(target.parent)
+    with atomic_write(target) as temporary:
+        picture.save(temporary, "PNG")
+    typer.echo(f"view 1: {' '.join(map(str, a))}")
+    typer.echo(f"view 2: {' '.join(map(str, b))}")
+    typer.echo(f"{len(a)} pairs of patches; written: {target}", err=True)
+
+
+def _read(path: Path) -> "Image":
+    from PIL import Image, ImageOps
+
+    from lowlabel.errors import DataError
+
+    try:
+        with Image.open(path) as opened:
+            return ImageOps.exif_transpose(opened).convert("RGB")
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"cannot read the image {path}: {error}") from error
+
+
+def _draw_crops(
+    source: tuple[int, int], size: int, seed: int
+) -> "tuple[CropGeometry, CropGeometry]":
+    import numpy as np
+
+    from lowlabel.errors import InputError
+    from lowlabel.training.view_recipe import ViewRecipe
+    from lowlabel.training.views import draw_crop
+
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, not {seed}")
+    recipe = ViewRecipe(global_size=size)
+    random = np.random.default_rng(seed)
+    first, second = (
+        draw_crop(random, source, recipe.global_scale, recipe.ratio, size, recipe.flip)
+        for _ in range(2)
+    )
+    return first, second
+
+
+def _view(source: "Image", crop: "CropGeometry", patch: int) -> "PatchedView":
+    from lowlabel.analysis import PatchedView
+    from lowlabel.training.views import cut
+
+    box = crop.left, crop.top, crop.left + crop.width, crop.top + crop.height
+    return PatchedView(cut(source, crop), box, crop.size // patch, crop.flipped)

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lowlabel.cli.pretrain import pretrain
+from lowlabel.errors import InputError, UserError
+
+ARCH = "timm:vit_tiny_patch16_224,patch_size=8,embed_dim=32,depth=1,num_heads=2"
+SMALL = [
+    "--arch", ARCH, "--epochs", "1", "--batch-size", "16", "--workers", "0", "--device", "cpu",
+    *(f"--set={item}" for item in ("global_size=16", "local_size=8", "prototypes=16", "hidden=8")),
+]  # fmt: skip
+
+
+@pytest.fixture
+def command():
+    app = typer.Typer()
+    app.command()(pretrain)
+
+    def call(*arguments):
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if isinstance(result.exception, UserError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return call
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(command, stripes, tmp_path):
+    output = tmp_path / "run"
+    text = command("dino", "--dataset", stripes, *SMALL, "--dry-run", "--output", output)
+    assert "32 images" in text
+    assert "1 epochs × 2 of 16 images" in text
+    assert "prototypes=16" in text
+    assert not output.exists()
+
+
+def test_trains_and_says_what_next(command, stripes, tmp_path):
+    text = command("--dataset", f"folder:{stripes}", *SMALL, "--output", tmp_path)
+    assert f"lowlabel run --model {tmp_path / 'backbone.safetensors'}" in text
+    card = json.loads((tmp_path / "backbone.json").read_text())
+    assert card["architecture"].startswith("vit_tiny_patch16_224,depth=1,embed_dim=32,img_size=16")
+    assert card["recipe"]["options"]["prototypes"] == 16
+
+
+def test_what_is_missing_is_said(command, stripes):
+    with pytest.raises(InputError, match="--dataset"):
+        command("dino")
+    with pytest.raises(InputError, match="--output"):
+        command("dino", "--dataset", stripes, *SMALL)

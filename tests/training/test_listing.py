@@ -1,0 +1,76 @@
+import shutil
+
+import pytest
+
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.training.listing import halves, list_pretrain_data
+
+
+def test_pretext_folder_is_used_and_its_train_and_val_are_for_knn(stripes):
+    data = list_pretrain_data(f"folder:{stripes}")
+    assert len(data.images) == 8 + 4 * 6
+    assert data.images.part == "pretext"
+    assert (len(data.bank), len(data.queries)) == (16, 12)
+    assert {path.split("/")[0] for path in data.images.paths} == {"pretext"}
+
+
+def test_any_depth_and_no_classes(stripes):
+    data = list_pretrain_data(str(stripes / "pretext"))
+    assert len(data.images) == 32
+    assert data.bank is None
+
+
+def test_base_part_of_a_divided_folder(image_folder):
+    data = list_pretrain_data(f"folder:{image_folder}")
+    assert data.images.counts == (18, 3)
+    assert (len(data.bank), len(data.queries)) == (6, 6)
+
+
+def test_halves_are_disjoint_and_balanced(image_folder):
+    images = list_pretrain_data(f"folder:{image_folder}").images
+    first, second = halves(images)
+    assert set(first.paths).isdisjoint(second.paths)
+    assert set(first.paths) | set(second.paths) == set(images.paths)
+    assert first.class_names == second.class_names == images.class_names
+
+
+def test_class_list_restricts(image_folder, tmp_path):
+    names = tmp_path / "classes.txt"
+    names.write_text("# two of three\nbase0\n\nbase2\n")
+    data = list_pretrain_data(f"folder:{image_folder}", names)
+    assert {path.split("/")[1] for path in data.images.paths} == {"base0", "base2"}
+    whole = list_pretrain_data(f"folder:{image_folder}").images
+    assert data.images.manifest_sha256 != whole.manifest_sha256
+
+
+def test_bad_class_lists(image_folder, tmp_path):
+    names = tmp_path / "classes.txt"
+    with pytest.raises(DataError, match=r"cannot read .*classes\.txt"):
+        list_pretrain_data(f"folder:{image_folder}", names)
+    names.write_text("\n")
+    with pytest.raises(DataError, match="names no class"):
+        list_pretrain_data(f"folder:{image_folder}", names)
+    names.write_text("n01440764\n")
+    with pytest.raises(DataError, match=r"no image .* 1 listed classes") as error:
+        list_pretrain_data(f"folder:{image_folder}", names)
+    assert "base0" in error.value.hint
+
+
+def test_bad_folders_and_names(tmp_path):
+    with pytest.raises(DataError, match="no images under"):
+        list_pretrain_data(f"folder:{tmp_path}")
+    with pytest.raises(DataError, match="there is no folder"):
+        list_pretrain_data(f"folder:{tmp_path / 'nothing'}")
+    with pytest.raises(UnknownNameError, match="cub2"):
+        list_pretrain_data("cub2")
+
+
+def test_a_data_set_that_is_only_evaluated_is_refused(image_folder, monkeypatch):
+    shutil.rmtree(image_folder / "base")
+    from lowlabel.datasets import open_dataset
+
+    opened = open_dataset(f"folder:{image_folder}", "fewshot")
+    assert opened.scheme.learnt is None
+    monkeypatch.setattr("lowlabel.training.listing.open_dataset", lambda *_, **__: opened)
+    with pytest.raises(InputError, match="no part to learn from"):
+        list_pretrain_data("whole")

@@ -1,0 +1,96 @@
+from dataclasses import fields
+
+import pytest
+
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.training import PRETRAIN_METHODS, Recipe, make_recipe, preset_names
+from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
+
+
+def test_defaults_are_the_published_ones():
+    recipe = make_recipe("dino")
+    views, optimisation = recipe.options.views, recipe.optimisation
+    assert (views.global_size, views.local_size, views.local_crops) == (224, 96, 8)
+    assert (views.global_scale, views.local_scale) == ((0.4, 1.0), (0.05, 0.4))
+    assert recipe.options.prototypes == 65_536
+    assert (optimisation.lr, optimisation.min_lr, optimisation.clip) == (5e-4, 1e-6, 3.0)
+    assert (optimisation.weight_decay, optimisation.weight_decay_end) == (0.04, 0.4)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_are_recipes(name):
+    assert make_recipe(preset=name).method in PRETRAIN_METHODS
+
+
+def test_command_line_overrides_the_preset(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('arch = "vit_tiny"\nepochs = 7\n[views]\nlocal_crops = 3\n')
+    settings = ("local_crops=4", "lr=1", "blur_radius=(0.1,1)")
+    recipe = make_recipe(None, str(file), settings, epochs=9, seed=None)
+    assert (recipe.arch, recipe.epochs, recipe.seed) == ("vit_tiny", 9, 0)
+    assert recipe.options.views.local_crops == 4
+    assert recipe.options.views.blur_radius == (0.1, 1.0)
+    assert recipe.optimisation.lr == 1.0
+    assert isinstance(recipe.optimisation.lr, float)
+
+
+@pytest.mark.parametrize("method", sorted(PRETRAIN_METHODS))
+def test_no_two_options_have_one_name(method):
+    recipe = make_recipe(method)
+    parts = (Recipe, recipe.optimisation, recipe.options, recipe.options.views)
+    names = [f.name for part in parts for f in fields(part)]
+    assert len(names) == len(set(names))
+
+
+def test_bad_recipes(tmp_path):
+    with pytest.raises(UnknownNameError, match="dyno"):
+        make_recipe("dyno")
+    with pytest.raises(UnknownNameError, match="small-image'"):
+        make_recipe(preset="small-image")
+    with pytest.raises(UnknownNameError, match="prototype") as error:
+        make_recipe("dino", None, ["prototype=5"])
+    assert "prototypes" in error.value.hint
+    with pytest.raises(InputError, match="prototypes='many'"):
+        make_recipe("dino", None, ["prototypes=many"])
+    with pytest.raises(InputError, match="global_scale"):
+        make_recipe("dino", None, ["global_scale=(0.1,0.2,0.3)"])
+    with pytest.raises(InputError, match="not an option"):
+        make_recipe("dino", None, ["prototypes"])
+    with pytest.raises(InputError, match="not for scfs"):
+        make_recipe("scfs", "small-images")
+    with pytest.raises(UnknownNameError, match="int8"):
+        make_recipe("dino", dtype="int8")
+    with pytest.raises(InputError, match="epochs"):
+        make_recipe("dino", epochs=0)
+    file = tmp_path / "bad.toml"
+    with pytest.raises(DataError, match="no preset file"):
+        make_recipe(preset=str(file))
+    file.write_text("epochs = = 3")
+    with pytest.raises(DataError, match="no TOML"):
+        make_recipe(preset=str(file))
+
+
+def test_architectures_by_short_and_full_name():
+    assert resolve_architecture("vit_tiny,patch_size=4", 32) == (
+        "vit_tiny_patch16_224,img_size=32,patch_size=4"
+    )
+    assert resolve_architecture("resnet18", 64) == "resnet18"
+    assert resolve_architecture("timm:vit_small_patch16_224", 224).endswith("img_size=224")
+    with pytest.raises(UnknownNameError, match="vit_tyny"):
+        resolve_architecture("vit_tyny", 224)
+
+
+def test_backbones_are_as_published():
+    make = backbone_maker(resolve_architecture("vit_small", 224), drop_path=0.1)
+    student, teacher = make(True), make(False)
+    assert parameter_count(student) == parameter_count(teacher) == 21_665_664
+    assert student.norm.eps == 1e-6
+    rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in student.blocks]
+    assert rates == pytest.approx([0.1 * n / 11 for n in range(12)])
+    assert all(getattr(block.drop_path1, "drop_prob", 0.0) == 0 for block in teacher.blocks)
+
+
+def test_sizes_that_are_no_multiple_of_the_patch():
+    make = backbone_maker(resolve_architecture("vit_tiny,patch_size=16", 40), 0.0)
+    with pytest.raises(InputError, match="40 pixels are no multiple of the patch of 16"):
+        make(True)

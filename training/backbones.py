@@ -1,0 +1,74 @@
+"""The networks that are trained: timm's, by short or full name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.features.architectures import create, has_fixed_input
+from lowlabel.specs import Option, format_spec, parse_spec
+from lowlabel.training.methods.base import MakeBackbone
+
+SHORT_NAMES = {f"vit_{size}": f"vit_{size}_patch16_224" for size in ("tiny", "small", "base")}
+_PREFIX = "timm:"
+
+
+def resolve_architecture(spec: str, image_size: int) -> str:
+    """Writes `--arch` out as `NAME,option=value…` of timm, with the image size where it matters.
+
+    Args:
+        spec: vit_tiny, vit_small, vit_base, resnet…, or timm:NAME; each with ,option=value…
+        image_size: Side of the global views, which position embeddings are made for.
+
+    Raises:
+        UnknownNameError: If the name is neither short nor has the prefix timm:.
+    """
+    name, options = parse_spec(spec.removeprefix(_PREFIX))
+    if not spec.startswith(_PREFIX) and not name.startswith("resnet"):
+        if name not in {*SHORT_NAMES, *SHORT_NAMES.values()}:
+            raise UnknownNameError("architecture", name, [*SHORT_NAMES, "resnet50", "timm:NAME"])
+        name = SHORT_NAMES.get(name, name)
+    elif name in SHORT_NAMES:
+        name = SHORT_NAMES[name]
+    if has_fixed_input(name):
+        options.setdefault("img_size", image_size)
+    return format_spec(name, options)
+
+
+def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
+    """A function that makes the student's and the teacher's backbone.
+
+    Args:
+        architecture: As `resolve_architecture` gives it.
+        drop_path: Stochastic depth of the student's last block; it grows linearly from 0 at the
+            first. Only for transformers.
+    """
+    name, options = parse_spec(architecture)
+    extra: dict[str, Any] = {"pretrained": False}
+    if has_fixed_input(name):
+        extra["dynamic_img_size"] = True
+
+    def make(is_student: bool) -> nn.Module:
+        stochastic = is_student and has_fixed_input(name)
+        depth: dict[str, Any] = {"drop_path_rate": drop_path} if stochastic else {}
+        backbone = create(name, options, **extra, **depth)
+        _check_size(architecture, backbone, options)
+        return backbone.train()
+
+    return make
+
+
+def _check_size(architecture: str, backbone: nn.Module, options: Mapping[str, Option]) -> None:
+    patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
+    side = options.get("img_size")
+    if patch and isinstance(side, int) and side % patch[0]:
+        raise InputError(
+            f"{architecture}: {side} pixels are no multiple of the patch of {patch[0]}",
+            "Choose --set global_size and local_size that are.",
+        )
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many numbers a module learns."""
+    return sum(parameter.numel() for parameter in module.parameters())

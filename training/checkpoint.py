@@ -1,0 +1,90 @@
+"""The one file that a killed run goes on from: tensors and plain data only."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lowlabel.errors import DataError, InputError
+from lowlabel.paths import atomic_write
+
+FILE_NAME = "checkpoint.pth"
+FORMAT = 1
+_MOST_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after some step.
+
+    Attributes:
+        fingerprint: The plan, as `TrainingPlan.fingerprint` gives it.
+        step: Steps done.
+        seconds: Wall time so far.
+        unreadable: Indices of images that could not be read.
+        state: State dicts of the method, the optimiser and the scaler.
+    """
+
+    fingerprint: dict[str, Any]
+    step: int
+    seconds: float
+    unreadable: list[int]
+    state: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Writes the checkpoint whole or not at all; the one before stands until then."""
+    content = {"format": FORMAT, **{f: getattr(checkpoint, f) for f in _FIELDS}}
+    with atomic_write(folder / FILE_NAME) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
+    """Reads the folder's checkpoint; None if it has none.
+
+    Raises:
+        DataError: If the file is damaged, or is no checkpoint of a pretraining run.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            "Delete it to start anew, or give another --output.",
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"{path} is no checkpoint of lowlabel pretrain", "Give another --output.")
+    return Checkpoint(**{name: content[name] for name in _FIELDS})
+
+
+def check_same_run(folder: Path, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:
+    """Raises an `InputError` that lists what differs if the checkpoint is of another run."""
+    before, now = _flat(checkpoint.fingerprint), _flat(fingerprint)
+    differing = [
+        f"  {name}: {before.get(name, 'not there')} there, {now.get(name, 'not given')} now"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]
+    if differing:
+        raise InputError(
+            f"{folder / FILE_NAME} is of another run:\n" + "\n".join(differing[:_MOST_LISTED]),
+            "Repeat its command to go on with it, or give another --output.",
+        )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+_FIELDS = ("fingerprint", "step", "seconds", "unreadable", "state")

@@ -1,0 +1,74 @@
+"""One process or many: the few things that a training step must know about its companions."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+
+from lowlabel.devices import resolve_device
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among those that train together.
+
+    Attributes:
+        rank: Its number, from 0; rank 0 writes files.
+        size: How many there are.
+        device: Where it computes.
+    """
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.rank == 0
+
+
+@contextmanager
+def join_world(device: str = "auto") -> Iterator[World]:
+    """Joins the processes that torchrun started, or stands alone without it.
+
+    Processes talk through NCCL on GPUs and gloo on CPUs; each takes the GPU of its local rank.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        yield World(0, 1, resolve_device(device))
+        return
+    resolved = resolve_device(device)
+    if resolved.type == "cuda":
+        resolved = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(resolved)
+    dist.init_process_group("nccl" if resolved.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), dist.get_world_size(), resolved)
+    finally:
+        dist.destroy_process_group()
+
+
+def world_size() -> int:
+    """How many processes train together; 1 outside torchrun."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def all_reduce_mean(tensor: torch.Tensor) -> torch.Tensor:
+    """The mean of a detached tensor over all processes; it carries no gradient."""
+    if world_size() == 1:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total)
+    return total / world_size()
+
+
+def gather_sets(own: set[int]) -> set[int]:
+    """The union of every process's set."""
+    if world_size() == 1:
+        return own
+    gathered: list[set[int]] = [set() for _ in range(world_size())]
+    dist.all_gather_object(gathered, own)
+    return set().union(*gathered)

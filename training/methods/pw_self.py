@@ -1,0 +1,127 @@
+"""PW-Self: DINO on every patch.
+
+Javidani, Sadeghi, Nadjar Araabi: "Patch-Wise Self-Supervised Visual Representation Learning: A
+Fine-Grained Approach", arXiv:2310.18651. As the crops of the views are known, every patch token of
+a student's view can be compared with the teacher's token of the patch that saw the same place,
+which makes features finer than one comparison of whole views does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+
+from lowlabel.errors import InputError
+from lowlabel.training.heads import DINOHead
+from lowlabel.training.losses import Centre, mean_entropy, usage_entropy
+from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
+from lowlabel.training.methods.dino import DINO, DINOOptions
+from lowlabel.training.multicrop import feature_std
+from lowlabel.training.patch_loss import patch_distillation_loss, token_weights
+from lowlabel.training.patch_matching import MATCHINGS
+from lowlabel.training.tokens import TokenModel, patch_side
+from lowlabel.training.view_recipe import GLOBAL_CROPS, ViewRecipe
+
+_VIEWS = ViewRecipe(resize=256, shared_geometry=True)
+
+
+@dataclass(frozen=True)
+class PWSelfOptions(DINOOptions):
+    """PW-Self's hyper-parameters, those of DINO among them.
+
+    Attributes:
+        matching: "containing" compares a patch with the one that contains its centre;
+            "reference" is the matching of the paper's authors, less accurate and with fewer pairs.
+        cls_weight: Weight λ of the CLS tokens beside 1 − λ of the patches' mean (0.9 in the
+            authors' variant); None lets the CLS token count as one token among the matched ones.
+        views: As the authors': images become squares of 256 pixels first and a batch shares its
+            crops; `shared_geometry=False` gives each image its own.
+    """
+
+    prototypes: int = 10_000
+    matching: str = "containing"
+    cls_weight: float | None = None
+    views: ViewRecipe = _VIEWS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        MATCHINGS[self.matching]
+        if self.cls_weight is not None and not 0 <= self.cls_weight <= 1:
+            raise InputError(f"cls_weight must lie in [0, 1], not {self.cls_weight}")
+
+
+class PWSelf(DINO):
+    """PW-Self (Javidani et al., arXiv:2310.18651).
+
+    The teacher has a centre for each position of the global views' tokens; it sees no local views,
+    so their positions need none.
+    """
+
+    name: ClassVar[str] = "pw-self"
+    options_type: ClassVar[type[MethodOptions]] = PWSelfOptions
+    options: PWSelfOptions
+
+    def __init__(self, options: PWSelfOptions, student: TokenModel, teacher: TokenModel) -> None:
+        super().__init__(options, student, teacher)
+        self.patch = patch_side(student.backbone, set(options.views.sizes))
+        tokens = (options.views.global_size // self.patch) ** 2 + 1
+        self.centre = Centre((1, tokens, options.prototypes), options.centre_momentum)
+
+    @classmethod
+    def build(cls, options: PWSelfOptions, make_backbone: MakeBackbone) -> Self:  # type: ignore[override]
+        """Puts a head on the tokens of each of two backbones.
+
+        Raises:
+            InputError: If the architecture has no CLS and patch tokens, or a view is no whole
+                number of patches.
+        """
+
+        def with_head(is_student: bool) -> TokenModel:
+            backbone = make_backbone(is_student)
+            patch_side(backbone, set(options.views.sizes))
+            head = DINOHead(
+                int(backbone.num_features),  # type: ignore[arg-type]
+                options.prototypes,
+                options.hidden,
+                options.bottleneck,
+                options.norm_last_layer,
+            )
+            return TokenModel(backbone, head)
+
+        return cls(options, with_head(True), with_head(False))
+
+    def loss(
+        self, views: list[torch.Tensor], geometry: torch.Tensor, temperature: float
+    ) -> tuple[torch.Tensor, Logs]:
+        """Mean over pairs of views of the mean cross-entropy over the batch and matched tokens."""
+        with torch.no_grad():
+            logits, features = self.teacher(views[:GLOBAL_CROPS])
+            teacher_logits = torch.cat(logits)
+            targets = self.centre(teacher_logits, temperature)
+        student_logits, _ = self.student(views)
+        loss = patch_distillation_loss(
+            student_logits,
+            targets.unflatten(0, (GLOBAL_CROPS, -1)),
+            self._weights(student_logits, geometry, targets),
+            self.options.student_temperature,
+        )
+        self.centre.update(teacher_logits)
+        return loss, {
+            "teacher_entropy": mean_entropy(targets),
+            "usage_entropy": usage_entropy(targets),
+            "feature_std": feature_std(features),
+        }
+
+    def _weights(
+        self, student_logits: list[torch.Tensor], geometry: torch.Tensor, targets: torch.Tensor
+    ) -> Callable[[int, int], torch.Tensor]:
+        """Gives what the tokens of a student's view count for with those of a teacher's view."""
+        match = MATCHINGS[self.options.matching]
+
+        def weights(view: int, teacher: int) -> torch.Tensor:
+            matches = match(geometry[:, view], geometry[:, teacher], self.patch)
+            tokens = student_logits[view].shape[1], targets.shape[1]
+            return token_weights(matches.to(targets.device), tokens, self.options.cls_weight)
+
+        return weights

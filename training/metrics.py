@@ -1,0 +1,109 @@
+"""What a run writes down on its way: `metrics.jsonl`, and TensorBoard's files if installed."""
+
+import importlib.util
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from lowlabel.paths import atomic_write
+
+FILE_NAME = "metrics.jsonl"
+
+
+class MetricsLog:
+    """Appends one JSON object a line.
+
+    Args:
+        folder: Where `metrics.jsonl` is; None to write nothing.
+        step: The step that the run goes on from; lines of later steps, which a killed run had
+            written after its last checkpoint, are dropped.
+    """
+
+    def __init__(self, folder: Path | None, step: int) -> None:
+        self._file: IO[str] | None = None
+        self._board: Any = None
+        if folder is not None:
+            path = folder / FILE_NAME
+            _keep_until(path, step)
+            self._file = path.open("a", encoding="utf-8")
+            self._board = _tensorboard(folder, step)
+
+    def write(self, step: int, values: dict[str, Any]) -> None:
+        """Writes the values of a step."""
+        if self._file is None:
+            return
+        self._file.write(json.dumps({"step": step, **values}) + "\n")
+        self._file.flush()
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+class RunningMeans:
+    """Means of the values of several steps, and images per second.
+
+    Args:
+        images: Images in a step.
+    """
+
+    def __init__(self, images: int) -> None:
+        self._images = images
+        self._sums: dict[str, float] = {}
+        self._steps = 0
+        self._since = time.monotonic()
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Adds the values of a step."""
+        self._steps += 1
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def take(self) -> dict[str, float]:
+        """The means since the last call; begins anew."""
+        means = {name: value / self._steps for name, value in self._sums.items()}
+        now = time.monotonic()
+        means["images_per_second"] = self._steps * self._images / max(now - self._since, 1e-9)
+        self._sums, self._steps, self._since = {}, 0, now
+        return means
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's `metrics.jsonl`; a last line that was cut off is left out."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def _keep_until(path: Path, step: int) -> None:
+    if not path.is_file():
+        return
+    kept = [entry for entry in read_metrics(path.parent) if entry["step"] <= step]
+    with atomic_write(path) as temporary:
+        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+
+
+def _tensorboard(folder: Path, step: int) -> Any:
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"), purge_step=step)

@@ -1,0 +1,69 @@
+"""Notices a run that learns nothing any more, and says why."""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+
+from lowlabel.errors import UserError
+
+_NEAR = 0.002
+_NEAR_LOSS = 0.02
+_SMALLEST_STD = 1e-3
+
+
+class TrainingError(UserError):
+    """A run that diverged or collapsed; its last good checkpoint stands."""
+
+
+class Monitor:
+    """Watches loss, the teacher's entropy and the spread of features.
+
+    Args:
+        uniform_loss: The loss when all outputs are uniform (ln K).
+        largest_entropy: The teacher's largest entropy (ln K).
+        patience: Steps that a state must last to be called a collapse.
+    """
+
+    def __init__(self, uniform_loss: float, largest_entropy: float, patience: int) -> None:
+        self._uniform_loss = uniform_loss
+        self._largest_entropy = largest_entropy
+        self._recent: deque[str] = deque(maxlen=max(patience, 1))
+
+    def check_finite(self, step: int, **values: float) -> None:
+        """Raises a `TrainingError` if a value is NaN or infinite."""
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"the {name.replace('_', ' ')} is {value} in step {step:,}: training diverged",
+                    "The last checkpoint is from before it. Try --dtype float32 or bfloat16, "
+                    "a lower learning rate (--set lr=…) or a longer warm-up "
+                    "(--set warmup_epochs=…), in another --output.",
+                )
+
+    def check_collapse(self, step: int, loss: float, logs: Mapping[str, float]) -> None:
+        """Raises a `TrainingError` if every one of the last `patience` steps was collapsed."""
+        self._recent.append(self._diagnose(loss, logs))
+        if len(self._recent) == self._recent.maxlen and all(self._recent):
+            raise TrainingError(
+                f"training collapsed by step {step:,}: {self._recent[-1]} "
+                f"in {len(self._recent)} steps on end",
+                "Try a lower teacher temperature (--set teacher_temperature=0.04) with a warm-up, "
+                "a lower learning rate, more images in a batch or fewer prototypes.",
+            )
+
+    def _diagnose(self, loss: float, logs: Mapping[str, float]) -> str:
+        entropy, spread = logs["teacher_entropy"], logs["feature_std"]
+        ceiling = self._largest_entropy
+        if spread < _SMALLEST_STD:
+            return f"all images have the same feature (standard deviation {spread:.1e})"
+        if entropy > (1 - _NEAR) * ceiling and abs(loss / self._uniform_loss - 1) < _NEAR_LOSS:
+            return (
+                f"the teacher is uniform (entropy {entropy:.4f} of at most {ceiling:.4f}, "
+                f"loss {loss:.4f} beside ln K = {self._uniform_loss:.4f})"
+            )
+        usage = logs.get("usage_entropy", ceiling)
+        if usage < _NEAR * ceiling:
+            return f"one prototype takes all images (entropy of their mean {usage:.1e})"
+        if usage - entropy < _NEAR * ceiling:
+            return f"the teacher gives all images the same distribution (entropy {entropy:.4f})"
+        return ""

@@ -1,0 +1,125 @@
+"""The resolved plan of a run: what will be done, in numbers, before anything is done."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from lowlabel.errors import InputError
+from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
+from lowlabel.training.listing import PretrainData
+from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
+from lowlabel.training.recipe import Recipe
+from lowlabel.training.schedules import Schedule, warmup_constant, warmup_cosine
+
+LR_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """The rates of every step (or epoch, for the temperature), each a float64 array."""
+
+    lr: Schedule
+    weight_decay: Schedule
+    momentum: Schedule
+    temperature: Schedule
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A recipe on a set of images.
+
+    Attributes:
+        recipe: What decides the weights, but for the images.
+        data: The images.
+        class_list: The classes that `data` was restricted to; empty for all.
+    """
+
+    recipe: Recipe
+    data: PretrainData
+    class_list: tuple[str, ...] = ()
+
+    @cached_property
+    def architecture(self) -> str:
+        """The backbone as timm's `NAME,option=value…`."""
+        return resolve_architecture(self.recipe.arch, self.recipe.options.views.global_size)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimisation steps in an epoch."""
+        return len(self.data.images) // self.recipe.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Optimisation steps in the run."""
+        return self.recipe.epochs * self.steps_per_epoch
+
+    def build_method(self) -> PretrainMethod:
+        """The method with freshly initialised networks; torch's seed decides the weights."""
+        cls = PRETRAIN_METHODS[self.recipe.method]
+        make = backbone_maker(self.architecture, self.recipe.drop_path)
+        return cls.build(self.recipe.options, make)
+
+    def schedules(self) -> Schedules:
+        """The rates of every step."""
+        o, steps, per_epoch = self.recipe.optimisation, self.steps, self.steps_per_epoch
+        return Schedules(
+            lr=warmup_cosine(
+                o.lr * self.recipe.batch_size / LR_BATCH,
+                o.min_lr,
+                steps,
+                round(o.warmup_epochs * per_epoch),
+            ),
+            weight_decay=warmup_cosine(o.weight_decay, o.weight_decay_end, steps),
+            momentum=warmup_cosine(o.teacher_momentum, 1.0, steps),
+            temperature=warmup_constant(
+                o.warmup_teacher_temperature,
+                o.teacher_temperature,
+                self.recipe.epochs,
+                o.warmup_teacher_temperature_epochs,
+            ),
+            steps_per_epoch=per_epoch,
+        )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What must be equal for a run to be taken up: plain data."""
+        return {
+            **self.recipe.as_dict(),
+            "arch": self.architecture,
+            "dataset": self.data.images.dataset,
+            "part": self.data.images.part,
+            "manifest_sha256": self.data.images.manifest_sha256,
+            "images": len(self.data.images),
+        }
+
+    def describe(self) -> str:
+        """The plan as text, for `--dry-run`."""
+        recipe, images = self.recipe, self.data.images
+        if len(images) < recipe.batch_size:
+            raise InputError(
+                f"{len(images)} images do not fill a batch of {recipe.batch_size}",
+                "Give a smaller --batch-size.",
+            )
+        method = self.build_method()
+        backbone = parameter_count(method.backbone_for_export())
+        head = parameter_count(method.teacher) - backbone
+        per_epoch = f"{self.steps_per_epoch:,} of {recipe.batch_size} images"
+        options = asdict(recipe.options)
+        views = options.pop("views")
+        lines = {
+            "method": recipe.method,
+            "images": f"{images.counts} ({images.dataset} {images.part})",
+            "backbone": f"{self.architecture}, {backbone:,} parameters",
+            "head": f"{head:,} parameters",
+            "steps": f"{recipe.epochs} epochs × {per_epoch}",
+            "precision": recipe.dtype,
+            "seed": recipe.seed,
+            "options": _listed(options),
+            "views": _listed(views),
+            "optimiser": _listed(asdict(recipe.optimisation)),
+        }
+        return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,159 @@
+"""A run's recipe: what decides the resulting weights, from a preset and the command line."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.specs import parse_spec
+from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
+from lowlabel.training.optimisation import Optimisation
+
+DTYPES = ("float32", "bfloat16", "float16")
+_TABLES = ("views", "options", "optimisation")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the images that decides what comes out of a run.
+
+    Attributes:
+        method: Name of the method.
+        arch: The backbone, as on the command line.
+        epochs: Passes over the images.
+        batch_size: Images in an optimisation step, over all processes.
+        seed: Of weights, order and views.
+        dtype: "float32"; "bfloat16" or "float16" for automatic mixed precision.
+        drop_path: Stochastic depth of the student's last block.
+        options: The method's hyper-parameters and its views.
+        optimisation: Optimiser and schedules.
+    """
+
+    method: str = "dino"
+    arch: str = "vit_small"
+    epochs: int = 100
+    batch_size: int = 256
+    seed: int = 0
+    dtype: str = "float32"
+    drop_path: float = 0.1
+    options: MethodOptions = field(default_factory=MethodOptions)
+    optimisation: Optimisation = field(default_factory=Optimisation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"epochs must be at least 1, not {self.epochs}")
+        if self.dtype not in DTYPES:
+            raise UnknownNameError("dtype", self.dtype, DTYPES)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, JSON-like: tuples as lists."""
+        return _plain(asdict(self))  # type: ignore[no-any-return]
+
+
+def preset_names() -> list[str]:
+    """The presets that come with the suite."""
+    folder = resources.files("lowlabel.training") / "recipes"
+    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def make_recipe(
+    method: str | None = None,
+    preset: str | None = None,
+    settings: Sequence[str] = (),
+    **overrides: Any,
+) -> Recipe:
+    """Puts a recipe together: the method's defaults, then the preset, then the command line.
+
+    Args:
+        method: Name of the method; the preset's if it names one, else "dino".
+        preset: Name of a preset, or the path of a TOML file of the same form.
+        settings: `option=value` of the method, its views or the optimisation.
+        overrides: Fields of `Recipe`; None for those that are not given.
+
+    Raises:
+        UnknownNameError: If the method, the preset or an option is not known.
+        InputError: If a value does not fit.
+    """
+    content = _read_preset(preset) if preset else {}
+    name = method or content.pop("method", "dino")
+    if content.pop("method", name) != name:
+        raise InputError(f"the preset {preset} is not for {name}")
+    values = _ungrouped(content)
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    for setting in settings:
+        values |= parse_spec(f"set,{setting}")[1]
+    cls = PRETRAIN_METHODS[name]
+    recipe = Recipe(method=name, options=cls.options_type(), optimisation=cls.optimisation)
+    return _with_values(recipe, values)
+
+
+def _ungrouped(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's values without their tables' names and without its title."""
+    values = {key: value for key, value in content.items() if key not in {*_TABLES, "title"}}
+    for table in _TABLES:
+        values |= content.get(table, {})
+    return values
+
+
+def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """Replaces fields by name, wherever in the recipe they are; all of a part's at once."""
+    parts = (recipe, recipe.optimisation, recipe.options, recipe.options.views)
+    owners = {
+        f.name: (part, f.type) for part in parts for f in fields(part) if f.name not in _TABLES
+    }
+    changes: dict[int, dict[str, Any]] = {id(part): {} for part in parts}
+    for name, value in values.items():
+        if name not in owners or name == "method":
+            raise UnknownNameError(f"option of {recipe.method}", name, owners.keys() - {"method"})
+        part, kind = owners[name]
+        changes[id(part)][name] = _fit(name, value, kind)
+    own, optimisation, options, views = (changes[id(part)] for part in parts)
+    options["views"] = replace(recipe.options.views, **views)
+    return replace(
+        recipe,
+        options=replace(recipe.options, **options),
+        optimisation=replace(recipe.optimisation, **optimisation),
+        **own,
+    )
+
+
+def _fit(name: str, value: Any, kind: Any) -> Any:
+    """The value as the field's type; an `InputError` where it is of another."""
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    for wanted in kinds:
+        if get_origin(wanted) is tuple and isinstance(value, list | tuple):
+            if len(value) == len(get_args(wanted)):
+                return tuple(
+                    _fit(name, *pair) for pair in zip(value, get_args(wanted), strict=True)
+                )
+        elif wanted is float and type(value) is int:
+            return float(value)
+        elif isinstance(wanted, type) and type(value) is wanted:
+            return value
+    raise InputError(f"{name}={value!r} is no {getattr(kind, '__name__', kind)}")
+
+
+def _read_preset(preset: str) -> dict[str, Any]:
+    path = Path(preset)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise DataError(f"there is no preset file {path}")
+        text = path.read_text(encoding="utf-8")
+    elif preset in preset_names():
+        text = (resources.files("lowlabel.training") / "recipes" / f"{preset}.toml").read_text()
+    else:
+        raise UnknownNameError("preset", preset, preset_names())
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"the preset {preset} is no TOML: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,95 @@
+"""What the views of an image are: how many, how large, from where, and how they are disturbed."""
+
+from dataclasses import dataclass
+
+from lowlabel.errors import InputError
+
+GLOBAL_CROPS = 2
+_PROBABILITIES = (
+    "flip",
+    "jitter",
+    "grayscale",
+    "blur_first",
+    "blur_second",
+    "blur_local",
+    "solarize_second",
+)
+
+
+@dataclass(frozen=True)
+class ViewRecipe:
+    """Multi-crop with DINO's defaults (Caron et al., ICCV 2021, arXiv:2104.14294).
+
+    Views stand in the order: two global ones, then the local ones.
+
+    Attributes:
+        global_size: Side of the global views in pixels.
+        local_size: Side of the local views in pixels.
+        local_crops: How many local views; may be 0.
+        global_scale: Share of the image's area that a global crop takes, least and most.
+        local_scale: Likewise for local crops.
+        ratio: Width over height of a crop, least and most.
+        resize: Side of the square that images are resized to first; 0 for as they are.
+        shared_geometry: One set of crops for the whole batch; needs `resize`.
+        flip: Probability of a mirrored view.
+        jitter: Probability of colour jitter.
+        brightness: Half-width of the jitter's factor around 1.
+        contrast: Likewise.
+        saturation: Likewise.
+        hue: Largest turn of the hue, as a share of the circle.
+        grayscale: Probability of a grey view.
+        blur_first: Probability of Gaussian blur for the first global view.
+        blur_second: For the second global view.
+        blur_local: For each local view.
+        blur_radius: Standard deviation in pixels, least and most.
+        solarize_second: Probability of solarisation of the second global view.
+    """
+
+    global_size: int = 224
+    local_size: int = 96
+    local_crops: int = 8
+    global_scale: tuple[float, float] = (0.4, 1.0)
+    local_scale: tuple[float, float] = (0.05, 0.4)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    resize: int = 0
+    shared_geometry: bool = False
+    flip: float = 0.5
+    jitter: float = 0.8
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.2
+    hue: float = 0.1
+    grayscale: float = 0.2
+    blur_first: float = 1.0
+    blur_second: float = 0.1
+    blur_local: float = 0.5
+    blur_radius: tuple[float, float] = (0.1, 2.0)
+    solarize_second: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("global_size", "local_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1 pixel, not {getattr(self, name)}")
+        if self.local_crops < 0:
+            raise InputError(f"local_crops must be at least 0, not {self.local_crops}")
+        for name in _PROBABILITIES:
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is a probability, not {getattr(self, name)}")
+        for name in ("global_scale", "local_scale", "ratio", "blur_radius"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise InputError(f"{name} must be two rising numbers above 0, not {low}, {high}")
+        if self.shared_geometry and not self.resize:
+            raise InputError(
+                "shared_geometry needs images of one size", "Give resize as well: --set resize=256"
+            )
+
+    @property
+    def count(self) -> int:
+        """How many views an image has."""
+        return GLOBAL_CROPS + self.local_crops
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The side of each view."""
+        return (self.global_size,) * GLOBAL_CROPS + (self.local_size,) * self.local_crops
