@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import torch
 from lowlabel import paths
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
-from lowlabel.progress import progress_bar
+from lowlabel.progress import interruptible, progress_bar
 from lowlabel.registry import Registry
 from lowlabel.specs import canonical_json, format_spec, parse_spec
 
@@ -112,6 +113,22 @@ print(kept - resident())
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(output.stdout) > 90
+
+
+def test_an_interrupt_that_python_dropped_is_raised_by_the_next_progress(monkeypatch):
+    class Dropping:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: dropped.append(what.exc_type))
+    with interruptible():
+        Dropping()
+        assert dropped == [KeyboardInterrupt]
+        with progress_bar("work", "img") as progress, pytest.raises(KeyboardInterrupt):
+            progress(1, 2)
+    with progress_bar("work", "img") as progress:
+        progress(2, 2)
 
 
 def test_progress_on_no_terminal_is_a_line_now_and_then(capsys, monkeypatch):

@@ -1,15 +1,39 @@
 """Progress of long work: a bar with a rate on a terminal, a line now and then elsewhere."""
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from tqdm import tqdm
 
 _SECONDS_BETWEEN_LINES = 15.0
+_INTERRUPTED = threading.Event()
 
 Progress = Callable[[int, int], None]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Makes sure that Ctrl-C ends the block.
+
+    Python drops a KeyboardInterrupt that falls into a destructor or a weak reference's callback;
+    the next sign of progress then raises it again.
+    """
+
+    def note(number: int, frame: FrameType | None) -> None:
+        _INTERRUPTED.set()
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        _INTERRUPTED.clear()
 
 
 @contextmanager
@@ -24,6 +48,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Progress]:
         with tqdm(desc=title, unit=unit, leave=False, dynamic_ncols=True) as bar:
 
             def draw(done: int, total: int) -> None:
+                _raise_if_interrupted()
                 bar.total = total
                 bar.update(done - bar.n)
 
@@ -38,6 +63,7 @@ def _line_logger(title: str, unit: str) -> Progress:
 
     def log(done: int, total: int) -> None:
         nonlocal last, first
+        _raise_if_interrupted()
         now = time.monotonic()
         first = done if first is None else first
         if now - last >= _SECONDS_BETWEEN_LINES:
@@ -46,3 +72,8 @@ def _line_logger(title: str, unit: str) -> Progress:
             print(f"{title}: {done:,}/{total:,} {unit}, {rate:,.0f}/s", file=sys.stderr, flush=True)
 
     return log
+
+
+def _raise_if_interrupted() -> None:
+    if _INTERRUPTED.is_set():
+        raise KeyboardInterrupt

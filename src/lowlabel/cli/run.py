@@ -88,6 +88,7 @@ def run(
     from lowlabel.benchmarks import BackboneOptions, Request, make_plan
     from lowlabel.features import ExtractionOptions
     from lowlabel.paths import results_dir
+    from lowlabel.progress import interruptible
 
     numbers = {"tasks": tasks, "ways": ways, "shots": shots, "queries": queries, "seed": seed}
     request = Request(
@@ -112,7 +113,8 @@ def run(
         typer.echo(describe_plan(plan, request))
         return
     try:
-        _carry_out(plan, request)
+        with interruptible():
+            _carry_out(plan, request)
     except KeyboardInterrupt:
         typer.echo("\ninterrupted: the same command goes on where this one stopped", err=True)
         raise typer.Exit(INTERRUPTED) from None
