@@ -30,11 +30,13 @@ def distillation_loss(
     matched = normalisers.new_zeros(())
     for view in range(teachers):
         matched = matched + ((everything - targets[view]) * scaled[view]).sum()
-    if views > teachers:
-        matched = matched + torch.einsum("bk,vbk->", everything, scaled[teachers:])
     others = [teachers - (view < teachers) for view in range(views)]
     weights = torch.tensor(others, dtype=scaled.dtype, device=scaled.device)
-    return (weights @ normalisers - matched) / (sum(others) * batch)
+    # Autocast would round both products, and so their difference, to half precision.
+    with torch.autocast(scaled.device.type, enabled=False):
+        if views > teachers:
+            matched = matched + torch.einsum("bk,vbk->", everything, scaled[teachers:])
+        return (weights @ normalisers - matched) / (sum(others) * batch)
 
 
 class Centre(nn.Module):

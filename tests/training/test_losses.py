@@ -48,6 +48,13 @@ def test_gradient_is_that_of_cross_entropy():
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
 
 
+def test_autocast_does_not_round_the_loss():
+    logits, targets = torch.randn(6, 8, 512), torch.randn(2, 8, 512).softmax(-1)
+    exact = distillation_loss(logits, targets, 0.1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(distillation_loss(logits, targets, 0.1), exact)
+
+
 def test_uniform_outputs_have_a_loss_of_ln_k():
     targets = torch.full((2, 3, 4096), 1 / 4096)
     loss = distillation_loss(torch.zeros(5, 3, 4096), targets, 0.1)
