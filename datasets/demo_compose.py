@@ -33,20 +33,20 @@ def compose(kind: DemoClass, draws: Draws) -> Scene:
 
 
 def _varied(colour: Colour, draws: Draws) -> Colour:
-    return vary(colour, draws, hue=0.035, saturation=1.25, value=1.2)
+    return vary(colour, draws, hue=0.04, saturation=1.3, value=1.25)
 
 
 def _object_pose(draws: Draws) -> Pose:
-    radius = 0.66 * draws.ratio(1.4142)
-    room = 0.9 - 0.8 * radius
+    radius = 0.74 * draws.ratio(1.35)
+    room = 0.95 - 0.8 * radius
     return Pose(
         x=draws.uniform(-room, room),
         y=draws.uniform(-room, room),
         radius=radius,
-        angle=draws.uniform(-0.6, 0.6),
-        stretch=draws.ratio(1.18),
-        shear=draws.uniform(-0.2, 0.2),
-        tilt=(draws.uniform(-0.18, 0.18), draws.uniform(-0.18, 0.18)),
+        angle=draws.uniform(-0.35, 0.35),
+        stretch=draws.ratio(1.15),
+        shear=draws.uniform(-0.15, 0.15),
+        tilt=(draws.uniform(-0.12, 0.12), draws.uniform(-0.12, 0.12)),
         mirrored=draws.chance(0.5),
     )
 
@@ -103,17 +103,17 @@ def _backdrop(draws: Draws, hue: float) -> Backdrop:
 
 def _light(draws: Draws) -> Light:
     return Light(
-        gain=draws.ratio(1.3),
-        contrast=draws.uniform(0.75, 1.15),
-        cast=(draws.ratio(1.12), draws.ratio(1.08), draws.ratio(1.12)),
+        gain=draws.ratio(1.45),
+        contrast=draws.uniform(0.65, 1.1),
+        cast=(draws.ratio(1.22), draws.ratio(1.15), draws.ratio(1.22)),
         angle=draws.uniform(0.3, math.pi - 0.3),
-        falloff=draws.uniform(0.0, 0.4),
+        falloff=draws.uniform(0.0, 0.5),
     )
 
 
 def _lens(draws: Draws) -> Lens:
     return Lens(
-        blur=draws.choice((0, 0, 0, 1, 1, 2)),
-        noise=draws.uniform(0.0, 0.08),
+        blur=draws.choice((0, 0, 0, 1)),
+        noise=draws.uniform(0.0, 0.04),
         seed=draws.integer(_SEEDS),
     )

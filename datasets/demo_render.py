@@ -10,7 +10,7 @@ from lowlabel.datasets.demo_draws import Draws, Levels
 from lowlabel.datasets.demo_picture import render
 from lowlabel.progress import Progress
 
-DEMO_VERSION = 1
+DEMO_VERSION = 2
 SIZE = 64
 
 

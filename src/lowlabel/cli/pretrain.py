@@ -33,8 +33,8 @@ def pretrain(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="dino-vits16-100ep, dino-resnet50, pw-self-vitb8, scfs-r50-200ep, small-images, "
-            "or a TOML file; what follows overrides it.",
+            help="demo-vit, dino-vits16-100ep, dino-resnet50, pw-self-vitb8, scfs-r50-200ep, "
+            "small-images, or a TOML file; what follows overrides it.",
             rich_help_panel="Recipe",
         ),
     ] = None,
