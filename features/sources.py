@@ -1,7 +1,7 @@
 """The kinds of model names, each a small function from the name to an encoder."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from lowlabel.features.architectures import (
 )
 from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
+from lowlabel.features.own_models import OWN_MODELS
 from lowlabel.features.pretrained import create_pretrained
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import format_spec, parse_spec
@@ -48,6 +49,8 @@ def open_source(spec: str, resolution: int | None) -> Source:
         return Source("pixels", "pixels", Pixels(), protocol_transform(side))
     if spec in ALIASES:
         return _alias(spec, resolution)
+    if spec in OWN_MODELS:
+        return _own(spec, resolution)
     if kind == "timm" and rest:
         return _timm(rest, resolution)
     if kind == "random" and rest:
@@ -56,7 +59,7 @@ def open_source(spec: str, resolution: int | None) -> Source:
         return _hub(rest, resolution)
     if match := _WEIGHTS_FILE.fullmatch(spec):
         return _file(Path(match["path"]).expanduser(), match["arch"], resolution)
-    raise UnknownNameError("model", spec, [*ALIASES, *FORMS])
+    raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
 
 
 def _alias(name: str, resolution: int | None) -> Source:
@@ -65,6 +68,14 @@ def _alias(name: str, resolution: int | None) -> Source:
     transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
     encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, transform.crop))
     return Source(name, f"timm:{alias.timm_name}", encoder, transform, alias.pooling)
+
+
+def _own(name: str, resolution: int | None) -> Source:
+    own = OWN_MODELS[name]
+    source = _file(own.path(name), None, resolution)
+    crop = source.transform.crop
+    transform = replace(source.transform, resize=round(crop / own.crop_fraction))
+    return replace(source, transform=transform, pooling=own.pooling)
 
 
 def _timm(rest: str, resolution: int | None) -> Source:
