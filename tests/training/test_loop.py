@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions, Trainer, make_plan, make_recipe, pretrain
 from lowlabel.training.checkpoint import load_checkpoint
@@ -249,3 +249,15 @@ def test_no_warning_on_the_way(plan, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+
+
+def test_views_made_on_the_device_train_alike(stripes, recipe, tmp_path):
+    losses = []
+    for place in ("cpu", "device"):
+        folder = tmp_path / place
+        plan = make_plan(f"folder:{stripes}", recipe)
+        pretrain(plan, RunOptions(folder, 0, log_every=1, augment=place), "cpu")
+        losses.append([entry["loss"] for entry in read_metrics(folder)])
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)
+    with pytest.raises(UnknownNameError, match="gpu"):
+        RunOptions(tmp_path, augment="gpu")

@@ -100,6 +100,13 @@ def pretrain(
             rich_help_panel="Machine",
         ),
     ] = 1,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="Where views are made: cpu, device, or auto (the device if it is a GPU).",
+            rich_help_panel="Machine",
+        ),
+    ] = "auto",
     compile_: Annotated[
         bool,
         typer.Option("--compile", help="Compile the backbone.", rich_help_panel="Machine"),
@@ -135,7 +142,7 @@ def pretrain(
         return
     if output is None:
         raise InputError("pretrain needs an --output folder", "As --output runs/dino")
-    run = RunOptions(output, workers, accumulate, compile_, knn_every)
+    run = RunOptions(output, workers, accumulate, augment, compile_, knn_every)
     if slurm is not None:
         from lowlabel.training.slurm import submit
 
