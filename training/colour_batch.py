@@ -12,8 +12,9 @@ _LUMA = (0.299, 0.587, 0.114)
 
 def luma(images: torch.Tensor) -> torch.Tensor:
     """The grey values [N, 1, h, w] of ITU-R 601."""
-    red, green, blue = (w * c for w, c in zip(_LUMA, images.split(1, dim=1), strict=True))
-    return red + green + blue
+    red, green, blue = images.split(1, dim=1)
+    grey: torch.Tensor = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return grey
 
 
 def adjust_brightness(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:

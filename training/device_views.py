@@ -97,32 +97,31 @@ def device_views(drawn: DrawnImages, device: torch.device) -> list[torch.Tensor]
         V tensors uint8 [B, 3, h, w] on the device.
     """
     blocks = [
-        _block(DrawnImages(*(part[i : i + _IMAGES] for part in drawn[:4]), []), device)
-        for i in range(0, len(drawn.images), _IMAGES)
+        _block(drawn, slice(start, start + _IMAGES), device)
+        for start in range(0, len(drawn.images), _IMAGES)
     ]
     return [torch.cat(same) for same in zip(*blocks, strict=True)]
 
 
-def _block(drawn: DrawnImages, device: torch.device) -> list[torch.Tensor]:
-    images = drawn.images.to(device, non_blocking=True).float()
-    sizes = drawn.sizes.to(device)
-    boxes = _boxes(drawn).to(device)
+def _block(drawn: DrawnImages, part: slice, device: torch.device) -> list[torch.Tensor]:
+    images = drawn.images[part].to(device, non_blocking=True).float()
+    sizes, disturbances = drawn.sizes[part].to(device), drawn.disturbances[part]
+    boxes = _boxes(drawn.geometry[part], drawn.sizes[part]).to(device)
     sides = drawn.geometry[0, :, -1].tolist()
     made: list[torch.Tensor] = []
     for size, numbers in groupby(range(len(sides)), key=lambda number: sides[number]):
         chosen = list(numbers)
         views = crop_and_resize(images, boxes[:, chosen], sizes, size)
-        disturbed = _disturb(views.flatten(0, 1), drawn.disturbances[:, chosen].flatten(0, 1))
+        disturbed = _disturb(views.flatten(0, 1), disturbances[:, chosen].flatten(0, 1))
         as_bytes = disturbed.round().clamp_(0, 255).to(torch.uint8)
         made += as_bytes.view(views.shape).unbind(dim=1)
     return made
 
 
-def _boxes(drawn: DrawnImages) -> torch.Tensor:
+def _boxes(geometry: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
     """Top, left, height, width and mirroring [B, V, 5], in pixels of the images as they are."""
-    top, left, height, width, tall, wide, flipped, _ = drawn.geometry.double().unbind(dim=-1)
-    down = drawn.sizes[:, :1] / tall
-    across = drawn.sizes[:, 1:] / wide
+    top, left, height, width, tall, wide, flipped, _ = geometry.double().unbind(dim=-1)
+    down, across = sizes[:, :1] / tall, sizes[:, 1:] / wide
     edges = (top * down, left * across, height * down, width * across, flipped)
     return torch.stack(edges, dim=-1).float()
 

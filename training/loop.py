@@ -18,15 +18,17 @@ from lowlabel.training.checkpoint import (
 )
 from lowlabel.training.data import BatchOrder, Sample, ViewDataset, batch_loader
 from lowlabel.training.device_views import DrawnImages, device_views
+from lowlabel.training.dino_format import write_dino_checkpoint
 from lowlabel.training.distributed import World, gather_sets
 from lowlabel.training.export import WEIGHTS_NAME, export_backbone, model_card
+from lowlabel.training.methods.dino import DINO
 from lowlabel.training.metrics import MetricsLog, RunningMeans
 from lowlabel.training.monitor import Monitor
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.probe import KNNProbe
 from lowlabel.training.step import TrainingStep
 
-UNREADABLE_NAME = "unreadable.txt"
+UNREADABLE_NAME, DINO_NAME = "unreadable.txt", "dino_checkpoint.pth"
 AUGMENTS = ("auto", "cpu", "device")
 _PATIENCE = 100
 
@@ -45,6 +47,7 @@ class RunOptions:
         compile: Whether torch.compile compiles the backbones.
         knn_every: Epochs between k-NN scores; 0 for none.
         log_every: Steps between lines of metrics.
+        dino_format: Whether the end also writes a checkpoint as DINO's own code does.
         checkpoint_minutes: Longest time between checkpoints; each epoch's end has one anyway.
     """
 
@@ -55,6 +58,7 @@ class RunOptions:
     compile: bool = False
     knn_every: int = 0
     log_every: int = 10
+    dino_format: bool = False
     checkpoint_minutes: float = 10.0
 
     def __post_init__(self) -> None:
@@ -89,6 +93,10 @@ class Trainer:
         self._probe = _make_probe(plan, options, world)
         torch.manual_seed(plan.recipe.seed)
         method = plan.build_method().to(world.device).train()
+        if options.dino_format and type(method) is not DINO:
+            raise InputError(
+                f"{plan.recipe.method} cannot be written in DINO's format", "Only dino can."
+            )
         if options.compile:
             for network in (method.student, method.teacher):
                 network.get_submodule("backbone").compile()
@@ -208,7 +216,15 @@ class Trainer:
         if self.world.is_main:
             card = model_card(self.plan, self._checkpoint(), self.world.device)
             export_backbone(folder, self.train_step.method, card)
+            if self.options.dino_format:
+                self._export_dino(folder / DINO_NAME)
         return folder / WEIGHTS_NAME
+
+    def _export_dino(self, path: Path) -> None:
+        method, recipe = self.train_step.method, self.plan.recipe
+        assert isinstance(method, DINO)
+        state = self.train_step.optimizer.state_dict()
+        write_dino_checkpoint(path, method, state, recipe.epochs, recipe.as_dict())
 
 
 def _make_probe(plan: TrainingPlan, options: RunOptions, world: World) -> KNNProbe | None:
