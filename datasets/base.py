@@ -117,6 +117,24 @@ class Scheme:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """How a published distribution without image files becomes image files.
+
+    Attributes:
+        files: What it is known by: paths of files in one folder.
+        write: Writes the data set in a layout of its own, given that folder, an empty one to
+            write in, and the progress.
+    """
+
+    files: tuple[str, ...]
+    write: Callable[[Path, Path, Progress | None], None]
+
+    def is_of(self, folder: Path) -> bool:
+        """Whether the folder holds the distribution."""
+        return all((folder / file).is_file() for file in self.files)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set's declaration: what it is, where it comes from, how it is divided.
 
@@ -127,10 +145,12 @@ class Dataset:
         source: Authors, venue and home page.
         obtain: How a user comes by the archive.
         marker: A path that the root folder holds; it finds the root in an unpacked archive.
+        other_markers: Those of other layouts that are in use.
         schemes: The ways to divide it.
         default_schemes: The scheme that a suite takes when none is named.
         make: Writes the data into an empty folder, for a data set that needs no archive.
         version: Of made data: another version is another folder.
+        conversions: The distributions that `prepare` turns into image files.
     """
 
     name: str
@@ -143,6 +163,8 @@ class Dataset:
     default_schemes: Mapping[str, str]
     make: Callable[[Path, Progress | None], None] | None = None
     version: int = 0
+    other_markers: tuple[str, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
 
     @property
     def folder_name(self) -> str:

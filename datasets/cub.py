@@ -1,16 +1,17 @@
 """CUB-200-2011: 11,788 photographs of 200 bird species (Wah et al., Caltech 2011).
 
-Three divisions are in use and must never be mixed: `closerlook` (Chen et al., ICLR 2019,
-arXiv:1904.04232), `feat` (Ye et al., CVPR 2020, arXiv:1812.03664) and, for zero-shot retrieval,
-`dml-zeroshot` with the first hundred classes for training and the others for the test.
+Four divisions are in use and must never be mixed: `closerlook` (Chen et al., ICLR 2019,
+arXiv:1904.04232), `feat` (Ye et al., CVPR 2020, arXiv:1812.03664), `easyfsl` (140/30/30 classes,
+https://github.com/sicara/easy-few-shot-learning) and, for zero-shot retrieval, `dml-zeroshot`
+with the first hundred classes for training and the others for the test.
 """
 
-import csv
 from collections.abc import Callable
-from importlib.resources import files
+from functools import cache
 from pathlib import Path
 
 from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.split_lists import split_list
 from lowlabel.errors import DataError
 
 _MEND = "Prepare the data set again: lowlabel prepare cub --archive CUB_200_2011.tgz"
@@ -24,12 +25,16 @@ def _closerlook(class_id: int) -> str:
 
 
 def _feat(class_id: int) -> str:
-    return _feat_lists()[class_id]
+    return _parts("cub_feat")[class_id]
 
 
-def _feat_lists() -> dict[int, str]:
-    text = (files("lowlabel.datasets") / "splits" / "cub_feat.csv").read_text()
-    return {int(row["class_id"]): row["part"] for row in csv.DictReader(text.splitlines())}
+def _easyfsl(class_id: int) -> str:
+    return _parts("cub_easyfsl")[class_id]
+
+
+@cache
+def _parts(name: str) -> dict[int, str]:
+    return {int(row["class_id"]): row["part"] for row in split_list(name)}
 
 
 def _halves(class_id: int) -> str:
@@ -83,6 +88,7 @@ CUB = Dataset(
     schemes=(
         _scheme("closerlook", _closerlook, base=(5_885, 100), val=(2_950, 50), novel=(2_953, 50)),
         _scheme("feat", _feat, base=(5_891, 100), val=(2_932, 50), novel=(2_965, 50)),
+        _scheme("easyfsl", _easyfsl, base=(8_239, 140), val=(1_779, 30), novel=(1_770, 30)),
         _scheme("dml-zeroshot", _halves, train=(5_864, 100), test=(5_924, 100)),
     ),
     default_schemes={"fewshot": "closerlook", "retrieval": "dml-zeroshot"},

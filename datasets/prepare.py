@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from lowlabel.datasets.archives import unpack
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.counts import check_counts, find_root
+from lowlabel.datasets.counts import check_counts, find_root, folder_with
 from lowlabel.errors import DataError
 from lowlabel.paths import atomic_write, datasets_dir, writable_dir
 from lowlabel.progress import Progress
@@ -27,7 +27,7 @@ class Card:
     Attributes:
         title: The honest name of what was prepared; a subset is not called by the full set's name.
         archive: The archive's file name.
-        archive_sha256: Its hash.
+        archive_sha256: Its hash; empty for a folder.
     """
 
     title: str
@@ -63,7 +63,8 @@ def prepare(
 
     Args:
         dataset: The data set that the archive holds.
-        archive: A zip or tar file in the data set's published layout.
+        archive: A zip or tar file in the data set's published layout, or a folder unpacked from
+            it, which is linked and not copied.
         title: The name in tables; defaults to the data set's own.
         allow_partial: Accept other counts than the full set's.
         progress: Called with (members done, members in all).
@@ -77,7 +78,8 @@ def prepare(
     if dataset.make is not None:
         raise DataError(f"{dataset.name} needs no archive: the suite makes it when it is used.")
     with _staged(prepared_folder(dataset)) as staging:
-        unpack(archive, staging, progress)
+        _put(archive, staging, progress)
+        _convert(dataset, staging, progress)
         root = find_root(dataset, staging)
         for scheme in dataset.schemes:
             check_counts(dataset, scheme, root, allow_partial=allow_partial)
@@ -85,6 +87,33 @@ def prepare(
         with atomic_write(staging / CARD) as path:
             path.write_text(json.dumps(asdict(card), indent=2) + "\n")
     return prepared_folder(dataset)
+
+
+def _put(source: Path, folder: Path, progress: Progress | None) -> None:
+    if source.is_dir():
+        (folder / source.name).symlink_to(source.resolve(), target_is_directory=True)
+    else:
+        unpack(source, folder, progress)
+
+
+def _convert(dataset: Dataset, folder: Path, progress: Progress | None) -> None:
+    """Replaces a distribution without image files, if that is what was unpacked or linked."""
+    for conversion in dataset.conversions:
+        if origin := folder_with(folder, conversion.is_of):
+            replaced = list(folder.iterdir())
+            target = folder / f"{dataset.name}-images"
+            target.mkdir()
+            conversion.write(origin, target, progress)
+            for path in replaced:
+                _remove(path)
+            return
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def make(dataset: Dataset, progress: Progress | None = None) -> Path:
@@ -118,5 +147,7 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 def _sha256(path: Path) -> str:
+    if path.is_dir():
+        return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -49,7 +49,12 @@ def list_known() -> None:
 
 def prepare(
     dataset: Annotated[str, typer.Argument(help="The data set's name; see lowlabel list.")],
-    archive: Annotated[Path, typer.Option(help="A zip or tar file in the published layout.")],
+    archive: Annotated[
+        Path,
+        typer.Option(
+            help="A zip or tar file in the published layout, or a folder of it, which is linked."
+        ),
+    ],
     title: Annotated[
         str | None, typer.Option(help="Honest name in tables, for a subset of the full set.")
     ] = None,
