@@ -78,7 +78,8 @@ class Scorer:
     def _record(
         self, experiment: Experiment, subject: Subject, run: Callable[[], _Outcome]
     ) -> Record:
-        if not self.overwrite and (known := find_record(self.folder, experiment.identity())):
+        known = None if self.overwrite else find_record(self.folder, experiment.identity())
+        if known and known.contamination == subject.contamination:
             return known
         started = time.perf_counter()
         outcome = run()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets import OpenDataset
+from lowlabel.datasets import ImageSet, OpenDataset, classes_seen
 from lowlabel.features import (
     Backbone,
     EmbeddingTable,
@@ -78,7 +78,7 @@ def embed_dataset(
         evaluated=evaluated,
         base=tables.get(learnt) if learnt else None,
         keys={part: table.key for part, table in tables.items()},
-        contamination=_shared_classes(opened, learnt),
+        contamination=(*_shared_classes(opened, learnt), *_seen_classes(backbone, images)),
     )
 
 
@@ -128,3 +128,8 @@ def _shared_classes(opened: OpenDataset, learnt: str | None) -> tuple[str, ...]:
     if not shared:
         return ()
     return (f"{len(shared)} of the {evaluated.part} classes are also in {learnt}",)
+
+
+def _seen_classes(backbone: Backbone, images: ImageSet) -> tuple[str, ...]:
+    seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
+    return (f"{backbone.name} was {seen}",) if seen else ()

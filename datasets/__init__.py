@@ -9,15 +9,19 @@ from lowlabel.datasets.catalogue import (
     open_dataset,
 )
 from lowlabel.datasets.prepare import prepare, prepared_folder
+from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 
 __all__ = [
     "DATASETS",
+    "IMAGENET",
     "Counts",
     "Dataset",
     "ImageSet",
     "LabelledPath",
     "OpenDataset",
     "Scheme",
+    "check_pretraining",
+    "classes_seen",
     "find_dataset",
     "is_present",
     "open_dataset",

@@ -29,6 +29,7 @@ class Backbone:
         dtype: "float32", "bfloat16" or "float16": what the network computes in.
         weights_sha256: Hash of every parameter and buffer.
         device: Where it runs.
+        pretrained_on: A set of images that its training data hold, if that is known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backbone:
     dtype: str
     weights_sha256: str
     device: torch.device
+    pretrained_on: str | None = None
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -100,7 +102,15 @@ def load_backbone(
         encoder = encoder.to(memory_format=torch.channels_last)
     chosen = pooling or source.pooling or encoder.pooling
     backbone = Backbone(
-        source.name, source.spec, encoder, source.transform, chosen, dtype, digest, target
+        source.name,
+        source.spec,
+        encoder,
+        source.transform,
+        chosen,
+        dtype,
+        digest,
+        target,
+        source.pretrained_on,
     )
     _try_once(backbone, source)
     return backbone

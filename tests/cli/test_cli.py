@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
 
 from lowlabel.cli import main
@@ -111,6 +113,26 @@ def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
     assert scores.mean() == pytest.approx(record["scores"]["accuracy"]["mean"])
 
 
+def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):
+    for wnid in ("n03314780", "n07565083", "n07579787"):
+        for k in range(6):
+            path = tmp_path / "train" / wnid / f"{wnid}_{k}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (20 * k, 9, 9)).save(path)
+    prepared = ["prepare", "tiered-imagenet", "--archive", str(tmp_path / "train")]
+    assert call(*prepared, "--allow-partial") == 0
+    weights = tmp_path / "mine.pth"
+    torch.save(timm.create_model("resnet18", num_classes=0).state_dict(), weights)
+    arguments = ["run", "--suite", "fewshot", "--dataset", "tiered-imagenet", "--allow-partial"]
+    arguments += ["--method", "ncm", *QUICK, "--resolution", "32", "--output", str(tmp_path / "o")]
+    assert call(*arguments, "--model", f"{weights}:resnet18") == 0
+    assert "contaminated" not in capsys.readouterr().out
+    assert call(*arguments, "--model", f"{weights}:resnet18,pretrained_on=ssl-vit-mini") == 0
+    output = capsys.readouterr().out
+    assert "mine †" in output
+    assert "mine was pretrained on ssl-vit-mini: 117 of the 160 novel classes" in output
+
+
 def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert (
         call("run", "--features", str(feature_file), *QUICK, "--output", str(tmp_path / "o")) == 0
@@ -182,7 +204,7 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
 def test_list_names_everything(capsys):
     assert call("list") == 0
     output = capsys.readouterr().out
-    for word in ("fewshot", "dino_vits16", "cifar-fs", "closerlook, feat, dml-zeroshot", "logreg"):
+    for word in ("fewshot", "dino_vits16", "cifar-fs", "closerlook, feat, easyfsl", "logreg"):
         assert word in output
 
 
