@@ -85,7 +85,7 @@ def evaluate_fewshot(
     table = as_table(features, labels, processor)
     statistics = _base_statistics(base, classifier, table.features)
     sampler = EpisodeSampler(table.labels, ways, shots, queries)
-    block = task_block or _default_block(table.features, ways * (shots + queries))
+    block = task_block or _default_block(classifier, table.features, ways * (shots + queries))
 
     digest = hashlib.sha256(f"{ways},{shots},{queries}:".encode())
     accuracies: list[NDArray[np.float64]] = []
@@ -143,6 +143,8 @@ def _base_statistics(
     return method.require_base(statistics) if method.needs_base else statistics
 
 
-def _default_block(features: Tensor, rows_per_task: int) -> int:
+def _default_block(method: Method, features: Tensor, rows_per_task: int) -> int:
     limit = _BLOCK_BYTES_CPU if features.device.type == "cpu" else _BLOCK_BYTES_GPU
-    return max(1, limit // (rows_per_task * features.shape[1] * features.element_size()))
+    # A transductive method may compare all images of a task with each other.
+    width = max(features.shape[1], rows_per_task * method.transductive)
+    return max(1, limit // (rows_per_task * width * features.element_size()))
