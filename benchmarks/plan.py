@@ -7,7 +7,7 @@ from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
 from lowlabel.datasets import find_dataset, is_present
 from lowlabel.errors import DataError, InputError
-from lowlabel.fewshot import build_method
+from lowlabel.fewshot import build_method, check_query_distribution
 
 Protocol = FewShotProtocol | RetrievalProtocol
 
@@ -46,6 +46,7 @@ def make_plan(request: Request) -> Plan:
     """
     suite = request.resolved_suite()
     if suite.fewshot:
+        check_query_distribution(suite.fewshot.query_distribution)
         for spec in suite.fewshot.methods:
             build_method(spec)
     if request.features:

@@ -31,6 +31,7 @@ class Request:
         methods: Few-shot method specs; empty for the suite's own.
         features: A file of embeddings made elsewhere, in place of models and data sets.
         overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
+        query_distribution: That of the few-shot protocol; None for the suite's own.
         ks: The K of Recall@K; empty for the suite's own.
         backbone: How models are loaded.
         extraction: How features are extracted.
@@ -47,6 +48,7 @@ class Request:
     methods: tuple[str, ...] = ()
     features: Path | None = None
     overrides: dict[str, int] = field(default_factory=dict)
+    query_distribution: str | None = None
     ks: tuple[int, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
@@ -92,6 +94,7 @@ class Request:
             datasets=self.datasets or protocol.datasets,
             methods=self.methods or protocol.methods,
             shots=(self.overrides["shots"],) if "shots" in self.overrides else protocol.shots,
+            query_distribution=self.query_distribution or protocol.query_distribution,
             **changes,
         )
 

@@ -114,6 +114,7 @@ class Scorer:
                 ways=protocol.ways,
                 shots=shots,
                 queries=protocol.queries,
+                query_distribution=protocol.query_distribution,
                 tasks=protocol.tasks,
                 seed=protocol.seed,
                 device=self.device,
@@ -154,14 +155,17 @@ def fewshot_experiment(
         "ways": protocol.ways,
         "shots": shots,
         "queries": protocol.queries,
-        "query_distribution": "balanced",
+        "query_distribution": protocol.query_distribution,
         "tasks": protocol.tasks,
         "seed": protocol.seed,
     }
+    name = f"{protocol.ways}-way {shots}-shot"
+    if protocol.query_distribution != "balanced":
+        name += f", {protocol.query_distribution.capitalize()} queries"
     used = {part: key for part, key in subject.keys.items() if _uses(part, subject, method)}
     return Experiment(
         suite="fewshot",
-        protocol=ProtocolInfo(f"{protocol.ways}-way {shots}-shot", FEWSHOT_VERSION, options),
+        protocol=ProtocolInfo(name, FEWSHOT_VERSION, options),
         model=subject.model,
         dataset=subject.dataset,
         method=MethodInfo(method.spec, dict(method.options), method.transductive),

@@ -18,9 +18,10 @@ class FewShotProtocol:
         methods: Method specs.
         ways: Classes in a task.
         shots: Labelled images per class; one protocol each.
-        queries: Query images per class.
+        queries: Query images per class, on average.
         tasks: Number of tasks.
         seed: Of the tasks: equal seeds are equal tasks for every model and method.
+        query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
     """
 
     datasets: tuple[str, ...]
@@ -30,6 +31,7 @@ class FewShotProtocol:
     queries: int
     tasks: int
     seed: int = 0
+    query_distribution: str = "balanced"
 
 
 @dataclass(frozen=True)

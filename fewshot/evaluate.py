@@ -36,6 +36,7 @@ def evaluate_fewshot(
     ways: int = 5,
     shots: int = 1,
     queries: int = 15,
+    query_distribution: str = "balanced",
     tasks: int = 10_000,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -44,7 +45,7 @@ def evaluate_fewshot(
 ) -> FewShotResult:
     """Accuracy of a few-shot method on embeddings, over random tasks.
 
-    The tasks depend on the labels, `ways`, `shots`, `queries` and `seed` alone: every model and
+    The tasks depend on the labels, `ways`, `shots`, the queries and `seed` alone: every model and
     method is measured on the same ones, and the first n of a longer run are those of a run of n.
 
     Args:
@@ -55,7 +56,9 @@ def evaluate_fewshot(
         method: A method's text such as "ncm", "ncm,norm=cl2n", "logreg,c=0.1"; see `METHODS`.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified.
+        queries: Images per class to be classified, on average.
+        query_distribution: "balanced" for as many of each class, or "dirichlet" for class shares
+            that differ by task, of ways × queries images in all; see `dirichlet_counts`.
         tasks: Number of tasks.
         seed: Seed of the tasks, from 0 up.
         device: Where the arithmetic runs; "auto" is a GPU when there is one.
@@ -84,10 +87,11 @@ def evaluate_fewshot(
     processor = resolve_device(device)
     table = as_table(features, labels, processor)
     statistics = _base_statistics(base, classifier, table.features)
-    sampler = EpisodeSampler(table.labels, ways, shots, queries)
+    sampler = EpisodeSampler(table.labels, ways, shots, queries, query_distribution)
     block = task_block or _default_block(classifier, table.features, ways * (shots + queries))
 
-    digest = hashlib.sha256(f"{ways},{shots},{queries}:".encode())
+    distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
+    digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
     accuracies: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
@@ -107,6 +111,7 @@ def evaluate_fewshot(
         queries=queries,
         seed=seed,
         task_hash=digest.hexdigest(),
+        query_distribution=query_distribution,
     )
 
 

@@ -25,10 +25,11 @@ class FewShotResult:
         transductive: Whether the method saw all queries of a task together.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified.
+        queries: Images per class to be classified, on average.
         seed: Seed of the tasks.
         task_hash: SHA-256 of the drawn row numbers. Results of equal hashes were measured on
             identical tasks, so their accuracies can be compared in pairs.
+        query_distribution: "balanced" or "dirichlet".
     """
 
     accuracies: NDArray[np.float64]
@@ -39,6 +40,7 @@ class FewShotResult:
     queries: int
     seed: int
     task_hash: str
+    query_distribution: str = "balanced"
 
     @property
     def tasks(self) -> int:

@@ -133,6 +133,22 @@ def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):
     assert "mine was pretrained on ssl-vit-mini: 117 of the 160 novel classes" in output
 
 
+def test_unequal_queries_stand_in_a_column_of_their_own(feature_file, tmp_path, capsys, failing):
+    arguments = ["run", "--suite", "fewshot", "--features", str(feature_file), *QUICK]
+    arguments += ["--method", "pt-map,beta=1", "--output", str(tmp_path / "o")]
+    assert call(*arguments) == 0
+    assert call(*arguments, "--query-distribution", "dirichlet") == 0
+    capsys.readouterr()
+    table = (tmp_path / "o" / "leaderboard.md").read_text()
+    assert "2-way 1-shot, Dirichlet queries" in table
+    assert "pt-map,beta=1.0 ᵀ" in table
+    records = [json.loads(path.read_text()) for path in (tmp_path / "o").glob("records/*.json")]
+    options = [record["experiment"]["protocol"]["options"] for record in records]
+    assert {o["query_distribution"] for o in options} == {"balanced", "dirichlet"}
+    message = failing(*arguments, "--query-distribution", "dirichlt")
+    assert "Did you mean dirichlet" in message
+
+
 def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert (
         call("run", "--features", str(feature_file), *QUICK, "--output", str(tmp_path / "o")) == 0

@@ -54,7 +54,15 @@ def run(
         int | None, typer.Option(help="Labelled images per class.", rich_help_panel="Protocol")
     ] = None,
     queries: Annotated[
-        int | None, typer.Option(help="Query images per class.", rich_help_panel="Protocol")
+        int | None,
+        typer.Option(help="Query images per class, on average.", rich_help_panel="Protocol"),
+    ] = None,
+    query_distribution: Annotated[
+        str | None,
+        typer.Option(
+            help="balanced [default] or dirichlet: class shares that differ by task.",
+            rich_help_panel="Protocol",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -100,6 +108,7 @@ def run(
         methods=tuple(method or ()),
         features=features,
         overrides={name: value for name, value in numbers.items() if value is not None},
+        query_distribution=query_distribution,
         ks=tuple(k or ()),
         backbone=BackboneOptions(pooling, resolution, dtype, device),
         extraction=ExtractionOptions(batch_size, workers, skip_bad_images),
