@@ -86,13 +86,22 @@ class EpisodeSampler:
     def _decode(self, uniforms: FloatArray) -> Episodes:
         by_class, rest = uniforms[:, : self.ways], uniforms[:, self.ways :]
         classes = pick_without_replacement(by_class, np.int64(len(self._sizes)))
+        return self._balanced(classes, rest) if self._is_balanced else self._unequal(classes, rest)
+
+    def _balanced(self, classes: IntArray, uniforms: FloatArray) -> Episodes:
+        by_image = uniforms.reshape(*classes.shape, -1)
+        members = pick_without_replacement(by_image, self._sizes[classes])
+        rows = self._rows_by_class[self._starts[classes][..., None] + members]
+        query = rows[..., self.shots :].reshape(len(rows), -1)
+        ways = np.arange(self.ways).repeat(self.queries)
+        return Episodes(rows[..., : self.shots], query, np.broadcast_to(ways, query.shape))
+
+    def _unequal(self, classes: IntArray, uniforms: FloatArray) -> Episodes:
+        by_share, by_image = np.split(uniforms, [self.ways * DRAWS_PER_SHARE], 1)
+        by_share = by_share.reshape(*classes.shape, DRAWS_PER_SHARE)
         sizes, starts = self._sizes[classes], self._starts[classes]
-        counts = np.full(classes.shape, self.queries)
-        if not self._is_balanced:
-            by_share, rest = np.split(rest, [self.ways * DRAWS_PER_SHARE], 1)
-            by_share = by_share.reshape(*classes.shape, DRAWS_PER_SHARE)
-            counts = dirichlet_counts(by_share, self.ways * self.queries, sizes - self.shots)
-        by_image = rest.reshape(*classes.shape, -1)[..., : self.shots + counts.max()]
+        counts = dirichlet_counts(by_share, self.ways * self.queries, sizes - self.shots)
+        by_image = by_image.reshape(*classes.shape, -1)[..., : self.shots + counts.max()]
         members = pick_without_replacement(by_image, sizes)
         ways, places = query_slots(counts)
         task = np.arange(len(counts))[:, None]

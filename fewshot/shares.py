@@ -26,7 +26,7 @@ def dirichlet_counts(uniforms: NDArray[np.float64], total: int, most: IntArray) 
     """
     gammas = -np.log1p(-uniforms).sum(2)  # two exponentials make a Gamma(2)
     exact = total * gammas / gammas.sum(1, keepdims=True)
-    counts = np.floor(exact).astype(np.int64)
+    counts: IntArray = np.floor(exact).astype(np.int64)
     counts += _rank(exact - counts) < (total - counts.sum(1, keepdims=True))
     counts = np.minimum(counts, most)
     by_share = np.argsort(-exact, 1, kind="stable")
