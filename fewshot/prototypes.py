@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 
-def weighted_sums(weights: Tensor, points: Tensor) -> Tensor:
-    """Weighted sums, [T, K, n] and [T, n, D] → [T, K, D]; equal rows give equal sums."""
-    first = weights[:, :1]
-    sums = torch.cat([first, weights[:, 1:] - first], 1) @ points
-    return torch.cat([sums[:, :1], sums[:, :1] + sums[:, 1:]], 1)
+def product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Rows @ matrix, [T, K, m] and [T, m, n] → [T, K, n]; equal rows give equal results."""
+    first = rows[:, :1]
+    parts = torch.cat([first, rows[:, 1:] - first], 1) @ matrix
+    return torch.cat([parts[:, :1], parts[:, :1] + parts[:, 1:]], 1)
 
 
 def shared_means(support: Tensor, query: Tensor, shares: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def shared_means(support: Tensor, query: Tensor, shares: Tensor) -> Tensor:
         [T, K, D].
     """
     counts = support.shape[2] + shares.sum(-1, keepdim=True)
-    return (support.sum(2) + weighted_sums(shares, query)) / counts
+    return (support.sum(2) + product(shares, query)) / counts
 
 
 def nearness(points: Tensor, means: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def squared_distances(points: Tensor) -> Tensor:
     return distances
 
 
-def nearest_neighbours(distances: Tensor, count: int) -> Tensor:
-    """Whether point j is among the `count` nearest of point i, ties included, bool [T, n, n]."""
-    farthest = distances.topk(count, largest=False).values[..., -1:]
-    return distances <= farthest
+def neighbour_of(distances: Tensor, count: int) -> Tensor:
+    """Whether point i is among the `count` nearest of point j, ties included, bool [T, n, n]."""
+    farthest = distances.topk(count, largest=False).values[..., -1]
+    return distances <= farthest[:, None]

@@ -1,9 +1,10 @@
 """Prototypes that the queries help to place."""
 
+import torch
 from torch import Tensor
 
 from lowlabel.fewshot.methods.base import unit_rows
-from lowlabel.fewshot.prototypes import weighted_sums
+from lowlabel.fewshot.prototypes import product
 
 
 def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor:
@@ -23,17 +24,22 @@ def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor
         [T, ways, D].
     """
     prototypes = support.mean(2)
-    moved = query + (prototypes.mean(1) - query.mean(1))[:, None]
-    cosines = similarity(moved, prototypes)
+    directions = unit_rows(prototypes)
+    shift = prototypes.mean(1, keepdim=True) - query.mean(1, keepdim=True)
+    cosines = _cosines(directions, query, shift)
     given = (cosines == cosines.amax(1, keepdim=True)).to(cosines.dtype)
     shares = given / given.sum(1, keepdim=True) * (scale * cosines).exp()
-    own = (scale * (unit_rows(support) * unit_rows(prototypes)[:, :, None]).sum(-1)).exp()
-    sums = (own[..., None] * support).sum(2) + weighted_sums(shares, moved)
-    return sums / (own.sum(-1) + shares.sum(-1))[..., None]
+    own = (scale * (unit_rows(support) * directions[:, :, None]).sum(-1)).exp()
+    count = shares.sum(-1, keepdim=True)
+    sums = (own[..., None] * support).sum(2) + product(shares, query) + count * shift
+    return sums / (own.sum(-1, keepdim=True) + count)
 
 
-def similarity(points: Tensor, prototypes: Tensor) -> Tensor:
-    """Cosines, [T, n, D] and [T, K, D] → [T, K, n]; equal prototypes give equal cosines."""
-    directions, units = unit_rows(prototypes), unit_rows(points).transpose(1, 2)
-    first = directions[:, :1]
-    return first @ units + (directions - first) @ units
+def _cosines(directions: Tensor, query: Tensor, shift: Tensor) -> Tensor:
+    """Cosines of the shifted queries, [T, K, Q]; the queries are read and not copied."""
+    flipped = query.transpose(1, 2)
+    squares = torch.linalg.vector_norm(query, dim=-1)[:, None].square()
+    lengths: Tensor = squares + 2 * (shift @ flipped) + shift.square().sum(-1, keepdim=True)
+    floor = torch.finfo(query.dtype).eps * squares + torch.finfo(query.dtype).tiny
+    along: Tensor = product(directions, flipped) + (directions * shift).sum(-1, keepdim=True)
+    return along * lengths.maximum(floor).rsqrt()

@@ -6,8 +6,10 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.methods.base import unit_rows
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.rectification import rectified_prototypes, similarity
+from lowlabel.fewshot.prototypes import product
+from lowlabel.fewshot.rectification import rectified_prototypes
 
 
 @dataclass(frozen=True)
@@ -34,5 +36,6 @@ class BdCspn(Normalized):
         self.require_positive("scale")
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Cosines to the rectified prototypes."""
-        return similarity(query, rectified_prototypes(support, query, self.scale)).transpose(1, 2)
+        """The query's length times its cosine to each rectified prototype."""
+        prototypes = rectified_prototypes(support, query, self.scale)
+        return product(unit_rows(prototypes), query.transpose(1, 2)).transpose(1, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import nearest_neighbours, squared_distances
+from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
 
 _ROUNDING = 1e-9
 
@@ -66,7 +66,7 @@ class LabelPropagation(Normalized):
         """I - alpha·S, [T, n, n]."""
         images = points.shape[1]
         distances = squared_distances(points)
-        near = nearest_neighbours(distances, min(self.neighbours, images - 1))
+        near = neighbour_of(distances, min(self.neighbours, images - 1))
         nearest = distances.amin((1, 2), keepdim=True)  # a common factor changes no S
         weights = ((nearest - distances) / (2 * self.width**2)).exp() * (near | near.mT)
         degree = weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()

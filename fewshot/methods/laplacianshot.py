@@ -8,7 +8,7 @@ from torch import Tensor
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import nearest_neighbours, nearness, squared_distances
+from lowlabel.fewshot.prototypes import nearness, neighbour_of, squared_distances
 from lowlabel.fewshot.rectification import rectified_prototypes
 
 
@@ -55,10 +55,10 @@ class LaplacianShot(Normalized):
             )
         prototypes = rectified_prototypes(support, query, self.scale)
         unary = 2 * nearness(query, prototypes)
-        near = nearest_neighbours(squared_distances(query), self.neighbours).to(query.dtype)
+        near = neighbour_of(squared_distances(query), self.neighbours).to(query.dtype)
         logits = unary
         for _ in range(self.iterations):
             assigned = logits.softmax(1)
             apart = assigned - assigned[:, :1]  # a constant of the query changes no softmax
-            logits = unary + self.smoothness * (apart @ near.transpose(1, 2))
+            logits = unary + self.smoothness * (apart @ near)
         return logits.transpose(1, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 from lowlabel.fewshot.adam import Adam
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import nearness, weighted_sums
+from lowlabel.fewshot.prototypes import nearness, product
 
 _ABOVE_ZERO = 1e-12
 
@@ -62,7 +62,7 @@ class Tim(Normalized):
         for _ in range(self.iterations):
             slope = self._slope(self.temperature * nearness(points, prototypes), labelled)
             total = slope.sum(-1, keepdim=True) - weight * support.shape[2]
-            gradient = weighted_sums(slope, points) - weight * sums - total * prototypes
+            gradient = product(slope, points) - weight * sums - total * prototypes
             prototypes = adam.step(prototypes, self.temperature * gradient)
         return nearness(query, prototypes).transpose(1, 2)
 

@@ -7,7 +7,7 @@ import torch
 from lowlabel.errors import InputError
 from lowlabel.fewshot import METHODS, build_method, evaluate_fewshot
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.prototypes import nearest_neighbours, squared_distances
+from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
 from lowlabel.fewshot.sinkhorn import balance
 
 QUICK = ",iterations=60,rate=0.01"
@@ -366,7 +366,7 @@ def test_balance_does_not_depend_on_the_start():
 
 def test_neighbours_are_others_and_ties_are_all_in():
     points = torch.tensor([[0.0], [1.0], [-1.0], [5.0]])[None]
-    near = nearest_neighbours(squared_distances(points), 1)[0]
+    near = neighbour_of(squared_distances(points), 1)[0].T
     assert near.int().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
 
 
