@@ -1,6 +1,6 @@
 """Data sets: declarations, splits, checked preparation, and the built-in demo data."""
 
-from lowlabel.datasets.base import Counts, Dataset, ImageSet, LabelledPath, Scheme
+from lowlabel.datasets.base import Box, Counts, Dataset, ImageSet, LabelledPath, Scheme
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -8,10 +8,11 @@ from lowlabel.datasets.catalogue import (
     is_present,
     open_dataset,
 )
-from lowlabel.datasets.prepare import prepare, prepared_folder
+from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
 
 __all__ = [
     "DATASETS",
+    "Box",
     "Counts",
     "Dataset",
     "ImageSet",
@@ -23,4 +24,5 @@ __all__ = [
     "open_dataset",
     "prepare",
     "prepared_folder",
+    "read_card",
 ]

@@ -25,12 +25,14 @@ def find_root(dataset: Dataset, folder: Path) -> Path:
     Raises:
         DataError: If there is none.
     """
+    markers = (dataset.marker, *dataset.other_markers)
     levels = (folder, *folder.glob("*"), *folder.glob("*/*"))
     for candidate in levels:
-        if (candidate / dataset.marker).exists():
+        if any((candidate / marker).exists() for marker in markers):
             return candidate
     raise DataError(
-        f"{folder} does not hold {dataset.title}: no {dataset.marker} in it or two levels down",
+        f"{folder} does not hold {dataset.title}: no {' or '.join(markers)} in it or two levels "
+        "down",
         f"Expected the published layout: {dataset.obtain}.",
     )
 

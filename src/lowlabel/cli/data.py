@@ -49,7 +49,12 @@ def list_known() -> None:
 
 def prepare(
     dataset: Annotated[str, typer.Argument(help="The data set's name; see lowlabel list.")],
-    archive: Annotated[Path, typer.Option(help="A zip or tar file in the published layout.")],
+    archive: Annotated[
+        list[Path],
+        typer.Option(
+            help="A zip or tar file in the published layout, or a list beside it. Repeats."
+        ),
+    ],
     title: Annotated[
         str | None, typer.Option(help="Honest name in tables, for a subset of the full set.")
     ] = None,
@@ -61,8 +66,8 @@ def prepare(
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
-    with progress_bar(f"unpacking {archive.name}", "file") as progress:
+    with progress_bar(f"unpacking {', '.join(path.name for path in archive)}", "file") as progress:
         folder = unpack(
-            declared, archive, title=title, allow_partial=allow_partial, progress=progress
+            declared, *archive, title=title, allow_partial=allow_partial, progress=progress
         )
     typer.echo(f"{declared.name} is ready in {folder}")
