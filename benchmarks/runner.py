@@ -1,13 +1,19 @@
 """Runs a plan: each model once over every data set, a record for every score."""
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.scoring import Scorer
-from lowlabel.benchmarks.subject import Subject, embed_dataset, subject_from_file
-from lowlabel.benchmarks.suite import FewShotProtocol
+from lowlabel.benchmarks.subject import (
+    Subject,
+    embed_dataset,
+    subject_from_file,
+    with_train_features,
+)
+from lowlabel.benchmarks.suite import DEFAULT_KS, FewShotProtocol
 from lowlabel.datasets import open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
@@ -16,6 +22,7 @@ from lowlabel.fewshot import build_method
 from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
 from lowlabel.results import Record
+from lowlabel.retrieval.post import build_post
 
 
 @dataclass
@@ -76,7 +83,16 @@ def _score_file(plan: Plan, request: Request, scorer: Scorer) -> Iterator[Record
     if plan.suite.fewshot:
         yield from scorer.fewshot(subject, plan.suite.fewshot)
     if plan.suite.retrieval:
-        yield from scorer.retrieval(subject, plan.suite.retrieval)
+        protocol = plan.suite.retrieval
+        protocol = dataclasses.replace(protocol, ks=protocol.ks or DEFAULT_KS)
+        yield from scorer.retrieval(_with_train(subject, request), protocol)
+
+
+def _with_train(subject: Subject, request: Request) -> Subject:
+    """The subject, learning from the file that was named for it if one was."""
+    if request.train_features is None:
+        return subject
+    return with_train_features(subject, request.train_features)
 
 
 def _score_job(
@@ -87,13 +103,15 @@ def _score_job(
         opened = open_dataset(
             job.dataset, job.suite, allow_partial=request.allow_partial, progress=progress
         )
-    needs_base = isinstance(protocol, FewShotProtocol) and any(
-        build_method(spec).needs_base for spec in protocol.methods
-    )
+    if isinstance(protocol, FewShotProtocol):
+        needs_base = any(build_method(spec).needs_base for spec in protocol.methods)
+    else:
+        learns = any(build_post(spec).needs_train for spec in protocol.posts)
+        needs_base = learns and request.train_features is None
     subject: Subject = embed_dataset(
         backbone, opened, request.extraction, label=label, with_base=needs_base
     )
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)
     else:
-        yield from scorer.retrieval(subject, protocol)
+        yield from scorer.retrieval(_with_train(subject, request), protocol)

@@ -34,7 +34,7 @@ def run(
         Path | None,
         typer.Option(
             help="Score embeddings made elsewhere (.npz or .h5: features, labels, and if wanted "
-            "base_features, base_labels).",
+            "base_… and gallery_features, …_labels).",
             rich_help_panel="What",
         ),
     ] = None,
@@ -66,6 +66,22 @@ def run(
             help="K of Recall@K; the suite's own by default. Repeats.", rich_help_panel="Protocol"
         ),
     ] = None,
+    post: options.Posts = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="exact, or an index of faiss, as flat, ivf,probe=32 or hnsw, whose recall is "
+            "measured [default: exact].",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
+    nmi: Annotated[
+        bool,
+        typer.Option(
+            "--nmi", help="Score k-means clusters, too, in retrieval.", rich_help_panel="Protocol"
+        ),
+    ] = False,
+    train_features: options.TrainFeatures = None,
     pooling: options.Pooling = None,
     resolution: options.Resolution = None,
     dtype: options.Dtype = "float32",
@@ -101,6 +117,10 @@ def run(
         features=features,
         overrides={name: value for name, value in numbers.items() if value is not None},
         ks=tuple(k or ()),
+        posts=tuple(post or ()),
+        search=search,
+        nmi=nmi,
+        train_features=train_features,
         backbone=BackboneOptions(pooling, resolution, dtype, device),
         extraction=ExtractionOptions(batch_size, workers, skip_bad_images),
         allow_partial=allow_partial,
