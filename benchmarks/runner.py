@@ -1,7 +1,7 @@
 """Runs a plan: each model once over every data set, a record for every score."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lowlabel.benchmarks.plan import Job, Plan
@@ -13,8 +13,8 @@ from lowlabel.benchmarks.subject import (
     subject_from_file,
     with_train_features,
 )
-from lowlabel.benchmarks.suite import DEFAULT_KS, FewShotProtocol
-from lowlabel.datasets import open_dataset
+from lowlabel.benchmarks.suite import DEFAULT_KS, FewShotProtocol, RetrievalProtocol
+from lowlabel.datasets import OpenDataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
 from lowlabel.features import Backbone, load_backbone
@@ -23,6 +23,8 @@ from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
 from lowlabel.results import Record
 from lowlabel.retrieval.post import build_post
+
+Watch = Callable[[OpenDataset, Subject, RetrievalProtocol, Record], None]
 
 
 @dataclass
@@ -38,8 +40,14 @@ class Run:
     failures: list[UserError] = field(default_factory=list)
 
 
-def run_plan(plan: Plan, request: Request) -> Run:
+def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
     """Carries a plan out. What fails for a reason of the user's is kept, and the rest goes on.
+
+    Args:
+        plan: What to do.
+        request: What was asked for.
+        watch: Called with the data set, its embeddings, the protocol and the record of every
+            retrieval of images.
 
     Raises:
         UserError: If the device or the output folder cannot be used, before any work.
@@ -64,7 +72,7 @@ def run_plan(plan: Plan, request: Request) -> Run:
             continue
         label = request.label(place)
         for job in plan.jobs:
-            _collect(run, _score_job(backbone, label, job, request, scorer))
+            _collect(run, _score_job(backbone, label, job, request, scorer, watch))
         del backbone
         release_freed_memory()
     return run
@@ -96,7 +104,12 @@ def _with_train(subject: Subject, request: Request) -> Subject:
 
 
 def _score_job(
-    backbone: Backbone, label: str | None, job: Job, request: Request, scorer: Scorer
+    backbone: Backbone,
+    label: str | None,
+    job: Job,
+    request: Request,
+    scorer: Scorer,
+    watch: Watch | None,
 ) -> Iterator[Record]:
     protocol = job.protocol
     with progress_bar(f"making {job.dataset}", "img") as progress:
@@ -113,5 +126,9 @@ def _score_job(
     )
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)
-    else:
-        yield from scorer.retrieval(_with_train(subject, request), protocol)
+        return
+    subject = _with_train(subject, request)
+    for record in scorer.retrieval(subject, protocol):
+        yield record
+        if watch:
+            watch(opened, subject, protocol, record)

@@ -51,9 +51,9 @@ class ImageTransform:
         if box:
             rgb = rgb.crop(_clipped(box, rgb.size))
         resized = _resized_size(rgb.size, self.resize)
-        box = _crop_box(rgb.size, resized, self.crop)
+        area = _crop_box(rgb.size, resized, self.crop)
         method = Image.Resampling[self.interpolation.upper()]
-        return np.asarray(rgb.resize((self.crop, self.crop), method, box=box))
+        return np.asarray(rgb.resize((self.crop, self.crop), method, box=area))
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Turns uint8 [B, H, W, 3] into normalised [B, 3, H, W] of `dtype` on the same device."""

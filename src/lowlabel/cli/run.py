@@ -89,6 +89,14 @@ def run(
     batch_size: options.BatchSize = 32,
     workers: options.Workers = 4,
     output: options.Output = None,
+    worst: Annotated[
+        int,
+        typer.Option(
+            help="Draw so many of retrieval's worst queries with their nearest images into the "
+            "folder of results.",
+            rich_help_panel="Results",
+        ),
+    ] = 0,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -134,20 +142,22 @@ def run(
         return
     try:
         with interruptible():
-            _carry_out(plan, request)
+            _carry_out(plan, request, worst)
     except KeyboardInterrupt:
         typer.echo("\ninterrupted: the same command goes on where this one stopped", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _carry_out(plan: "Plan", request: "Request") -> None:
+def _carry_out(plan: "Plan", request: "Request", worst: int) -> None:
     from lowlabel.benchmarks import run_plan
     from lowlabel.cli import USER_ERROR, say_error
+    from lowlabel.cli.analyze_retrieval import gallery_writer
     from lowlabel.results import load_records, render_markdown, write_leaderboards
 
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
-    outcome = run_plan(plan, request)
+    watch = gallery_writer(worst, request.output, request.backbone.device) if worst else None
+    outcome = run_plan(plan, request, watch)
     if outcome.records:
         typer.echo(render_markdown(outcome.records))
         files = write_leaderboards(load_records(request.output / "records"), request.output)
