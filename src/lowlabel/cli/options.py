@@ -42,7 +42,9 @@ TrainFeatures = Annotated[
 Pooling = Annotated[
     str | None,
     typer.Option(
-        help="cls, mean, gem or cls+mean; the model's own by default.", rich_help_panel="Model"
+        help="cls, mean, gem, cls+mean, or cls@4 for the last four blocks; the model's own by "
+        "default.",
+        rich_help_panel="Model",
     ),
 ]
 Resolution = Annotated[
