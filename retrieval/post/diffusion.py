@@ -93,15 +93,16 @@ class DiffusedSimilarity:
 
     def _solve(self, y: Tensor) -> Tensor:
         """Conjugate gradients on (I − αS) f = y for all columns of y [G, n] side by side."""
-        f, residual, direction = torch.zeros_like(y), y, y
-        power = (residual**2).sum(dim=0)
+        f, residual, direction = torch.zeros_like(y), y.clone(), y.clone()
+        power = torch.linalg.vecdot(residual, residual, dim=0)
         for _ in range(self.options.iterations):
-            moved = direction - self.options.alpha * torch.sparse.mm(self.affinity, direction)
-            step = _ratio(power, (direction * moved).sum(dim=0))
-            f = f + step * direction
-            residual = residual - step * moved
-            before, power = power, (residual**2).sum(dim=0)
-            direction = residual + _ratio(power, before) * direction
+            moved = torch.sparse.mm(self.affinity, direction)
+            torch.sub(direction, moved, alpha=self.options.alpha, out=moved)
+            step = _ratio(power, torch.linalg.vecdot(direction, moved, dim=0))
+            f.addcmul_(direction, step)
+            residual.addcmul_(moved, step, value=-1)
+            before, power = power, torch.linalg.vecdot(residual, residual, dim=0)
+            direction.mul_(_ratio(power, before)).add_(residual)
         return f
 
 
