@@ -33,6 +33,11 @@ class Request:
         overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
         query_distribution: That of the few-shot protocol; None for the suite's own.
         ks: The K of Recall@K; empty for the suite's own.
+        posts: Post-processing of retrieval, in order; empty for the suite's own.
+        search: Where retrieval searches; None for the suite's own.
+        nmi: Whether retrieval scores k-means clusters, too, if the suite does not anyway.
+        train_features: A file of embeddings that post-processing learns from, in place of the data
+            set's own part.
         backbone: How models are loaded.
         extraction: How features are extracted.
         allow_partial: Accept data sets of other counts than the full ones.
@@ -50,6 +55,10 @@ class Request:
     overrides: dict[str, int] = field(default_factory=dict)
     query_distribution: str | None = None
     ks: tuple[int, ...] = ()
+    posts: tuple[str, ...] = ()
+    search: str | None = None
+    nmi: bool = False
+    train_features: Path | None = None
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     allow_partial: bool = False
@@ -100,5 +109,10 @@ class Request:
 
     def _retrieval(self, protocol: RetrievalProtocol) -> RetrievalProtocol:
         return dataclasses.replace(
-            protocol, datasets=self.datasets or protocol.datasets, ks=self.ks or protocol.ks
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            ks=self.ks or protocol.ks,
+            posts=self.posts or protocol.posts,
+            search=self.search or protocol.search,
+            nmi=self.nmi or protocol.nmi,
         )

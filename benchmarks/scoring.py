@@ -1,8 +1,8 @@
 """From embeddings to records: an experiment that has a record is read, any other is run."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +26,14 @@ from lowlabel.results import (
     save_record,
 )
 from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
+from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
+from lowlabel.retrieval.post import Post, build_post
+from lowlabel.retrieval.search import Index, build_index
 
 FEWSHOT_VERSION = 1
 RETRIEVAL_VERSION = 1
+_LEARNT = {"base", "train"}  # parts that retrieval uses only for post-processing that learns
+_RETRIEVAL_SCHEMES = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class Scorer:
                 yield self._record(experiment, subject, run)
 
     def retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Iterator[Record]:
-        """Yields the one record of leave-one-out retrieval."""
+        """Yields the one record of retrieval."""
         experiment = retrieval_experiment(subject, protocol)
         yield self._record(experiment, subject, partial(self._run_retrieval, subject, protocol))
 
@@ -129,10 +134,16 @@ class Scorer:
         )
 
     def _run_retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> _Outcome:
+        gallery = subject.gallery
         with progress_bar(f"retrieval on {subject.dataset.title}", "query") as progress:
             result: RetrievalResult = evaluate_retrieval(
                 subject.evaluated.features,
                 subject.evaluated.labels,
+                gallery=(gallery.features, gallery.labels) if gallery else None,
+                train=subject.base.features if subject.base else None,
+                post=protocol.posts,
+                search=protocol.search,
+                nmi=protocol.nmi,
                 ks=protocol.ks,
                 ties=protocol.ties,
                 lone_queries=protocol.lone_queries,
@@ -143,7 +154,8 @@ class Scorer:
             {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
             result.per_query,
             result.ci95_definition,
-            {"queries": result.queries, "lone": result.lone},
+            {"queries": result.queries, "lone": result.lone}
+            | ({"gallery": len(gallery.labels)} if gallery else {}),
         )
 
 
@@ -175,19 +187,36 @@ def fewshot_experiment(
 
 def retrieval_experiment(subject: Subject, protocol: RetrievalProtocol) -> Experiment:
     """What determines a retrieval score."""
-    zero_shot = subject.dataset.scheme == "dml-zeroshot"
-    options = {key: value for key, value in asdict(protocol).items() if key != "datasets"}
-    split = subject.dataset.split
+    scheme = subject.dataset.scheme
+    unnamed = "leave-one-out" if subject.gallery is None else "query-gallery"
+    options: dict[str, object] = {
+        "ks": protocol.ks,
+        "ties": protocol.ties,
+        "lone_queries": protocol.lone_queries,
+    }
+    if protocol.nmi:
+        options["nmi"] = f"{clustering_backend()} k-means, {ITERATIONS} iterations"
+    posts = [build_post(spec) for spec in protocol.posts]
+    learns = any(post.needs_train for post in posts)
+    used = {part: key for part, key in subject.keys.items() if learns or part not in _LEARNT}
     return Experiment(
         suite="retrieval",
         protocol=ProtocolInfo(
-            "dml-zeroshot" if zero_shot else "leave-one-out", RETRIEVAL_VERSION, options
+            scheme if scheme in _RETRIEVAL_SCHEMES else unnamed, RETRIEVAL_VERSION, options
         ),
         model=subject.model,
         dataset=subject.dataset,
-        method=MethodInfo("cosine"),
-        feature_keys={split: subject.keys[split]},
+        method=_similarity(posts, build_index(protocol.search)),
+        feature_keys=used,
     )
+
+
+def _similarity(posts: Sequence[Post], index: Index | None) -> MethodInfo:
+    """Cosine, or what takes its place: rows of a table that never mix."""
+    steps: list[Post | Index] = [*posts, *([index] if index else [])]
+    options: dict[str, object] = {step.spec: step.options for step in steps}
+    transductive = any(post.transductive for post in posts)
+    return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)
 
 
 def _uses(part: str, subject: Subject, method: Method) -> bool:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from lowlabel.errors import UnknownNameError
 
+DEFAULT_KS = (1, 2, 4, 8)  # of embeddings made elsewhere
+
 
 @dataclass(frozen=True)
 class FewShotProtocol:
@@ -40,15 +42,21 @@ class RetrievalProtocol:
 
     Attributes:
         datasets: Names, as on the command line.
-        ks: The K of Recall@K.
+        ks: The K of Recall@K; empty for those usual on the data set.
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         lone_queries: What becomes of a query without a positive.
+        posts: Post-processing in order, as "whiten:256", "aqe:10".
+        search: "exact", or an index.
+        nmi: Whether k-means clusters are scored too.
     """
 
     datasets: tuple[str, ...]
-    ks: tuple[int, ...]
+    ks: tuple[int, ...] = ()
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
+    posts: tuple[str, ...] = ()
+    search: str = "exact"
+    nmi: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Data sets: declarations, splits, checked preparation, and the built-in demo data."""
 
-from lowlabel.datasets.base import Counts, Dataset, ImageSet, LabelledPath, Scheme
+from lowlabel.datasets.base import Box, Counts, Dataset, ImageSet, LabelledPath, Scheme
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -8,12 +8,13 @@ from lowlabel.datasets.catalogue import (
     is_present,
     open_dataset,
 )
-from lowlabel.datasets.prepare import prepare, prepared_folder
+from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
 from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 
 __all__ = [
     "DATASETS",
     "IMAGENET",
+    "Box",
     "Counts",
     "Dataset",
     "ImageSet",
@@ -27,4 +28,5 @@ __all__ = [
     "open_dataset",
     "prepare",
     "prepared_folder",
+    "read_card",
 ]

@@ -9,7 +9,7 @@ from torch import nn
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.encoders import Encoder
-from lowlabel.features.pooling import check_pooling, pool
+from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.sources import Source, open_source
 from lowlabel.features.transforms import ImageTransform
 
@@ -61,7 +61,8 @@ class Backbone:
             images = images.contiguous()
         if self.pooling == "head":
             return self.encoder.head(images).float()
-        return pool(self.encoder.tokens(images), self.pooling).float()
+        blocks = self.encoder.blocks(images, blocks_of(self.pooling))
+        return pool(blocks, self.pooling).float()
 
 
 def load_backbone(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowlabel.cli import analyze_retrieval
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from lowlabel.training.geometry import CropGeometry
 
 app = typer.Typer(help="Shows what training and models see in images.", no_args_is_help=True)
+app.command("retrieval")(analyze_retrieval.retrieval)
 
 
 @app.command("patch-matching")
