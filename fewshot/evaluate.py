@@ -85,7 +85,8 @@ def evaluate_fewshot(
     table = as_table(features, labels, processor)
     statistics = _base_statistics(base, classifier, table.features)
     sampler = EpisodeSampler(table.labels, ways, shots, queries)
-    block = task_block or _default_block(table.features, ways * (shots + queries))
+    rows = classifier.rows_per_task(ways, shots, queries)
+    block = task_block or _default_block(table.features, rows)
 
     digest = hashlib.sha256(f"{ways},{shots},{queries}:".encode())
     accuracies: list[NDArray[np.float64]] = []
@@ -94,7 +95,8 @@ def evaluate_fewshot(
         transformed = classifier.transform(table.features, statistics)
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
-            accuracies.append(_accuracies(classifier, transformed, episodes, statistics))
+            seeds = [(seed, number) for number in range(done, done + len(episodes))]
+            accuracies.append(_accuracies(classifier, transformed, episodes, statistics, seeds))
             done += len(episodes)
             if progress is not None:
                 progress(done, tasks)
@@ -111,13 +113,17 @@ def evaluate_fewshot(
 
 
 def _accuracies(
-    method: Method, features: Tensor, episodes: Episodes, base: BaseStatistics | None
+    method: Method,
+    features: Tensor,
+    episodes: Episodes,
+    base: BaseStatistics | None,
+    seeds: list[tuple[int, int]],
 ) -> NDArray[np.float64]:
     tasks, ways, shots = episodes.support.shape
     rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
     gathered = features[torch.from_numpy(rows).to(features.device)]
     support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
-    scores = method.scores(support, gathered[:, ways * shots :], base)
+    scores = method.seeded_scores(support, gathered[:, ways * shots :], base, seeds)
     best = scores.max(-1)  # the first of equals
     if not best.values.sum().isfinite():
         raise InputError(

@@ -2,6 +2,7 @@
 
 from lowlabel.fewshot.methods.base import Method
 from lowlabel.fewshot.methods.cosine import Cosine
+from lowlabel.fewshot.methods.dc import DistributionCalibration, SslVitCalibration
 from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.methods.ncm import NearestCentroid
 from lowlabel.registry import Registry
@@ -10,7 +11,13 @@ from lowlabel.specs import parse_spec
 __all__ = ["METHODS", "Method", "build_method"]
 
 METHODS: Registry[type[Method]] = Registry("few-shot method")
-for _method in (NearestCentroid, Cosine, LogisticRegression):
+for _method in (
+    NearestCentroid,
+    Cosine,
+    LogisticRegression,
+    DistributionCalibration,
+    SslVitCalibration,
+):
     METHODS.add(_method.name, _method)
 
 

@@ -1,12 +1,11 @@
 """What every few-shot method is: frozen options and one function of a block of tasks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
@@ -51,6 +50,20 @@ class Method(ABC):
         Returns:
             Scores, [T, Q, ways].
         """
+
+    def seeded_scores(
+        self,
+        support: Tensor,
+        query: Tensor,
+        base: BaseStatistics | None,
+        seeds: Sequence[tuple[int, int]],
+    ) -> Tensor:
+        """`scores`, for a method that draws random numbers: by the seed and number of each task."""
+        return self.scores(support, query, base)
+
+    def rows_per_task(self, ways: int, shots: int, queries: int) -> int:
+        """How many rows of features a task takes in memory, all queries and examples counted."""
+        return ways * (shots + queries)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Option]) -> Self:
@@ -110,11 +123,6 @@ class Method(ABC):
         value = getattr(self, option)
         if not 0 < value < float("inf"):
             raise InputError(f"{option}={value} of {self.name} must be positive and finite")
-
-
-def unit_rows(features: Tensor) -> Tensor:
-    """Scales the last dimension to Euclidean length 1; a zero row stays zero."""
-    return normalize(features, dim=-1)
 
 
 def _as_type_of(default: Any, value: Option, what: str) -> Any:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.logistic import fit_logistic_regression
-from lowlabel.fewshot.methods.base import Method, unit_rows
+from lowlabel.fewshot.methods.base import Method
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class LogisticRegression(Method):
 
     Attributes:
         c: Inverse strength of the penalty, positive.
-        norm: "none", or "l2" for features scaled to length 1.
+        norm: What is done to each feature before: "none", "l2" (scaled to length 1), "tukey"
+            (square root, for features of at least 0), or "tukey-l2" (both, in this order).
     """
 
     name: ClassVar[str] = "logreg"
@@ -33,16 +35,14 @@ class LogisticRegression(Method):
 
     def __post_init__(self) -> None:
         self.require_positive("c")
-        self.require_one_of("norm", ("none", "l2"))
+        self.require_one_of("norm", FEATURE_NORMS)
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Normalises as `norm` says, [N, D] → [N, D]."""
-        return features if self.norm == "none" else unit_rows(features)
+        return apply_norm(features, self.norm)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The logits of the fitted models."""
         _, ways, shots, _ = support.shape
         labels = torch.arange(ways, device=support.device).repeat_interleave(shots)
-        fit = fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)
-        bias, weight = fit.bias.to(query.dtype), fit.weight.to(query.dtype)
-        return torch.baddbmm(bias[:, None], query, weight)
+        return fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)(query)
