@@ -5,6 +5,8 @@ from lowlabel.fewshot.methods.cosine import Cosine
 from lowlabel.fewshot.methods.dc import DistributionCalibration, SslVitCalibration
 from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.methods.ncm import NearestCentroid
+from lowlabel.fewshot.methods.ridge import Ridge
+from lowlabel.fewshot.methods.svm import SupportVectorMachine
 from lowlabel.registry import Registry
 from lowlabel.specs import parse_spec
 
@@ -14,7 +16,9 @@ METHODS: Registry[type[Method]] = Registry("few-shot method")
 for _method in (
     NearestCentroid,
     Cosine,
+    Ridge,
     LogisticRegression,
+    SupportVectorMachine,
     DistributionCalibration,
     SslVitCalibration,
 ):

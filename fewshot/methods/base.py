@@ -125,6 +125,12 @@ class Method(ABC):
             raise InputError(f"{option}={value} of {self.name} must be positive and finite")
 
 
+def apart_from_first(scores: Tensor) -> Tensor:
+    """Float64 scores less that of the first class; equal but for rounding is exactly 0."""
+    apart = scores - scores[..., :1]
+    return apart * (apart.abs() > 1e-11 * scores.abs().amax(-1, keepdim=True))
+
+
 def _as_type_of(default: Any, value: Option, what: str) -> Any:
     wanted = type(default)
     if wanted is float and type(value) is int:
