@@ -8,6 +8,7 @@ from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
 from lowlabel.datasets import find_dataset, is_present
 from lowlabel.errors import DataError, InputError
 from lowlabel.fewshot import build_method
+from lowlabel.fewshot.result import require_interval
 
 Protocol = FewShotProtocol | RetrievalProtocol
 
@@ -48,6 +49,7 @@ def make_plan(request: Request) -> Plan:
     if suite.fewshot:
         for spec in suite.fewshot.methods:
             build_method(spec)
+        require_interval(suite.fewshot.interval)
     if request.features:
         return Plan(suite, (), ())
     if not suite.models:

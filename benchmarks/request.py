@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
 from lowlabel.errors import InputError
@@ -30,7 +31,9 @@ class Request:
         datasets: Data set specs; empty for the suite's own.
         methods: Few-shot method specs; empty for the suite's own.
         features: A file of embeddings made elsewhere, in place of models and data sets.
-        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
+        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed,
+            interval.
+        tune: Choose the hyper-parameters that few-shot methods declare on the validation part.
         ks: The K of Recall@K; empty for the suite's own.
         backbone: How models are loaded.
         extraction: How features are extracted.
@@ -46,7 +49,8 @@ class Request:
     datasets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     features: Path | None = None
-    overrides: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tune: bool = False
     ks: tuple[int, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)

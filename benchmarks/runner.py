@@ -43,6 +43,7 @@ def run_plan(plan: Plan, request: Request) -> Run:
         request.backbone.device,
         request.overwrite,
         bool(request.methods),
+        request.tune,
     )
     keep_freed_memory()
     run = Run()
@@ -91,7 +92,12 @@ def _score_job(
         build_method(spec).needs_base for spec in protocol.methods
     )
     subject: Subject = embed_dataset(
-        backbone, opened, request.extraction, label=label, with_base=needs_base
+        backbone,
+        opened,
+        request.extraction,
+        label=label,
+        with_base=needs_base,
+        with_validation=request.tune and isinstance(protocol, FewShotProtocol),
     )
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)

@@ -16,6 +16,8 @@ from lowlabel.features import (
 from lowlabel.progress import progress_bar
 from lowlabel.results import Counts, DatasetInfo, ModelInfo, Partial
 
+VALIDATION = "val"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -28,6 +30,7 @@ class Subject:
         base: Those of base classes, for methods that learn from them.
         keys: Feature keys of both, by part.
         contamination: Why scores may be too good.
+        validation: Embeddings to choose hyper-parameters on.
     """
 
     model: ModelInfo
@@ -36,6 +39,7 @@ class Subject:
     base: EmbeddingTable | None
     keys: dict[str, str]
     contamination: tuple[str, ...] = ()
+    validation: EmbeddingTable | None = None
 
 
 def embed_dataset(
@@ -45,6 +49,7 @@ def embed_dataset(
     *,
     label: str | None = None,
     with_base: bool = False,
+    with_validation: bool = False,
 ) -> Subject:
     """Extracts what is missing of a data set's evaluated part, and of its base part if asked.
 
@@ -54,9 +59,12 @@ def embed_dataset(
         options: How to extract.
         label: The model's name in tables; its own by default.
         with_base: Whether a method learns from base classes.
+        with_validation: Whether hyper-parameters are chosen, for which the validation part is
+            extracted too, where there is one.
     """
     learnt = opened.scheme.learnt if with_base else None
-    parts = [part for part in (learnt, opened.scheme.evaluated) if part]
+    validation = VALIDATION if with_validation and VALIDATION in opened.scheme.parts else None
+    parts = [part for part in (learnt, validation, opened.scheme.evaluated) if part]
     tables = {part: _extract(backbone, opened, part, options) for part in parts}
     images = opened.load(opened.scheme.evaluated)
     evaluated = tables[opened.scheme.evaluated]
@@ -79,6 +87,7 @@ def embed_dataset(
         base=tables.get(learnt) if learnt else None,
         keys={part: table.key for part, table in tables.items()},
         contamination=_shared_classes(opened, learnt),
+        validation=tables[validation] if validation else None,
     )
 
 

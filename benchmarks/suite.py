@@ -21,6 +21,7 @@ class FewShotProtocol:
         queries: Query images per class.
         tasks: Number of tasks.
         seed: Of the tasks: equal seeds are equal tasks for every model and method.
+        interval: Which 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
     """
 
     datasets: tuple[str, ...]
@@ -30,6 +31,7 @@ class FewShotProtocol:
     queries: int
     tasks: int
     seed: int = 0
+    interval: str = "normal"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lowlabel.fewshot.inputs import (
     require_same_width,
 )
 from lowlabel.fewshot.methods import Method, build_method
-from lowlabel.fewshot.result import FewShotResult
+from lowlabel.fewshot.result import FewShotResult, require_interval
 
 # On a CPU small enough for glibc to reuse the memory, on a GPU large enough to fill it.
 _BLOCK_BYTES_CPU = 16 * 2**20
@@ -38,6 +38,7 @@ def evaluate_fewshot(
     queries: int = 15,
     tasks: int = 10_000,
     seed: int = 0,
+    interval: str = "normal",
     device: str | torch.device = "auto",
     task_block: int | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -58,6 +59,8 @@ def evaluate_fewshot(
         queries: Images per class to be classified.
         tasks: Number of tasks.
         seed: Seed of the tasks, from 0 up.
+        interval: How the confidence interval is computed, "normal" or "student-t"; see
+            `confidence_interval`.
         device: Where the arithmetic runs; "auto" is a GPU when there is one.
         task_block: Tasks worked on together, by default as many as suit the memory.
         progress: Called with (tasks done, tasks) after each block.
@@ -67,7 +70,7 @@ def evaluate_fewshot(
 
     Raises:
         InputError: If arrays or options do not fit, with the counts that show it.
-        UnknownNameError: If there is no such method.
+        UnknownNameError: If there is no such method or interval.
 
     Example:
         >>> import numpy as np
@@ -79,6 +82,7 @@ def evaluate_fewshot(
     classifier = build_method(method)
     require_integers(1, ways=ways, shots=shots, queries=queries, tasks=tasks)
     require_integers(0, seed=seed)
+    require_interval(interval)
     if task_block is not None:
         require_integers(1, task_block=task_block)
     processor = resolve_device(device)
@@ -109,6 +113,7 @@ def evaluate_fewshot(
         queries=queries,
         seed=seed,
         task_hash=digest.hexdigest(),
+        interval=interval,
     )
 
 

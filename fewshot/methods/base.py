@@ -1,8 +1,9 @@
 """What every few-shot method is: frozen options and one function of a block of tasks."""
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -21,15 +22,29 @@ class Method(ABC):
     Attributes:
         name: The method's name in a spec such as `ncm,norm=cl2n`.
         transductive: Whether a query's score depends on the other queries of its task.
+        grid: The values that tuning tries, by option.
     """
 
     name: ClassVar[str]
     transductive: ClassVar[bool] = False
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
 
     @property
     def needs_base(self) -> bool:
         """Whether the method, with these options, uses the base classes."""
         return False
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """Whether the method, with these options, cannot take features of both signs."""
+        return False
+
+    def candidates(self) -> list[Self]:
+        """The method with every combination of its grid; options that were set stay as they are."""
+        defaults = {field.name: field.default for field in fields(self)}
+        free = {k: v for k, v in self.grid.items() if getattr(self, k) == defaults[k]}
+        combinations = itertools.product(*free.values())
+        return [replace(self, **dict(zip(free, values, strict=True))) for values in combinations]
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Prepares all embeddings at once where that needs no task, [N, D] → [N, D]."""

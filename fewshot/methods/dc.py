@@ -1,6 +1,6 @@
 """Distribution Calibration: samples around the support, drawn with the base classes' spread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +12,7 @@ from lowlabel.fewshot.calibration import Calibration
 from lowlabel.fewshot.feature_norms import tukey, unit_rows
 from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.fewshot.methods.base import Method
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class SslVitCalibration(Method):
     """
 
     name: ClassVar[str] = "dc-sslvit"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.0, 0.1, 0.21, 0.3, 0.5)}
 
     k: int = 2
     alpha: float = 0.21
@@ -108,6 +110,11 @@ class DistributionCalibration(SslVitCalibration):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_positive("power")
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return True
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Raises to Tukey's power, [N, D] → [N, D]."""

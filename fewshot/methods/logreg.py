@@ -1,5 +1,6 @@
 """Logistic regression on the support features."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.logistic import fit_logistic_regression
 from lowlabel.fewshot.methods.base import Method
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class LogisticRegression(Method):
     """
 
     name: ClassVar[str] = "logreg"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     c: float = 1.0
     norm: str = "none"
@@ -36,6 +39,11 @@ class LogisticRegression(Method):
     def __post_init__(self) -> None:
         self.require_positive("c")
         self.require_one_of("norm", FEATURE_NORMS)
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return self.norm.startswith("tukey")
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Normalises as `norm` says, [N, D] → [N, D]."""

@@ -1,5 +1,6 @@
 """Ridge regression on one-hot classes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.methods.base import Method, apart_from_first
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Ridge(Method):
     """
 
     name: ClassVar[str] = "ridge"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     alpha: float = 1.0
     norm: str = "none"
@@ -35,6 +38,11 @@ class Ridge(Method):
     def __post_init__(self) -> None:
         self.require_positive("alpha")
         self.require_one_of("norm", FEATURE_NORMS)
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return self.norm.startswith("tukey")
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Normalises as `norm` says, [N, D] → [N, D]."""

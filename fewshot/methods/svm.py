@@ -1,5 +1,6 @@
 """Linear support vector machine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.methods.base import Method, apart_from_first
 from lowlabel.fewshot.squared_hinge import fit_squared_hinge
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class SupportVectorMachine(Method):
     """
 
     name: ClassVar[str] = "svm"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     c: float = 1.0
     norm: str = "none"
@@ -35,6 +38,11 @@ class SupportVectorMachine(Method):
     def __post_init__(self) -> None:
         self.require_positive("c")
         self.require_one_of("norm", FEATURE_NORMS)
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return self.norm.startswith("tukey")
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Normalises as `norm` says, [N, D] → [N, D]."""
