@@ -92,4 +92,5 @@ class _FactorPool:
         jitter = _JITTER * variance + _JITTER_OF_ALPHA * self._alpha * len(covariance)
         covariance += self._alpha
         covariance.diagonal().add_(jitter + torch.finfo(torch.float32).tiny)
-        return torch.linalg.cholesky(covariance).to(self.factors.dtype)
+        factor: Tensor = torch.linalg.cholesky(covariance)
+        return factor.to(self.factors.dtype)

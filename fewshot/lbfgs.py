@@ -11,7 +11,7 @@ from torch import Tensor
 from lowlabel.fewshot.softmax_loss import Metric, SoftmaxLoss
 
 HISTORY = 10
-REFRESHES = (3, 12, 24, 48, 96, 192)
+REFRESHES = (5, 20, 40, 80, 160)
 MAX_ITERATIONS = 500
 MAX_HALVINGS = 20
 NEWTON_LENGTHS = (0.1, 10.0)
