@@ -6,6 +6,7 @@ can be used on anyone's embeddings.
 
 from lowlabel.fewshot.evaluate import evaluate_fewshot
 from lowlabel.fewshot.methods import METHODS, Method, build_method
+from lowlabel.fewshot.neighbours import chosen_base_classes
 from lowlabel.fewshot.result import FewShotResult, confidence_interval
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "FewShotResult",
     "Method",
     "build_method",
+    "chosen_base_classes",
     "confidence_interval",
     "evaluate_fewshot",
 ]
