@@ -9,6 +9,7 @@ from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
 from lowlabel.datasets import find_dataset, is_present
 from lowlabel.errors import DataError, InputError
 from lowlabel.fewshot import build_method, check_query_distribution
+from lowlabel.fewshot.result import require_interval
 from lowlabel.retrieval.post import build_post
 from lowlabel.retrieval.search import build_index
 
@@ -52,6 +53,7 @@ def make_plan(request: Request) -> Plan:
         check_query_distribution(suite.fewshot.query_distribution)
         for spec in suite.fewshot.methods:
             build_method(spec)
+        require_interval(suite.fewshot.interval)
     if suite.retrieval:
         build_index(suite.retrieval.search)
         for spec in suite.retrieval.posts:

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
 from lowlabel.errors import InputError
@@ -30,8 +31,9 @@ class Request:
         datasets: Data set specs; empty for the suite's own.
         methods: Few-shot method specs; empty for the suite's own.
         features: A file of embeddings made elsewhere, in place of models and data sets.
-        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
-        query_distribution: That of the few-shot protocol; None for the suite's own.
+        overrides: Fields of the few-shot protocol to change: ways, shots, queries,
+            query_distribution, tasks, seed, interval.
+        tune: Choose the hyper-parameters that few-shot methods declare on the validation part.
         ks: The K of Recall@K; empty for the suite's own.
         posts: Post-processing of retrieval, in order; empty for the suite's own.
         search: Where retrieval searches; None for the suite's own.
@@ -52,8 +54,8 @@ class Request:
     datasets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     features: Path | None = None
-    overrides: dict[str, int] = field(default_factory=dict)
-    query_distribution: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tune: bool = False
     ks: tuple[int, ...] = ()
     posts: tuple[str, ...] = ()
     search: str | None = None
@@ -103,7 +105,6 @@ class Request:
             datasets=self.datasets or protocol.datasets,
             methods=self.methods or protocol.methods,
             shots=(self.overrides["shots"],) if "shots" in self.overrides else protocol.shots,
-            query_distribution=self.query_distribution or protocol.query_distribution,
             **changes,
         )
 

@@ -58,6 +58,7 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
         request.backbone.device,
         request.overwrite,
         bool(request.methods),
+        request.tune,
     )
     keep_freed_memory()
     run = Run()
@@ -122,7 +123,12 @@ def _score_job(
         learns = any(build_post(spec).needs_train for spec in protocol.posts)
         needs_base = learns and request.train_features is None
     subject: Subject = embed_dataset(
-        backbone, opened, request.extraction, label=label, with_base=needs_base
+        backbone,
+        opened,
+        request.extraction,
+        label=label,
+        with_base=needs_base,
+        with_validation=request.tune and isinstance(protocol, FewShotProtocol),
     )
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.subject import Subject
+from lowlabel.benchmarks.subject import VALIDATION, Subject
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol
+from lowlabel.benchmarks.tuning import Choice, choose
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.fewshot import FewShotResult, Method, build_method, evaluate_fewshot
 from lowlabel.progress import progress_bar
@@ -57,23 +58,33 @@ class Scorer:
         overwrite: Score again what has a record.
         explicit_methods: Whether methods were asked for by name: one that cannot run is then an
             error, where a suite's own is left out.
+        tune: Whether methods' hyper-parameters are chosen on the validation part.
     """
 
     folder: Path
     device: str = "auto"
     overwrite: bool = False
     explicit_methods: bool = False
+    tune: bool = False
 
     def fewshot(self, subject: Subject, protocol: FewShotProtocol) -> Iterator[Record]:
         """Yields a record per number of shots and method."""
         for shots in protocol.shots:
             for spec in protocol.methods:
                 method = build_method(spec)
-                if method.needs_base and subject.base is None and not self.explicit_methods:
+                if not self.explicit_methods and not _suits(method, subject):
                     continue
-                experiment = fewshot_experiment(subject, protocol, shots, method)
-                run = partial(self._run_fewshot, subject, protocol, shots, method)
+                choice = self._choice(subject, protocol, shots, method)
+                experiment = fewshot_experiment(subject, protocol, shots, choice)
+                run = partial(self._run_fewshot, subject, protocol, shots, choice.method)
                 yield self._record(experiment, subject, run)
+
+    def _choice(
+        self, subject: Subject, protocol: FewShotProtocol, shots: int, method: Method
+    ) -> Choice:
+        if not self.tune:
+            return Choice(method)
+        return choose(method, subject.validation, subject.base, protocol, shots, self.device)
 
     def retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Iterator[Record]:
         """Yields the one record of retrieval."""
@@ -122,6 +133,7 @@ class Scorer:
                 query_distribution=protocol.query_distribution,
                 tasks=protocol.tasks,
                 seed=protocol.seed,
+                interval=protocol.interval,
                 device=self.device,
                 progress=progress,
             )
@@ -160,10 +172,11 @@ class Scorer:
 
 
 def fewshot_experiment(
-    subject: Subject, protocol: FewShotProtocol, shots: int, method: Method
+    subject: Subject, protocol: FewShotProtocol, shots: int, choice: Choice
 ) -> Experiment:
     """What determines a few-shot score."""
-    options = {
+    method = choice.method
+    options: dict[str, object] = {
         "ways": protocol.ways,
         "shots": shots,
         "queries": protocol.queries,
@@ -174,13 +187,16 @@ def fewshot_experiment(
     name = f"{protocol.ways}-way {shots}-shot"
     if protocol.query_distribution != "balanced":
         name += f", {protocol.query_distribution.capitalize()} queries"
+    if protocol.interval != "normal":  # which is as old as the records
+        options["interval"] = protocol.interval
+    how = {"tuned": choice.how} if choice.how else {}
     used = {part: key for part, key in subject.keys.items() if _uses(part, subject, method)}
     return Experiment(
         suite="fewshot",
         protocol=ProtocolInfo(name, FEWSHOT_VERSION, options),
         model=subject.model,
         dataset=subject.dataset,
-        method=MethodInfo(method.spec, dict(method.options), method.transductive),
+        method=MethodInfo(method.spec, {**method.options, **how}, method.transductive),
         feature_keys=used,
     )
 
@@ -219,5 +235,12 @@ def _similarity(posts: Sequence[Post], index: Index | None) -> MethodInfo:
     return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)
 
 
+def _suits(method: Method, subject: Subject) -> bool:
+    """Whether the embeddings have what the method cannot do without."""
+    if method.needs_base and subject.base is None:
+        return False
+    return not method.needs_non_negative or bool((subject.evaluated.features >= 0).all())
+
+
 def _uses(part: str, subject: Subject, method: Method) -> bool:
-    return method.needs_base or part == subject.dataset.split
+    return part == subject.dataset.split or (method.needs_base and part != VALIDATION)

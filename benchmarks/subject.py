@@ -19,6 +19,8 @@ from lowlabel.features import (
 from lowlabel.progress import progress_bar
 from lowlabel.results import Counts, DatasetInfo, ModelInfo, Partial
 
+VALIDATION = "val"
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -33,6 +35,7 @@ class Subject:
         gallery: Those that the evaluated ones are searched in; None where each is searched among
             the others.
         contamination: Why scores may be too good.
+        validation: Embeddings to choose hyper-parameters on.
     """
 
     model: ModelInfo
@@ -42,6 +45,7 @@ class Subject:
     keys: dict[str, str]
     gallery: EmbeddingTable | None = None
     contamination: tuple[str, ...] = ()
+    validation: EmbeddingTable | None = None
 
 
 def embed_dataset(
@@ -51,6 +55,7 @@ def embed_dataset(
     *,
     label: str | None = None,
     with_base: bool = False,
+    with_validation: bool = False,
 ) -> Subject:
     """Extracts what is missing of a data set's evaluated part (and gallery), and of its base part.
 
@@ -60,10 +65,13 @@ def embed_dataset(
         options: How to extract.
         label: The model's name in tables; its own by default.
         with_base: Whether a method learns from base or train classes.
+        with_validation: Whether hyper-parameters are chosen, for which the validation part is
+            extracted too, where there is one.
     """
     learnt = opened.scheme.learnt if with_base else None
     gallery = opened.scheme.gallery
-    parts = [part for part in (learnt, gallery, opened.scheme.evaluated) if part]
+    validation = VALIDATION if with_validation and VALIDATION in opened.scheme.parts else None
+    parts = [part for part in (learnt, validation, gallery, opened.scheme.evaluated) if part]
     tables = {part: _extract(backbone, opened, part, options) for part in parts}
     images = opened.load(opened.scheme.evaluated)
     if gallery:
@@ -89,6 +97,7 @@ def embed_dataset(
         keys={part: table.key for part, table in tables.items()},
         gallery=tables.get(gallery) if gallery else None,
         contamination=(*_shared_classes(opened, learnt), *_seen_classes(backbone, images)),
+        validation=tables[validation] if validation else None,
     )
 
 

@@ -24,6 +24,7 @@ class FewShotProtocol:
         tasks: Number of tasks.
         seed: Of the tasks: equal seeds are equal tasks for every model and method.
         query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
+        interval: Which 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
     """
 
     datasets: tuple[str, ...]
@@ -34,6 +35,7 @@ class FewShotProtocol:
     tasks: int
     seed: int = 0
     query_distribution: str = "balanced"
+    interval: str = "normal"
 
 
 @dataclass(frozen=True)

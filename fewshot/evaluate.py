@@ -20,7 +20,7 @@ from lowlabel.fewshot.inputs import (
     require_same_width,
 )
 from lowlabel.fewshot.methods import Method, build_method
-from lowlabel.fewshot.result import FewShotResult
+from lowlabel.fewshot.result import FewShotResult, require_interval
 
 # On a CPU small enough for glibc to reuse the memory, on a GPU large enough to fill it.
 _BLOCK_BYTES_CPU = 16 * 2**20
@@ -39,6 +39,7 @@ def evaluate_fewshot(
     query_distribution: str = "balanced",
     tasks: int = 10_000,
     seed: int = 0,
+    interval: str = "normal",
     device: str | torch.device = "auto",
     task_block: int | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -61,6 +62,8 @@ def evaluate_fewshot(
             that differ by task, of ways × queries images in all; see `dirichlet_counts`.
         tasks: Number of tasks.
         seed: Seed of the tasks, from 0 up.
+        interval: How the confidence interval is computed, "normal" or "student-t"; see
+            `confidence_interval`.
         device: Where the arithmetic runs; "auto" is a GPU when there is one.
         task_block: Tasks worked on together, by default as many as suit the memory.
         progress: Called with (tasks done, tasks) after each block.
@@ -70,7 +73,7 @@ def evaluate_fewshot(
 
     Raises:
         InputError: If arrays or options do not fit, with the counts that show it.
-        UnknownNameError: If there is no such method.
+        UnknownNameError: If there is no such method or interval.
 
     Example:
         >>> import numpy as np
@@ -82,13 +85,15 @@ def evaluate_fewshot(
     classifier = build_method(method)
     require_integers(1, ways=ways, shots=shots, queries=queries, tasks=tasks)
     require_integers(0, seed=seed)
+    require_interval(interval)
     if task_block is not None:
         require_integers(1, task_block=task_block)
     processor = resolve_device(device)
     table = as_table(features, labels, processor)
     statistics = _base_statistics(base, classifier, table.features)
     sampler = EpisodeSampler(table.labels, ways, shots, queries, query_distribution)
-    block = task_block or _default_block(classifier, table.features, ways * (shots + queries))
+    rows = classifier.rows_per_task(ways, shots, queries)
+    block = task_block or _default_block(classifier, table.features, rows)
 
     distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
     digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
@@ -98,7 +103,8 @@ def evaluate_fewshot(
         transformed = classifier.transform(table.features, statistics)
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
-            accuracies.append(_accuracies(classifier, transformed, episodes, statistics))
+            seeds = [(seed, number) for number in range(done, done + len(episodes))]
+            accuracies.append(_accuracies(classifier, transformed, episodes, statistics, seeds))
             done += len(episodes)
             if progress is not None:
                 progress(done, tasks)
@@ -112,18 +118,23 @@ def evaluate_fewshot(
         seed=seed,
         task_hash=digest.hexdigest(),
         query_distribution=query_distribution,
+        interval=interval,
     )
 
 
 def _accuracies(
-    method: Method, features: Tensor, episodes: Episodes, base: BaseStatistics | None
+    method: Method,
+    features: Tensor,
+    episodes: Episodes,
+    base: BaseStatistics | None,
+    seeds: list[tuple[int, int]],
 ) -> NDArray[np.float64]:
     tasks, ways, shots = episodes.support.shape
     rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
     flat = torch.from_numpy(rows.reshape(-1)).to(features.device)
     gathered = features.index_select(0, flat).view(*rows.shape, -1)  # twice as fast as features[…]
     support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
-    scores = method.scores(support, gathered[:, ways * shots :], base)
+    scores = method.seeded_scores(support, gathered[:, ways * shots :], base, seeds)
     best = scores.max(-1)  # the first of equals
     if not best.values.sum().isfinite():
         raise InputError(

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.methods.base import unit_rows
+from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.prototypes import product
 
 

@@ -4,12 +4,15 @@ from lowlabel.fewshot.methods.alpha_tim import AlphaTim
 from lowlabel.fewshot.methods.base import Method
 from lowlabel.fewshot.methods.bd_cspn import BdCspn
 from lowlabel.fewshot.methods.cosine import Cosine
+from lowlabel.fewshot.methods.dc import DistributionCalibration, SslVitCalibration
 from lowlabel.fewshot.methods.label_propagation import LabelPropagation
 from lowlabel.fewshot.methods.laplacianshot import LaplacianShot
 from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.methods.ncm import NearestCentroid
 from lowlabel.fewshot.methods.pt_map import PtMap
+from lowlabel.fewshot.methods.ridge import Ridge
 from lowlabel.fewshot.methods.soft_kmeans import SoftKMeans
+from lowlabel.fewshot.methods.svm import SupportVectorMachine
 from lowlabel.fewshot.methods.tim import Tim
 from lowlabel.registry import Registry
 from lowlabel.specs import parse_spec
@@ -20,7 +23,11 @@ METHODS: Registry[type[Method]] = Registry("few-shot method")
 for _method in (
     NearestCentroid,
     Cosine,
+    Ridge,
     LogisticRegression,
+    SupportVectorMachine,
+    DistributionCalibration,
+    SslVitCalibration,
     BdCspn,
     LaplacianShot,
     Tim,

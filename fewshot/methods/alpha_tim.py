@@ -1,5 +1,6 @@
 """α-TIM."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.methods.tim import Tim
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class AlphaTim(Tim):
     """
 
     name: ClassVar[str] = "alpha-tim"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (2.0, 3.0, 5.0, 7.0)}
 
     marginal: float = 1.0
     alpha: float = 5.0

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import unit_rows
+from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import product
 from lowlabel.fewshot.rectification import rectified_prototypes

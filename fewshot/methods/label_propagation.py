@@ -8,10 +8,9 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.methods.base import apart_from_first
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ class LabelPropagation(Normalized):
         labels = torch.eye(len(spread[0]), ways * shots, dtype=spread.dtype, device=spread.device)
         labels = labels.unflatten(1, (ways, shots)).sum(2)
         rest = torch.linalg.solve(spread, labels.expand(len(spread), -1, -1))[:, ways * shots :]
-        apart = rest - rest[..., :1]
-        return torch.where(apart.abs() > _ROUNDING * rest.abs().amax(-1, True), apart, 0.0)
+        return apart_from_first(rest)
 
     def _spread(self, points: Tensor) -> Tensor:
         """I - alpha·S, [T, n, n]."""

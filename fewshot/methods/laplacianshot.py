@@ -1,5 +1,6 @@
 """LaplacianShot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, neighbour_of, squared_distances
 from lowlabel.fewshot.rectification import rectified_prototypes
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class LaplacianShot(Normalized):
 
     name: ClassVar[str] = "laplacianshot"
     transductive: ClassVar[bool] = True
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {
+        "smoothness": (0.1, 0.3, 0.5, 0.7, 0.8, 1.0, 1.2, 1.5)
+    }
 
     norm: str = "cl2n"
     smoothness: float = 0.7

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import Method, unit_rows
+from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.methods.base import Method
 
 
 @dataclass(frozen=True)

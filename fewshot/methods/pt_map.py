@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import Method, unit_rows
+from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.methods.base import Method
 from lowlabel.fewshot.prototypes import nearness, shared_means
 from lowlabel.fewshot.sinkhorn import balance
 
@@ -46,9 +47,14 @@ class PtMap(Method):
         for option in ("beta", "scale", "rate", "iterations"):
             self.require_positive(option)
 
+    @property
+    def needs_non_negative(self) -> bool:
+        """Unless the power leaves everything as it is."""
+        return self.beta != 1
+
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """The power transform and the first scaling, [N, D] → [N, D]."""
-        if self.beta != 1:
+        if self.needs_non_negative:
             lowest = features.min().item()
             if lowest < 0:
                 raise InputError(

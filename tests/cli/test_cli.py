@@ -82,7 +82,7 @@ def test_images_to_leaderboard_and_back_from_the_cache(image_folder, tmp_path, c
     for word in ("pixels", "2-way 1-shot", "ncm", "logreg", "R@1", "MAP@R"):
         assert word in first
     records = list((tmp_path / "out" / "records").glob("*.json"))
-    assert len(records) == 7  # six few-shot methods and retrieval
+    assert len(records) == 9  # eight few-shot methods and retrieval
     for suffix in ("md", "csv", "tex"):
         assert (tmp_path / "out" / f"leaderboard.{suffix}").stat().st_size > 100
     times = {path: path.stat().st_mtime_ns for path in records}
@@ -157,6 +157,39 @@ def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert "mine" in output
     assert "cl2n" not in output  # needs base classes, which the file does not have
     assert "R@1" in output
+
+
+def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_path):
+    output = tmp_path / "out"
+    arguments = ["run", "--suite", "fewshot", "--model", "pixels", *QUICK, "--resolution", "8",
+                 "--dataset", f"folder:{image_folder}", "--method", "ridge", "--method", "ncm",
+                 "--interval", "student-t", "--tune", "--output", str(output)]  # fmt: skip
+    assert call(*arguments) == 0
+    assert call(*arguments) == 0  # the same choice again, so the same records
+    records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
+    ncm, ridge = sorted(records, key=lambda r: r["experiment"]["method"]["spec"])
+    assert "tuned" not in ncm["experiment"]["method"]["options"]
+    method = ridge["experiment"]["method"]
+    how = method["options"]["tuned"]
+    assert how.startswith("val, 20 tasks of seed 0: ridge,alpha=0.01 ")
+    scores = {part.split()[0]: float(part.split()[1]) for part in how.split(": ")[1].split("; ")}
+    assert len(scores) == 5
+    assert scores[method["spec"]] == max(scores.values())
+    assert "t(0.975, n-1)" in ridge["ci95_definition"]
+    assert ridge["experiment"]["protocol"]["options"]["interval"] == "student-t"
+
+
+def test_tuning_needs_a_validation_part(feature_file, tmp_path, failing):
+    arguments = ["--method", "svm", "--tune", "--output", str(tmp_path / "o")]
+    message = failing(
+        "run", "--suite", "fewshot", "--features", str(feature_file), *QUICK, *arguments
+    )
+    assert "svm cannot be tuned: the data set has no validation part" in message
+
+
+def test_an_unknown_interval(failing, image_folder):
+    message = failing("run", "--model", "pixels", "--dataset", "demo", "--interval", "student")
+    assert "student-t" in message
 
 
 def test_method_that_was_asked_for_and_cannot_run_is_an_error(feature_file, tmp_path, failing):

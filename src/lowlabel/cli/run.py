@@ -17,7 +17,8 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="fewshot, retrieval, all or demo [default: all; demo if nothing is named].",
+            help="fewshot, fewshot-dc, fewshot-10way, fewshot-20way, retrieval, all or demo "
+            "[default: all; demo if nothing is named].",
             rich_help_panel="What",
         ),
     ] = None,
@@ -68,6 +69,21 @@ def run(
         int | None,
         typer.Option(help="Equal seeds are equal tasks for all.", rich_help_panel="Protocol"),
     ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            help="95 % interval of few-shot means: normal (1.96·σ/√n) or student-t.",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Choose few-shot hyper-parameters on tasks of the validation part.",
+            rich_help_panel="Protocol",
+        ),
+    ] = False,
     k: Annotated[
         list[int] | None,
         typer.Option(
@@ -122,7 +138,15 @@ def run(
     from lowlabel.paths import results_dir
     from lowlabel.progress import interruptible
 
-    numbers = {"tasks": tasks, "ways": ways, "shots": shots, "queries": queries, "seed": seed}
+    choices = {
+        "tasks": tasks,
+        "ways": ways,
+        "shots": shots,
+        "queries": queries,
+        "query_distribution": query_distribution,
+        "seed": seed,
+        "interval": interval,
+    }
     request = Request(
         suite=suite or ("all" if model or dataset or features else "demo"),
         output=output or results_dir(),
@@ -131,8 +155,8 @@ def run(
         datasets=tuple(dataset or ()),
         methods=tuple(method or ()),
         features=features,
-        overrides={name: value for name, value in numbers.items() if value is not None},
-        query_distribution=query_distribution,
+        overrides={name: value for name, value in choices.items() if value is not None},
+        tune=tune,
         ks=tuple(k or ()),
         posts=tuple(post or ()),
         search=search,
