@@ -35,7 +35,8 @@ class Survey:
     def spread(self, count: int) -> list[int]:
         """Places of at most `count` novel classes, evenly over all."""
         total = len(self.models[0].novel)
-        return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+        places = np.linspace(0, total - 1, min(count, total)).round()
+        return [int(place) for place in places]
 
 
 def survey(

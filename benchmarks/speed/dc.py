@@ -46,38 +46,57 @@ class Data:
         return cls(novel, (x[:BASE].reshape(-1, width), labels))
 
 
-def plain_loop(data: Data, method: str, shots: int, tasks: int) -> Floats:
-    """Accuracies of Distribution Calibration, one task after another.
+@dataclass(frozen=True)
+class PlainLoop:
+    """Distribution Calibration, one task after another, with base statistics computed before.
 
-    Args:
-        data: Embeddings.
-        method: "dc" or "dc-sslvit".
-        shots: Labelled images per class.
-        tasks: Number of tasks.
+    Attributes:
+        features: Transformed features of the novel classes.
+        labels: Their classes.
+        means: Of the base classes.
+        covariances: Of the base classes.
     """
-    random = np.random.default_rng(0)
-    features, base = data.novel[0].astype(float), data.base[0].astype(float)
-    if method == "dc":
-        features = features**0.5
-    else:
-        features, base = _unit(features), _unit(base)
-    by_class = base.reshape(BASE, IMAGES, -1)
-    means = by_class.mean(1)
-    covariances = np.stack([np.cov(rows.T) for rows in by_class])
-    sampler = EpisodeSampler(data.novel[1], WAYS, shots, QUERIES)
-    accuracies = []
-    for episodes in sampler.blocks(tasks, 0, 1):
-        x, y = [features[episodes.support.ravel()]], [np.arange(WAYS).repeat(shots)]
-        for image, way in zip(x[0], y[0].tolist(), strict=True):
-            near = np.argsort(((means - image) ** 2).sum(1))[:2]
-            mean = (means[near].sum(0) + image) / 3
-            covariance = covariances[near].mean(0) + ALPHA
+
+    features: Floats
+    labels: NDArray[np.int64]
+    means: Floats
+    covariances: Floats
+
+    @classmethod
+    def of(cls, data: Data, method: str) -> "PlainLoop":
+        """Prepares the loop for "dc" or "dc-sslvit"."""
+        features, base = data.novel[0].astype(float), data.base[0].astype(float)
+        if method == "dc":
+            features = features**0.5
+        else:
+            features, base = _unit(features), _unit(base)
+        by_class = base.reshape(BASE, IMAGES, -1)
+        covariances = np.stack([np.cov(rows.T) for rows in by_class])
+        return cls(features, data.novel[1], by_class.mean(1), covariances)
+
+    def run(self, shots: int, tasks: int) -> Floats:
+        """Accuracies of the first tasks."""
+        random = np.random.default_rng(0)
+        sampler = EpisodeSampler(self.labels, WAYS, shots, QUERIES)
+        accuracies = []
+        for episodes in sampler.blocks(tasks, 0, 1):
+            x, y = self._calibrated(self.features[episodes.support.ravel()], shots, random)
+            model = LogisticRegression(max_iter=1000).fit(x, y)
+            right = model.predict(self.features[episodes.query[0]]) == episodes.query_ways[0]
+            accuracies.append(100 * right.mean())
+        return np.array(accuracies)
+
+    def _calibrated(
+        self, support: Floats, shots: int, random: np.random.Generator
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        x, y = [support], [np.arange(WAYS).repeat(shots)]
+        for image, way in zip(support, y[0].tolist(), strict=True):
+            near = np.argsort(((self.means - image) ** 2).sum(1))[:2]
+            mean = (self.means[near].sum(0) + image) / 3
+            covariance = self.covariances[near].mean(0) + ALPHA
             x.append(random.multivariate_normal(mean, covariance, SAMPLES // shots))
             y.append(np.full(SAMPLES // shots, way))
-        model = LogisticRegression(max_iter=1000).fit(np.concatenate(x), np.concatenate(y))
-        right = model.predict(features[episodes.query[0]]) == episodes.query_ways[0]
-        accuracies.append(100 * right.mean())
-    return np.array(accuracies)
+        return np.concatenate(x), np.concatenate(y)
 
 
 def main(
@@ -106,6 +125,7 @@ def _row(
     data: Data, method: str, shots: int, tasks: int, loop_tasks: int, repeats: int, device: str
 ) -> dict[str, object]:
     accuracies: dict[str, Floats] = {}
+    plain = PlainLoop.of(data, method)
 
     def ours() -> None:
         result = evaluate_fewshot(
@@ -121,7 +141,7 @@ def _row(
         accuracies["ours"] = result.accuracies[:loop_tasks]
 
     def loop() -> None:
-        accuracies["loop"] = plain_loop(data, method, shots, loop_tasks)
+        accuracies["loop"] = plain.run(shots, loop_tasks)
 
     seconds = median_seconds({"ours": ours, "loop": loop}, repeats)
     per_task = 1e3 * seconds["ours"] / tasks
