@@ -44,7 +44,9 @@ def _protocol(job: Job) -> str:
             f"{protocol.ways}-way {shots}-shot × {protocol.tasks:,} tasks "
             f"× {len(protocol.methods)} methods"
         )
-    return f"retrieval, K = {', '.join(map(str, protocol.ks))}"
+    steps = [*protocol.posts, *([protocol.search] if protocol.search != "exact" else [])]
+    steps += ["NMI"] if protocol.nmi else []
+    return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, protocol.ks))}"])
 
 
 def _facts(job: Job, request: Request) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Plan → skip → run: which data sets a suite will score, and which it has to leave out."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,10 @@ from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
 from lowlabel.datasets import find_dataset, is_present
 from lowlabel.errors import DataError, InputError
-from lowlabel.fewshot import build_method
+from lowlabel.fewshot import build_method, check_query_distribution
+from lowlabel.fewshot.result import require_interval
+from lowlabel.retrieval.post import build_post
+from lowlabel.retrieval.search import build_index
 
 Protocol = FewShotProtocol | RetrievalProtocol
 
@@ -40,14 +44,20 @@ def make_plan(request: Request) -> Plan:
     """Resolves a request; every name in it is looked up before any work begins.
 
     Raises:
-        UnknownNameError: For an unknown suite, data set, division or method.
+        UnknownNameError: For an unknown suite, data set, division, method, post-processing, index.
         InputError: If no model is named.
         DataError: If a data set that was named is not there, or none of the suite's is.
     """
     suite = request.resolved_suite()
     if suite.fewshot:
+        check_query_distribution(suite.fewshot.query_distribution)
         for spec in suite.fewshot.methods:
             build_method(spec)
+        require_interval(suite.fewshot.interval)
+    if suite.retrieval:
+        build_index(suite.retrieval.search)
+        for spec in suite.retrieval.posts:
+            build_post(spec)
     if request.features:
         return Plan(suite, (), ())
     if not suite.models:
@@ -70,11 +80,18 @@ def _jobs(suite: Suite) -> list[Job]:
         ("retrieval", suite.retrieval),
     )
     return [
-        Job(kind, dataset, protocol)
+        Job(kind, dataset, _completed(protocol, dataset))
         for kind, protocol in protocols
         if protocol
         for dataset in protocol.datasets
     ]
+
+
+def _completed(protocol: Protocol, spec: str) -> Protocol:
+    """The protocol with the K that is usual on the data set where the suite names none."""
+    if isinstance(protocol, FewShotProtocol) or protocol.ks:
+        return protocol
+    return dataclasses.replace(protocol, ks=find_dataset(spec)[0].ks)
 
 
 def _absence(spec: str) -> str | None:

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
 from lowlabel.errors import InputError
@@ -30,8 +31,15 @@ class Request:
         datasets: Data set specs; empty for the suite's own.
         methods: Few-shot method specs; empty for the suite's own.
         features: A file of embeddings made elsewhere, in place of models and data sets.
-        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
+        overrides: Fields of the few-shot protocol to change: ways, shots, queries,
+            query_distribution, tasks, seed, interval.
+        tune: Choose the hyper-parameters that few-shot methods declare on the validation part.
         ks: The K of Recall@K; empty for the suite's own.
+        posts: Post-processing of retrieval, in order; empty for the suite's own.
+        search: Where retrieval searches; None for the suite's own.
+        nmi: Whether retrieval scores k-means clusters, too, if the suite does not anyway.
+        train_features: A file of embeddings that post-processing learns from, in place of the data
+            set's own part.
         backbone: How models are loaded.
         extraction: How features are extracted.
         allow_partial: Accept data sets of other counts than the full ones.
@@ -46,8 +54,13 @@ class Request:
     datasets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     features: Path | None = None
-    overrides: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tune: bool = False
     ks: tuple[int, ...] = ()
+    posts: tuple[str, ...] = ()
+    search: str | None = None
+    nmi: bool = False
+    train_features: Path | None = None
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     allow_partial: bool = False
@@ -97,5 +110,10 @@ class Request:
 
     def _retrieval(self, protocol: RetrievalProtocol) -> RetrievalProtocol:
         return dataclasses.replace(
-            protocol, datasets=self.datasets or protocol.datasets, ks=self.ks or protocol.ks
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            ks=self.ks or protocol.ks,
+            posts=self.posts or protocol.posts,
+            search=self.search or protocol.search,
+            nmi=self.nmi or protocol.nmi,
         )

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from lowlabel.errors import UnknownNameError
 
+DEFAULT_KS = (1, 2, 4, 8)  # of embeddings made elsewhere
+
 
 @dataclass(frozen=True)
 class FewShotProtocol:
@@ -18,9 +20,11 @@ class FewShotProtocol:
         methods: Method specs.
         ways: Classes in a task.
         shots: Labelled images per class; one protocol each.
-        queries: Query images per class.
+        queries: Query images per class, on average.
         tasks: Number of tasks.
         seed: Of the tasks: equal seeds are equal tasks for every model and method.
+        query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
+        interval: Which 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
     """
 
     datasets: tuple[str, ...]
@@ -30,6 +34,8 @@ class FewShotProtocol:
     queries: int
     tasks: int
     seed: int = 0
+    query_distribution: str = "balanced"
+    interval: str = "normal"
 
 
 @dataclass(frozen=True)
@@ -38,15 +44,21 @@ class RetrievalProtocol:
 
     Attributes:
         datasets: Names, as on the command line.
-        ks: The K of Recall@K.
+        ks: The K of Recall@K; empty for those usual on the data set.
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         lone_queries: What becomes of a query without a positive.
+        posts: Post-processing in order, as "whiten:256", "aqe:10".
+        search: "exact", or an index.
+        nmi: Whether k-means clusters are scored too.
     """
 
     datasets: tuple[str, ...]
-    ks: tuple[int, ...]
+    ks: tuple[int, ...] = ()
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
+    posts: tuple[str, ...] = ()
+    search: str = "exact"
+    nmi: bool = False
 
 
 @dataclass(frozen=True)

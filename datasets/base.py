@@ -13,12 +13,21 @@ from numpy.typing import NDArray
 from lowlabel.errors import DataError, UnknownNameError
 from lowlabel.progress import Progress
 
+Box = tuple[int, int, int, int]
+
 
 class LabelledPath(NamedTuple):
-    """One image of a listing: its path relative to the data set's root, and its class."""
+    """One image of a listing.
+
+    Attributes:
+        path: Relative to the data set's root.
+        class_name: Its class.
+        box: Left, top, right and bottom of what is looked at, in pixels; None for all of it.
+    """
 
     path: str
     class_name: str
+    box: Box | None = None
 
 
 class Counts(NamedTuple):
@@ -37,11 +46,12 @@ class ImageSet:
 
     Attributes:
         dataset: Name of the data set, with its scheme: "cub:closerlook".
-        part: "base", "val", "novel", "train" or "test".
+        part: "base", "val", "novel", "train", "test", "gallery" or "query".
         root: The folder that `paths` are relative to.
         paths: N paths with forward slashes.
         labels: int64 [N], indices into `class_names`.
         class_names: The classes' names, sorted.
+        boxes: What is looked at of each image, or None where that is all of every image.
     """
 
     dataset: str
@@ -50,6 +60,7 @@ class ImageSet:
     paths: tuple[str, ...]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    boxes: tuple[Box | None, ...] | None = None
 
     @classmethod
     def from_listing(
@@ -60,7 +71,8 @@ class ImageSet:
         index = {name: label for label, name in enumerate(names)}
         labels = np.array([index[item.class_name] for item in listing], dtype=np.int64)
         labels.setflags(write=False)
-        return cls(dataset, part, root, tuple(item.path for item in listing), labels, names)
+        paths, boxes = tuple(item.path for item in listing), tuple(item.box for item in listing)
+        return cls(dataset, part, root, paths, labels, names, boxes if any(boxes) else None)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,11 +84,13 @@ class ImageSet:
 
     @cached_property
     def manifest_sha256(self) -> str:
-        """Hash of every image's name, class and size in bytes: changed images change it."""
+        """Hash of every image's name, class, size in bytes and box; it changes with any of them."""
         digest = hashlib.sha256()
-        for path, label in zip(self.paths, self.labels, strict=True):
+        for row, (path, label) in enumerate(zip(self.paths, self.labels, strict=True)):
             size = self._size(path)
             digest.update(f"{path}\0{self.class_names[label]}\0{size}\n".encode())
+            if self.boxes:
+                digest.update(f"{self.boxes[row]}\n".encode())
         return digest.hexdigest()
 
     def _size(self, path: str) -> int:
@@ -98,12 +112,15 @@ class Scheme:
         parts: The parts in order: the first is learnt from, the last is evaluated.
         read: Gives the images of one part, from the data set's root and the part's name.
         expected: The full set's counts by part; empty where any count is right.
+        gallery: The part that the evaluated part's images are searched in; None where each is
+            searched among the others.
     """
 
     name: str
     parts: tuple[str, ...]
     read: Callable[[Path, str], list[LabelledPath]]
     expected: Mapping[str, Counts] = field(default_factory=dict)
+    gallery: str | None = None
 
     @property
     def evaluated(self) -> str:
@@ -117,6 +134,24 @@ class Scheme:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """How a published distribution without image files becomes image files.
+
+    Attributes:
+        files: What it is known by: paths of files in one folder.
+        write: Writes the data set in a layout of its own, given that folder, an empty one to
+            write in, and the progress.
+    """
+
+    files: tuple[str, ...]
+    write: Callable[[Path, Path, Progress | None], None]
+
+    def is_of(self, folder: Path) -> bool:
+        """Whether the folder holds the distribution."""
+        return all((folder / file).is_file() for file in self.files)
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set's declaration: what it is, where it comes from, how it is divided.
 
@@ -127,10 +162,13 @@ class Dataset:
         source: Authors, venue and home page.
         obtain: How a user comes by the archive.
         marker: A path that the root folder holds; it finds the root in an unpacked archive.
+        other_markers: Those of other layouts that are in use.
         schemes: The ways to divide it.
         default_schemes: The scheme that a suite takes when none is named.
         make: Writes the data into an empty folder, for a data set that needs no archive.
         version: Of made data: another version is another folder.
+        conversions: The distributions that `prepare` turns into image files.
+        ks: The K at which Recall@K is usually reported.
     """
 
     name: str
@@ -143,6 +181,9 @@ class Dataset:
     default_schemes: Mapping[str, str]
     make: Callable[[Path, Progress | None], None] | None = None
     version: int = 0
+    other_markers: tuple[str, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
 
     @property
     def folder_name(self) -> str:

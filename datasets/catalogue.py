@@ -4,18 +4,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, ImageSet, Scheme
+from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.cifar_fs import CIFAR_FS
 from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
 from lowlabel.datasets.cub import CUB
 from lowlabel.datasets.demo import DEMO
+from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.inshop import INSHOP
+from lowlabel.datasets.mini_imagenet import MINI_IMAGENET
+from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
+from lowlabel.datasets.sop import SOP
+from lowlabel.datasets.tiered_imagenet import TIERED_IMAGENET
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.registry import Registry
 
 DATASETS: Registry[Dataset] = Registry("data set")
-for _dataset in (DEMO, CIFAR_FS, CUB):
+for _dataset in (
+    DEMO,
+    MINI_IMAGENET,
+    TIERED_IMAGENET,
+    CIFAR_FS,
+    FC100,
+    OMNIGLOT,
+    CUB,
+    CARS,
+    SOP,
+    INSHOP,
+):
     DATASETS.add(_dataset.name, _dataset)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.encoders import Encoder
-from lowlabel.features.pooling import check_pooling, pool
+from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.sources import Source, open_source
 from lowlabel.features.transforms import ImageTransform
 
@@ -29,6 +29,7 @@ class Backbone:
         dtype: "float32", "bfloat16" or "float16": what the network computes in.
         weights_sha256: Hash of every parameter and buffer.
         device: Where it runs.
+        pretrained_on: A set of images that its training data hold, if that is known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backbone:
     dtype: str
     weights_sha256: str
     device: torch.device
+    pretrained_on: str | None = None
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -59,7 +61,8 @@ class Backbone:
             images = images.contiguous()
         if self.pooling == "head":
             return self.encoder.head(images).float()
-        return pool(self.encoder.tokens(images), self.pooling).float()
+        blocks = self.encoder.blocks(images, blocks_of(self.pooling))
+        return pool(blocks, self.pooling).float()
 
 
 def load_backbone(
@@ -100,7 +103,15 @@ def load_backbone(
         encoder = encoder.to(memory_format=torch.channels_last)
     chosen = pooling or source.pooling or encoder.pooling
     backbone = Backbone(
-        source.name, source.spec, encoder, source.transform, chosen, dtype, digest, target
+        source.name,
+        source.spec,
+        encoder,
+        source.transform,
+        chosen,
+        dtype,
+        digest,
+        target,
+        source.pretrained_on,
     )
     _try_once(backbone, source)
     return backbone

@@ -28,6 +28,19 @@ class Encoder(nn.Module, ABC):
             f"{type(self).__name__} has no tokens to pool", "Leave --pooling out for this model."
         )
 
+    def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
+        """The tokens of the last `count` blocks after the final norm, the last one last.
+
+        Raises:
+            InputError: If the model does not show them, or has fewer blocks.
+        """
+        if count == 1:
+            return [self.tokens(images)]
+        raise InputError(
+            f"{type(self).__name__} shows its last block only, not the last {count}",
+            "Leave @ out of --pooling for this model.",
+        )
+
 
 class TimmEncoder(Encoder):
     """A timm model created with `num_classes=0`."""
@@ -54,6 +67,26 @@ class TimmEncoder(Encoder):
             return Tokens(None, patches)
         cls = features[:, 0] if self.has_class_token else None
         return Tokens(cls, features[:, self.prefix_tokens :])
+
+    def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
+        """The tokens of a vision transformer's last blocks."""
+        depth = len(getattr(self.module, "blocks", ()))
+        if count == 1 or not hasattr(self.module, "forward_intermediates") or not depth:
+            return super().blocks(images, count)
+        if count > depth:
+            raise InputError(f"the last {count} blocks of a model that has {depth}")
+        found = self.module.forward_intermediates(  # type: ignore[operator]
+            images,
+            indices=count,
+            return_prefix_tokens=True,
+            norm=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        return [
+            Tokens(prefix[:, 0] if self.has_class_token else None, patches)
+            for patches, prefix in found
+        ]
 
 
 class HubEncoder(Encoder):

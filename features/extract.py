@@ -124,16 +124,18 @@ class _Extraction:
     def _decode_ahead(self, pool: ThreadPoolExecutor, start: int) -> Iterator[Pixels | None]:
         """Decodes in order from `start` on, ahead of the reader; None for a bad image."""
         ahead: deque[Future[Pixels | None]] = deque()
-        for path in self.images.paths[start:]:
-            ahead.append(pool.submit(self._decode, path))
+        for row in range(start, len(self.images)):
+            ahead.append(pool.submit(self._decode, row))
             if len(ahead) > 2 * self.options.batch_size + self.options.workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
-    def _decode(self, path: str) -> Pixels | None:
+    def _decode(self, row: int) -> Pixels | None:
+        path = self.images.root / self.images.paths[row]
+        box = self.images.boxes[row] if self.images.boxes else None
         try:
-            return self.backbone.transform.read(self.images.root / path)
+            return self.backbone.transform.read(path, box)
         except (OSError, ValueError, SyntaxError):
             return None  # counted by the caller, which knows the row
 

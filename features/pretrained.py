@@ -1,5 +1,6 @@
 """Published weights through timm: from the suite's weights folder, the cache, or the origin."""
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 
 _SUFFIXES = (".safetensors", ".pth", ".bin")
+_IMAGENET_TAGS = re.compile(r"in(1k|12k|21k|22k)|^dino$|^lvd")
 _SECONDS_TO_ANSWER = 10
 
 
@@ -56,6 +58,15 @@ def create_pretrained(
         return create(name, options, resolution, pretrained=True)
     except OSError as error:
         raise _not_fetched(name, config.hf_hub_id if config else None, str(error)) from error
+
+
+def holds_imagenet(name: str) -> bool:
+    """Whether the data behind published weights hold ImageNet-1k, as far as their tag says.
+
+    timm's tags name the data, as "fb_in1k" or "augreg_in21k_ft_in1k", or the method, as "dino".
+    """
+    config = timm.get_pretrained_cfg(name)
+    return bool(config and _IMAGENET_TAGS.search(config.tag or ""))
 
 
 def _is_cached(hub_id: str | None) -> bool:

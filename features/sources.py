@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from lowlabel.datasets import IMAGENET, check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.aliases import ALIASES
 from lowlabel.features.architectures import (
@@ -19,9 +20,9 @@ from lowlabel.features.architectures import (
 )
 from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
-from lowlabel.features.pretrained import create_pretrained
+from lowlabel.features.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.transforms import ImageTransform
-from lowlabel.specs import format_spec, parse_spec
+from lowlabel.specs import Option, format_spec, parse_spec
 
 _WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
 _PIXELS_SIDE = 32
@@ -38,6 +39,7 @@ class Source:
     encoder: Encoder
     transform: ImageTransform
     pooling: str | None = None
+    pretrained_on: str | None = None
 
 
 def open_source(spec: str, resolution: int | None) -> Source:
@@ -64,15 +66,27 @@ def _alias(name: str, resolution: int | None) -> Source:
     side = resolution or alias.resolution
     transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
     encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, transform.crop))
-    return Source(name, f"timm:{alias.timm_name}", encoder, transform, alias.pooling)
+    spec = f"timm:{alias.timm_name}"
+    return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
 
 
 def _timm(rest: str, resolution: int | None) -> Source:
     name, options = parse_spec(rest)
+    seen = _pretraining(options)
     encoder = TimmEncoder(create_pretrained(name, options, resolution))
+    seen = seen or (IMAGENET if holds_imagenet(name) else None)
     side = resolution or native_resolution(name, options)
     spec = format_spec(name, options)
-    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side))
+    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side), pretrained_on=seen)
+
+
+def _pretraining(options: dict[str, Option]) -> str | None:
+    """Takes the option `pretrained_on` out: it is of the weights, not of the network."""
+    name = options.pop("pretrained_on", None)
+    if name is None:
+        return None
+    check_pretraining(str(name))
+    return str(name)
 
 
 def _random(rest: str, resolution: int | None) -> Source:
@@ -108,6 +122,7 @@ def _hub(rest: str, resolution: int | None) -> Source:
 def _file(path: Path, arch: str | None, resolution: int | None) -> Source:
     name, options = parse_spec(arch) if arch else ("", {})
     branch = options.pop("checkpoint_key", None)
+    seen = _pretraining(options)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     if not name and (named := card_architecture(path)):
         name, options = parse_spec(named)
@@ -120,4 +135,5 @@ def _file(path: Path, arch: str | None, resolution: int | None) -> Source:
         resize_input(module, side)
     tagged = "." in name
     transform = timm_transform(name, side) if tagged else protocol_transform(side)
-    return Source(path.stem, f"file:{format_spec(name, options)}", TimmEncoder(module), transform)
+    spec = f"file:{format_spec(name, options)}"
+    return Source(path.stem, spec, TimmEncoder(module), transform, pretrained_on=seen)

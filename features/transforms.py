@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from lowlabel.datasets.base import Box
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -30,8 +32,8 @@ class ImageTransform:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
 
-    def read(self, path: Path) -> NDArray[np.uint8]:
-        """Decodes, resizes and crops a file.
+    def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
+        """Decodes, resizes and crops a file, or what a box (clipped to the image) holds of it.
 
         Only the pixels of the crop are computed: Pillow resamples the box of the source image
         that the crop comes from. That gives the values of resizing the whole, up to Pillow's
@@ -41,20 +43,31 @@ class ImageTransform:
             uint8 [crop, crop, 3].
 
         Raises:
-            OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
+            OSError, ValueError, SyntaxError: If Pillow cannot decode the file, or the box lies
+                outside the image.
         """
         with Image.open(path) as image:
             rgb = image.convert("RGB")
+        if box:
+            rgb = rgb.crop(_clipped(box, rgb.size))
         resized = _resized_size(rgb.size, self.resize)
-        box = _crop_box(rgb.size, resized, self.crop)
+        area = _crop_box(rgb.size, resized, self.crop)
         method = Image.Resampling[self.interpolation.upper()]
-        return np.asarray(rgb.resize((self.crop, self.crop), method, box=box))
+        return np.asarray(rgb.resize((self.crop, self.crop), method, box=area))
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Turns uint8 [B, H, W, 3] into normalised [B, 3, H, W] of `dtype` on the same device."""
         mean = torch.tensor(self.mean, device=pixels.device) * 255
         std = torch.tensor(self.std, device=pixels.device) * 255
         return ((pixels.float() - mean) / std).permute(0, 3, 1, 2).to(dtype)
+
+
+def _clipped(box: Box, size: tuple[int, int]) -> Box:
+    left, top, right, bottom = box
+    clipped = max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
+    if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+        raise ValueError(f"the box {box} lies outside an image of {size}")
+    return clipped
 
 
 def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:

@@ -20,6 +20,7 @@ _METRICS = {
     "map": "mAP",
     "mrr": "MRR",
     "nmi": "NMI",
+    "search_recall": "Search recall",
 }
 _LONGEST = 24
 

@@ -5,5 +5,6 @@ Takes feature and label arrays and gives scores; it knows nothing of data sets o
 
 from lowlabel.retrieval.evaluate import evaluate_retrieval
 from lowlabel.retrieval.result import RetrievalResult
+from lowlabel.retrieval.top import top_images
 
-__all__ = ["RetrievalResult", "evaluate_retrieval"]
+__all__ = ["RetrievalResult", "evaluate_retrieval", "top_images"]

@@ -28,7 +28,9 @@ class Comparison:
         layout: The order in which blocks hold them.
         ties: Whether a negative as similar as a positive stands before it ("pessimistic"), after
             it ("optimistic"), or where its row in the gallery puts it ("index").
-        dtype: Of the matrix products, float32 or float64.
+        dtype: Of the blocks, float32 or float64.
+        given: Whether the blocks are the similarities themselves, and no roundings of cosines:
+            what decides is then which entry is larger, and equal ones are ties.
     """
 
     queries: Embeddings
@@ -36,6 +38,12 @@ class Comparison:
     layout: Layout
     ties: Ties
     dtype: torch.dtype = torch.float32
+    given: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether an entry of a block decides as it is."""
+        return self.given or self.dtype == torch.float64
 
     @property
     def doubt(self) -> tuple[float, float]:
@@ -44,6 +52,8 @@ class Comparison:
         A float32 product decides beyond its rounding error. A float64 one is as good as the
         cosine, so that it leaves nothing open but ties that stand by index.
         """
+        if self.given:
+            return 0.0, 0.0
         if self.dtype == torch.float64 and self.ties != "index":
             edge = -self.tie if self.ties == "pessimistic" else self.tie
             return edge, edge
@@ -52,8 +62,8 @@ class Comparison:
 
     @property
     def tie(self) -> float:
-        """The difference up to which two float64 cosines are equal."""
-        return tie_tolerance(self.queries.dimensions)
+        """The difference up to which two similarities are equal."""
+        return 0.0 if self.given else tie_tolerance(self.queries.dimensions)
 
 
 class Counter(Protocol):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lowlabel.retrieval.counting import Comparison, Counter, counter_for
 from lowlabel.retrieval.embeddings import multiply, product_margin
-from lowlabel.retrieval.positives import Positives, find_positives
+from lowlabel.retrieval.positives import Layout, Positives, find_positives
 from lowlabel.retrieval.workers import full_precision, run_tasks
 
 S = TypeVar("S")
@@ -29,10 +29,10 @@ _PROBES = 64, 256  # queries and gallery images that this share is taken from
 class Ranking(Generic[S]):
     """Ranks of the positives of every query that has any, summed up by `summarise`.
 
-    In leave-one-out the similarities are symmetric: a block right of the diagonal serves its rows
-    and its columns, and half of the products suffice. That needs all positives at once, so it is
-    done up to some millions of them; with more, and with a gallery, each strip of queries is
-    compared with everything and holds only its own.
+    In leave-one-out the similarities are symmetric, unless one side was changed alone: a block
+    right of the diagonal serves its rows and its columns, and half of the products suffice. That
+    needs all positives at once, so it is done up to some millions of them; with more, and with a
+    gallery, each strip of queries is compared with everything and holds only its own.
 
     Args:
         comparison: What is compared.
@@ -59,7 +59,7 @@ class Ranking(Generic[S]):
         self._gallery = comparison.gallery.unit(layout.gallery, dtype)
         self._queries = (
             self._gallery
-            if layout.leave_one_out
+            if comparison.queries is comparison.gallery
             else comparison.queries.unit(layout.queries, dtype)
         )
 
@@ -73,7 +73,7 @@ class Ranking(Generic[S]):
         layout = self._compared.layout
         few = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
         with full_precision():
-            if layout.leave_one_out and few:
+            if layout.leave_one_out and few and self._queries is self._gallery:
                 yield from self._symmetric(progress)
             else:
                 yield from self._by_strips(progress)
@@ -177,13 +177,20 @@ class Ranking(Generic[S]):
         return multiply(self._queries[begin:end], self._gallery[left:right], block)
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
-        layout, begin = self._compared.layout, positives.begin
-        for size, first, last in layout.groups(begin, positives.end):
-            if size:
-                start, stop = positives.offsets[[first - begin, last - begin]].tolist()
-                before = counts[start:stop].view(last - first, size)
-                own = torch.arange(1, size + 1, device=counts.device)
-                yield layout.queries[first:last], self._summarise(before + own)
+        return summaries(self._compared.layout, positives, counts, self._summarise)
+
+
+def summaries(
+    layout: Layout, positives: Positives, counts: Tensor, summarise: Callable[[Tensor], S]
+) -> Iterator[tuple[Tensor, S]]:
+    """Rows of queries with what `summarise` makes of the ranks that follow from the counts."""
+    begin = positives.begin
+    for size, first, last in layout.groups(begin, positives.end):
+        if size:
+            start, stop = positives.offsets[[first - begin, last - begin]].tolist()
+            before = counts[start:stop].view(last - first, size)
+            own = torch.arange(1, size + 1, device=counts.device)
+            yield layout.queries[first:last], summarise(before + own)
 
 
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:

@@ -20,8 +20,10 @@ class RetrievalResult:
 
     Attributes:
         metrics: Mean over the scored queries of each score: "recall@K" for every K asked for,
-            "precision@1", "map@r", "r_precision", "map", "mrr".
-        ci95: Half the width of each mean's 95 % confidence interval; NaN for a single query.
+            "precision@1", "map@r", "r_precision", "map", "mrr"; "nmi" where it was asked for,
+            "search_recall" for an index.
+        ci95: Half the width of each mean's 95 % confidence interval; NaN for a single query, and
+            for what is no mean over queries.
         per_query: The scores of each scored query, float64 [queries].
         query_index: The scored queries' rows in the features, rising, int64 [queries].
         lone: Number of queries without any positive.
@@ -40,11 +42,24 @@ class RetrievalResult:
     ci95_definition: str = CI95_DEFINITION
 
     @classmethod
-    def of(cls, per_query: Mapping[str, NDArray[np.float64]], **about: Any) -> "RetrievalResult":
-        """Takes the means and their intervals; `about` holds the other attributes."""
+    def of(
+        cls,
+        per_query: Mapping[str, NDArray[np.float64]],
+        overall: Mapping[str, float],
+        **about: Any,
+    ) -> "RetrievalResult":
+        """Takes the means and their intervals.
+
+        Args:
+            per_query: Scores of each scored query.
+            overall: Scores of all together, which have no interval.
+            about: The other attributes.
+        """
+        means = {name: float(values.mean()) for name, values in per_query.items()}
+        intervals = {name: _ci95(values) for name, values in per_query.items()}
         return cls(
-            metrics={name: float(values.mean()) for name, values in per_query.items()},
-            ci95={name: _ci95(values) for name, values in per_query.items()},
+            metrics={**means, **overall},
+            ci95={**intervals, **dict.fromkeys(overall, float("nan"))},
             per_query=per_query,
             **about,
         )

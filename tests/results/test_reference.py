@@ -129,6 +129,26 @@ def mini(fewshot, **changes):
     return fewshot(**same | changes).record
 
 
+def test_distribution_calibration_on_cub_has_its_number(fewshot):
+    options = {"k": 2, "alpha": 0.21, "samples": 750, "c": 1.0}
+    same = {
+        "method": "dc-sslvit",
+        "method_options": options,
+        "dataset": "cub",
+        "scheme": "closerlook",
+    }
+    record = fewshot("dino_vits16", **same).record
+    assert find_reference(record, "accuracy").printed == "89.94±0.15"
+    for change in (
+        {"method": "dc"},
+        {"method_options": options | {"alpha": 0.3}},
+        {"scheme": "feat"},
+        {"spec": "file:vit_small_patch16_224"},
+    ):
+        other = fewshot("dino_vits16", **same | change).record
+        assert find_reference(other, "accuracy") is None, change
+
+
 def test_few_shot_needs_everything_to_agree(fewshot, linked):
     assert find_reference(mini(fewshot), "accuracy") is linked
     for change in (

@@ -22,10 +22,29 @@ Datasets = Annotated[
         rich_help_panel="What",
     ),
 ]
+Posts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--post",
+        help="Retrieval's post-processing, in order: whiten:256, aqe:10, dba:10, k-reciprocal:20, "
+        "diffusion:50. Repeats.",
+        rich_help_panel="Protocol",
+    ),
+]
+TrainFeatures = Annotated[
+    Path | None,
+    typer.Option(
+        help="Embeddings (.npz or .h5) that whitening learns from [default: the data set's train "
+        "part].",
+        rich_help_panel="Protocol",
+    ),
+]
 Pooling = Annotated[
     str | None,
     typer.Option(
-        help="cls, mean, gem or cls+mean; the model's own by default.", rich_help_panel="Model"
+        help="cls, mean, gem, cls+mean, or cls@4 for the last four blocks; the model's own by "
+        "default.",
+        rich_help_panel="Model",
     ),
 ]
 Resolution = Annotated[
