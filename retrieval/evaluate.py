@@ -1,16 +1,23 @@
 """Class-level retrieval: every image, or every query, ranks the others by cosine similarity."""
 
 from collections.abc import Sequence
+from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError
 from lowlabel.retrieval.counting import Comparison, Ties
 from lowlabel.retrieval.embeddings import Embeddings
-from lowlabel.retrieval.inputs import Array, as_features, as_labels, check_ks
+from lowlabel.retrieval.inputs import (
+    Array,
+    as_features,
+    as_labels,
+    check_block_size,
+    check_ks,
+    check_name,
+)
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.positives import gallery_layout, leave_one_out_layout
 from lowlabel.retrieval.ranking import Progress, Ranking
@@ -68,8 +75,8 @@ def evaluate_retrieval(
         >>> evaluate_retrieval(features, [0, 0, 1, 1], ks=(1,)).metrics["recall@1"]
         100.0
     """
-    _check_name("tie policy", ties, ("pessimistic", "optimistic", "index"))
-    _check_name("treatment of lone queries", lone_queries, ("exclude", "miss"))
+    check_name("tie policy", ties, get_args(Ties))
+    check_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
     place = resolve_device(device)
     queries, query_labels = _embeddings(features, labels, place, "features", "labels")
     if gallery is None:
@@ -117,15 +124,4 @@ def _embeddings(
 def _block_rows(block_size: int | None, device: torch.device) -> int:
     if block_size is None:
         return _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    if (
-        isinstance(block_size, bool)
-        or not isinstance(block_size, int | np.integer)
-        or block_size < 1
-    ):
-        raise InputError(f"block_size={block_size!r} must be an integer from 1 up")
-    return int(block_size)
-
-
-def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
+    return check_block_size(block_size)

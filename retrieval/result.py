@@ -19,10 +19,11 @@ class RetrievalResult:
     """Scores of a set of queries, in percent.
 
     Attributes:
-        metrics: Mean over the scored queries of each score: "recall@K" for every K asked for,
-            "precision@1", "map@r", "r_precision", "map", "mrr".
+        metrics: Mean over the scored queries of each score, by the names that the protocol gives:
+            "recall@1", "map@r", "map_hard".
         ci95: Half the width of each mean's 95 % confidence interval; NaN for a single query.
-        per_query: The scores of each scored query, float64 [queries].
+        per_query: The scores of each scored query, float64 [queries]; NaN where a query has no
+            positive of the kind that a score is about, and is left out of its mean.
         query_index: The scored queries' rows in the features, rising, int64 [queries].
         lone: Number of queries without any positive.
         lone_queries: Whether those were left out ("exclude") or scored 0 ("miss").
@@ -43,7 +44,7 @@ class RetrievalResult:
     def of(cls, per_query: Mapping[str, NDArray[np.float64]], **about: Any) -> "RetrievalResult":
         """Takes the means and their intervals; `about` holds the other attributes."""
         return cls(
-            metrics={name: float(values.mean()) for name, values in per_query.items()},
+            metrics={name: float(np.nanmean(values)) for name, values in per_query.items()},
             ci95={name: _ci95(values) for name, values in per_query.items()},
             per_query=per_query,
             **about,
@@ -56,6 +57,7 @@ class RetrievalResult:
 
 
 def _ci95(values: NDArray[np.float64]) -> float:
+    values = values[~np.isnan(values)]
     if len(values) < 2:
         return float("nan")
     return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
