@@ -49,7 +49,7 @@ def _protocol(job: Job) -> str:
 
 def _facts(job: Job, request: Request) -> dict[str, str]:
     dataset, scheme_name = find_dataset(job.dataset)
-    scheme = dataset.scheme(scheme_name or dataset.default_schemes[job.suite])
+    scheme = dataset.scheme_for(job.suite, scheme_name)
     if dataset.make and not prepared_folder(dataset).is_dir():
         return {"images": f"{scheme.expected[scheme.evaluated]}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, job.suite, allow_partial=request.allow_partial)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,28 @@ from numpy.typing import NDArray
 from lowlabel.errors import DataError, UnknownNameError
 from lowlabel.progress import Progress
 
+Kind = Literal["classes", "revisited", "copies", "distractors"]
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the image
+GroundTruth = list[dict[str, list[int]]]  # by query: rows of the gallery by kind of label
+
 
 class LabelledPath(NamedTuple):
-    """One image of a listing: its path relative to the data set's root, and its class."""
+    """One image of a listing: its path relative to the data set's root, its class, its box."""
 
     path: str
     class_name: str
+    box: Box | None = None
 
 
 class Counts(NamedTuple):
-    """How many images and classes a part has."""
+    """How many images and classes a part has; None where it is not its classes that count."""
 
     images: int
-    classes: int
+    classes: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.images:,} images of {self.classes:,} classes"
+        of = "" if self.classes is None else f" of {self.classes:,} classes"
+        return f"{self.images:,} images{of}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class ImageSet:
         paths: N paths with forward slashes.
         labels: int64 [N], indices into `class_names`.
         class_names: The classes' names, sorted.
+        boxes: What is cropped from each image before anything else; None for the whole.
     """
 
     dataset: str
@@ -50,6 +57,7 @@ class ImageSet:
     paths: tuple[str, ...]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    boxes: tuple[Box | None, ...]
 
     @classmethod
     def from_listing(
@@ -60,7 +68,8 @@ class ImageSet:
         index = {name: label for label, name in enumerate(names)}
         labels = np.array([index[item.class_name] for item in listing], dtype=np.int64)
         labels.setflags(write=False)
-        return cls(dataset, part, root, tuple(item.path for item in listing), labels, names)
+        paths, boxes = (tuple(item.path for item in listing), tuple(item.box for item in listing))
+        return cls(dataset, part, root, paths, labels, names, boxes)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -72,11 +81,12 @@ class ImageSet:
 
     @cached_property
     def manifest_sha256(self) -> str:
-        """Hash of every image's name, class and size in bytes: changed images change it."""
+        """Hash of every image's name, class, size in bytes and box: changed images change it."""
         digest = hashlib.sha256()
-        for path, label in zip(self.paths, self.labels, strict=True):
-            size = self._size(path)
-            digest.update(f"{path}\0{self.class_names[label]}\0{size}\n".encode())
+        for path, label, box in zip(self.paths, self.labels, self.boxes, strict=True):
+            crop = f"\0{box}" if box else ""
+            line = f"{path}\0{self.class_names[label]}\0{self._size(path)}{crop}\n"
+            digest.update(line.encode())
         return digest.hexdigest()
 
     def _size(self, path: str) -> int:
@@ -98,12 +108,19 @@ class Scheme:
         parts: The parts in order: the first is learnt from, the last is evaluated.
         read: Gives the images of one part, from the data set's root and the part's name.
         expected: The full set's counts by part; empty where any count is right.
+        kind: What is asked of the images: their classes, which places or copies they show, or
+            nothing of distractors.
+        gallery: The part that the evaluated one is searched in, where it is not searched in itself.
+        ground_truth: Reads which of the gallery's images each query is to find; "revisited" only.
     """
 
     name: str
     parts: tuple[str, ...]
     read: Callable[[Path, str], list[LabelledPath]]
     expected: Mapping[str, Counts] = field(default_factory=dict)
+    kind: Kind = "classes"
+    gallery: str | None = None
+    ground_truth: Callable[[Path], GroundTruth] | None = None
 
     @property
     def evaluated(self) -> str:
@@ -113,7 +130,7 @@ class Scheme:
     @property
     def learnt(self) -> str | None:
         """The part that methods may learn from; None where there is only one part."""
-        return self.parts[0] if len(self.parts) > 1 else None
+        return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
 
 
 @dataclass(frozen=True)
@@ -128,7 +145,8 @@ class Dataset:
         obtain: How a user comes by the archive.
         marker: A path that the root folder holds; it finds the root in an unpacked archive.
         schemes: The ways to divide it.
-        default_schemes: The scheme that a suite takes when none is named.
+        default_schemes: The scheme that a suite takes when none is named; a suite that is not
+            there takes the first.
         make: Writes the data into an empty folder, for a data set that needs no archive.
         version: Of made data: another version is another folder.
     """
@@ -148,6 +166,11 @@ class Dataset:
     def folder_name(self) -> str:
         """The prepared folder's name in the suite's home."""
         return f"{self.name}-v{self.version}" if self.version else self.name
+
+    def scheme_for(self, suite: str, name: str | None = None) -> Scheme:
+        """The scheme of a name, or a suite's own where none is named."""
+        own = self.default_schemes.get(suite, self.schemes[0].name)
+        return self.scheme(name or own)
 
     def scheme(self, name: str) -> Scheme:
         """The scheme of a name; an unknown one is an `UnknownNameError`."""
