@@ -114,7 +114,7 @@ def _model_info(backbone: Backbone, label: str | None) -> ModelInfo:
         spec=backbone.spec,
         weights_sha256=backbone.weights_sha256,
         pooling=backbone.pooling,
-        resolution=backbone.transform.crop,
+        resolution=backbone.transform.side,
         dtype=backbone.dtype,
         transform=asdict(backbone.transform),
     )

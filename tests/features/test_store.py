@@ -45,9 +45,9 @@ def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Notes every image that is decoded."""
     read, decode = [], extract_module._Extraction._decode
 
-    def noting(self, path):
+    def noting(self, path, box):
         read.append(path)
-        return decode(self, path)
+        return decode(self, path, box)
 
     monkeypatch.setattr(extract_module._Extraction, "_decode", noting)
     return read
