@@ -4,7 +4,7 @@ from tabulate import tabulate
 
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.suite import FewShotProtocol
+from lowlabel.benchmarks.suite import FewShotProtocol, SearchProtocol
 from lowlabel.datasets import find_dataset, open_dataset, prepared_folder
 from lowlabel.features import cached_rows
 
@@ -44,6 +44,9 @@ def _protocol(job: Job) -> str:
             f"{protocol.ways}-way {shots}-shot × {protocol.tasks:,} tasks "
             f"× {len(protocol.methods)} methods"
         )
+    if isinstance(protocol, SearchProtocol):
+        kind = type(protocol).__name__.removesuffix("Protocol").lower()
+        return f"{kind}, distractors: {protocol.distractors or 'none'}"
     return f"retrieval, K = {', '.join(map(str, protocol.ks))}"
 
 
@@ -53,5 +56,5 @@ def _facts(job: Job, request: Request) -> dict[str, str]:
     if dataset.make and not prepared_folder(dataset).is_dir():
         return {"images": f"{scheme.expected[scheme.evaluated]}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, job.suite, allow_partial=request.allow_partial)
-    counts = opened.load(scheme.evaluated).counts
+    counts = scheme.counts(opened.load(scheme.evaluated))
     return {"images": str(counts), "cached": f"{cached_rows(opened.name, scheme.evaluated):,}"}

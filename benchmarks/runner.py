@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lowlabel.benchmarks.plan import Job, Plan
-from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.request import BackboneOptions, Request
 from lowlabel.benchmarks.scoring import Scorer
-from lowlabel.benchmarks.subject import Subject, embed_dataset, subject_from_file
-from lowlabel.benchmarks.suite import FewShotProtocol
+from lowlabel.benchmarks.search_subject import embed_search, open_distractors
+from lowlabel.benchmarks.subject import embed_dataset, subject_from_file
+from lowlabel.benchmarks.suite import FewShotProtocol, SearchProtocol
 from lowlabel.datasets import open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
-from lowlabel.features import Backbone, load_backbone
+from lowlabel.features import Backbone
 from lowlabel.fewshot import build_method
 from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
@@ -50,17 +51,25 @@ def run_plan(plan: Plan, request: Request) -> Run:
         _collect(run, _score_file(plan, request, scorer))
         return run
     for place, model in enumerate(plan.suite.models):
-        try:
-            backbone = load_backbone(model, **vars(request.backbone))
-        except UserError as error:
-            run.failures.append(error)
-            continue
-        label = request.label(place)
-        for job in plan.jobs:
-            _collect(run, _score_job(backbone, label, job, request, scorer))
-        del backbone
-        release_freed_memory()
+        for options, jobs in _jobs_alike(plan, request).items():
+            try:
+                backbone = options.load(model)
+            except UserError as error:
+                run.failures.append(error)
+                continue
+            for job in jobs:
+                _collect(run, _score_job(backbone, request.label(place), job, request, scorer))
+            del backbone
+            release_freed_memory()
     return run
+
+
+def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:
+    """The jobs by how models are loaded for them."""
+    alike: dict[BackboneOptions, list[Job]] = {}
+    for job in plan.jobs:
+        alike.setdefault(request.backbone.for_protocol(job.protocol), []).append(job)
+    return alike
 
 
 def _collect(run: Run, records: Iterator[Record]) -> None:
@@ -87,12 +96,16 @@ def _score_job(
         opened = open_dataset(
             job.dataset, job.suite, allow_partial=request.allow_partial, progress=progress
         )
+    if isinstance(protocol, SearchProtocol):
+        with progress_bar(f"making {protocol.distractors}", "img") as progress:
+            distractors = open_distractors(protocol, request.allow_partial, progress)
+        searched = embed_search(backbone, opened, distractors, request.extraction, label=label)
+        yield scorer.search(searched, protocol)
+        return
     needs_base = isinstance(protocol, FewShotProtocol) and any(
         build_method(spec).needs_base for spec in protocol.methods
     )
-    subject: Subject = embed_dataset(
-        backbone, opened, request.extraction, label=label, with_base=needs_base
-    )
+    subject = embed_dataset(backbone, opened, request.extraction, label=label, with_base=needs_base)
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)
     else:

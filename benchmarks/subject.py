@@ -1,5 +1,6 @@
 """What is scored: embeddings of a data set, with everything a record says of their origin."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -57,24 +58,11 @@ def embed_dataset(
     """
     learnt = opened.scheme.learnt if with_base else None
     parts = [part for part in (learnt, opened.scheme.evaluated) if part]
-    tables = {part: _extract(backbone, opened, part, options) for part in parts}
-    images = opened.load(opened.scheme.evaluated)
+    tables = {part: extract_part(backbone, opened, part, options) for part in parts}
     evaluated = tables[opened.scheme.evaluated]
-    partials = [partial for part in parts if (partial := opened.partial(part))]
-    dataset = DatasetInfo(
-        name=opened.dataset.name,
-        title=opened.title,
-        split=images.part,
-        scheme=opened.scheme.name,
-        manifest_sha256=images.manifest_sha256,
-        images=len(evaluated.labels),
-        classes=len(np.unique(evaluated.labels)),
-        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in partials),
-        bad_images=len(evaluated.bad_images),
-    )
     return Subject(
-        model=_model_info(backbone, label),
-        dataset=dataset,
+        model=model_info(backbone, label),
+        dataset=dataset_info(opened, parts, evaluated),
         evaluated=evaluated,
         base=tables.get(learnt) if learnt else None,
         keys={part: table.key for part, table in tables.items()},
@@ -100,15 +88,36 @@ def subject_from_file(path: Path, label: str | None = None) -> Subject:
     return Subject(model, dataset, table, file.base, keys)
 
 
-def _extract(
+def dataset_info(
+    opened: OpenDataset, parts: Sequence[str], evaluated: EmbeddingTable
+) -> DatasetInfo:
+    """What a record says of a data set of which so many `parts` were used."""
+    images = opened.load(opened.scheme.evaluated)
+    partials = [partial for part in parts if (partial := opened.partial(part))]
+    return DatasetInfo(
+        name=opened.dataset.name,
+        title=opened.title,
+        split=images.part,
+        scheme=opened.scheme.name,
+        manifest_sha256=images.manifest_sha256,
+        images=len(evaluated.labels),
+        classes=len(np.unique(evaluated.labels)),
+        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in partials),
+        bad_images=len(evaluated.bad_images),
+    )
+
+
+def extract_part(
     backbone: Backbone, opened: OpenDataset, part: str, options: ExtractionOptions
 ) -> EmbeddingTable:
+    """A part's embeddings, extracted where they are missing."""
     images = opened.load(part)
     with progress_bar(f"{backbone.name} on {images.dataset} {part}", "img") as progress:
         return extract_features(backbone, images, options, progress)
 
 
-def _model_info(backbone: Backbone, label: str | None) -> ModelInfo:
+def model_info(backbone: Backbone, label: str | None) -> ModelInfo:
+    """What a record says of a model."""
     return ModelInfo(
         name=label or backbone.name,
         spec=backbone.spec,

@@ -1,6 +1,14 @@
 """Data sets: declarations, splits, checked preparation, and the built-in demo data."""
 
-from lowlabel.datasets.base import Counts, Dataset, ImageSet, LabelledPath, Scheme
+from lowlabel.datasets.base import (
+    Counts,
+    Dataset,
+    GroundTruth,
+    ImageSet,
+    Kind,
+    LabelledPath,
+    Scheme,
+)
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -14,7 +22,9 @@ __all__ = [
     "DATASETS",
     "Counts",
     "Dataset",
+    "GroundTruth",
     "ImageSet",
+    "Kind",
     "LabelledPath",
     "OpenDataset",
     "Scheme",

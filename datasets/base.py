@@ -122,6 +122,10 @@ class Scheme:
     gallery: str | None = None
     ground_truth: Callable[[Path], GroundTruth] | None = None
 
+    def counts(self, images: ImageSet) -> Counts:
+        """What is counted of a part: classes only where they are what is asked for."""
+        return images.counts if self.kind == "classes" else Counts(len(images))
+
     @property
     def evaluated(self) -> str:
         """The part that scores are taken on."""

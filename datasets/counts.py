@@ -50,7 +50,7 @@ def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageS
 def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
     """How the counts of a loaded part differ from the full set's, if they do."""
     expected = scheme.expected.get(images.part)
-    found = images.counts if scheme.kind == "classes" else Counts(len(images))
+    found = scheme.counts(images)
     return Partial(images.part, found, expected) if expected and found != expected else None
 
 

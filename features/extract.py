@@ -15,7 +15,7 @@ from lowlabel.datasets.base import Box
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
-from lowlabel.features.store import PartialFile, feature_path, locked, read_features
+from lowlabel.features.store import PartialFile, bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
 from lowlabel.progress import Progress
 
@@ -72,21 +72,29 @@ def extract_features(
         DataError: If images cannot be decoded (all are listed, and what was extracted is kept),
             features are not finite, or the store cannot be written or read.
     """
-    options = options or ExtractionOptions()
-    key = FeatureKey.of(backbone, images)
-    table = read_features(key)
-    if table is None:
+    return read_features(store_features(backbone, images, options, progress))
+
+
+def store_features(
+    backbone: Backbone,
+    images: ImageSet,
+    options: ExtractionOptions | None = None,
+    progress: Progress | None = None,
+) -> FeatureKey:
+    """Does as `extract_features`, but leaves the features in the store, to read as `stored_rows`.
+
+    For sets that are too large for memory.
+    """
+    options, key = options or ExtractionOptions(), FeatureKey.of(backbone, images)
+    if not feature_path(key).exists():
         with locked(key, f"waiting for another process that extracts {images.dataset} …"):
-            table = read_features(key)
-            if table is None:
+            if not feature_path(key).exists():
                 file = PartialFile(key, images)
                 _Extraction(backbone, images, file, options, progress or _silent).run()
-                table = read_features(key)
-    if table is None:
-        raise DataError(f"{feature_path(key)} vanished when it was finished", "Run it again.")
-    if table.bad_images and not options.skip_bad_images:
-        raise _bad_images(table.bad_images, images)
-    return table
+    bad = bad_images(key)
+    if bad and not options.skip_bad_images:
+        raise _bad_images(bad, images)
+    return key
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How an image comes into the model's input: cropped, squeezed into a square, or as it is."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.transforms import ImageTransform, WholeImage
@@ -9,10 +9,16 @@ from lowlabel.features.transforms import ImageTransform, WholeImage
 Framing = Literal["crop", "square", "longest"]
 
 
+def known_framing(name: str | None) -> Framing | None:
+    """The framing of a name; an `UnknownNameError` for one that does not exist."""
+    if name is not None and name not in get_args(Framing):
+        raise UnknownNameError("framing", name, get_args(Framing))
+    return cast(Framing | None, name)
+
+
 def check_framing(framing: str, scales: Sequence[float]) -> None:
     """An `UnknownNameError` or `InputError` for what does not exist or does not go together."""
-    if framing not in get_args(Framing):
-        raise UnknownNameError("framing", framing, get_args(Framing))
+    known_framing(framing)
     if not scales or not all(0 < scale <= 4 for scale in scales):
         raise InputError(f"scales={tuple(scales)} must be one or more factors up to 4")
     if framing == "crop" and tuple(scales) != (1.0,):
