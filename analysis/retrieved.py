@@ -13,6 +13,7 @@ from lowlabel.analysis.retrieval_gallery import Tile
 from lowlabel.datasets import Box, ImageSet
 from lowlabel.errors import DataError
 from lowlabel.features import EmbeddingTable
+from lowlabel.features.transforms import open_image
 from lowlabel.retrieval import evaluate_retrieval, top_images
 
 
@@ -55,12 +56,9 @@ class Collection:
         """
         path = self.root / self.paths[row]
         try:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB")
+            return open_image(path, self.boxes[row] if self.boxes else None)[0]
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"cannot read the image {path}: {error}") from error
-        box = self.boxes[row] if self.boxes else None
-        return picture.crop(box) if box else picture
 
 
 def worst_queries(

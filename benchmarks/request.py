@@ -3,11 +3,20 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
+from lowlabel.benchmarks.suite import (
+    FewShotProtocol,
+    Protocol,
+    RetrievalProtocol,
+    SearchProtocol,
+    Suite,
+    load_suite,
+)
 from lowlabel.errors import InputError
-from lowlabel.features import ExtractionOptions
+from lowlabel.features import Backbone, ExtractionOptions, Framing, load_backbone
+
+S = TypeVar("S", bound=SearchProtocol)
 
 
 @dataclass(frozen=True)
@@ -16,8 +25,26 @@ class BackboneOptions:
 
     pooling: str | None = None
     resolution: int | None = None
+    framing: Framing | None = None
+    scales: tuple[float, ...] | None = None
     dtype: str = "float32"
     device: str = "auto"
+
+    def for_protocol(self, protocol: Protocol) -> "BackboneOptions":
+        """With what the protocol says where nothing was asked for."""
+        own = protocol if isinstance(protocol, SearchProtocol) else SearchProtocol(())
+        return dataclasses.replace(
+            self,
+            pooling=self.pooling or own.pooling,
+            resolution=self.resolution or own.resolution,
+            framing=self.framing or own.framing,
+            scales=self.scales or own.scales,
+        )
+
+    def load(self, model: str) -> Backbone:
+        """Loads a model so."""
+        chosen = {name: value for name, value in vars(self).items() if value is not None}
+        return load_backbone(model, **chosen)
 
 
 @dataclass(frozen=True)
@@ -30,6 +57,7 @@ class Request:
         labels: Names in tables, one per model, or empty.
         datasets: Data set specs; empty for the suite's own.
         methods: Few-shot method specs; empty for the suite's own.
+        distractors: A data set whose images join the galleries; the suite's own by default.
         features: A file of embeddings made elsewhere, in place of models and data sets.
         overrides: Fields of the few-shot protocol to change: ways, shots, queries,
             query_distribution, tasks, seed, interval.
@@ -53,6 +81,7 @@ class Request:
     labels: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    distractors: str | None = None
     features: Path | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
     tune: bool = False
@@ -96,6 +125,15 @@ class Request:
             models=self.named_models,
             fewshot=suite.fewshot and self._fewshot(suite.fewshot),
             retrieval=suite.retrieval and self._retrieval(suite.retrieval),
+            revisited=suite.revisited and self._search(suite.revisited),
+            copies=suite.copies and self._search(suite.copies),
+        )
+
+    def _search(self, protocol: S) -> S:
+        return dataclasses.replace(
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            distractors=self.distractors or protocol.distractors,
         )
 
     def _fewshot(self, protocol: FewShotProtocol) -> FewShotProtocol:

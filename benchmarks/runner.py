@@ -5,19 +5,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from lowlabel.benchmarks.plan import Job, Plan
-from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.request import BackboneOptions, Request
 from lowlabel.benchmarks.scoring import Scorer
+from lowlabel.benchmarks.search_subject import embed_search, open_distractors
 from lowlabel.benchmarks.subject import (
     Subject,
     embed_dataset,
     subject_from_file,
     with_train_features,
 )
-from lowlabel.benchmarks.suite import DEFAULT_KS, FewShotProtocol, RetrievalProtocol
+from lowlabel.benchmarks.suite import (
+    DEFAULT_KS,
+    FewShotProtocol,
+    RetrievalProtocol,
+    SearchProtocol,
+)
 from lowlabel.datasets import OpenDataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
-from lowlabel.features import Backbone, load_backbone
+from lowlabel.features import Backbone
 from lowlabel.fewshot import build_method
 from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
@@ -66,17 +72,26 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
         _collect(run, _score_file(plan, request, scorer))
         return run
     for place, model in enumerate(plan.suite.models):
-        try:
-            backbone = load_backbone(model, **vars(request.backbone))
-        except UserError as error:
-            run.failures.append(error)
-            continue
         label = request.label(place)
-        for job in plan.jobs:
-            _collect(run, _score_job(backbone, label, job, request, scorer, watch))
-        del backbone
-        release_freed_memory()
+        for options, jobs in _jobs_alike(plan, request).items():
+            try:
+                backbone = options.load(model)
+            except UserError as error:
+                run.failures.append(error)
+                continue
+            for job in jobs:
+                _collect(run, _score_job(backbone, label, job, request, scorer, watch))
+            del backbone
+            release_freed_memory()
     return run
+
+
+def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:
+    """The jobs by how models are loaded for them."""
+    alike: dict[BackboneOptions, list[Job]] = {}
+    for job in plan.jobs:
+        alike.setdefault(request.backbone.for_protocol(job.protocol), []).append(job)
+    return alike
 
 
 def _collect(run: Run, records: Iterator[Record]) -> None:
@@ -117,12 +132,18 @@ def _score_job(
         opened = open_dataset(
             job.dataset, job.suite, allow_partial=request.allow_partial, progress=progress
         )
+    if isinstance(protocol, SearchProtocol):
+        with progress_bar(f"making {protocol.distractors}", "img") as progress:
+            distractors = open_distractors(protocol, request.allow_partial, progress)
+        searched = embed_search(backbone, opened, distractors, request.extraction, label=label)
+        yield scorer.search(searched, protocol)
+        return
     if isinstance(protocol, FewShotProtocol):
         needs_base = any(build_method(spec).needs_base for spec in protocol.methods)
     else:
         learns = any(build_post(spec).needs_train for spec in protocol.posts)
         needs_base = learns and request.train_features is None
-    subject: Subject = embed_dataset(
+    subject = embed_dataset(
         backbone,
         opened,
         request.extraction,

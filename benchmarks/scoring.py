@@ -1,16 +1,16 @@
 """From embeddings to records: an experiment that has a record is read, any other is run."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome
+from lowlabel.benchmarks.search_subject import SearchSubject
+from lowlabel.benchmarks.searching import run_search, search_experiment
 from lowlabel.benchmarks.subject import VALIDATION, Subject
-from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol
+from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, SearchProtocol
 from lowlabel.benchmarks.tuning import Choice, choose
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.fewshot import FewShotResult, Method, build_method, evaluate_fewshot
@@ -35,17 +35,6 @@ FEWSHOT_VERSION = 1
 RETRIEVAL_VERSION = 1
 _LEARNT = {"base", "train"}  # parts that retrieval uses only for post-processing that learns
 _RETRIEVAL_SCHEMES = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What a protocol gives, in the form that a record holds."""
-
-    scores: dict[str, Score]
-    per_item: Mapping[str, NDArray[np.float64]]
-    ci95_definition: str
-    counts: dict[str, int]
-    task_hash: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +80,15 @@ class Scorer:
         experiment = retrieval_experiment(subject, protocol)
         yield self._record(experiment, subject, partial(self._run_retrieval, subject, protocol))
 
+    def search(self, subject: SearchSubject, protocol: SearchProtocol) -> Record:
+        """The record of landmark retrieval or copy detection."""
+        experiment = search_experiment(subject, protocol)
+        return self._record(
+            experiment, subject, partial(run_search, subject, protocol, self.device)
+        )
+
     def _record(
-        self, experiment: Experiment, subject: Subject, run: Callable[[], _Outcome]
+        self, experiment: Experiment, subject: Subject | SearchSubject, run: Callable[[], Outcome]
     ) -> Record:
         known = None if self.overwrite else find_record(self.folder, experiment.identity())
         if known and known.contamination == subject.contamination:
@@ -118,7 +114,7 @@ class Scorer:
 
     def _run_fewshot(
         self, subject: Subject, protocol: FewShotProtocol, shots: int, method: Method
-    ) -> _Outcome:
+    ) -> Outcome:
         base = subject.base if method.needs_base else None
         title = f"{method.spec} {shots}-shot on {subject.dataset.title}"
         with progress_bar(title, "task") as progress:
@@ -137,7 +133,7 @@ class Scorer:
                 device=self.device,
                 progress=progress,
             )
-        return _Outcome(
+        return Outcome(
             {"accuracy": Score(result.mean, result.ci95)},
             {"accuracy": result.accuracies},
             result.ci95_definition,
@@ -145,7 +141,7 @@ class Scorer:
             result.task_hash,
         )
 
-    def _run_retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> _Outcome:
+    def _run_retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Outcome:
         gallery = subject.gallery
         with progress_bar(f"retrieval on {subject.dataset.title}", "query") as progress:
             result: RetrievalResult = evaluate_retrieval(
@@ -162,13 +158,8 @@ class Scorer:
                 device=self.device,
                 progress=progress,
             )
-        return _Outcome(
-            {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
-            result.per_query,
-            result.ci95_definition,
-            {"queries": result.queries, "lone": result.lone}
-            | ({"gallery": len(gallery.labels)} if gallery else {}),
-        )
+        further = {"gallery": len(gallery.labels)} if gallery else {}
+        return retrieval_outcome(result, **further)
 
 
 def fewshot_experiment(

@@ -1,6 +1,7 @@
 """What is scored: embeddings of a data set, with everything a record says of their origin."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -72,26 +73,14 @@ def embed_dataset(
     gallery = opened.scheme.gallery
     validation = VALIDATION if with_validation and VALIDATION in opened.scheme.parts else None
     parts = [part for part in (learnt, validation, gallery, opened.scheme.evaluated) if part]
-    tables = {part: _extract(backbone, opened, part, options) for part in parts}
+    tables = {part: extract_part(backbone, opened, part, options) for part in parts}
     images = opened.load(opened.scheme.evaluated)
     if gallery:
-        _number_alike(tables, opened, gallery)
+        tables |= number_alike(tables, opened, (gallery, images.part))
     evaluated = tables[images.part]
-    partials = [partial for part in parts if (partial := opened.partial(part))]
-    dataset = DatasetInfo(
-        name=opened.dataset.name,
-        title=opened.title,
-        split=images.part,
-        scheme=opened.scheme.name,
-        manifest_sha256=_manifest(opened, images.part, gallery),
-        images=len(evaluated.labels),
-        classes=len(np.unique(evaluated.labels)),
-        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in partials),
-        bad_images=len(evaluated.bad_images),
-    )
     return Subject(
-        model=_model_info(backbone, label),
-        dataset=dataset,
+        model=model_info(backbone, label),
+        dataset=dataset_info(opened, parts, evaluated),
         evaluated=evaluated,
         base=tables.get(learnt) if learnt else None,
         keys={part: table.key for part, table in tables.items()},
@@ -157,37 +146,65 @@ def _check_origin(file: FeatureFile, subject: Subject) -> None:
         )
 
 
-def _extract(
+def dataset_info(
+    opened: OpenDataset, parts: Sequence[str], evaluated: EmbeddingTable
+) -> DatasetInfo:
+    """What a record says of a data set of which so many `parts` were used."""
+    images = opened.load(opened.scheme.evaluated)
+    partials = [partial for part in parts if (partial := opened.partial(part))]
+    return DatasetInfo(
+        name=opened.dataset.name,
+        title=opened.title,
+        split=images.part,
+        scheme=opened.scheme.name,
+        manifest_sha256=_manifest(opened),
+        images=len(evaluated.labels),
+        classes=len(np.unique(evaluated.labels)),
+        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in partials),
+        bad_images=len(evaluated.bad_images),
+    )
+
+
+def extract_part(
     backbone: Backbone, opened: OpenDataset, part: str, options: ExtractionOptions
 ) -> EmbeddingTable:
+    """A part's embeddings, extracted where they are missing."""
     images = opened.load(part)
     with progress_bar(f"{backbone.name} on {images.dataset} {part}", "img") as progress:
         return extract_features(backbone, images, options, progress)
 
 
-def _number_alike(tables: dict[str, EmbeddingTable], opened: OpenDataset, gallery: str) -> None:
-    """Gives the classes of the evaluated part and of its gallery the same numbers."""
-    names = {part: opened.load(part).class_names for part in (gallery, opened.scheme.evaluated)}
-    union = np.array(sorted({name for part in names.values() for name in part}))
-    for part, own in names.items():
-        labels = np.searchsorted(union, np.array(own))[tables[part].labels]
-        tables[part] = replace(tables[part], labels=labels)
+def number_alike(
+    tables: Mapping[str, EmbeddingTable], opened: OpenDataset, parts: Sequence[str]
+) -> dict[str, EmbeddingTable]:
+    """The tables of some parts with the same numbers for the same classes."""
+    names = {part: opened.load(part).class_names for part in parts}
+    union = np.array(sorted({name for own in names.values() for name in own}))
+    return {
+        part: replace(
+            tables[part], labels=np.searchsorted(union, np.array(own))[tables[part].labels]
+        )
+        for part, own in names.items()
+    }
 
 
-def _manifest(opened: OpenDataset, evaluated: str, gallery: str | None) -> str:
-    own = opened.load(evaluated).manifest_sha256
-    if gallery is None:
+def _manifest(opened: OpenDataset) -> str:
+    """Hash of the images that are scored: those evaluated, and their gallery's if they have one."""
+    own = opened.load(opened.scheme.evaluated).manifest_sha256
+    if opened.scheme.gallery is None:
         return own
-    return hashlib.sha256(f"{own}\n{opened.load(gallery).manifest_sha256}".encode()).hexdigest()
+    searched = opened.load(opened.scheme.gallery).manifest_sha256
+    return hashlib.sha256(f"{own}\n{searched}".encode()).hexdigest()
 
 
-def _model_info(backbone: Backbone, label: str | None) -> ModelInfo:
+def model_info(backbone: Backbone, label: str | None) -> ModelInfo:
+    """What a record says of a model."""
     return ModelInfo(
         name=label or backbone.name,
         spec=backbone.spec,
         weights_sha256=backbone.weights_sha256,
         pooling=backbone.pooling,
-        resolution=backbone.transform.crop,
+        resolution=backbone.transform.side,
         dtype=backbone.dtype,
         transform=asdict(backbone.transform),
     )

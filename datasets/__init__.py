@@ -1,6 +1,15 @@
 """Data sets: declarations, splits, checked preparation, and the built-in demo data."""
 
-from lowlabel.datasets.base import Box, Counts, Dataset, ImageSet, LabelledPath, Scheme
+from lowlabel.datasets.base import (
+    Box,
+    Counts,
+    Dataset,
+    GroundTruth,
+    ImageSet,
+    Kind,
+    LabelledPath,
+    Scheme,
+)
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -17,7 +26,9 @@ __all__ = [
     "Box",
     "Counts",
     "Dataset",
+    "GroundTruth",
     "ImageSet",
+    "Kind",
     "LabelledPath",
     "OpenDataset",
     "Scheme",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from lowlabel.errors import DataError, UnknownNameError
 from lowlabel.progress import Progress
 
-Box = tuple[int, int, int, int]
+Kind = Literal["classes", "revisited", "copies", "distractors"]
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels of the image
+GroundTruth = list[dict[str, list[int]]]  # by query: rows of the gallery by kind of label
 
 
 class LabelledPath(NamedTuple):
@@ -22,7 +24,7 @@ class LabelledPath(NamedTuple):
     Attributes:
         path: Relative to the data set's root.
         class_name: Its class.
-        box: Left, top, right and bottom of what is looked at, in pixels; None for all of it.
+        box: What is looked at; None for all of it.
     """
 
     path: str
@@ -31,13 +33,14 @@ class LabelledPath(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many images and classes a part has."""
+    """How many images and classes a part has; None where it is not its classes that count."""
 
     images: int
-    classes: int
+    classes: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.images:,} images of {self.classes:,} classes"
+        of = "" if self.classes is None else f" of {self.classes:,} classes"
+        return f"{self.images:,} images{of}"
 
 
 @dataclass(frozen=True)
@@ -112,15 +115,24 @@ class Scheme:
         parts: The parts in order: the first is learnt from, the last is evaluated.
         read: Gives the images of one part, from the data set's root and the part's name.
         expected: The full set's counts by part; empty where any count is right.
+        kind: What is asked of the images: their classes, which places or copies they show, or
+            nothing of distractors.
         gallery: The part that the evaluated part's images are searched in; None where each is
             searched among the others.
+        ground_truth: Reads which of the gallery's images each query is to find; "revisited" only.
     """
 
     name: str
     parts: tuple[str, ...]
     read: Callable[[Path, str], list[LabelledPath]]
     expected: Mapping[str, Counts] = field(default_factory=dict)
+    kind: Kind = "classes"
     gallery: str | None = None
+    ground_truth: Callable[[Path], GroundTruth] | None = None
+
+    def counts(self, images: ImageSet) -> Counts:
+        """What is counted of a part: classes only where they are what is asked for."""
+        return images.counts if self.kind == "classes" else Counts(len(images))
 
     @property
     def evaluated(self) -> str:
@@ -130,7 +142,7 @@ class Scheme:
     @property
     def learnt(self) -> str | None:
         """The part that methods may learn from; None where there is only one part."""
-        return self.parts[0] if len(self.parts) > 1 else None
+        return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +176,8 @@ class Dataset:
         marker: A path that the root folder holds; it finds the root in an unpacked archive.
         other_markers: Those of other layouts that are in use.
         schemes: The ways to divide it.
-        default_schemes: The scheme that a suite takes when none is named.
+        default_schemes: The scheme that a suite takes when none is named; a suite that is not
+            there takes the first.
         make: Writes the data into an empty folder, for a data set that needs no archive.
         version: Of made data: another version is another folder.
         conversions: The distributions that `prepare` turns into image files.
@@ -189,6 +202,11 @@ class Dataset:
     def folder_name(self) -> str:
         """The prepared folder's name in the suite's home."""
         return f"{self.name}-v{self.version}" if self.version else self.name
+
+    def scheme_for(self, suite: str, name: str | None = None) -> Scheme:
+        """The scheme of a name, or a suite's own where none is named."""
+        own = self.default_schemes.get(suite, self.schemes[0].name)
+        return self.scheme(name or own)
 
     def scheme(self, name: str) -> Scheme:
         """The scheme of a name; an unknown one is an `UnknownNameError`."""

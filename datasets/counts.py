@@ -58,9 +58,8 @@ def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageS
 def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
     """How the counts of a loaded part differ from the full set's, if they do."""
     expected = scheme.expected.get(images.part)
-    if expected is None or images.counts == expected:
-        return None
-    return Partial(images.part, images.counts, expected)
+    found = scheme.counts(images)
+    return Partial(images.part, found, expected) if expected and found != expected else None
 
 
 def check_counts(dataset: Dataset, scheme: Scheme, root: Path, *, allow_partial: bool) -> None:

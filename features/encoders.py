@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from lowlabel.errors import InputError
 from lowlabel.features.pooling import Tokens
@@ -14,9 +15,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         pooling: The model's own pooling.
+        patch: Side in pixels of the patches that an image is cut into; 1 if it is not.
     """
 
     pooling: str = "head"
+    patch: int = 1
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
@@ -52,6 +55,7 @@ class TimmEncoder(Encoder):
         self.has_class_token = bool(getattr(module, "has_class_token", self.prefix_tokens > 0))
         if self.has_class_token and getattr(module, "global_pool", None) == "token":
             self.pooling = "cls"
+        self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """The features before the classifier, pooled by the model."""
@@ -95,6 +99,7 @@ class HubEncoder(Encoder):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """The model's own output, which must be [B, D]."""
@@ -114,8 +119,23 @@ class HubEncoder(Encoder):
 
 
 class Pixels(Encoder):
-    """The resized image itself, flattened: a floor that has learnt nothing."""
+    """The resized image itself, flattened: a floor that has learnt nothing.
+
+    Args:
+        side: Images of other sizes are averaged to a square of so many pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """Pixels [B, 3 H W]."""
+        """Pixels [B, 3 × side × side]."""
+        if images.shape[-2:] != (self.side, self.side):
+            images = adaptive_avg_pool2d(images, self.side)
         return images.flatten(1)
+
+
+def _patch_side(module: nn.Module) -> int:
+    side = getattr(getattr(module, "patch_embed", None), "patch_size", 1)
+    return int(side[0] if isinstance(side, tuple | list) else side)

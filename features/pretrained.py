@@ -21,7 +21,10 @@ _SECONDS_TO_ANSWER = 10
 
 
 def create_pretrained(
-    name: str, options: Mapping[str, Option], resolution: int | None = None
+    name: str,
+    options: Mapping[str, Option],
+    resolution: int | None = None,
+    any_size: bool = False,
 ) -> nn.Module:
     """Creates a tagged timm model with its published weights.
 
@@ -32,6 +35,7 @@ def create_pretrained(
         name: The name in timm with its tag, as `vit_small_patch16_224.dino`.
         options: Passed to timm's `create_model`.
         resolution: Side of the images in pixels.
+        any_size: Make a model that takes images of any size.
 
     Raises:
         InputError: If timm publishes no weights under this name.
@@ -50,12 +54,17 @@ def create_pretrained(
         if local.is_file():
             overlay = {"state_dict": read_checkpoint(local).tensors}
             return create(
-                name, options, resolution, pretrained=True, pretrained_cfg_overlay=overlay
+                name,
+                options,
+                resolution,
+                any_size,
+                pretrained=True,
+                pretrained_cfg_overlay=overlay,
             )
     if config is not None and not _is_cached(config.hf_hub_id):
         _require_reachable(name, config.hf_hub_id)
     try:
-        return create(name, options, resolution, pretrained=True)
+        return create(name, options, resolution, any_size, pretrained=True)
     except OSError as error:
         raise _not_fetched(name, config.hf_hub_id if config else None, str(error)) from error
 

@@ -17,6 +17,8 @@ from lowlabel.retrieval.positives import Layout, Positives
 
 Ties = Literal["pessimistic", "optimistic", "index"]
 
+_DOUBTS = 0.02  # comparisons in doubt for each float32 entry beyond which float64 is faster
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -96,6 +98,30 @@ class Counter(Protocol):
             transposed: Whether the block's columns are the queries.
         """
         ...
+
+
+def product_dtype(gaps: Tensor, negative: Tensor, positives: float, width: int) -> torch.dtype:
+    """float32, unless it would leave too many comparisons in doubt.
+
+    That is so where the embeddings have collapsed or queries have many positives. The share of
+    images in doubt about a positive is taken from a sample, or from how many are that near on
+    average in a wider interval where the sample holds none.
+
+    Args:
+        gaps: |cosine of an image - cosine of a positive|, of a sample.
+        negative: Which of the sample's images are compared with the positive.
+        positives: How many a query has on average.
+        width: Dimensions of the features.
+    """
+    margin = product_margin(width, torch.float32)
+    near = [(negative & (gaps <= wide * margin)).double().mean() / wide for wide in (1, 100)]
+    return torch.float64 if float(max(near)) * positives > _DOUBTS else torch.float32
+
+
+def spread(length: int, wanted: int, device: torch.device) -> Tensor:
+    """Up to `wanted` indices below `length`, evenly spread."""
+    wanted = min(length, wanted)
+    return torch.arange(wanted, device=device) * length // max(wanted, 1)
 
 
 def counter_for(device: torch.device) -> type[Counter]:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError
 from lowlabel.retrieval.counting import Comparison, Ties
 from lowlabel.retrieval.given import GivenRanking
-from lowlabel.retrieval.inputs import Array, check_ks
+from lowlabel.retrieval.inputs import Array, check_block_size, check_ks, check_name
 from lowlabel.retrieval.listed import ListRanking
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.post import build_post
@@ -83,8 +83,8 @@ def evaluate_retrieval(
         >>> evaluate_retrieval(features, [0, 0, 1, 1], ks=(1,)).metrics["recall@1"]
         100.0
     """
-    _check_name("tie policy", ties, ("pessimistic", "optimistic", "index"))
-    _check_name("treatment of lone queries", lone_queries, ("exclude", "miss"))
+    check_name("tie policy", ties, get_args(Ties))
+    check_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
     place, index = resolve_device(device), build_index(search)
     block_rows = _block_rows(block_size, place)
     task = Task.of((features, labels), gallery, place)
@@ -152,15 +152,4 @@ def _nmi(task: Task) -> float:
 def _block_rows(block_size: int | None, device: torch.device) -> int:
     if block_size is None:
         return _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    if (
-        isinstance(block_size, bool)
-        or not isinstance(block_size, int | np.integer)
-        or block_size < 1
-    ):
-        raise InputError(f"block_size={block_size!r} must be an integer from 1 up")
-    return int(block_size)
-
-
-def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
+    return check_block_size(block_size)

@@ -253,7 +253,13 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
 def test_list_names_everything(capsys):
     assert call("list") == 0
     output = capsys.readouterr().out
-    for word in ("fewshot", "dino_vits16", "cifar-fs", "closerlook, closerlook-box, feat", "logreg"):
+    for word in (
+        "fewshot",
+        "dino_vits16",
+        "cifar-fs",
+        "closerlook, closerlook-box, feat",
+        "logreg",
+    ):
         assert word in output
 
 

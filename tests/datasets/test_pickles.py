@@ -156,3 +156,34 @@ def test_images_are_written_without_loss_under_safe_names(tmp_path):
 def test_images_and_labels_that_do_not_fit(tmp_path, images, labels, message):
     with pytest.raises(DataError, match=message):
         write_images(tmp_path / "p", images, labels, ["a"])
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_plain_containers_of_every_protocol(tmp_path, protocol):
+    content = {"gnd": [{"bbx": [1, 2.5], "easy": []}], "imlist": ["a", "é"], "more": (None, True)}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content, protocol))
+    assert read_pickle(tmp_path / "a.pkl") == content
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_nothing_is_run(tmp_path, protocol):
+    owned, path = tmp_path / "owned", tmp_path / "evil.pkl"
+    content = pickle.dumps({"gnd": Evil(owned)}, protocol)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"asks for (posix|nt)\.mkdir"):
+        read_pickle(path)
+    assert not owned.exists()
+    pickle.loads(content)
+    assert owned.exists()  # so it was the reader that kept it from running
+
+
+@pytest.mark.parametrize("value", [{1}, Path("a"), ValueError("a"), print])
+def test_every_class_and_function_is_refused(tmp_path, value):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(value, 2))
+    with pytest.raises(DataError, match="asks for"):
+        read_pickle(tmp_path / "a.pkl")
+
+
+def test_a_missing_pickle_is_said(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        read_pickle(tmp_path / "b.pkl")

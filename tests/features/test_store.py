@@ -41,13 +41,13 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extract_module, "CHUNK_ROWS", 4)
 
 
-def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes every image that is decoded."""
     read, decode = [], extract_module._Extraction._decode
 
-    def noting(self, path):
-        read.append(path)
-        return decode(self, path)
+    def noting(self, row):
+        read.append(self.images.paths[row])
+        return decode(self, row)
 
     monkeypatch.setattr(extract_module._Extraction, "_decode", noting)
     return read

@@ -53,6 +53,23 @@ Resolution = Annotated[
         help="Side of the images in pixels; the model's own by default.", rich_help_panel="Model"
     ),
 ]
+Framing = Annotated[
+    str | None,
+    typer.Option(
+        help="crop (Resize → CenterCrop), square (whole images, squeezed) or longest (whole "
+        "images in their aspect ratio); the protocol's own by default.",
+        rich_help_panel="Model",
+    ),
+]
+MultiScale = Annotated[
+    bool,
+    typer.Option(
+        "--multi-scale",
+        help="Average whole images' features at 1, 1/√2 and 1/2 of their size.",
+        rich_help_panel="Model",
+    ),
+]
+MULTI_SCALE = (1.0, 2**-0.5, 0.5)
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.", rich_help_panel="Model")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.", rich_help_panel="Machine")]
 BatchSize = Annotated[

@@ -106,8 +106,18 @@ def run(
         ),
     ] = False,
     train_features: options.TrainFeatures = None,
+    distractors: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set whose images join the gallery of landmarks or copies, as revisitop1m "
+            "or folder:PATH.",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
     pooling: options.Pooling = None,
     resolution: options.Resolution = None,
+    framing: options.Framing = None,
+    multi_scale: options.MultiScale = False,
     dtype: options.Dtype = "float32",
     device: options.Device = "auto",
     batch_size: options.BatchSize = 32,
@@ -134,7 +144,7 @@ def run(
 ) -> None:
     """Scores models on data sets and prints a leaderboard. Without arguments: the demo."""
     from lowlabel.benchmarks import BackboneOptions, Request, make_plan
-    from lowlabel.features import ExtractionOptions
+    from lowlabel.features import ExtractionOptions, known_framing
     from lowlabel.paths import results_dir
     from lowlabel.progress import interruptible
 
@@ -162,7 +172,15 @@ def run(
         search=search,
         nmi=nmi,
         train_features=train_features,
-        backbone=BackboneOptions(pooling, resolution, dtype, device),
+        distractors=distractors,
+        backbone=BackboneOptions(
+            pooling,
+            resolution,
+            known_framing(framing),
+            options.MULTI_SCALE if multi_scale else None,
+            dtype,
+            device,
+        ),
         extraction=ExtractionOptions(batch_size, workers, skip_bad_images),
         allow_partial=allow_partial,
         overwrite=overwrite,
