@@ -64,7 +64,8 @@ def _facts(root: Path, name: str) -> dict[int, str]:
 
 
 def _boxes(root: Path) -> dict[int, Box]:
-    boxes, name = {}, "bounding_boxes.txt"
+    boxes: dict[int, Box] = {}
+    name = "bounding_boxes.txt"
     for image, values in _facts(root, name).items():
         try:
             left, top, width, height = (round(float(value)) for value in values.split())

@@ -60,5 +60,5 @@ def test_box_is_cut_out_before_the_resize(tmp_path: Path):
     transform = ImageTransform(resize=37, crop=32)
     boxed = transform.read(tmp_path / "whole.png", (10, 20, 130, 70))  # clipped at 120
     np.testing.assert_array_equal(boxed, transform.read(tmp_path / "cut.png"))
-    with pytest.raises(DataError, match="not inside .* which has 120×90 pixels"):
+    with pytest.raises(DataError, match=r"not inside .* which has 120×90 pixels"):
         transform.read(tmp_path / "whole.png", (120, 0, 150, 50))
