@@ -55,6 +55,8 @@ class ImageSet:
         labels: int64 [N], indices into `class_names`.
         class_names: The classes' names, sorted.
         boxes: What is looked at of each image, or None where that is all of every image.
+        version: Of images that the suite makes itself: another version may draw others of the same
+            names and sizes.
     """
 
     dataset: str
@@ -64,10 +66,16 @@ class ImageSet:
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     boxes: tuple[Box | None, ...] | None = None
+    version: int = 0
 
     @classmethod
     def from_listing(
-        cls, dataset: str, part: str, root: Path, listing: Sequence[LabelledPath]
+        cls,
+        dataset: str,
+        part: str,
+        root: Path,
+        listing: Sequence[LabelledPath],
+        version: int = 0,
     ) -> "ImageSet":
         """Builds the set from a listing, with classes numbered in the order of their names."""
         names = tuple(sorted({item.class_name for item in listing}))
@@ -75,7 +83,20 @@ class ImageSet:
         labels = np.array([index[item.class_name] for item in listing], dtype=np.int64)
         labels.setflags(write=False)
         paths, boxes = tuple(item.path for item in listing), tuple(item.box for item in listing)
-        return cls(dataset, part, root, paths, labels, names, boxes if any(boxes) else None)
+        kept = boxes if any(boxes) else None
+        return cls(dataset, part, root, paths, labels, names, kept, version)
+
+    def only(self, rows: Sequence[int]) -> "ImageSet":
+        """The images of some rows, with their classes numbered anew."""
+        listing = [
+            LabelledPath(
+                self.paths[row],
+                self.class_names[self.labels[row]],
+                self.boxes[row] if self.boxes else None,
+            )
+            for row in rows
+        ]
+        return ImageSet.from_listing(self.dataset, self.part, self.root, listing, self.version)
 
     def __len__(self) -> int:
         return len(self.paths)

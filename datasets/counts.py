@@ -52,7 +52,7 @@ def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageS
             "Prepare the data set again from a whole archive.",
         )
     name = f"{dataset.name}:{scheme.name}"
-    return ImageSet.from_listing(name, part, root, listing)
+    return ImageSet.from_listing(name, part, root, listing, dataset.version)
 
 
 def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
