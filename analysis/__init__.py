@@ -1,5 +1,19 @@
 """Pictures and tables that show what a model or a training recipe does to images."""
 
+from lowlabel.analysis.base_classes import BaseClassChoices, draw_choices, tabulate_choices
 from lowlabel.analysis.patch_matching import PatchedView, draw_matches
+from lowlabel.analysis.retrieval_gallery import Tile, draw_gallery
+from lowlabel.analysis.retrieved import Collection, retrieved, worst_queries
 
-__all__ = ["PatchedView", "draw_matches"]
+__all__ = [
+    "BaseClassChoices",
+    "Collection",
+    "PatchedView",
+    "Tile",
+    "draw_choices",
+    "draw_gallery",
+    "draw_matches",
+    "retrieved",
+    "tabulate_choices",
+    "worst_queries",
+]

@@ -1,9 +1,17 @@
-"""Suites as TOML, and the runner: plan → skip → run → record."""
+"""Suites as TOML, and the runner: plan → skip → run → record.
 
-from lowlabel.benchmarks.plan import Job, Plan, make_plan
-from lowlabel.benchmarks.request import BackboneOptions, Request
-from lowlabel.benchmarks.runner import Run, run_plan
-from lowlabel.benchmarks.suite import Suite, load_suite, suite_names
+The runner imports networks, so that names are looked up when they are asked for: what needs none
+of them (the scripts in `speed/`, which measure memory) does not pay for them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lowlabel.benchmarks.plan import Job, Plan, make_plan
+    from lowlabel.benchmarks.request import BackboneOptions, Request
+    from lowlabel.benchmarks.runner import Run, run_plan
+    from lowlabel.benchmarks.suite import Suite, load_suite, suite_names
 
 __all__ = [
     "BackboneOptions",
@@ -17,3 +25,14 @@ __all__ = [
     "run_plan",
     "suite_names",
 ]
+
+_MODULES = ("suite", "request", "plan", "runner")  # the lightest first
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for module in _MODULES:
+            names = vars(import_module(f"{__name__}.{module}"))
+            if name in names:
+                return names[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from tabulate import tabulate
 
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.suite import FewShotProtocol
+from lowlabel.benchmarks.suite import FewShotProtocol, SearchProtocol
 from lowlabel.datasets import find_dataset, open_dataset, prepared_folder
 from lowlabel.features import cached_rows
 
@@ -44,14 +44,19 @@ def _protocol(job: Job) -> str:
             f"{protocol.ways}-way {shots}-shot × {protocol.tasks:,} tasks "
             f"× {len(protocol.methods)} methods"
         )
-    return f"retrieval, K = {', '.join(map(str, protocol.ks))}"
+    if isinstance(protocol, SearchProtocol):
+        kind = type(protocol).__name__.removesuffix("Protocol").lower()
+        return f"{kind}, distractors: {protocol.distractors or 'none'}"
+    steps = [*protocol.posts, *([protocol.search] if protocol.search != "exact" else [])]
+    steps += ["NMI"] if protocol.nmi else []
+    return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, protocol.ks))}"])
 
 
 def _facts(job: Job, request: Request) -> dict[str, str]:
     dataset, scheme_name = find_dataset(job.dataset)
-    scheme = dataset.scheme(scheme_name or dataset.default_schemes[job.suite])
+    scheme = dataset.scheme_for(job.suite, scheme_name)
     if dataset.make and not prepared_folder(dataset).is_dir():
         return {"images": f"{scheme.expected[scheme.evaluated]}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, job.suite, allow_partial=request.allow_partial)
-    counts = opened.load(scheme.evaluated).counts
+    counts = scheme.counts(opened.load(scheme.evaluated))
     return {"images": str(counts), "cached": f"{cached_rows(opened.name, scheme.evaluated):,}"}

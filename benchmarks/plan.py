@@ -1,15 +1,17 @@
 """Plan → skip → run: which data sets a suite will score, and which it has to leave out."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite
-from lowlabel.datasets import find_dataset, is_present
+from lowlabel.benchmarks.suite import Protocol, RetrievalProtocol, SearchProtocol, Suite
+from lowlabel.datasets import Kind, find_dataset, is_present
 from lowlabel.errors import DataError, InputError
-from lowlabel.fewshot import build_method
-
-Protocol = FewShotProtocol | RetrievalProtocol
+from lowlabel.fewshot import build_method, check_query_distribution
+from lowlabel.fewshot.result import require_interval
+from lowlabel.retrieval.post import build_post
+from lowlabel.retrieval.search import build_index
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,20 @@ def make_plan(request: Request) -> Plan:
     """Resolves a request; every name in it is looked up before any work begins.
 
     Raises:
-        UnknownNameError: For an unknown suite, data set, division or method.
+        UnknownNameError: For an unknown suite, data set, division, method, post-processing, index.
         InputError: If no model is named.
         DataError: If a data set that was named is not there, or none of the suite's is.
     """
     suite = request.resolved_suite()
     if suite.fewshot:
+        check_query_distribution(suite.fewshot.query_distribution)
         for spec in suite.fewshot.methods:
             build_method(spec)
+        require_interval(suite.fewshot.interval)
+    if suite.retrieval:
+        build_index(suite.retrieval.search)
+        for spec in suite.retrieval.posts:
+            build_post(spec)
     if request.features:
         return Plan(suite, (), ())
     if not suite.models:
@@ -55,26 +63,54 @@ def make_plan(request: Request) -> Plan:
             f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
         )
     wanted = _jobs(suite)
-    absent = {job.dataset: note for job in wanted if (note := _absence(job.dataset))}
-    jobs = tuple(job for job in wanted if job.dataset not in absent)
-    if absent and (request.datasets or not jobs):
-        raise DataError(
-            "\n".join(absent.values()), "Or try the suite on the built-in data: --dataset demo"
+    unfit = set(request.datasets) - {job.dataset for job in wanted}
+    if unfit:
+        raise InputError(
+            f"suite {suite.name} has no protocol for {', '.join(sorted(unfit))}",
+            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
+            "classes.",
         )
-    return Plan(suite, jobs, tuple(absent.values()))
+    notes = {job: note for job in wanted if (note := _missing(job))}
+    absent = dict.fromkeys(notes.values())
+    jobs = tuple(job for job in wanted if job not in notes)
+    if absent and (request.datasets or not jobs):
+        raise DataError("\n".join(absent), "Or try the suite on the built-in data: --dataset demo")
+    return Plan(suite, jobs, tuple(absent))
 
 
 def _jobs(suite: Suite) -> list[Job]:
-    protocols: Sequence[tuple[str, Protocol | None]] = (
-        ("fewshot", suite.fewshot),
-        ("retrieval", suite.retrieval),
+    """Each protocol with those of its data sets that are of its kind."""
+    protocols: Sequence[tuple[str, Kind, Protocol | None]] = (
+        ("fewshot", "classes", suite.fewshot),
+        ("retrieval", "classes", suite.retrieval),
+        ("retrieval", "revisited", suite.revisited),
+        ("retrieval", "copies", suite.copies),
     )
     return [
-        Job(kind, dataset, protocol)
-        for kind, protocol in protocols
+        Job(name, dataset, _completed(protocol, dataset))
+        for name, kind, protocol in protocols
         if protocol
         for dataset in protocol.datasets
+        if _kind(dataset, name) == kind
     ]
+
+
+def _completed(protocol: Protocol, spec: str) -> Protocol:
+    """The protocol with the K that is usual on the data set where the suite names none."""
+    if isinstance(protocol, RetrievalProtocol) and not protocol.ks:
+        return dataclasses.replace(protocol, ks=find_dataset(spec)[0].ks)
+    return protocol
+
+
+def _kind(spec: str, suite: str) -> Kind:
+    dataset, scheme = find_dataset(spec)
+    return dataset.scheme_for(suite, scheme).kind
+
+
+def _missing(job: Job) -> str | None:
+    """Why a job cannot be done, with what mends it; None if it can."""
+    distractors = job.protocol.distractors if isinstance(job.protocol, SearchProtocol) else None
+    return _absence(job.dataset) or (_absence(distractors) if distractors else None)
 
 
 def _absence(spec: str) -> str | None:

@@ -3,10 +3,20 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
-from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, Suite, load_suite
+from lowlabel.benchmarks.suite import (
+    FewShotProtocol,
+    Protocol,
+    RetrievalProtocol,
+    SearchProtocol,
+    Suite,
+    load_suite,
+)
 from lowlabel.errors import InputError
-from lowlabel.features import ExtractionOptions
+from lowlabel.features import Backbone, ExtractionOptions, Framing, load_backbone
+
+S = TypeVar("S", bound=SearchProtocol)
 
 
 @dataclass(frozen=True)
@@ -15,8 +25,26 @@ class BackboneOptions:
 
     pooling: str | None = None
     resolution: int | None = None
+    framing: Framing | None = None
+    scales: tuple[float, ...] | None = None
     dtype: str = "float32"
     device: str = "auto"
+
+    def for_protocol(self, protocol: Protocol) -> "BackboneOptions":
+        """With what the protocol says where nothing was asked for."""
+        own = protocol if isinstance(protocol, SearchProtocol) else SearchProtocol(())
+        return dataclasses.replace(
+            self,
+            pooling=self.pooling or own.pooling,
+            resolution=self.resolution or own.resolution,
+            framing=self.framing or own.framing,
+            scales=self.scales or own.scales,
+        )
+
+    def load(self, model: str) -> Backbone:
+        """Loads a model so."""
+        chosen = {name: value for name, value in vars(self).items() if value is not None}
+        return load_backbone(model, **chosen)
 
 
 @dataclass(frozen=True)
@@ -29,9 +57,17 @@ class Request:
         labels: Names in tables, one per model, or empty.
         datasets: Data set specs; empty for the suite's own.
         methods: Few-shot method specs; empty for the suite's own.
+        distractors: A data set whose images join the galleries; the suite's own by default.
         features: A file of embeddings made elsewhere, in place of models and data sets.
-        overrides: Fields of the few-shot protocol to change: ways, shots, queries, tasks, seed.
+        overrides: Fields of the few-shot protocol to change: ways, shots, queries,
+            query_distribution, tasks, seed, interval.
+        tune: Choose the hyper-parameters that few-shot methods declare on the validation part.
         ks: The K of Recall@K; empty for the suite's own.
+        posts: Post-processing of retrieval, in order; empty for the suite's own.
+        search: Where retrieval searches; None for the suite's own.
+        nmi: Whether retrieval scores k-means clusters, too, if the suite does not anyway.
+        train_features: A file of embeddings that post-processing learns from, in place of the data
+            set's own part.
         backbone: How models are loaded.
         extraction: How features are extracted.
         allow_partial: Accept data sets of other counts than the full ones.
@@ -45,9 +81,15 @@ class Request:
     labels: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    distractors: str | None = None
     features: Path | None = None
-    overrides: dict[str, int] = field(default_factory=dict)
+    overrides: dict[str, Any] = field(default_factory=dict)
+    tune: bool = False
     ks: tuple[int, ...] = ()
+    posts: tuple[str, ...] = ()
+    search: str | None = None
+    nmi: bool = False
+    train_features: Path | None = None
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     allow_partial: bool = False
@@ -83,6 +125,15 @@ class Request:
             models=self.named_models,
             fewshot=suite.fewshot and self._fewshot(suite.fewshot),
             retrieval=suite.retrieval and self._retrieval(suite.retrieval),
+            revisited=suite.revisited and self._search(suite.revisited),
+            copies=suite.copies and self._search(suite.copies),
+        )
+
+    def _search(self, protocol: S) -> S:
+        return dataclasses.replace(
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            distractors=self.distractors or protocol.distractors,
         )
 
     def _fewshot(self, protocol: FewShotProtocol) -> FewShotProtocol:
@@ -97,5 +148,10 @@ class Request:
 
     def _retrieval(self, protocol: RetrievalProtocol) -> RetrievalProtocol:
         return dataclasses.replace(
-            protocol, datasets=self.datasets or protocol.datasets, ks=self.ks or protocol.ks
+            protocol,
+            datasets=self.datasets or protocol.datasets,
+            ks=self.ks or protocol.ks,
+            posts=self.posts or protocol.posts,
+            search=self.search or protocol.search,
+            nmi=self.nmi or protocol.nmi,
         )

@@ -7,6 +7,9 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from lowlabel.errors import UnknownNameError
+from lowlabel.features import Framing
+
+DEFAULT_KS = (1, 2, 4, 8)  # of embeddings made elsewhere
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,11 @@ class FewShotProtocol:
         methods: Method specs.
         ways: Classes in a task.
         shots: Labelled images per class; one protocol each.
-        queries: Query images per class.
+        queries: Query images per class, on average.
         tasks: Number of tasks.
         seed: Of the tasks: equal seeds are equal tasks for every model and method.
+        query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
+        interval: Which 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
     """
 
     datasets: tuple[str, ...]
@@ -30,6 +35,8 @@ class FewShotProtocol:
     queries: int
     tasks: int
     seed: int = 0
+    query_distribution: str = "balanced"
+    interval: str = "normal"
 
 
 @dataclass(frozen=True)
@@ -38,15 +45,67 @@ class RetrievalProtocol:
 
     Attributes:
         datasets: Names, as on the command line.
-        ks: The K of Recall@K.
+        ks: The K of Recall@K; empty for those usual on the data set.
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         lone_queries: What becomes of a query without a positive.
+        posts: Post-processing in order, as "whiten:256", "aqe:10".
+        search: "exact", or an index.
+        nmi: Whether k-means clusters are scored too.
     """
 
     datasets: tuple[str, ...]
-    ks: tuple[int, ...]
+    ks: tuple[int, ...] = ()
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
+    posts: tuple[str, ...] = ()
+    search: str = "exact"
+    nmi: bool = False
+
+
+@dataclass(frozen=True)
+class SearchProtocol:
+    """What a suite runs of queries against a gallery of other images.
+
+    Attributes:
+        datasets: Names, as on the command line.
+        framing: How images come into a model's input; see `lowlabel.features.load_backbone`. This
+            and what follows hold where the command line says nothing.
+        resolution: Side of the images in pixels; the model's own by default.
+        scales: Factors at which images are seen.
+        pooling: From tokens to a vector; the model's own by default.
+        distractors: A data set whose images join the gallery.
+        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+    """
+
+    datasets: tuple[str, ...]
+    framing: Framing = "crop"
+    resolution: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    pooling: str | None = None
+    distractors: str | None = None
+    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+
+
+@dataclass(frozen=True)
+class RevisitedProtocol(SearchProtocol):
+    """Landmark retrieval as easy, medium and hard.
+
+    Attributes:
+        ks: The k of mP@k.
+    """
+
+    ks: tuple[int, ...] = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class CopiesProtocol(SearchProtocol):
+    """Copy detection.
+
+    Attributes:
+        top: Originals at later ranks are not found.
+    """
+
+    top: int = 20
 
 
 @dataclass(frozen=True)
@@ -58,7 +117,9 @@ class Suite:
         title: What it is.
         models: What it runs when no model is named.
         fewshot: Its few-shot part.
-        retrieval: Its retrieval part.
+        retrieval: Its class-level retrieval part.
+        revisited: Its landmark retrieval part.
+        copies: Its copy detection part.
     """
 
     name: str
@@ -66,6 +127,18 @@ class Suite:
     models: tuple[str, ...] = ()
     fewshot: FewShotProtocol | None = None
     retrieval: RetrievalProtocol | None = None
+    revisited: RevisitedProtocol | None = None
+    copies: CopiesProtocol | None = None
+
+
+Protocol = FewShotProtocol | RetrievalProtocol | RevisitedProtocol | CopiesProtocol
+
+_PARTS: dict[str, type[Protocol]] = {
+    "fewshot": FewShotProtocol,
+    "retrieval": RetrievalProtocol,
+    "revisited": RevisitedProtocol,
+    "copies": CopiesProtocol,
+}
 
 
 def suite_names() -> list[str]:
@@ -84,15 +157,11 @@ def load_suite(name: str) -> Suite:
         name=name,
         title=table["title"],
         models=tuple(table.get("models", ())),
-        fewshot=_fill(FewShotProtocol, table.get("fewshot")),
-        retrieval=_fill(RetrievalProtocol, table.get("retrieval")),
+        **{name: _fill(kind, table.get(name)) for name, kind in _PARTS.items()},
     )
     for included in map(load_suite, table.get("includes", ())):
-        suite = dataclasses.replace(
-            suite,
-            fewshot=suite.fewshot or included.fewshot,
-            retrieval=suite.retrieval or included.retrieval,
-        )
+        parts = {name: getattr(suite, name) or getattr(included, name) for name in _PARTS}
+        suite = dataclasses.replace(suite, **parts)
     return suite
 
 

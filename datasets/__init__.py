@@ -1,6 +1,15 @@
 """Data sets: declarations, splits, checked preparation, and the built-in demo data."""
 
-from lowlabel.datasets.base import Counts, Dataset, ImageSet, LabelledPath, Scheme
+from lowlabel.datasets.base import (
+    Box,
+    Counts,
+    Dataset,
+    GroundTruth,
+    ImageSet,
+    Kind,
+    LabelledPath,
+    Scheme,
+)
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -8,19 +17,27 @@ from lowlabel.datasets.catalogue import (
     is_present,
     open_dataset,
 )
-from lowlabel.datasets.prepare import prepare, prepared_folder
+from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
+from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 
 __all__ = [
     "DATASETS",
+    "IMAGENET",
+    "Box",
     "Counts",
     "Dataset",
+    "GroundTruth",
     "ImageSet",
+    "Kind",
     "LabelledPath",
     "OpenDataset",
     "Scheme",
+    "check_pretraining",
+    "classes_seen",
     "find_dataset",
     "is_present",
     "open_dataset",
     "prepare",
     "prepared_folder",
+    "read_card",
 ]

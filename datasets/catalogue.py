@@ -3,19 +3,47 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowlabel.datasets.base import Dataset, ImageSet, Scheme
+from lowlabel.datasets.base import Dataset, GroundTruth, ImageSet, Scheme
+from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.cifar_fs import CIFAR_FS
+from lowlabel.datasets.copydays import COPYDAYS
 from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
 from lowlabel.datasets.cub import CUB
 from lowlabel.datasets.demo import DEMO
+from lowlabel.datasets.demo_copies import DEMO_COPIES
+from lowlabel.datasets.demo_landmarks import DEMO_LANDMARKS
+from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.inshop import INSHOP
+from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
+from lowlabel.datasets.mini_imagenet import MINI_IMAGENET
+from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
+from lowlabel.datasets.sop import SOP
+from lowlabel.datasets.tiered_imagenet import TIERED_IMAGENET
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.registry import Registry
 
 DATASETS: Registry[Dataset] = Registry("data set")
-for _dataset in (DEMO, CIFAR_FS, CUB):
+for _dataset in (
+    DEMO,
+    DEMO_LANDMARKS,
+    DEMO_COPIES,
+    MINI_IMAGENET,
+    TIERED_IMAGENET,
+    CIFAR_FS,
+    FC100,
+    OMNIGLOT,
+    CUB,
+    CARS,
+    SOP,
+    INSHOP,
+    ROXFORD5K,
+    RPARIS6K,
+    REVISITOP1M,
+    COPYDAYS,
+):
     DATASETS.add(_dataset.name, _dataset)
 
 
@@ -57,6 +85,10 @@ class OpenDataset:
             self._parts[part] = images
         return self._parts[part]
 
+    def ground_truth(self) -> GroundTruth | None:
+        """Which of the gallery's images each query is to find, where the data set tells."""
+        return self.scheme.ground_truth(self.root) if self.scheme.ground_truth else None
+
     def partial(self, part: str) -> Partial | None:
         """How a part differs from the full set's, if it does."""
         return difference(self.scheme, self.load(part))
@@ -95,7 +127,7 @@ def open_dataset(
         DataError: If the data set is not there, with the command that prepares it.
     """
     dataset, scheme_name = find_dataset(spec)
-    scheme = dataset.scheme(scheme_name or dataset.default_schemes[suite])
+    scheme = dataset.scheme_for(suite, scheme_name)
     if not dataset.marker:
         return OpenDataset(dataset, scheme, Path(dataset.source), dataset.title, allow_partial)
     make(dataset, progress)

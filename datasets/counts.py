@@ -1,5 +1,6 @@
 """Whether what lies on the disk is the full data set."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +26,21 @@ def find_root(dataset: Dataset, folder: Path) -> Path:
     Raises:
         DataError: If there is none.
     """
+    markers = (dataset.marker, *dataset.other_markers)
+    root = folder_with(folder, lambda candidate: any((candidate / m).exists() for m in markers))
+    if root is None:
+        raise DataError(
+            f"{folder} does not hold {dataset.title}: no {' or '.join(markers)} in it or two "
+            "levels down",
+            f"Expected the published layout: {dataset.obtain}.",
+        )
+    return root
+
+
+def folder_with(folder: Path, holds: Callable[[Path], bool]) -> Path | None:
+    """The first of `folder` and what is at most two levels below it for which `holds` is true."""
     levels = (folder, *folder.glob("*"), *folder.glob("*/*"))
-    for candidate in levels:
-        if (candidate / dataset.marker).exists():
-            return candidate
-    raise DataError(
-        f"{folder} does not hold {dataset.title}: no {dataset.marker} in it or two levels down",
-        f"Expected the published layout: {dataset.obtain}.",
-    )
+    return next(filter(holds, levels), None)
 
 
 def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageSet:
@@ -44,15 +52,14 @@ def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageS
             "Prepare the data set again from a whole archive.",
         )
     name = f"{dataset.name}:{scheme.name}"
-    return ImageSet.from_listing(name, part, root, listing)
+    return ImageSet.from_listing(name, part, root, listing, dataset.version)
 
 
 def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
     """How the counts of a loaded part differ from the full set's, if they do."""
     expected = scheme.expected.get(images.part)
-    if expected is None or images.counts == expected:
-        return None
-    return Partial(images.part, images.counts, expected)
+    found = scheme.counts(images)
+    return Partial(images.part, found, expected) if expected and found != expected else None
 
 
 def check_counts(dataset: Dataset, scheme: Scheme, root: Path, *, allow_partial: bool) -> None:

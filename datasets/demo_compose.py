@@ -27,9 +27,9 @@ def compose(kind: DemoClass, draws: Draws) -> Scene:
         relief=draws.uniform(0.0, 0.3),
         shadow=draws.uniform(0.1, 0.5),
     )
-    behind = [_distractor(draws, hue) for _ in range(draws.integer(4))]
-    before = [_occluder(pose, draws, hue)] if draws.chance(0.4) else []
-    return Scene(_backdrop(draws, hue), (*behind, thing, *before), _light(draws), _lens(draws))
+    behind = [distractor(draws, hue) for _ in range(draws.integer(4))]
+    before = [occluder(pose, draws, hue)] if draws.chance(0.4) else []
+    return Scene(backdrop(draws, hue), (*behind, thing, *before), light(draws), lens(draws))
 
 
 def _varied(colour: Colour, draws: Draws) -> Colour:
@@ -51,7 +51,8 @@ def _object_pose(draws: Draws) -> Pose:
     )
 
 
-def _distractor(draws: Draws, hue: float) -> Item:
+def distractor(draws: Draws, hue: float) -> Item:
+    """Something small that may lie anywhere."""
     return _plain(
         draws.choice(_CLUTTER),
         Pose(
@@ -66,7 +67,7 @@ def _distractor(draws: Draws, hue: float) -> Item:
     )
 
 
-def _occluder(pose: Pose, draws: Draws, hue: float) -> Item:
+def occluder(pose: Pose, draws: Draws, hue: float) -> Item:
     """Something that covers part of the object's rim."""
     bearing = draws.uniform(0.0, 2.0 * math.pi)
     return _plain(
@@ -88,7 +89,8 @@ def _plain(shape: str, pose: Pose, draws: Draws, hue: float) -> Item:
     return Item(shape, "plain", (colour, colour), pose, relief=0.15, shadow=draws.uniform(0.1, 0.4))
 
 
-def _backdrop(draws: Draws, hue: float) -> Backdrop:
+def backdrop(draws: Draws, hue: float) -> Backdrop:
+    """A calm background of about the given hue."""
     near = muted(draws, hue)
     return Backdrop(
         near=near,
@@ -101,7 +103,8 @@ def _backdrop(draws: Draws, hue: float) -> Backdrop:
     )
 
 
-def _light(draws: Draws) -> Light:
+def light(draws: Draws) -> Light:
+    """Any light that a picture may be taken in."""
     return Light(
         gain=draws.ratio(1.45),
         contrast=draws.uniform(0.65, 1.1),
@@ -111,7 +114,8 @@ def _light(draws: Draws) -> Light:
     )
 
 
-def _lens(draws: Draws) -> Lens:
+def lens(draws: Draws) -> Lens:
+    """Mostly sharp, with a little noise."""
     return Lens(
         blur=draws.choice((0, 0, 0, 1)),
         noise=draws.uniform(0.0, 0.04),

@@ -1,4 +1,4 @@
-"""From an archive that the user has to a checked folder in the suite's home."""
+"""From archives that the user has to a checked folder in the suite's home."""
 
 import hashlib
 import json
@@ -12,12 +12,13 @@ from filelock import FileLock
 
 from lowlabel.datasets.archives import unpack
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.counts import check_counts, find_root
+from lowlabel.datasets.counts import check_counts, find_root, folder_with
 from lowlabel.errors import DataError
 from lowlabel.paths import atomic_write, datasets_dir, writable_dir
 from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
+_LISTS = {".txt", ".mat"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Card:
 
     Attributes:
         title: The honest name of what was prepared; a subset is not called by the full set's name.
-        archive: The archive's file name.
-        archive_sha256: Its hash.
+        archive: The archives' file names, joined by " + ".
+        archive_sha256: Their hashes, joined likewise; empty for a folder.
     """
 
     title: str
@@ -53,17 +54,18 @@ def read_card(dataset: Dataset) -> Card | None:
 
 def prepare(
     dataset: Dataset,
-    archive: Path,
-    *,
+    *archives: Path,
     title: str | None = None,
     allow_partial: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Unpacks and checks an archive; the prepared folder appears whole or not at all.
+    """Unpacks and checks archives; the prepared folder appears whole or not at all.
 
     Args:
-        dataset: The data set that the archive holds.
-        archive: A zip or tar file in the data set's published layout.
+        dataset: The data set that the archives hold.
+        archives: Zip or tar files in the data set's published layout, unpacked into one folder;
+            a list that comes beside them (.txt, .mat) is copied there, and a folder that was
+            unpacked already is linked.
         title: The name in tables; defaults to the data set's own.
         allow_partial: Accept other counts than the full set's.
         progress: Called with (members done, members in all).
@@ -77,14 +79,46 @@ def prepare(
     if dataset.make is not None:
         raise DataError(f"{dataset.name} needs no archive: the suite makes it when it is used.")
     with _staged(prepared_folder(dataset)) as staging:
-        unpack(archive, staging, progress)
+        for archive in archives:
+            _put(archive, staging, progress)
+        _convert(dataset, staging, progress)
         root = find_root(dataset, staging)
         for scheme in dataset.schemes:
             check_counts(dataset, scheme, root, allow_partial=allow_partial)
-        card = Card(title or dataset.title, archive.name, _sha256(archive))
+        names = " + ".join(archive.name for archive in archives)
+        card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
         with atomic_write(staging / CARD) as path:
             path.write_text(json.dumps(asdict(card), indent=2) + "\n")
     return prepared_folder(dataset)
+
+
+def _put(source: Path, folder: Path, progress: Progress | None) -> None:
+    if source.is_dir():
+        (folder / source.name).symlink_to(source.resolve(), target_is_directory=True)
+    elif source.is_file() and source.suffix in _LISTS:
+        shutil.copyfile(source, folder / source.name)
+    else:
+        unpack(source, folder, progress)
+
+
+def _convert(dataset: Dataset, folder: Path, progress: Progress | None) -> None:
+    """Replaces a distribution without image files, if that is what was unpacked or linked."""
+    for conversion in dataset.conversions:
+        if origin := folder_with(folder, conversion.is_of):
+            replaced = list(folder.iterdir())
+            target = folder / f"{dataset.name}-images"
+            target.mkdir()
+            conversion.write(origin, target, progress)
+            for path in replaced:
+                _remove(path)
+            return
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def make(dataset: Dataset, progress: Progress | None = None) -> Path:
@@ -118,5 +152,7 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 def _sha256(path: Path) -> str:
+    if path.is_dir():
+        return ""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,9 +2,10 @@
 
 from lowlabel.features.aliases import ALIASES
 from lowlabel.features.backbone import Backbone, load_backbone
-from lowlabel.features.extract import ExtractionOptions, extract_features
+from lowlabel.features.extract import ExtractionOptions, extract_features, store_features
+from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
-from lowlabel.features.store import cached_rows, feature_path
+from lowlabel.features.store import StoredRows, cached_rows, feature_path, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
 
 __all__ = [
@@ -14,9 +15,14 @@ __all__ = [
     "ExtractionOptions",
     "FeatureFile",
     "FeatureKey",
+    "Framing",
+    "StoredRows",
     "cached_rows",
     "extract_features",
     "feature_path",
+    "known_framing",
     "load_backbone",
     "load_feature_file",
+    "store_features",
+    "stored_rows",
 ]

@@ -7,6 +7,8 @@ and, for DINOv2, the 518 px of its last training phase.
 
 from dataclasses import dataclass
 
+from lowlabel.datasets import IMAGENET
+
 
 @dataclass(frozen=True)
 class Alias:
@@ -18,6 +20,8 @@ class Alias:
         pooling: The pooling that its authors use; None for the model's own.
         resolution: Side in pixels; None for timm's.
         crop_fraction: Crop over resized side; None for timm's.
+        pretrained_on: A set of images that its training data hold: ImageNet-1k for all of them
+            (LVD-142M and LVD-1689M were built around it).
     """
 
     timm_name: str
@@ -25,6 +29,7 @@ class Alias:
     pooling: str | None = None
     resolution: int | None = None
     crop_fraction: float | None = None
+    pretrained_on: str = IMAGENET
 
 
 def _dino(name: str) -> Alias:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,7 +20,11 @@ _VIT_SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
 
 
 def create(
-    name: str, options: Mapping[str, Option], resolution: int | None = None, **extra: Any
+    name: str,
+    options: Mapping[str, Option],
+    resolution: int | None = None,
+    any_size: bool = False,
+    **extra: Any,
 ) -> nn.Module:
     """Calls timm's `create_model` for a backbone without a classifier.
 
@@ -27,6 +32,8 @@ def create(
         name: The architecture, with or without a tag.
         options: Passed on to the model.
         resolution: Side of the images in pixels, told to models whose input size is fixed.
+        any_size: Make a model that takes images of any size (its position embeddings are then
+            resampled from its own size for each).
         extra: Further arguments, such as `pretrained=True`.
 
     Raises:
@@ -39,10 +46,14 @@ def create(
             f"timm has no architecture {name!r}", f"{hint}See timm.list_models('*vit*')."
         )
     arguments = {"num_classes": 0, **extra, **options}
-    if resolution and "img_size" not in options and has_fixed_input(name):
+    if any_size:
+        with suppress(TypeError):  # a convolutional network, which takes any size as it is
+            module: nn.Module = timm.create_model(name, **{**arguments, "dynamic_img_size": True})
+            return module.eval()
+    elif resolution and "img_size" not in options and has_fixed_input(name):
         arguments["img_size"] = resolution
     try:
-        module: nn.Module = timm.create_model(name, **arguments)
+        module = timm.create_model(name, **arguments)
     except TypeError as error:
         raise InputError(f"{name} does not take these options: {error}") from error
     return module.eval()
@@ -118,9 +129,9 @@ def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:
 
 
 def random_weights(
-    name: str, options: Mapping[str, Option], resolution: int | None, seed: int
+    name: str, options: Mapping[str, Option], resolution: int | None, any_size: bool, seed: int
 ) -> nn.Module:
     """An untrained architecture whose initial weights depend on `seed` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return create(name, options, resolution, pretrained=False)
+        return create(name, options, resolution, any_size, pretrained=False)

@@ -1,6 +1,7 @@
 """`load_backbone`: from a name on the command line to a model that embeds images."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +10,11 @@ from torch import nn
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.encoders import Encoder
-from lowlabel.features.pooling import check_pooling, pool
+from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
+from lowlabel.features.pooling import blocks_of, check_pooling, pool
+from lowlabel.features.scales import embed_scales
 from lowlabel.features.sources import Source, open_source
-from lowlabel.features.transforms import ImageTransform
+from lowlabel.features.transforms import ImageTransform, WholeImage
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -29,16 +32,18 @@ class Backbone:
         dtype: "float32", "bfloat16" or "float16": what the network computes in.
         weights_sha256: Hash of every parameter and buffer.
         device: Where it runs.
+        pretrained_on: A set of images that its training data hold, if that is known.
     """
 
     name: str
     spec: str
     encoder: Encoder
-    transform: ImageTransform
+    transform: ImageTransform | WholeImage
     pooling: str
     dtype: str
     weights_sha256: str
     device: torch.device
+    pretrained_on: str | None = None
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -53,13 +58,19 @@ class Backbone:
         images = self.transform.normalise(
             pixels.to(self.device, non_blocking=True), DTYPES[self.dtype]
         )
+        if isinstance(self.transform, WholeImage):
+            return embed_scales(images, self.transform.scales, self.encoder.patch, self._embed)
+        return self._embed(images)
+
+    def _embed(self, images: torch.Tensor) -> torch.Tensor:
         if is_convolutional(self.encoder):
             images = images.contiguous(memory_format=torch.channels_last)
         else:
             images = images.contiguous()
         if self.pooling == "head":
             return self.encoder.head(images).float()
-        return pool(self.encoder.tokens(images), self.pooling).float()
+        blocks = self.encoder.blocks(images, blocks_of(self.pooling))
+        return pool(blocks, self.pooling).float()
 
 
 def load_backbone(
@@ -67,6 +78,8 @@ def load_backbone(
     *,
     pooling: str | None = None,
     resolution: int | None = None,
+    framing: Framing = "crop",
+    scales: Sequence[float] = (1.0,),
     dtype: str = "float32",
     device: str | torch.device = "auto",
 ) -> Backbone:
@@ -77,7 +90,12 @@ def load_backbone(
             `PATH.pth[:ARCH[,option=value…]]` (also .safetensors), `random:ARCH[,option=value…]`
             or `pixels`.
         pooling: See `Backbone`; the model's own by default.
-        resolution: Side of the square images in pixels; the model's own by default.
+        resolution: Side of the square images in pixels, or the most that their longest side has;
+            the model's own by default.
+        framing: "crop" for Resize → CenterCrop, "square" for whole images squeezed into a square,
+            "longest" for whole images in their aspect ratio.
+        scales: Factors at which whole images are seen; the features are averaged, and each
+            image's then brought to length 1.
         dtype: What the network computes in.
         device: "auto", "cpu", "cuda", "cuda:1".
 
@@ -92,7 +110,9 @@ def load_backbone(
         raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
     if resolution is not None and resolution < 1:
         raise InputError(f"resolution must be at least 1 pixel, not {resolution}")
-    source = open_source(spec, resolution)
+    check_framing(framing, scales)
+    source = open_source(spec, resolution, needs_any_size(framing, scales))
+    transform = frame(source.transform, framing, scales, resolution)
     target = resolve_device(device)
     digest = weights_sha256(source.encoder)
     encoder = source.encoder.eval().requires_grad_(False).to(target, DTYPES[dtype])
@@ -100,7 +120,15 @@ def load_backbone(
         encoder = encoder.to(memory_format=torch.channels_last)
     chosen = pooling or source.pooling or encoder.pooling
     backbone = Backbone(
-        source.name, source.spec, encoder, source.transform, chosen, dtype, digest, target
+        source.name,
+        source.spec,
+        encoder,
+        transform,
+        chosen,
+        dtype,
+        digest,
+        target,
+        source.pretrained_on,
     )
     _try_once(backbone, source)
     return backbone
@@ -126,13 +154,13 @@ def is_convolutional(module: nn.Module) -> bool:
 
 def _try_once(backbone: Backbone, source: Source) -> None:
     """Runs one blank image through, so that a wrong size or pooling shows before the work."""
-    side = backbone.transform.crop
+    height, width = backbone.transform.blank
     try:
-        backbone.embed(torch.zeros(1, side, side, 3, dtype=torch.uint8))
+        backbone.embed(torch.zeros(1, height, width, 3, dtype=torch.uint8))
     except (RuntimeError, AssertionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{source.name} cannot embed {side}×{side} images: {str(error).splitlines()[0]}",
+            f"{source.name} cannot embed {width}×{height} images: {str(error).splitlines()[0]}",
             "Choose another --resolution or --dtype, or give img_size to the model.",
         ) from error

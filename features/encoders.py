@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from lowlabel.errors import InputError
 from lowlabel.features.pooling import Tokens
@@ -14,9 +15,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         pooling: The model's own pooling.
+        patch: Side in pixels of the patches that an image is cut into; 1 if it is not.
     """
 
     pooling: str = "head"
+    patch: int = 1
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
@@ -26,6 +29,19 @@ class Encoder(nn.Module, ABC):
         """The last layer's tokens; an `InputError` for a model that does not show them."""
         raise InputError(
             f"{type(self).__name__} has no tokens to pool", "Leave --pooling out for this model."
+        )
+
+    def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
+        """The tokens of the last `count` blocks after the final norm, the last one last.
+
+        Raises:
+            InputError: If the model does not show them, or has fewer blocks.
+        """
+        if count == 1:
+            return [self.tokens(images)]
+        raise InputError(
+            f"{type(self).__name__} shows its last block only, not the last {count}",
+            "Leave @ out of --pooling for this model.",
         )
 
 
@@ -39,6 +55,7 @@ class TimmEncoder(Encoder):
         self.has_class_token = bool(getattr(module, "has_class_token", self.prefix_tokens > 0))
         if self.has_class_token and getattr(module, "global_pool", None) == "token":
             self.pooling = "cls"
+        self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """The features before the classifier, pooled by the model."""
@@ -55,6 +72,26 @@ class TimmEncoder(Encoder):
         cls = features[:, 0] if self.has_class_token else None
         return Tokens(cls, features[:, self.prefix_tokens :])
 
+    def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
+        """The tokens of a vision transformer's last blocks."""
+        depth = len(getattr(self.module, "blocks", ()))
+        if count == 1 or not hasattr(self.module, "forward_intermediates") or not depth:
+            return super().blocks(images, count)
+        if count > depth:
+            raise InputError(f"the last {count} blocks of a model that has {depth}")
+        found = self.module.forward_intermediates(  # type: ignore[operator]
+            images,
+            indices=count,
+            return_prefix_tokens=True,
+            norm=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        return [
+            Tokens(prefix[:, 0] if self.has_class_token else None, patches)
+            for patches, prefix in found
+        ]
+
 
 class HubEncoder(Encoder):
     """A `torch.hub` model: its forward gives the features; DINOv2's also shows its tokens."""
@@ -62,6 +99,7 @@ class HubEncoder(Encoder):
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
+        self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """The model's own output, which must be [B, D]."""
@@ -81,8 +119,23 @@ class HubEncoder(Encoder):
 
 
 class Pixels(Encoder):
-    """The resized image itself, flattened: a floor that has learnt nothing."""
+    """The resized image itself, flattened: a floor that has learnt nothing.
+
+    Args:
+        side: Images of other sizes are averaged to a square of so many pixels.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """Pixels [B, 3 H W]."""
+        """Pixels [B, 3 × side × side]."""
+        if images.shape[-2:] != (self.side, self.side):
+            images = adaptive_avg_pool2d(images, self.side)
         return images.flatten(1)
+
+
+def _patch_side(module: nn.Module) -> int:
+    side = getattr(getattr(module, "patch_embed", None), "patch_size", 1)
+    return int(side[0] if isinstance(side, tuple | list) else side)

@@ -1,9 +1,10 @@
 """Extraction: images through a backbone into the store, only what is missing."""
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,14 +14,17 @@ from lowlabel.datasets import ImageSet
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
-from lowlabel.features.store import PartialFile, feature_path, locked, read_features
+from lowlabel.features.store import PartialFile, bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
 from lowlabel.progress import Progress
 
 CHUNK_ROWS = 512
 _MOST_LISTED = 20
 
+_MOST_WAITING = 4  # batches of images that may wait for others of their sizes
+
 Pixels = NDArray[np.uint8]
+Batch = list[tuple[int, Pixels]]
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,29 @@ def extract_features(
         DataError: If images cannot be decoded (all are listed, and what was extracted is kept),
             features are not finite, or the store cannot be written or read.
     """
-    options = options or ExtractionOptions()
-    key = FeatureKey.of(backbone, images)
-    table = read_features(key)
-    if table is None:
+    return read_features(store_features(backbone, images, options, progress))
+
+
+def store_features(
+    backbone: Backbone,
+    images: ImageSet,
+    options: ExtractionOptions | None = None,
+    progress: Progress | None = None,
+) -> FeatureKey:
+    """Does as `extract_features`, but leaves the features in the store, to read as `stored_rows`.
+
+    For sets that are too large for memory.
+    """
+    options, key = options or ExtractionOptions(), FeatureKey.of(backbone, images)
+    if not feature_path(key).exists():
         with locked(key, f"waiting for another process that extracts {images.dataset} …"):
-            table = read_features(key)
-            if table is None:
+            if not feature_path(key).exists():
                 file = PartialFile(key, images)
                 _Extraction(backbone, images, file, options, progress or _silent).run()
-                table = read_features(key)
-    if table is None:
-        raise DataError(f"{feature_path(key)} vanished when it was finished", "Run it again.")
-    if table.bad_images and not options.skip_bad_images:
-        raise _bad_images(table.bad_images, images)
-    return table
+    bad = bad_images(key)
+    if bad and not options.skip_bad_images:
+        raise _bad_images(bad, images)
+    return key
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,12 @@ class _Extraction:
     options: ExtractionOptions
     progress: Progress
 
+    @cached_property
+    def width(self) -> int:
+        """Dimensions of a feature."""
+        blank = torch.zeros(1, *self.backbone.transform.blank, 3, dtype=torch.uint8)
+        return self.backbone.embed(blank).shape[1]
+
     def run(self) -> None:
         start, count = self.file.first_pending(), len(self.images)
         self.progress(start, count)
@@ -104,47 +122,59 @@ class _Extraction:
         self.file.finish()
 
     def _chunk(self, rows: range, decoded: Iterator[Pixels | None]) -> None:
-        embedded, bad = [], np.zeros(len(rows), dtype=bool)
-        for first in range(0, len(rows), self.options.batch_size):
-            batch = [next(decoded) for _ in rows[first : first + self.options.batch_size]]
-            bad[first : first + len(batch)] = [pixels is None for pixels in batch]
-            embedded.append(self.backbone.embed(_stack(batch, self.backbone.transform.crop)).cpu())
-            self.progress(rows[0] + first + len(batch), len(self.images))
-        features = torch.cat(embedded).numpy()
-        features[bad] = np.nan
-        broken = np.flatnonzero(~np.isfinite(features).all(axis=1) & ~bad)
+        features = torch.full((len(rows), self.width), torch.nan)
+        bad = np.zeros(len(rows), dtype=bool)
+        done = rows[0]
+        for batch in self._batches(len(rows), decoded, bad):
+            pixels = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
+            features[[row for row, _ in batch]] = self.backbone.embed(pixels).cpu()
+            done += len(batch)
+            self.progress(done, len(self.images))
+        broken = np.flatnonzero(~np.isfinite(features.numpy()).all(axis=1) & ~bad)
         if len(broken):
             raise DataError(
                 f"{self.backbone.name} gives features that are not finite for {len(broken)} "
                 f"images, the first {self.images.paths[rows[broken[0]]]}",
                 "Use --dtype float32, or check the weights.",
             )
-        self.file.write(rows[0], features, bad)
+        self.file.write(rows[0], features.numpy(), bad)
+        self.progress(rows[-1] + 1, len(self.images))
+
+    def _batches(
+        self, rows: int, decoded: Iterator[Pixels | None], bad: NDArray[np.bool_]
+    ) -> Iterator[Batch]:
+        """Batches of images of one size, in order; notes those that could not be decoded."""
+        waiting: defaultdict[tuple[int, ...], Batch] = defaultdict(list)
+        for row in range(rows):
+            pixels = next(decoded)
+            if pixels is None:
+                bad[row] = True
+                continue
+            alike = waiting[pixels.shape]
+            alike.append((row, pixels))
+            if len(alike) == self.options.batch_size:
+                yield waiting.pop(pixels.shape)
+            elif sum(map(len, waiting.values())) >= _MOST_WAITING * self.options.batch_size:
+                yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
+        yield from waiting.values()
 
     def _decode_ahead(self, pool: ThreadPoolExecutor, start: int) -> Iterator[Pixels | None]:
         """Decodes in order from `start` on, ahead of the reader; None for a bad image."""
         ahead: deque[Future[Pixels | None]] = deque()
-        for path in self.images.paths[start:]:
-            ahead.append(pool.submit(self._decode, path))
+        for row in range(start, len(self.images)):
+            ahead.append(pool.submit(self._decode, row))
             if len(ahead) > 2 * self.options.batch_size + self.options.workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
-    def _decode(self, path: str) -> Pixels | None:
+    def _decode(self, row: int) -> Pixels | None:
+        path = self.images.root / self.images.paths[row]
+        box = self.images.boxes[row] if self.images.boxes else None
         try:
-            return self.backbone.transform.read(self.images.root / path)
+            return self.backbone.transform.read(path, box)
         except (OSError, ValueError, SyntaxError):
             return None  # counted by the caller, which knows the row
-
-
-def _stack(batch: list[Pixels | None], side: int) -> torch.Tensor:
-    """A batch as uint8 [B, side, side, 3], with blanks for images that could not be decoded."""
-    stacked = np.zeros((len(batch), side, side, 3), dtype=np.uint8)
-    for row, pixels in enumerate(batch):
-        if pixels is not None:
-            stacked[row] = pixels
-    return torch.from_numpy(stacked)
 
 
 def _bad_images(paths: tuple[str, ...], images: ImageSet) -> DataError:

@@ -26,6 +26,8 @@ class FeatureKey:
         dataset: Name and scheme.
         part: The part of the data set.
         manifest_sha256: Hash of the images' names, classes and sizes.
+        version: Of images that the suite makes itself, which may differ under one manifest; 0 for
+            all others.
     """
 
     extractor: int
@@ -37,6 +39,7 @@ class FeatureKey:
     dataset: str
     part: str
     manifest_sha256: str
+    version: int = 0
 
     @classmethod
     def of(cls, backbone: Backbone, images: ImageSet) -> "FeatureKey":
@@ -51,11 +54,15 @@ class FeatureKey:
             images.dataset,
             images.part,
             images.manifest_sha256,
+            images.version,
         )
 
     def json(self) -> str:
-        """The canonical JSON that stands in the file."""
-        return canonical_json(asdict(self))
+        """The canonical JSON that stands in the file, where version 0 has no entry."""
+        facts = asdict(self)
+        if not self.version:
+            del facts["version"]
+        return canonical_json(facts)
 
     @property
     def digest(self) -> str:

@@ -1,6 +1,7 @@
 """From a backbone's last tokens or map to one vector an image."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,13 +10,14 @@ from lowlabel.errors import InputError
 
 POOLINGS = ("cls", "mean", "cls+mean", "gem", "cls+gem")
 _GEM = re.compile(r"gem(\d+(?:\.\d+)?)?")
+_BLOCKS = re.compile(r"(.+)@([1-9]\d*)")
 _GEM_POWER = 3.0
 _GEM_FLOOR = 1e-6
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The last layer's output.
+    """The output of a layer.
 
     Attributes:
         cls: [B, D], or None for a backbone without a class token.
@@ -28,16 +30,30 @@ class Tokens:
 
 def check_pooling(pooling: str) -> None:
     """Raises an `InputError` for a pooling that does not exist."""
-    for part in pooling.split("+"):
-        if part not in ("cls", "mean", "head") and not _GEM.fullmatch(part):
+    for part in pooling.split("+") if pooling != "head" else ():
+        name = _split(part)[0]
+        if name not in ("cls", "mean") and not _GEM.fullmatch(name):
             raise InputError(
                 f"unknown pooling {pooling!r}",
-                f"Known: {', '.join(POOLINGS)}; gem4 sets the power of gem to 4.",
+                f"Known: {', '.join(POOLINGS)}; gem4 sets the power of gem to 4, cls@4 joins the "
+                "last four blocks.",
             )
 
 
-def pool(tokens: Tokens, pooling: str) -> torch.Tensor:
+def blocks_of(pooling: str) -> int:
+    """How many of the last blocks a pooling needs."""
+    return max(_split(part)[1] for part in pooling.split("+"))
+
+
+def pool(blocks: Sequence[Tokens], pooling: str) -> torch.Tensor:
     """Pools tokens to [B, D], or [B, 2 D] for two poolings joined by "+".
+
+    `cls@4` joins the last four blocks' [B, 4 D], the earliest first, as DINO's linear evaluation
+    (Caron et al., ICCV 2021, arXiv:2104.14294) does; other poolings likewise.
+
+    Args:
+        blocks: The tokens of the last blocks, as many as `blocks_of` says, the last one last.
+        pooling: How to pool.
 
     `gem` is the generalised mean (Radenović et al., TPAMI 2019, arXiv:1711.02512) of the patches,
     clamped at 1e-6, with power 3; `gem4` has power 4, as DINO's Copydays evaluation.
@@ -46,7 +62,17 @@ def pool(tokens: Tokens, pooling: str) -> torch.Tensor:
         InputError: If the pooling does not exist, or needs a class token that is not there.
     """
     check_pooling(pooling)
-    return torch.cat([_pool_one(tokens, part) for part in pooling.split("+")], dim=1)
+    pooled = []
+    for part in pooling.split("+"):
+        name, count = _split(part)
+        pooled += [_pool_one(tokens, name) for tokens in blocks[-count:]]
+    return torch.cat(pooled, dim=1)
+
+
+def _split(part: str) -> tuple[str, int]:
+    """The pooling and how many blocks it takes: "cls@4" is ("cls", 4)."""
+    match = _BLOCKS.fullmatch(part)
+    return (match[1], int(match[2])) if match else (part, 1)
 
 
 def _pool_one(tokens: Tokens, pooling: str) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Published weights through timm: from the suite's weights folder, the cache, or the origin."""
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -15,11 +16,15 @@ from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 
 _SUFFIXES = (".safetensors", ".pth", ".bin")
+_IMAGENET_TAGS = re.compile(r"in(1k|12k|21k|22k)|^dino$|^lvd")
 _SECONDS_TO_ANSWER = 10
 
 
 def create_pretrained(
-    name: str, options: Mapping[str, Option], resolution: int | None = None
+    name: str,
+    options: Mapping[str, Option],
+    resolution: int | None = None,
+    any_size: bool = False,
 ) -> nn.Module:
     """Creates a tagged timm model with its published weights.
 
@@ -30,6 +35,7 @@ def create_pretrained(
         name: The name in timm with its tag, as `vit_small_patch16_224.dino`.
         options: Passed to timm's `create_model`.
         resolution: Side of the images in pixels.
+        any_size: Make a model that takes images of any size.
 
     Raises:
         InputError: If timm publishes no weights under this name.
@@ -48,14 +54,28 @@ def create_pretrained(
         if local.is_file():
             overlay = {"state_dict": read_checkpoint(local).tensors}
             return create(
-                name, options, resolution, pretrained=True, pretrained_cfg_overlay=overlay
+                name,
+                options,
+                resolution,
+                any_size,
+                pretrained=True,
+                pretrained_cfg_overlay=overlay,
             )
     if config is not None and not _is_cached(config.hf_hub_id):
         _require_reachable(name, config.hf_hub_id)
     try:
-        return create(name, options, resolution, pretrained=True)
+        return create(name, options, resolution, any_size, pretrained=True)
     except OSError as error:
         raise _not_fetched(name, config.hf_hub_id if config else None, str(error)) from error
+
+
+def holds_imagenet(name: str) -> bool:
+    """Whether the data behind published weights hold ImageNet-1k, as far as their tag says.
+
+    timm's tags name the data, as "fb_in1k" or "augreg_in21k_ft_in1k", or the method, as "dino".
+    """
+    config = timm.get_pretrained_cfg(name)
+    return bool(config and _IMAGENET_TAGS.search(config.tag or ""))
 
 
 def _is_cached(hub_id: str | None) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from lowlabel.datasets import IMAGENET, check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.aliases import ALIASES
 from lowlabel.features.architectures import (
@@ -20,9 +21,9 @@ from lowlabel.features.architectures import (
 from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.own_models import OWN_MODELS
-from lowlabel.features.pretrained import create_pretrained
+from lowlabel.features.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.transforms import ImageTransform
-from lowlabel.specs import format_spec, parse_spec
+from lowlabel.specs import Option, format_spec, parse_spec
 
 _WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
 _PIXELS_SIDE = 32
@@ -39,59 +40,76 @@ class Source:
     encoder: Encoder
     transform: ImageTransform
     pooling: str | None = None
+    pretrained_on: str | None = None
 
 
-def open_source(spec: str, resolution: int | None) -> Source:
-    """Loads the model that `spec` names; see `load_backbone`."""
+def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
+    """Loads the model that `spec` names; see `load_backbone`.
+
+    With `any_size` it is made at its own size, to take images of all sizes.
+    """
     kind, _, rest = spec.partition(":")
     if spec == "pixels":
-        side = resolution or _PIXELS_SIDE
-        return Source("pixels", "pixels", Pixels(), protocol_transform(side))
+        side = (None if any_size else resolution) or _PIXELS_SIDE
+        return Source("pixels", "pixels", Pixels(side), protocol_transform(side))
     if spec in ALIASES:
-        return _alias(spec, resolution)
+        return _alias(spec, resolution, any_size)
     if spec in OWN_MODELS:
-        return _own(spec, resolution)
+        return _own(spec, resolution, any_size)
     if kind == "timm" and rest:
-        return _timm(rest, resolution)
+        return _timm(rest, resolution, any_size)
     if kind == "random" and rest:
-        return _random(rest, resolution)
+        return _random(rest, resolution, any_size)
     if kind == "hub" and rest:
         return _hub(rest, resolution)
     if match := _WEIGHTS_FILE.fullmatch(spec):
-        return _file(Path(match["path"]).expanduser(), match["arch"], resolution)
+        return _file(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
     raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
 
 
-def _alias(name: str, resolution: int | None) -> Source:
+def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
     alias = ALIASES[name]
     side = resolution or alias.resolution
     transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
-    encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, transform.crop))
-    return Source(name, f"timm:{alias.timm_name}", encoder, transform, alias.pooling)
+    size = None if any_size else transform.crop
+    encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, size, any_size))
+    spec = f"timm:{alias.timm_name}"
+    return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
 
 
-def _own(name: str, resolution: int | None) -> Source:
+def _own(name: str, resolution: int | None, any_size: bool) -> Source:
     own = OWN_MODELS[name]
-    source = _file(own.path(name), None, resolution)
+    source = _file(own.path(name), None, resolution, any_size)
     crop = source.transform.crop
     transform = replace(source.transform, resize=round(crop / own.crop_fraction))
     return replace(source, transform=transform, pooling=own.pooling)
 
 
-def _timm(rest: str, resolution: int | None) -> Source:
+def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
-    encoder = TimmEncoder(create_pretrained(name, options, resolution))
+    seen = _pretraining(options)
+    encoder = TimmEncoder(create_pretrained(name, options, resolution, any_size))
+    seen = seen or (IMAGENET if holds_imagenet(name) else None)
     side = resolution or native_resolution(name, options)
     spec = format_spec(name, options)
-    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side))
+    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side), pretrained_on=seen)
 
 
-def _random(rest: str, resolution: int | None) -> Source:
+def _pretraining(options: dict[str, Option]) -> str | None:
+    """Takes the option `pretrained_on` out: it is of the weights, not of the network."""
+    name = options.pop("pretrained_on", None)
+    if name is None:
+        return None
+    check_pretraining(str(name))
+    return str(name)
+
+
+def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
     seed = options.pop("seed", 0)
     if not isinstance(seed, int):
         raise InputError(f"the seed of random:{rest} is not an integer")
-    encoder = TimmEncoder(random_weights(name, options, resolution, seed))
+    encoder = TimmEncoder(random_weights(name, options, resolution, any_size, seed))
     side = resolution or native_resolution(name, options)
     spec = f"random:{format_spec(name, {**options, 'seed': seed})}"
     return Source(f"random:{name}", spec, encoder, protocol_transform(side))
@@ -116,19 +134,21 @@ def _hub(rest: str, resolution: int | None) -> Source:
     return Source(entry, f"hub:{entry}", HubEncoder(module), transform)
 
 
-def _file(path: Path, arch: str | None, resolution: int | None) -> Source:
+def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(arch) if arch else ("", {})
     branch = options.pop("checkpoint_key", None)
+    seen = _pretraining(options)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     if not name and (named := card_architecture(path)):
         name, options = parse_spec(named)
     if not name:
         name, options = infer_architecture(checkpoint)
-    module = create(name, options, pretrained=False)
+    module = create(name, options, any_size=any_size, pretrained=False)
     load_into(module, checkpoint)
     side = resolution or native_resolution(name, options)
-    if side != native_resolution(name, options):
+    if side != native_resolution(name, options) and not any_size:
         resize_input(module, side)
     tagged = "." in name
     transform = timm_transform(name, side) if tagged else protocol_transform(side)
-    return Source(path.stem, f"file:{format_spec(name, options)}", TimmEncoder(module), transform)
+    spec = f"file:{format_spec(name, options)}"
+    return Source(path.stem, spec, TimmEncoder(module), transform, pretrained_on=seen)

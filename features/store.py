@@ -125,24 +125,60 @@ def _reserve(path: Path, size: int) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def read_features(key: FeatureKey) -> EmbeddingTable | None:
-    """Reads a finished file; None if there is none.
+def read_features(key: FeatureKey) -> EmbeddingTable:
+    """Reads a finished file.
 
     Raises:
-        DataError: If the file is truncated, damaged, or belongs to another key.
+        DataError: If the file is missing, truncated, damaged, or belongs to another key.
     """
     path = feature_path(key)
-    if not path.exists():
-        return None
     with _opened(path, key) as file:
-        features, labels, done = (file[name][()] for name in ("features", "labels", "done"))
+        features, labels, good = file["features"][()], file["labels"][()], _marks(file) == DONE
         paths = file["paths"].asstr()[()]
-    if (done == PENDING).any():
-        raise _damaged(path, f"{(done == PENDING).sum():,} of its rows were never written")
-    good = done == DONE
     if good.all():
         return EmbeddingTable(features, labels, key.digest)
     return EmbeddingTable(features[good], labels[good], key.digest, tuple(paths[~good]))
+
+
+def bad_images(key: FeatureKey) -> tuple[str, ...]:
+    """The paths of a finished file's images that could not be decoded."""
+    path = feature_path(key)
+    with _opened(path, key) as file:
+        good = _marks(file) == DONE
+        return () if good.all() else tuple(file["paths"].asstr()[()][~good])
+
+
+class StoredRows:
+    """Features in the store that are read by blocks of rows, without those of bad images.
+
+    Args:
+        file: A finished file.
+    """
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file = file
+        self._features, self._good = file["features"], _marks(file) == DONE
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows, those of bad images among them, and dimensions."""
+        rows, width = self._features.shape
+        return int(rows), int(width)
+
+    def __len__(self) -> int:
+        return int(self._good.sum())
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = self._features[rows]
+        good = self._good[rows]
+        return features if good.all() else features[good]
+
+
+@contextmanager
+def stored_rows(key: FeatureKey) -> Iterator[StoredRows]:
+    """Opens a finished file for reading in blocks; see `read_features` for what may be wrong."""
+    with _opened(feature_path(key), key) as file:
+        yield StoredRows(file)
 
 
 def cached_rows(dataset: str, part: str) -> int:
@@ -172,6 +208,15 @@ def _opened(path: Path, key: FeatureKey, mode: str = "r") -> Iterator[h5py.File]
                 f"Delete it and run again: rm '{path}'",
             )
         yield file
+
+
+def _marks(file: h5py.File) -> NDArray[np.uint8]:
+    """`done` of a finished file."""
+    done: NDArray[np.uint8] = file["done"][()]
+    if (done == PENDING).any():
+        pending = int((done == PENDING).sum())
+        raise _damaged(Path(file.filename), f"{pending:,} of its rows were never written")
+    return done
 
 
 def _damaged(path: Path, reason: str) -> DataError:

@@ -1,6 +1,7 @@
 """Tables of embeddings: from the store, or from a file that was made elsewhere."""
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
+
+_PARTS = ("", "base_", "gallery_")
 
 
 @dataclass(frozen=True)
@@ -33,41 +36,58 @@ class EmbeddingTable:
 
 @dataclass(frozen=True)
 class FeatureFile:
-    """Embeddings made elsewhere: a table to evaluate, and one of base classes if there is one."""
+    """Embeddings made elsewhere.
+
+    Attributes:
+        path: Where they come from.
+        evaluated: Those to evaluate.
+        base: Those of base or train classes, if there are any.
+        gallery: Those that the evaluated ones are searched in, if there are any.
+        origin: What the evaluated ones were made from, as the store's own files say.
+    """
 
     path: Path
     evaluated: EmbeddingTable
-    base: EmbeddingTable | None
+    base: EmbeddingTable | None = None
+    gallery: EmbeddingTable | None = None
+    origin: dict[str, Any] | None = None
 
 
 def load_feature_file(path: Path) -> FeatureFile:
     """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file.
 
-    `base_features` and `base_labels` are read when present, for few-shot methods that learn from
-    base classes. Nothing is unpickled.
+    `base_features` and `base_labels` are read when present, for methods that learn from base or
+    train classes; `gallery_features` and `gallery_labels` for retrieval from another set than the
+    queries'. Nothing is unpickled.
 
     Raises:
         DataError: If the file is missing, damaged, or lacks an array.
     """
     if not path.is_file():
         raise DataError(f"there is no feature file {path}", "Check the path given with --features.")
-    arrays = _read_arrays(path)
+    arrays, origin = _read_arrays(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     evaluated = _table(arrays, "", path, digest)
-    has_base = "base_features" in arrays or "base_labels" in arrays
-    return FeatureFile(path, evaluated, _table(arrays, "base_", path, digest) if has_base else None)
+    others = {
+        name: _table(arrays, f"{name}_", path, digest)
+        for name in ("base", "gallery")
+        if f"{name}_features" in arrays or f"{name}_labels" in arrays
+    }
+    return FeatureFile(path, evaluated, **others, origin=origin)
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    names = ("features", "labels", "base_features", "base_labels")
+def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any] | None]:
+    names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in names if name in file}
+                return {name: file[name] for name in names if name in file}, None
         if path.suffix in (".h5", ".hdf5"):
             with h5py.File(path, "r") as file:
-                return {name: file[name][()] for name in names if name in file}
+                key = file.attrs.get("key")
+                origin = json.loads(key) if key else None
+                return {name: file[name][()] for name in names if name in file}, origin
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(f"{path} is damaged or truncated: {error}", "Write it again.") from error
     raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")

@@ -4,15 +4,20 @@
 can be used on anyone's embeddings.
 """
 
+from lowlabel.fewshot.episodes import QUERY_DISTRIBUTIONS, check_query_distribution
 from lowlabel.fewshot.evaluate import evaluate_fewshot
 from lowlabel.fewshot.methods import METHODS, Method, build_method
+from lowlabel.fewshot.neighbours import chosen_base_classes
 from lowlabel.fewshot.result import FewShotResult, confidence_interval
 
 __all__ = [
     "METHODS",
+    "QUERY_DISTRIBUTIONS",
     "FewShotResult",
     "Method",
     "build_method",
+    "check_query_distribution",
+    "chosen_base_classes",
     "confidence_interval",
     "evaluate_fewshot",
 ]

@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from lowlabel.errors import InputError
+from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.gaussians import BaseGaussians
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,33 @@ class BaseStatistics:
     def mean(self) -> Tensor:
         """Mean over all base images, [D]."""
         return self.features.mean(0)
+
+    @cached_property
+    def unit(self) -> "BaseStatistics":
+        """The statistics of the features scaled to length 1."""
+        return BaseStatistics(unit_rows(self.features), self.labels)
+
+    @cached_property
+    def gaussians(self) -> BaseGaussians:
+        """Mean and covariance (ddof 1) of each class, in the order of the labels.
+
+        They take C·D² numbers for C classes.
+
+        Raises:
+            InputError: If a class has a single image, which has no covariance.
+        """
+        classes, sizes = np.unique(self.labels, return_counts=True)
+        if sizes.min() < 2:
+            raise InputError(
+                f"base class {classes[sizes.argmin()]} has one image, which has no covariance",
+                "Leave it out of the base classes.",
+            )
+        width = self.features.shape[1]
+        means = self.features.new_empty(len(classes), width)
+        covariances = self.features.new_empty(len(classes), width, width)
+        for place, name in enumerate(classes):
+            rows = torch.from_numpy(np.flatnonzero(self.labels == name))
+            members = self.features[rows.to(self.features.device)].double()
+            means[place] = members.mean(0)
+            covariances[place] = torch.cov(members.T)
+        return BaseGaussians(means, covariances)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.fewshot.shares import DRAWS_PER_SHARE, dirichlet_counts, query_slots
+
+QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -46,15 +49,22 @@ class EpisodeSampler:
         labels: Class of each row, any integers, [N].
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified.
+        queries: Images per class to be classified, on average.
+        distribution: "balanced" for as many of each class, or "dirichlet" for shares out of a
+            Dirichlet distribution with the concentration 2, of ways × queries images in all.
 
     Raises:
         InputError: If there are too few classes, or too few images of some class.
+        UnknownNameError: If there is no such distribution.
     """
 
-    def __init__(self, labels: IntArray, ways: int, shots: int, queries: int) -> None:
+    def __init__(
+        self, labels: IntArray, ways: int, shots: int, queries: int, distribution: str = "balanced"
+    ) -> None:
         classes, membership, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         _require_enough(classes, sizes, ways, shots, queries)
+        check_query_distribution(distribution)
+        self._is_balanced = distribution == "balanced"
         self.ways, self.shots, self.queries = ways, shots, queries
         self._rows_by_class = np.argsort(membership, kind="stable")
         self._sizes = sizes
@@ -64,21 +74,40 @@ class EpisodeSampler:
         """The first `tasks` tasks of `seed`, at most `block` at a time."""
         # The raw words of a bit generator, unlike numpy's distributions, never change by version.
         words = np.random.PCG64(seed)
-        draws_per_task = self.ways * (1 + self.shots + self.queries)
+        draws_per_class = 1 + self.shots + self.queries
+        if not self._is_balanced:
+            draws_per_class = 1 + DRAWS_PER_SHARE + self.shots + self.ways * self.queries
+        draws_per_task = self.ways * draws_per_class
         for first in range(0, tasks, block):
             count = min(block, tasks - first)
             raw = words.random_raw(count * draws_per_task).reshape(count, draws_per_task)
             yield self._decode((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
     def _decode(self, uniforms: FloatArray) -> Episodes:
-        by_class, by_image = uniforms[:, : self.ways], uniforms[:, self.ways :]
+        by_class, rest = uniforms[:, : self.ways], uniforms[:, self.ways :]
         classes = pick_without_replacement(by_class, np.int64(len(self._sizes)))
-        by_image = by_image.reshape(*classes.shape, self.shots + self.queries)
+        return self._balanced(classes, rest) if self._is_balanced else self._unequal(classes, rest)
+
+    def _balanced(self, classes: IntArray, uniforms: FloatArray) -> Episodes:
+        by_image = uniforms.reshape(*classes.shape, -1)
         members = pick_without_replacement(by_image, self._sizes[classes])
         rows = self._rows_by_class[self._starts[classes][..., None] + members]
         query = rows[..., self.shots :].reshape(len(rows), -1)
         ways = np.arange(self.ways).repeat(self.queries)
         return Episodes(rows[..., : self.shots], query, np.broadcast_to(ways, query.shape))
+
+    def _unequal(self, classes: IntArray, uniforms: FloatArray) -> Episodes:
+        by_share, by_image = np.split(uniforms, [self.ways * DRAWS_PER_SHARE], 1)
+        by_share = by_share.reshape(*classes.shape, DRAWS_PER_SHARE)
+        sizes, starts = self._sizes[classes], self._starts[classes]
+        counts = dirichlet_counts(by_share, self.ways * self.queries, sizes - self.shots)
+        by_image = by_image.reshape(*classes.shape, -1)[..., : self.shots + counts.max()]
+        members = pick_without_replacement(by_image, sizes)
+        ways, places = query_slots(counts)
+        task = np.arange(len(counts))[:, None]
+        support = self._rows_by_class[starts[..., None] + members[..., : self.shots]]
+        query = self._rows_by_class[starts[task, ways] + members[task, ways, self.shots + places]]
+        return Episodes(support, query, ways)
 
 
 def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -> IntArray:
@@ -90,10 +119,11 @@ def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -
 
     Args:
         uniforms: Independent uniform numbers in [0, 1), [..., k].
-        sizes: Number of cards in each deck, at least k, [...].
+        sizes: Number of cards in each deck, [...].
 
     Returns:
         k different numbers out of 0 … size-1 for each deck, every ordered choice equally likely.
+        Of a deck with fewer cards than k all come first, and what follows them has no meaning.
     """
     picks = uniforms.shape[-1]
     left = np.asarray(sizes)[..., None] - np.arange(picks)
@@ -104,6 +134,12 @@ def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -
         for earlier in range(i - 1, -1, -1):
             np.copyto(cards[i], earlier, where=cards[i] == places[earlier])
     return np.moveaxis(cards, 0, -1)
+
+
+def check_query_distribution(name: str) -> None:
+    """Raises an `UnknownNameError` unless there is a query distribution of that name."""
+    if name not in QUERY_DISTRIBUTIONS:
+        raise UnknownNameError("query distribution", name, QUERY_DISTRIBUTIONS)
 
 
 def _require_enough(

@@ -20,7 +20,7 @@ from lowlabel.fewshot.inputs import (
     require_same_width,
 )
 from lowlabel.fewshot.methods import Method, build_method
-from lowlabel.fewshot.result import FewShotResult
+from lowlabel.fewshot.result import FewShotResult, require_interval
 
 # On a CPU small enough for glibc to reuse the memory, on a GPU large enough to fill it.
 _BLOCK_BYTES_CPU = 16 * 2**20
@@ -36,15 +36,17 @@ def evaluate_fewshot(
     ways: int = 5,
     shots: int = 1,
     queries: int = 15,
+    query_distribution: str = "balanced",
     tasks: int = 10_000,
     seed: int = 0,
+    interval: str = "normal",
     device: str | torch.device = "auto",
     task_block: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> FewShotResult:
     """Accuracy of a few-shot method on embeddings, over random tasks.
 
-    The tasks depend on the labels, `ways`, `shots`, `queries` and `seed` alone: every model and
+    The tasks depend on the labels, `ways`, `shots`, the queries and `seed` alone: every model and
     method is measured on the same ones, and the first n of a longer run are those of a run of n.
 
     Args:
@@ -55,9 +57,13 @@ def evaluate_fewshot(
         method: A method's text such as "ncm", "ncm,norm=cl2n", "logreg,c=0.1"; see `METHODS`.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified.
+        queries: Images per class to be classified, on average.
+        query_distribution: "balanced" for as many of each class, or "dirichlet" for class shares
+            that differ by task, of ways × queries images in all; see `dirichlet_counts`.
         tasks: Number of tasks.
         seed: Seed of the tasks, from 0 up.
+        interval: How the confidence interval is computed, "normal" or "student-t"; see
+            `confidence_interval`.
         device: Where the arithmetic runs; "auto" is a GPU when there is one.
         task_block: Tasks worked on together, by default as many as suit the memory.
         progress: Called with (tasks done, tasks) after each block.
@@ -67,7 +73,7 @@ def evaluate_fewshot(
 
     Raises:
         InputError: If arrays or options do not fit, with the counts that show it.
-        UnknownNameError: If there is no such method.
+        UnknownNameError: If there is no such method or interval.
 
     Example:
         >>> import numpy as np
@@ -79,22 +85,26 @@ def evaluate_fewshot(
     classifier = build_method(method)
     require_integers(1, ways=ways, shots=shots, queries=queries, tasks=tasks)
     require_integers(0, seed=seed)
+    require_interval(interval)
     if task_block is not None:
         require_integers(1, task_block=task_block)
     processor = resolve_device(device)
     table = as_table(features, labels, processor)
     statistics = _base_statistics(base, classifier, table.features)
-    sampler = EpisodeSampler(table.labels, ways, shots, queries)
-    block = task_block or _default_block(table.features, ways * (shots + queries))
+    sampler = EpisodeSampler(table.labels, ways, shots, queries, query_distribution)
+    rows = classifier.rows_per_task(ways, shots, queries)
+    block = task_block or _default_block(classifier, table.features, rows)
 
-    digest = hashlib.sha256(f"{ways},{shots},{queries}:".encode())
+    distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
+    digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
     accuracies: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
         transformed = classifier.transform(table.features, statistics)
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
-            accuracies.append(_accuracies(classifier, transformed, episodes, statistics))
+            seeds = [(seed, number) for number in range(done, done + len(episodes))]
+            accuracies.append(_accuracies(classifier, transformed, episodes, statistics, seeds))
             done += len(episodes)
             if progress is not None:
                 progress(done, tasks)
@@ -107,17 +117,24 @@ def evaluate_fewshot(
         queries=queries,
         seed=seed,
         task_hash=digest.hexdigest(),
+        query_distribution=query_distribution,
+        interval=interval,
     )
 
 
 def _accuracies(
-    method: Method, features: Tensor, episodes: Episodes, base: BaseStatistics | None
+    method: Method,
+    features: Tensor,
+    episodes: Episodes,
+    base: BaseStatistics | None,
+    seeds: list[tuple[int, int]],
 ) -> NDArray[np.float64]:
     tasks, ways, shots = episodes.support.shape
     rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
-    gathered = features[torch.from_numpy(rows).to(features.device)]
+    flat = torch.from_numpy(rows.reshape(-1)).to(features.device)
+    gathered = features.index_select(0, flat).view(*rows.shape, -1)  # twice as fast as features[…]
     support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
-    scores = method.scores(support, gathered[:, ways * shots :], base)
+    scores = method.seeded_scores(support, gathered[:, ways * shots :], base, seeds)
     best = scores.max(-1)  # the first of equals
     if not best.values.sum().isfinite():
         raise InputError(
@@ -143,6 +160,8 @@ def _base_statistics(
     return method.require_base(statistics) if method.needs_base else statistics
 
 
-def _default_block(features: Tensor, rows_per_task: int) -> int:
+def _default_block(method: Method, features: Tensor, rows_per_task: int) -> int:
     limit = _BLOCK_BYTES_CPU if features.device.type == "cpu" else _BLOCK_BYTES_GPU
-    return max(1, limit // (rows_per_task * features.shape[1] * features.element_size()))
+    # A transductive method may compare all images of a task with each other.
+    width = max(features.shape[1], rows_per_task * method.transductive)
+    return max(1, limit // (rows_per_task * width * features.element_size()))

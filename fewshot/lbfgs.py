@@ -1,5 +1,6 @@
 """L-BFGS on many independent tasks at once."""
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +11,27 @@ from torch import Tensor
 from lowlabel.fewshot.softmax_loss import Metric, SoftmaxLoss
 
 HISTORY = 10
-REFRESH = 5
+REFRESHES = (5, 20, 40, 80, 160)
 MAX_ITERATIONS = 500
 MAX_HALVINGS = 20
+NEWTON_LENGTHS = (0.1, 10.0)
 SUFFICIENT_DECREASE = 1e-4
 
 
-def minimize(loss: SoftmaxLoss) -> Tensor:
+@dataclass(frozen=True)
+class Tolerance:
+    """What is small enough to stop at, as a part of c·n. By default only the rounding is.
+
+    Attributes:
+        decrement: Of the decrement gᵀM⁻¹g.
+        gradient: Of the gradient's largest entry.
+    """
+
+    decrement: float = 0.0
+    gradient: float = math.inf
+
+
+def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     """Minimises the loss of every task by L-BFGS with a preconditioner that follows the search.
 
     Dong C. Liu, Jorge Nocedal. On the limited memory BFGS method for large scale optimization.
@@ -25,17 +40,22 @@ def minimize(loss: SoftmaxLoss) -> Tensor:
     44, 1992.
 
     Where classes separate, the true curvature falls orders of magnitude below the bound, and
-    unequally over the examples. So the preconditioner is made anew every few iterations with the
-    curvature found there: 20 to 30 iterations then do what took hundreds.
+    unequally over the examples. So the preconditioner is made anew now and then with the curvature
+    found there: 20 to 30 iterations then do what took hundreds.
 
-    A task stops when its decrement gᵀM⁻¹g, about twice what is left to gain, is below the rounding
-    of an objective of size c·n, or when rounding hides every descent. Stopped tasks take steps of
-    0 until the last one stops.
+    A task stops when its decrement gᵀM⁻¹g, of the size of what is left to gain, is below the
+    rounding of an objective of size c·n, or it and the gradient are within the tolerance, or when
+    rounding hides every descent. Stopped tasks take steps of 0 until the last one stops.
+
+    Args:
+        loss: The objective.
+        tolerance: When to stop before the rounding.
 
     Returns:
-        The parameters, [T, D + 1, ways].
+        The parameters, [T, ways, D + 1].
     """
-    rounding = torch.finfo(loss.x.dtype).eps * loss.c * loss.x.shape[1]
+    size = loss.c * loss.x.shape[1]
+    rounding = torch.finfo(loss.x.dtype).eps * size
     params = loss.zero_params()
     logits = loss.logits(params)
     gradient = loss.gradient(params, logits)
@@ -43,7 +63,11 @@ def minimize(loss: SoftmaxLoss) -> Tensor:
     pairs: deque[_Pair] = deque(maxlen=HISTORY)
     active = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        active &= dot(gradient, metric(gradient)) > rounding
+        decrement, steepest = dot(gradient, metric(gradient)), gradient.abs().amax((1, 2))
+        tolerable = (decrement <= tolerance.decrement * size) & (
+            steepest <= tolerance.gradient * size
+        )
+        active &= (decrement > rounding) & ~tolerable
         if not active.any():
             break
         direction = -_inverse_hessian_times(gradient, metric, pairs)
@@ -55,7 +79,7 @@ def minimize(loss: SoftmaxLoss) -> Tensor:
         params, logits = params + step, logits + moves * length[:, None, None]
         before, gradient = gradient, loss.gradient(params, logits)
         pairs.append(_Pair.of(step, gradient - before))
-        if iteration % REFRESH == 0:
+        if iteration in REFRESHES:
             metric = loss.local_metric(logits)
     return params
 
@@ -114,7 +138,7 @@ class _Line:
     def through(
         cls, loss: SoftmaxLoss, params: Tensor, logits: Tensor, direction: Tensor, moves: Tensor
     ) -> "_Line":
-        weight, turn = params[:, :-1], direction[:, :-1]
+        weight, turn = params[..., :-1], direction[..., :-1]
         return cls(loss, logits, moves, (dot(weight, weight), dot(weight, turn), dot(turn, turn)))
 
     def value(self, length: Tensor) -> Tensor:
@@ -123,9 +147,16 @@ class _Line:
         penalty = constant / 2 + length * linear + length**2 * square / 2
         return self.loss.cross_entropy(self.logits + length[:, None, None] * self.moves) + penalty
 
+    def newton_length(self) -> Tensor:
+        """One Newton step from the length 1 towards the lowest point of the line, [T]."""
+        first, second = self.loss.slopes(self.logits + self.moves, self.moves)
+        _, linear, square = self.penalty
+        length = 1 - (first + linear + square) / (second + square)
+        return torch.where(length.isfinite(), length, 1.0).clamp(*NEWTON_LENGTHS)
+
     def search(self, slope: Tensor, rounding: float) -> Tensor:
-        """The first of 1, ½, ¼, … with sufficient decrease, or 0 where there is none, [T]."""
-        length = torch.ones_like(slope)
+        """The first of t, t/2, t/4, … with sufficient decrease, or 0 where there is none, [T]."""
+        length = self.newton_length()
         start = self.value(torch.zeros_like(slope))
         for _ in range(MAX_HALVINGS):
             wanted = start + SUFFICIENT_DECREASE * length * slope + rounding

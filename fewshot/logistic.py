@@ -22,6 +22,10 @@ class LinearClassifiers:
     weight: Tensor
     bias: Tensor
 
+    def __call__(self, x: Tensor) -> Tensor:
+        """Logits, [T, n, D] → [T, n, ways], in x's type."""
+        return torch.baddbmm(self.bias.to(x.dtype)[:, None], x, self.weight.to(x.dtype))
+
 
 def fit_logistic_regression(
     x: Tensor, labels: Tensor, ways: int, c: float = 1.0
@@ -45,19 +49,26 @@ def fit_logistic_regression(
     """
     center = x.mean(1, keepdim=True)
     centered = x - center
-    targets = one_hot(labels, ways).to(x.dtype).expand(*x.shape[:2], ways)
-    # Two opposite softmax weights share the logit that scikit-learn's one sigmoid weight has alone,
-    # which halves their penalty.
-    strength = c / 2 if ways == 2 else c
+    targets = one_hot(labels, ways).to(x.dtype).expand(*x.shape[:2], ways).transpose(1, 2)
     if x.shape[1] < x.shape[2]:
         factor = _gram_factor(centered)
-        params = minimize(SoftmaxLoss(factor, targets, strength))
-        dual = torch.linalg.solve_triangular(factor.transpose(1, 2), params[:, :-1], upper=True)
-        weight = centered.transpose(1, 2) @ dual
+        params = minimize(SoftmaxLoss(factor, targets, penalty_ratio(c, ways)))
+        dual = torch.linalg.solve_triangular(factor, params[..., :-1], upper=False, left=False)
+        weight = dual @ centered
     else:
-        params = minimize(SoftmaxLoss(centered, targets, strength))
-        weight = params[:, :-1]
-    return LinearClassifiers(weight, params[:, -1] - (center @ weight).squeeze(1))
+        params = minimize(SoftmaxLoss(centered, targets, penalty_ratio(c, ways)))
+        weight = params[..., :-1]
+    bias = params[..., -1] - (weight @ center.transpose(1, 2)).squeeze(-1)
+    return LinearClassifiers(weight.transpose(1, 2), bias)
+
+
+def penalty_ratio(c: float, ways: int) -> float:
+    """The c that gives scikit-learn's objective with one weight vector for every class.
+
+    Two opposite softmax weights share the logit that scikit-learn's one sigmoid weight has alone,
+    which halves their penalty.
+    """
+    return c / 2 if ways == 2 else c
 
 
 def _gram_factor(x: Tensor) -> Tensor:

@@ -25,10 +25,12 @@ class FewShotResult:
         transductive: Whether the method saw all queries of a task together.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified.
+        queries: Images per class to be classified, on average.
         seed: Seed of the tasks.
         task_hash: SHA-256 of the drawn row numbers. Results of equal hashes were measured on
             identical tasks, so their accuracies can be compared in pairs.
+        query_distribution: "balanced" or "dirichlet".
+        interval: Which definition `ci95` has; see `confidence_interval`.
     """
 
     accuracies: NDArray[np.float64]
@@ -39,6 +41,8 @@ class FewShotResult:
     queries: int
     seed: int
     task_hash: str
+    query_distribution: str = "balanced"
+    interval: str = "normal"
 
     @property
     def tasks(self) -> int:
@@ -53,12 +57,12 @@ class FewShotResult:
     @property
     def ci95(self) -> float:
         """Half-width of the 95 % confidence interval of the mean, in percentage points."""
-        return confidence_interval(self.accuracies)
+        return confidence_interval(self.accuracies, self.interval)
 
     @property
     def ci95_definition(self) -> str:
         """How `ci95` is computed."""
-        return CI_DEFINITIONS["normal"]
+        return CI_DEFINITIONS[self.interval]
 
 
 def confidence_interval(accuracies: NDArray[np.float64], definition: str = "normal") -> float:
@@ -75,10 +79,15 @@ def confidence_interval(accuracies: NDArray[np.float64], definition: str = "norm
     Raises:
         UnknownNameError: If there is no such definition.
     """
-    if definition not in CI_DEFINITIONS:
-        raise UnknownNameError("confidence interval", definition, CI_DEFINITIONS)
+    require_interval(definition)
     n = len(accuracies)
     if n < 2:
         return math.nan
     quantile = 1.96 if definition == "normal" else float(stats.t.ppf(0.975, n - 1))
     return quantile * float(np.std(accuracies, ddof=1)) / math.sqrt(n)
+
+
+def require_interval(definition: str) -> None:
+    """Raises an `UnknownNameError` unless there is such a confidence interval."""
+    if definition not in CI_DEFINITIONS:
+        raise UnknownNameError("confidence interval", definition, CI_DEFINITIONS)

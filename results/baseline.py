@@ -128,6 +128,7 @@ def comparable_facts(record: Record) -> Facts:
         "weights_sha256": e.model.weights_sha256,
         "pooling": e.model.pooling,
         "resolution": e.model.resolution,
+        "transform": e.model.transform,
         "dtype": e.model.dtype,
         "protocol_version": e.protocol.version,
         **{f"protocol.{name}": value for name, value in e.protocol.options.items()},

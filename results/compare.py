@@ -12,7 +12,7 @@ from lowlabel.errors import InputError
 from lowlabel.results.pairing import Pair, pair_records, reason_against
 from lowlabel.results.store import ScoredRecord
 
-_METRICS = ("accuracy", "recall@1", "map@r")
+_METRICS = ("accuracy", "recall@1", "map@r", "map_medium", "map_hard", "map@20")
 _LEVEL = 0.05
 _NO_SPREAD = 1e-9
 _COLUMNS = [

@@ -55,10 +55,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images and classes there are."""
+    """How many images and classes there are; None where it is not their classes that count."""
 
     images: int
-    classes: int
+    classes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,10 @@ class Partial:
 
     def __str__(self) -> str:
         found, expected = self.found, self.expected
-        return (
-            f"{self.part} {found.images:,} of {expected.images:,} images"
-            f" ({found.classes:,} of {expected.classes:,} classes)"
-        )
+        text = f"{self.part} {found.images:,} of {expected.images:,} images"
+        if found.classes is None or expected.classes is None:
+            return text
+        return f"{text} ({found.classes:,} of {expected.classes:,} classes)"
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,34 @@ _METRICS = {
     "map@r": "MAP@R",
     "r_precision": "R-Precision",
     "map": "mAP",
+    "map_easy": "mAP E",
+    "map_medium": "mAP M",
+    "map_hard": "mAP H",
     "mrr": "MRR",
     "nmi": "NMI",
+    "search_recall": "Search recall",
 }
+_PREFIXES = {"recall@": "R@", "precision@": "P@", "map@": "mAP@", "mp@": "mP@"}
 _LONGEST = 24
 
 
 def metric_label(metric: str) -> str:
     """A metric's name in a heading: "R@1", "MAP@R"."""
-    for prefix, short in (("recall@", "R@"), ("precision@", "P@")):
+    if metric in _METRICS:
+        return _METRICS[metric]
+    for prefix, short in _PREFIXES.items():
         if metric.startswith(prefix):
-            return short + metric.removeprefix(prefix)
-    return _METRICS.get(metric, metric)
+            k, _, mode = metric.removeprefix(prefix).partition("_")
+            return f"{short}{k} {mode[:1].upper()}".strip()
+    return metric
 
 
 def metric_family(metric: str) -> str:
     """The caption of the table that a metric stands in."""
     if metric == "accuracy":
         return "Accuracy (%)"
+    if metric.startswith("mp@"):
+        return "mP@K: precision among the first K (%)"
     return "Recall@K (%)" if metric.startswith("recall@") else "Ranking (%)"
 
 
@@ -45,7 +55,7 @@ def metric_order(metric: str) -> tuple[int, list[tuple[int, str]]]:
         return 0, natural_order(metric)
     names = list(_METRICS)
     rank = names.index(metric) if metric in names else len(names)
-    return rank + 1, natural_order(metric)
+    return rank + 1, natural_order(metric.replace("_medium", "_f"))  # between easy and hard
 
 
 def natural_order(text: str) -> list[tuple[int, str]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from lowlabel.results.decode import plain
 from lowlabel.results.record import Record
 from lowlabel.specs import Option, parse_spec
 
@@ -129,4 +130,7 @@ def _reference(row: dict[str, str]) -> Reference:
 
 
 def _agree(wanted: Mapping[str, Option], found: Mapping[str, object]) -> bool:
-    return all(key in found and found[key] == value for key, value in wanted.items())
+    return all(
+        key in found and plain(found[key], key) == plain(value, key)
+        for key, value in wanted.items()
+    )

@@ -17,6 +17,8 @@ from lowlabel.retrieval.positives import Layout, Positives
 
 Ties = Literal["pessimistic", "optimistic", "index"]
 
+_DOUBTS = 0.02  # comparisons in doubt for each float32 entry beyond which float64 is faster
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -28,7 +30,9 @@ class Comparison:
         layout: The order in which blocks hold them.
         ties: Whether a negative as similar as a positive stands before it ("pessimistic"), after
             it ("optimistic"), or where its row in the gallery puts it ("index").
-        dtype: Of the matrix products, float32 or float64.
+        dtype: Of the blocks, float32 or float64.
+        given: Whether the blocks are the similarities themselves, and no roundings of cosines:
+            what decides is then which entry is larger, and equal ones are ties.
     """
 
     queries: Embeddings
@@ -36,6 +40,12 @@ class Comparison:
     layout: Layout
     ties: Ties
     dtype: torch.dtype = torch.float32
+    given: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Whether an entry of a block decides as it is."""
+        return self.given or self.dtype == torch.float64
 
     @property
     def doubt(self) -> tuple[float, float]:
@@ -44,6 +54,8 @@ class Comparison:
         A float32 product decides beyond its rounding error. A float64 one is as good as the
         cosine, so that it leaves nothing open but ties that stand by index.
         """
+        if self.given:
+            return 0.0, 0.0
         if self.dtype == torch.float64 and self.ties != "index":
             edge = -self.tie if self.ties == "pessimistic" else self.tie
             return edge, edge
@@ -52,8 +64,8 @@ class Comparison:
 
     @property
     def tie(self) -> float:
-        """The difference up to which two float64 cosines are equal."""
-        return tie_tolerance(self.queries.dimensions)
+        """The difference up to which two similarities are equal."""
+        return 0.0 if self.given else tie_tolerance(self.queries.dimensions)
 
 
 class Counter(Protocol):
@@ -86,6 +98,30 @@ class Counter(Protocol):
             transposed: Whether the block's columns are the queries.
         """
         ...
+
+
+def product_dtype(gaps: Tensor, negative: Tensor, positives: float, width: int) -> torch.dtype:
+    """float32, unless it would leave too many comparisons in doubt.
+
+    That is so where the embeddings have collapsed or queries have many positives. The share of
+    images in doubt about a positive is taken from a sample, or from how many are that near on
+    average in a wider interval where the sample holds none.
+
+    Args:
+        gaps: |cosine of an image - cosine of a positive|, of a sample.
+        negative: Which of the sample's images are compared with the positive.
+        positives: How many a query has on average.
+        width: Dimensions of the features.
+    """
+    margin = product_margin(width, torch.float32)
+    near = [(negative & (gaps <= wide * margin)).double().mean() / wide for wide in (1, 100)]
+    return torch.float64 if float(max(near)) * positives > _DOUBTS else torch.float32
+
+
+def spread(length: int, wanted: int, device: torch.device) -> Tensor:
+    """Up to `wanted` indices below `length`, evenly spread."""
+    wanted = min(length, wanted)
+    return torch.arange(wanted, device=device) * length // max(wanted, 1)
 
 
 def counter_for(device: torch.device) -> type[Counter]:

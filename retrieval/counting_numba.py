@@ -36,7 +36,7 @@ class NumbaCounter:
             doubt_to=doubt_to,
             tie=comparison.tie,
             policy=_POLICIES[comparison.ties],
-            exact=comparison.dtype == torch.float64,
+            exact=comparison.exact,
         )
         self._few = int((layout.positives <= _FEW).sum())  # places with few positives come first
 

@@ -75,7 +75,7 @@ class TorchCounter:
         """
         layout = self._compared.layout
         gallery_rows = layout.gallery[places]
-        if self._compared.dtype != torch.float64:
+        if not self._compared.exact:
             value = self.cosines(layout.queries[queries], gallery_rows)
         difference = value[:, None] - cosine
         before = difference > self._compared.tie

@@ -1,20 +1,24 @@
 """Class-level retrieval: every image, or every query, ranks the others by cosine similarity."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError
 from lowlabel.retrieval.counting import Comparison, Ties
-from lowlabel.retrieval.embeddings import Embeddings
-from lowlabel.retrieval.inputs import Array, as_features, as_labels, check_ks
+from lowlabel.retrieval.given import GivenRanking
+from lowlabel.retrieval.inputs import Array, check_block_size, check_ks, check_name
+from lowlabel.retrieval.listed import ListRanking
 from lowlabel.retrieval.metrics import score_names, score_ranks
-from lowlabel.retrieval.positives import gallery_layout, leave_one_out_layout
+from lowlabel.retrieval.post import build_post
 from lowlabel.retrieval.ranking import Progress, Ranking
 from lowlabel.retrieval.result import LoneQueries, RetrievalResult
+from lowlabel.retrieval.search import EXACT, Index, build_index
+from lowlabel.retrieval.task import Labelled, Task
 
 _BLOCK_ROWS = {"cpu": 512}  # a block then stays in a core's cache
 _ACCELERATOR_ROWS = 2048
@@ -24,7 +28,11 @@ def evaluate_retrieval(
     features: Array,
     labels: Array | Sequence[int],
     *,
-    gallery: tuple[Array, Array | Sequence[int]] | None = None,
+    gallery: Labelled | None = None,
+    train: Array | None = None,
+    post: Sequence[str] = (),
+    search: str = EXACT,
+    nmi: bool = False,
     ks: Sequence[int] = (1, 2, 4, 8),
     ties: Ties = "pessimistic",
     lone_queries: LoneQueries = "exclude",
@@ -43,6 +51,12 @@ def evaluate_retrieval(
         features: Floats [N, D], numpy or torch; their lengths do not matter.
         labels: Integers [N].
         gallery: Features [G, D] and labels [G] to search in, none of them a query.
+        train: Features [T, D] of other images, which whitening learns from.
+        post: Post-processing in order, as ("whiten:256", "aqe:10"); see `lowlabel.retrieval.post`.
+        search: "exact", or an index of faiss ("flat", "ivf,probe=32", "hnsw"), whose lists hold the
+            nearest images only: mAP and MRR, which need whole rankings, are then left out, and
+            "search_recall" says what share of the max(ks) nearest images the index finds.
+        nmi: Whether to cluster the images by k-means, too, and score the clusters.
         ks: The K of Recall@K; each at most the number of images that a query is compared with.
         ties: What a negative as similar as a positive counts for: it stands before the positive
             ("pessimistic", under which constant embeddings score 0), after it ("optimistic"), or
@@ -56,76 +70,86 @@ def evaluate_retrieval(
 
     Returns:
         Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent; see
-        `lowlabel.retrieval.metrics.score_ranks` for their definitions.
+        `lowlabel.retrieval.metrics.score_ranks` for their definitions, and
+        `lowlabel.retrieval.clustering.nmi` for NMI's.
 
     Raises:
         InputError: If shapes do not fit, features are no finite floats or all zero, labels are no
             integers, a K does not fit, or no query has a positive.
-        UnknownNameError: If `ties` or `lone_queries` is not one of those named.
+        UnknownNameError: If `ties`, `lone_queries`, `search` or a `post` is none that exists.
 
     Example:
         >>> features = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.3, 1.0]])
         >>> evaluate_retrieval(features, [0, 0, 1, 1], ks=(1,)).metrics["recall@1"]
         100.0
     """
-    _check_name("tie policy", ties, ("pessimistic", "optimistic", "index"))
-    _check_name("treatment of lone queries", lone_queries, ("exclude", "miss"))
-    place = resolve_device(device)
-    queries, query_labels = _embeddings(features, labels, place, "features", "labels")
-    if gallery is None:
-        searched, layout = queries, leave_one_out_layout(query_labels)
-    else:
-        searched, gallery_labels = _embeddings(
-            *gallery, place, "gallery features", "gallery labels"
-        )
-        layout = gallery_layout(query_labels, gallery_labels)
-    if queries.dimensions != searched.dimensions:
+    check_name("tie policy", ties, get_args(Ties))
+    check_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
+    place, index = resolve_device(device), build_index(search)
+    block_rows = _block_rows(block_size, place)
+    task = Task.of((features, labels), gallery, place)
+    ks = check_ks(ks, task.others)
+    if task.lone == len(task.queries) and lone_queries == "exclude":
+        raise InputError(f"none of the {task.lone} queries has another image of its class to find")
+    task = task.processed([build_post(spec) for spec in post], train)
+    if task.similarity is not None and (index or nmi):
         raise InputError(
-            f"queries have {queries.dimensions} dimensions, the gallery {searched.dimensions}"
+            f"{post[-1]} gives similarities, which {'an index' if index else 'NMI'} cannot use",
+            f"Leave {'--search' if index else '--nmi'} or {post[-1]} out.",
         )
-    ks = check_ks(ks, len(searched) - layout.leave_one_out)
-    lone = int((layout.positives == 0).sum())
-    if lone == len(queries) and lone_queries == "exclude":
-        raise InputError(f"none of the {lone} queries has another image of its class to find")
 
-    ranking = Ranking(
-        Comparison(queries, searched, layout, ties),
-        lambda ranks: torch.stack(list(score_ranks(ranks, ks).values()), dim=1),
-        _block_rows(block_size, place),
-        torch.get_num_threads() if place.type == "cpu" else 1,
-    )
-    scores = torch.zeros(len(queries), len(score_names(ks)), dtype=torch.float64)
+    ranking = _ranking(task, index, ks, ties, block_rows)
+    names = score_names(ks, whole=index is None)
+    scores = torch.zeros(len(task.queries), len(names), dtype=torch.float64)
     for rows, values in ranking.run(progress):
         scores[rows.cpu()] = values.cpu()
-    kept = torch.arange(len(queries))
+    kept = torch.arange(len(task.queries))
     if lone_queries == "exclude":
-        kept = layout.queries[layout.positives > 0].cpu().sort().values
-    per_query = dict(zip(score_names(ks), scores[kept].T.contiguous().numpy(), strict=True))
+        kept = task.layout.queries[task.layout.positives > 0].cpu().sort().values
+    overall = {"search_recall": ranking.recall(max(ks))} if isinstance(ranking, ListRanking) else {}
     return RetrievalResult.of(
-        per_query, query_index=kept.numpy(), lone=lone, lone_queries=lone_queries, ties=ties
+        dict(zip(names, scores[kept].T.contiguous().numpy(), strict=True)),
+        overall | ({"nmi": _nmi(task)} if nmi else {}),
+        query_index=kept.numpy(),
+        lone=task.lone,
+        lone_queries=lone_queries,
+        ties=ties,
     )
 
 
-def _embeddings(
-    features: Array, labels: Array | Sequence[int], device: torch.device, name: str, label_name: str
-) -> tuple[Embeddings, Tensor]:
-    checked = as_features(features, name)
-    checked_labels = as_labels(labels, len(checked), label_name)
-    return Embeddings.of(checked.to(device), name), checked_labels.to(device)
+def _ranking(
+    task: Task, index: Index | None, ks: tuple[int, ...], ties: Ties, block_rows: int
+) -> Ranking[Tensor] | GivenRanking[Tensor] | ListRanking[Tensor]:
+    """By counting cosines or given similarities over the whole gallery, or from lists."""
+
+    def summarise(ranks: Tensor) -> Tensor:
+        scores = score_ranks(ranks, ks)
+        return torch.stack([scores[name] for name in score_names(ks, whole=index is None)], dim=1)
+
+    compared = Comparison(task.queries, task.gallery, task.layout, ties)
+    if index:
+        wanted = max(*ks, int(task.layout.positives.max()))
+        depth = min(task.others, wanted + 1)  # one more shows whether the last wanted one ties
+        return ListRanking(index, compared, *task.unit_rows(), depth, summarise)
+    if task.similarity is not None:
+        given = replace(compared, given=True)
+        return GivenRanking(given, task.similarity, summarise, block_rows)
+    workers = torch.get_num_threads() if task.query_labels.device.type == "cpu" else 1
+    return Ranking(compared, summarise, block_rows, workers)
+
+
+def _nmi(task: Task) -> float:
+    """NMI of all images: the queries, and the gallery where it is another set."""
+    from lowlabel.retrieval.clustering import nmi
+
+    queries, gallery = task.unit_rows()
+    if task.layout.leave_one_out:
+        return nmi(queries, task.query_labels)
+    labels = torch.cat([task.query_labels, task.gallery_labels])
+    return nmi(torch.cat([queries, gallery]), labels)
 
 
 def _block_rows(block_size: int | None, device: torch.device) -> int:
     if block_size is None:
         return _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    if (
-        isinstance(block_size, bool)
-        or not isinstance(block_size, int | np.integer)
-        or block_size < 1
-    ):
-        raise InputError(f"block_size={block_size!r} must be an integer from 1 up")
-    return int(block_size)
-
-
-def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
+    return check_block_size(block_size)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UnknownNameError
 
 Array = NDArray[Any] | Tensor
 
@@ -69,6 +69,19 @@ def check_ks(ks: Sequence[int], gallery: int) -> tuple[int, ...]:
             f"Choose ks of at most {gallery}.",
         )
     return tuple(int(k) for k in values)
+
+
+def check_block_size(value: int) -> int:
+    """A number of rows; anything but an integer from 1 up is an `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InputError(f"block_size={value!r} must be an integer from 1 up")
+    return int(value)
+
+
+def check_name(kind: str, name: str, known: Sequence[str]) -> None:
+    """An `UnknownNameError` for a name that is not known."""
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
 
 
 def _from_numpy(features: NDArray[Any], name: str) -> Tensor:

@@ -92,6 +92,15 @@ def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
 
 
 @_entry
+def row_norms(features: Array) -> Array:
+    """L2 norms of rows, in float64."""
+    norms = np.empty(features.shape[0], np.float64)
+    for i in range(np.uintp(features.shape[0])):
+        norms[i] = np.sqrt(_dot(features, i, features, i))
+    return norms
+
+
+@_entry
 def count_by_tiles(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:

@@ -42,6 +42,12 @@ def score_ranks(ranks: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
     return {name: 100 * values.double() for name, values in scores.items()}
 
 
-def score_names(ks: Sequence[int]) -> list[str]:
-    """The names of the scores, in the order in which they are shown."""
-    return [*(f"recall@{k}" for k in ks), "precision@1", "map@r", "r_precision", "map", "mrr"]
+def score_names(ks: Sequence[int], *, whole: bool = True) -> list[str]:
+    """The names of the scores, in the order in which they are shown.
+
+    Args:
+        ks: The K of Recall@K.
+        whole: Whether whole rankings are known, which mAP and MRR need.
+    """
+    names = [*(f"recall@{k}" for k in ks), "precision@1", "map@r", "r_precision"]
+    return [*names, "map", "mrr"] if whole else names

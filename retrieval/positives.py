@@ -108,21 +108,22 @@ def find_positives(
         values = cosines(first, last, places)
         part = slice(int(offsets[first - begin]), int(offsets[last - begin]))
         if tie is None:
-            cosine[part] = _falling(values).flatten()
+            cosine[part] = falling(values).flatten()
         else:
-            values, order = _falling_by_index(values, tie)
+            values, order = falling_by_index(values, tie)
             cosine[part] = values.flatten()
             rows[part] = layout.gallery[places.gather(1, order)].flatten()
     return Positives(begin, end, offsets, cosine, rows)
 
 
-def _falling(values: Tensor) -> Tensor:
+def falling(values: Tensor) -> Tensor:
+    """Rows [n, R] from the largest value on."""
     if values.device.type == "cpu":  # where numpy sorts ten times as fast
         return torch.from_numpy(-np.sort(-values.numpy(), axis=1))
     return values.sort(dim=1, descending=True).values
 
 
-def _falling_by_index(values: Tensor, tie: float) -> tuple[Tensor, Tensor]:
+def falling_by_index(values: Tensor, tie: float) -> tuple[Tensor, Tensor]:
     """Sorts rows from the largest on; equals become one value and keep their order."""
     values, order = values.sort(dim=1, descending=True)
     step = torch.zeros_like(order)

@@ -9,9 +9,15 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.counting import Comparison, Counter, counter_for
-from lowlabel.retrieval.embeddings import multiply, product_margin
-from lowlabel.retrieval.positives import Positives, find_positives
+from lowlabel.retrieval.counting import (
+    Comparison,
+    Counter,
+    counter_for,
+    product_dtype,
+    spread,
+)
+from lowlabel.retrieval.embeddings import multiply
+from lowlabel.retrieval.positives import Layout, Positives, find_positives
 from lowlabel.retrieval.workers import full_precision, run_tasks
 
 S = TypeVar("S")
@@ -22,17 +28,16 @@ _SYMMETRIC_POSITIVES = 2**22  # so many positives may be held at once: about 100
 _STRIP_POSITIVES = 2**20  # and so many by each worker where they are not
 _COLUMNS = 4  # columns of a block for each of its rows
 _MANY = 128  # positives from which on their similarities come by matrix products
-_DOUBTS = 0.02  # comparisons in doubt for each float32 entry beyond which float64 is faster
 _PROBES = 64, 256  # queries and gallery images that this share is taken from
 
 
 class Ranking(Generic[S]):
     """Ranks of the positives of every query that has any, summed up by `summarise`.
 
-    In leave-one-out the similarities are symmetric: a block right of the diagonal serves its rows
-    and its columns, and half of the products suffice. That needs all positives at once, so it is
-    done up to some millions of them; with more, and with a gallery, each strip of queries is
-    compared with everything and holds only its own.
+    In leave-one-out the similarities are symmetric, unless one side was changed alone: a block
+    right of the diagonal serves its rows and its columns, and half of the products suffice. That
+    needs all positives at once, so it is done up to some millions of them; with more, and with a
+    gallery, each strip of queries is compared with everything and holds only its own.
 
     Args:
         comparison: What is compared.
@@ -59,7 +64,7 @@ class Ranking(Generic[S]):
         self._gallery = comparison.gallery.unit(layout.gallery, dtype)
         self._queries = (
             self._gallery
-            if layout.leave_one_out
+            if comparison.queries is comparison.gallery
             else comparison.queries.unit(layout.queries, dtype)
         )
 
@@ -73,7 +78,7 @@ class Ranking(Generic[S]):
         layout = self._compared.layout
         few = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
         with full_precision():
-            if layout.leave_one_out and few:
+            if layout.leave_one_out and few and self._queries is self._gallery:
                 yield from self._symmetric(progress)
             else:
                 yield from self._by_strips(progress)
@@ -177,26 +182,28 @@ class Ranking(Generic[S]):
         return multiply(self._queries[begin:end], self._gallery[left:right], block)
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
-        layout, begin = self._compared.layout, positives.begin
-        for size, first, last in layout.groups(begin, positives.end):
-            if size:
-                start, stop = positives.offsets[[first - begin, last - begin]].tolist()
-                before = counts[start:stop].view(last - first, size)
-                own = torch.arange(1, size + 1, device=counts.device)
-                yield layout.queries[first:last], self._summarise(before + own)
+        return summaries(self._compared.layout, positives, counts, self._summarise)
+
+
+def summaries(
+    layout: Layout, positives: Positives, counts: Tensor, summarise: Callable[[Tensor], S]
+) -> Iterator[tuple[Tensor, S]]:
+    """Rows of queries with what `summarise` makes of the ranks that follow from the counts."""
+    begin = positives.begin
+    for size, first, last in layout.groups(begin, positives.end):
+        if size:
+            start, stop = positives.offsets[[first - begin, last - begin]].tolist()
+            before = counts[start:stop].view(last - first, size)
+            own = torch.arange(1, size + 1, device=counts.device)
+            yield layout.queries[first:last], summarise(before + own)
 
 
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
-    """float32, unless it would leave too many comparisons in doubt.
-
-    That is so where the embeddings have collapsed or the classes are large. The share of gallery
-    images in doubt about a positive is taken from a sample, or from how many are that near on
-    average in a wider interval where the sample holds none.
-    """
+    """As `product_dtype`, from a sample of queries and of the gallery."""
     layout = comparison.layout
     scored = (layout.positives > 0).nonzero().flatten()
-    queries = scored[_spread(len(scored), _PROBES[0], scored.device)]
-    places = _spread(len(layout.gallery), _PROBES[1], scored.device)
+    queries = scored[spread(len(scored), _PROBES[0], scored.device)]
+    places = spread(len(layout.gallery), _PROBES[1], scored.device)
     start, stop = layout.start[queries, None], layout.stop[queries, None]
     first = start + layout.leave_one_out * (start == queries[:, None])
     rows, images = layout.queries[queries], layout.gallery[places]
@@ -204,14 +211,5 @@ def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
     cosines = counter.cosines(rows.repeat_interleave(len(images)), images.repeat(len(rows)))
     gaps = (cosines.view(len(rows), len(images)) - positive[:, None]).abs()
     negative = (places < start) | (places >= stop)
-    margin = product_margin(comparison.queries.dimensions, torch.float32)
-    near = [(negative & (gaps <= wide * margin)).double().mean() / wide for wide in (1, 100)]
-    share = float(max(near))
-    doubts = share * float(layout.positives[scored].double().mean())
-    return torch.float64 if doubts > _DOUBTS else torch.float32
-
-
-def _spread(length: int, wanted: int, device: torch.device) -> Tensor:
-    """Up to `wanted` indices, evenly spread."""
-    wanted = min(length, wanted)
-    return torch.arange(wanted, device=device) * length // max(wanted, 1)
+    positives = float(layout.positives[scored].double().mean())
+    return product_dtype(gaps, negative, positives, comparison.queries.dimensions)

@@ -129,28 +129,25 @@ def _walk(root: Path, part: str) -> ImageSet:
 
 def _restrict(images: ImageSet, names: Collection[str]) -> ImageSet:
     wanted = set(names)
-    listing = [
-        LabelledPath(path, images.class_names[label])
-        for path, label in zip(images.paths, images.labels, strict=True)
+    rows = [
+        row
+        for row, (path, label) in enumerate(zip(images.paths, images.labels, strict=True))
         if wanted & {*path.split("/")[:-1], images.class_names[label]}
     ]
-    if not listing:
+    if not rows:
         raise DataError(
             f"no image of {images.dataset} lies in one of the {len(wanted)} listed classes "
             f"({', '.join(sorted(wanted)[:_EXAMPLES])}, …)",
             f"Its classes are: {', '.join(images.class_names[:_EXAMPLES])}, …",
         )
-    return ImageSet.from_listing(images.dataset, images.part, images.root, listing)
+    return images.only(rows)
 
 
 def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
     """Splits labelled images in two: every other image of each class."""
     seen: dict[int, int] = {}
-    parts: tuple[list[LabelledPath], list[LabelledPath]] = ([], [])
-    for path, label in zip(images.paths, images.labels.tolist(), strict=True):
+    parts: tuple[list[int], list[int]] = ([], [])
+    for row, label in enumerate(images.labels.tolist()):
         seen[label] = seen.get(label, -1) + 1
-        parts[seen[label] % 2].append(LabelledPath(path, images.class_names[label]))
-    first, second = (
-        ImageSet.from_listing(images.dataset, images.part, images.root, part) for part in parts
-    )
-    return first, second
+        parts[seen[label] % 2].append(row)
+    return images.only(parts[0]), images.only(parts[1])

@@ -41,7 +41,7 @@ def _measure(
     model: str, part: ImageSet, repeats: int, batch_size: int, device: str
 ) -> dict[str, object]:
     backbone = load_backbone(model, device=device)
-    side = backbone.transform.crop
+    side = backbone.transform.side
     batch = torch.randn(batch_size, 3, side, side, device=backbone.device)
     if "mobilenet" in model:
         batch = batch.to(memory_format=torch.channels_last)

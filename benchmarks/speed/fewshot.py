@@ -2,19 +2,23 @@
 
 Five-way tasks of 15 queries a class, on random 384-dimensional features of 20 classes of 600
 images. A peer is a loop over the same tasks, on fewer of them, and is compared by the task.
+Distribution Calibration has a module of its own, `lowlabel.benchmarks.speed.dc`.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.svm import LinearSVC
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -30,8 +34,18 @@ PEERS = {
     "ncm,norm=l2n": "easyfsl PrototypicalNetworks",
     "ncm,norm=cl2n": "easyfsl PrototypicalNetworks",
     "cosine": "easyfsl SimpleShot",
+    "ridge": "scikit-learn RidgeClassifier",
+    "ridge,norm=l2": "scikit-learn RidgeClassifier",
+    "svm": "scikit-learn LinearSVC",
+    "svm,norm=l2": "scikit-learn LinearSVC",
     "logreg": "scikit-learn LogisticRegression",
     "logreg,norm=l2": "scikit-learn LogisticRegression",
+}
+
+SKLEARN: dict[str, Callable[[], Any]] = {
+    "RidgeClassifier": RidgeClassifier,
+    "LinearSVC": LinearSVC,
+    "LogisticRegression": partial(LogisticRegression, max_iter=1000),
 }
 
 
@@ -132,10 +146,9 @@ def _in_a_process_of_its_own(measure: Callable[[], float]) -> float:
 
 def _peer(name: str) -> Callable[[Tensor, Tensor, Tensor], object]:
     if name.startswith("scikit-learn"):
+        make = SKLEARN[name.split()[1]]
         return lambda support, labels, query: (
-            LogisticRegression(max_iter=1000)
-            .fit(support.numpy(), labels.numpy())
-            .predict(query.numpy())
+            make().fit(support.numpy(), labels.numpy()).predict(query.numpy())
         )
     from easyfsl import methods
 

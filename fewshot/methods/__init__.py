@@ -1,16 +1,41 @@
 """The few-shot methods, one file each, and how a method is made from its text."""
 
+from lowlabel.fewshot.methods.alpha_tim import AlphaTim
 from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.bd_cspn import BdCspn
 from lowlabel.fewshot.methods.cosine import Cosine
+from lowlabel.fewshot.methods.dc import DistributionCalibration, SslVitCalibration
+from lowlabel.fewshot.methods.label_propagation import LabelPropagation
+from lowlabel.fewshot.methods.laplacianshot import LaplacianShot
 from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.methods.ncm import NearestCentroid
+from lowlabel.fewshot.methods.pt_map import PtMap
+from lowlabel.fewshot.methods.ridge import Ridge
+from lowlabel.fewshot.methods.soft_kmeans import SoftKMeans
+from lowlabel.fewshot.methods.svm import SupportVectorMachine
+from lowlabel.fewshot.methods.tim import Tim
 from lowlabel.registry import Registry
 from lowlabel.specs import parse_spec
 
 __all__ = ["METHODS", "Method", "build_method"]
 
 METHODS: Registry[type[Method]] = Registry("few-shot method")
-for _method in (NearestCentroid, Cosine, LogisticRegression):
+for _method in (
+    NearestCentroid,
+    Cosine,
+    Ridge,
+    LogisticRegression,
+    SupportVectorMachine,
+    DistributionCalibration,
+    SslVitCalibration,
+    BdCspn,
+    LaplacianShot,
+    Tim,
+    AlphaTim,
+    PtMap,
+    SoftKMeans,
+    LabelPropagation,
+):
     METHODS.add(_method.name, _method)
 
 

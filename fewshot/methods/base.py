@@ -1,36 +1,46 @@
 """What every few-shot method is: frozen options and one function of a block of tasks."""
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import ClassVar, Self
 
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.specs import Option, format_spec
-
-_TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
+from lowlabel.specs import Configurable, Option
 
 
 @dataclass(frozen=True)
-class Method(ABC):
+class Method(Configurable, ABC):
     """A classifier of queries by a few labelled images. Its dataclass fields are its options.
 
     Attributes:
-        name: The method's name in a spec such as `ncm,norm=cl2n`.
         transductive: Whether a query's score depends on the other queries of its task.
+        grid: The values that tuning tries, by option.
     """
 
-    name: ClassVar[str]
     transductive: ClassVar[bool] = False
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
 
     @property
     def needs_base(self) -> bool:
         """Whether the method, with these options, uses the base classes."""
         return False
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """Whether the method, with these options, cannot take features of both signs."""
+        return False
+
+    def candidates(self) -> list[Self]:
+        """The method with every combination of its grid; options that were set stay as they are."""
+        defaults = {field.name: field.default for field in fields(self)}
+        free = {k: v for k, v in self.grid.items() if getattr(self, k) == defaults[k]}
+        combinations = itertools.product(*free.values())
+        return [replace(self, **dict(zip(free, values, strict=True))) for values in combinations]
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Prepares all embeddings at once where that needs no task, [N, D] → [N, D]."""
@@ -52,36 +62,19 @@ class Method(ABC):
             Scores, [T, Q, ways].
         """
 
-    @classmethod
-    def from_options(cls, options: Mapping[str, Option]) -> Self:
-        """Builds the method from options read from a spec.
+    def seeded_scores(
+        self,
+        support: Tensor,
+        query: Tensor,
+        base: BaseStatistics | None,
+        seeds: Sequence[tuple[int, int]],
+    ) -> Tensor:
+        """`scores`, for a method that draws random numbers: by the seed and number of each task."""
+        return self.scores(support, query, base)
 
-        Raises:
-            InputError: If an option is unknown, of another type, or out of range.
-        """
-        defaults = {field.name: field.default for field in fields(cls)}
-        for option in options:
-            if option not in defaults:
-                known = ", ".join(defaults) or "none"
-                raise InputError(f"{cls.name} has no option {option!r}", f"Its options: {known}.")
-        return cls(
-            **{
-                option: _as_type_of(defaults[option], value, f"{option}={value} of {cls.name}")
-                for option, value in options.items()
-            }
-        )
-
-    @property
-    def options(self) -> dict[str, Option]:
-        """Every option with its value, defaults too."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-    @property
-    def spec(self) -> str:
-        """The canonical text of the method: its name and the options that are not the default."""
-        defaults = {field.name: field.default for field in fields(self)}
-        changed = {name: value for name, value in self.options.items() if value != defaults[name]}
-        return format_spec(self.name, changed)
+    def rows_per_task(self, ways: int, shots: int, queries: int) -> int:
+        """How many rows of features a task takes in memory, all queries and examples counted."""
+        return ways * (shots + queries)
 
     def require_base(self, base: BaseStatistics | None) -> BaseStatistics:
         """Gives `base` back.
@@ -96,31 +89,8 @@ class Method(ABC):
             )
         return base
 
-    def require_one_of(self, option: str, allowed: tuple[str, ...]) -> None:
-        """Raises an `InputError` unless the option's value is one of `allowed`."""
-        value = getattr(self, option)
-        if value not in allowed:
-            raise InputError(
-                f"{option}={value} is not possible for {self.name}",
-                f"Possible: {', '.join(allowed)}.",
-            )
 
-    def require_positive(self, option: str) -> None:
-        """Raises an `InputError` unless the option's value is positive and finite."""
-        value = getattr(self, option)
-        if not 0 < value < float("inf"):
-            raise InputError(f"{option}={value} of {self.name} must be positive and finite")
-
-
-def unit_rows(features: Tensor) -> Tensor:
-    """Scales the last dimension to Euclidean length 1; a zero row stays zero."""
-    return normalize(features, dim=-1)
-
-
-def _as_type_of(default: Any, value: Option, what: str) -> Any:
-    wanted = type(default)
-    if wanted is float and type(value) is int:
-        return float(value)
-    if type(value) is not wanted:
-        raise InputError(f"{what} must be {_TYPE_NAMES[wanted]}")
-    return value
+def apart_from_first(scores: Tensor) -> Tensor:
+    """Float64 scores less that of the first class; equal but for rounding is exactly 0."""
+    apart = scores - scores[..., :1]
+    return apart * (apart.abs() > 1e-11 * scores.abs().amax(-1, keepdim=True))

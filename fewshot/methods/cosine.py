@@ -6,7 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import Method, unit_rows
+from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.methods.base import Method
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Logistic regression on the support features."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -7,8 +8,10 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.logistic import fit_logistic_regression
-from lowlabel.fewshot.methods.base import Method, unit_rows
+from lowlabel.fewshot.methods.base import Method
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -23,26 +26,31 @@ class LogisticRegression(Method):
 
     Attributes:
         c: Inverse strength of the penalty, positive.
-        norm: "none", or "l2" for features scaled to length 1.
+        norm: What is done to each feature before: "none", "l2" (scaled to length 1), "tukey"
+            (square root, for features of at least 0), or "tukey-l2" (both, in this order).
     """
 
     name: ClassVar[str] = "logreg"
+    grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     c: float = 1.0
     norm: str = "none"
 
     def __post_init__(self) -> None:
         self.require_positive("c")
-        self.require_one_of("norm", ("none", "l2"))
+        self.require_one_of("norm", FEATURE_NORMS)
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return self.norm.startswith("tukey")
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Normalises as `norm` says, [N, D] → [N, D]."""
-        return features if self.norm == "none" else unit_rows(features)
+        return apply_norm(features, self.norm)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The logits of the fitted models."""
         _, ways, shots, _ = support.shape
         labels = torch.arange(ways, device=support.device).repeat_interleave(shots)
-        fit = fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)
-        bias, weight = fit.bias.to(query.dtype), fit.weight.to(query.dtype)
-        return torch.baddbmm(bias[:, None], query, weight)
+        return fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)(query)

@@ -3,10 +3,71 @@
 import ast
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
 
 from lowlabel.errors import InputError
 
+_TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
+
 Option = str | int | float | bool | None | tuple[int | float, ...]
+
+
+@dataclass(frozen=True)
+class Configurable:
+    """A thing whose dataclass fields are the options of its spec.
+
+    Attributes:
+        name: The name in a spec such as `ncm,norm=cl2n`.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Option]) -> Self:
+        """Builds it from options read from a spec.
+
+        Raises:
+            InputError: If an option is unknown, of another type, or out of range.
+        """
+        defaults = {field.name: field.default for field in fields(cls)}
+        for option in options:
+            if option not in defaults:
+                known = ", ".join(defaults) or "none"
+                raise InputError(f"{cls.name} has no option {option!r}", f"Its options: {known}.")
+        return cls(
+            **{
+                option: _as_type_of(defaults[option], value, f"{option}={value} of {cls.name}")
+                for option, value in options.items()
+            }
+        )
+
+    @property
+    def options(self) -> dict[str, Option]:
+        """Every option with its value, defaults too."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def spec(self) -> str:
+        """The canonical text: the name and the options that are not the default."""
+        defaults = {field.name: field.default for field in fields(self)}
+        changed = {name: value for name, value in self.options.items() if value != defaults[name]}
+        return format_spec(self.name, changed)
+
+    def require_one_of(self, option: str, allowed: tuple[str, ...]) -> None:
+        """Raises an `InputError` unless the option's value is one of `allowed`."""
+        value = getattr(self, option)
+        if value not in allowed:
+            raise InputError(
+                f"{option}={value} is not possible for {self.name}",
+                f"Possible: {', '.join(allowed)}.",
+            )
+
+    def require_positive(self, option: str) -> None:
+        """Raises an `InputError` unless the option's value is positive and finite."""
+        value = getattr(self, option)
+        if not 0 < value < float("inf"):
+            raise InputError(f"{option}={value} of {self.name} must be positive and finite")
 
 
 def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
@@ -63,3 +124,12 @@ def _literal(text: str) -> Option:
     if isinstance(value, list):
         value = tuple(value)
     return value if isinstance(value, str | int | float | bool | tuple | None) else text
+
+
+def _as_type_of(default: Any, value: Option, what: str) -> Any:
+    wanted = type(default)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise InputError(f"{what} must be {_TYPE_NAMES[wanted]}")
+    return value

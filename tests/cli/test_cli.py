@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
+import torch
 from PIL import Image
 
 from lowlabel.cli import main
@@ -80,7 +82,7 @@ def test_images_to_leaderboard_and_back_from_the_cache(image_folder, tmp_path, c
     for word in ("pixels", "2-way 1-shot", "ncm", "logreg", "R@1", "MAP@R"):
         assert word in first
     records = list((tmp_path / "out" / "records").glob("*.json"))
-    assert len(records) == 7  # six few-shot methods and retrieval
+    assert len(records) == 9  # eight few-shot methods and retrieval
     for suffix in ("md", "csv", "tex"):
         assert (tmp_path / "out" / f"leaderboard.{suffix}").stat().st_size > 100
     times = {path: path.stat().st_mtime_ns for path in records}
@@ -111,6 +113,42 @@ def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
     assert scores.mean() == pytest.approx(record["scores"]["accuracy"]["mean"])
 
 
+def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):
+    for wnid in ("n03314780", "n07565083", "n07579787"):
+        for k in range(6):
+            path = tmp_path / "train" / wnid / f"{wnid}_{k}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (32, 32), (20 * k, 9, 9)).save(path)
+    prepared = ["prepare", "tiered-imagenet", "--archive", str(tmp_path / "train")]
+    assert call(*prepared, "--allow-partial") == 0
+    weights = tmp_path / "mine.pth"
+    torch.save(timm.create_model("resnet18", num_classes=0).state_dict(), weights)
+    arguments = ["run", "--suite", "fewshot", "--dataset", "tiered-imagenet", "--allow-partial"]
+    arguments += ["--method", "ncm", *QUICK, "--resolution", "32", "--output", str(tmp_path / "o")]
+    assert call(*arguments, "--model", f"{weights}:resnet18") == 0
+    assert "contaminated" not in capsys.readouterr().out
+    assert call(*arguments, "--model", f"{weights}:resnet18,pretrained_on=ssl-vit-mini") == 0
+    output = capsys.readouterr().out
+    assert "mine †" in output
+    assert "mine was pretrained on ssl-vit-mini: 117 of the 160 novel classes" in output
+
+
+def test_unequal_queries_stand_in_a_column_of_their_own(feature_file, tmp_path, capsys, failing):
+    arguments = ["run", "--suite", "fewshot", "--features", str(feature_file), *QUICK]
+    arguments += ["--method", "pt-map,beta=1", "--output", str(tmp_path / "o")]
+    assert call(*arguments) == 0
+    assert call(*arguments, "--query-distribution", "dirichlet") == 0
+    capsys.readouterr()
+    table = (tmp_path / "o" / "leaderboard.md").read_text()
+    assert "2-way 1-shot, Dirichlet queries" in table
+    assert "pt-map,beta=1.0 ᵀ" in table
+    records = [json.loads(path.read_text()) for path in (tmp_path / "o").glob("records/*.json")]
+    options = [record["experiment"]["protocol"]["options"] for record in records]
+    assert {o["query_distribution"] for o in options} == {"balanced", "dirichlet"}
+    message = failing(*arguments, "--query-distribution", "dirichlt")
+    assert "Did you mean dirichlet" in message
+
+
 def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert (
         call("run", "--features", str(feature_file), *QUICK, "--output", str(tmp_path / "o")) == 0
@@ -119,6 +157,39 @@ def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert "mine" in output
     assert "cl2n" not in output  # needs base classes, which the file does not have
     assert "R@1" in output
+
+
+def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_path):
+    output = tmp_path / "out"
+    arguments = ["run", "--suite", "fewshot", "--model", "pixels", *QUICK, "--resolution", "8",
+                 "--dataset", f"folder:{image_folder}", "--method", "ridge", "--method", "ncm",
+                 "--interval", "student-t", "--tune", "--output", str(output)]  # fmt: skip
+    assert call(*arguments) == 0
+    assert call(*arguments) == 0  # the same choice again, so the same records
+    records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
+    ncm, ridge = sorted(records, key=lambda r: r["experiment"]["method"]["spec"])
+    assert "tuned" not in ncm["experiment"]["method"]["options"]
+    method = ridge["experiment"]["method"]
+    how = method["options"]["tuned"]
+    assert how.startswith("val, 20 tasks of seed 0: ridge,alpha=0.01 ")
+    scores = {part.split()[0]: float(part.split()[1]) for part in how.split(": ")[1].split("; ")}
+    assert len(scores) == 5
+    assert scores[method["spec"]] == max(scores.values())
+    assert "t(0.975, n-1)" in ridge["ci95_definition"]
+    assert ridge["experiment"]["protocol"]["options"]["interval"] == "student-t"
+
+
+def test_tuning_needs_a_validation_part(feature_file, tmp_path, failing):
+    arguments = ["--method", "svm", "--tune", "--output", str(tmp_path / "o")]
+    message = failing(
+        "run", "--suite", "fewshot", "--features", str(feature_file), *QUICK, *arguments
+    )
+    assert "svm cannot be tuned: the data set has no validation part" in message
+
+
+def test_an_unknown_interval(failing, image_folder):
+    message = failing("run", "--model", "pixels", "--dataset", "demo", "--interval", "student")
+    assert "student-t" in message
 
 
 def test_method_that_was_asked_for_and_cannot_run_is_an_error(feature_file, tmp_path, failing):
@@ -182,7 +253,13 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
 def test_list_names_everything(capsys):
     assert call("list") == 0
     output = capsys.readouterr().out
-    for word in ("fewshot", "dino_vits16", "cifar-fs", "closerlook, feat, dml-zeroshot", "logreg"):
+    for word in (
+        "fewshot",
+        "dino_vits16",
+        "cifar-fs",
+        "closerlook, closerlook-box, feat",
+        "logreg",
+    ):
         assert word in output
 
 

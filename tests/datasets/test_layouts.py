@@ -30,6 +30,8 @@ def cub_tree(tmp_path: Path) -> Path:
         "classes.txt": classes,
         "images.txt": images,
         "image_class_labels.txt": [int(image[:3]) for image in images],
+        "train_test_split.txt": [int(image[-5]) % 2 for image in images],
+        "bounding_boxes.txt": [f"{k % 3}.0 1.0 4.0 {k % 5 + 1}.0" for k in range(len(images))],
     }
     for name, values in numbered.items():
         lines = [f"{number} {value}" for number, value in enumerate(values, start=1)]
@@ -53,6 +55,9 @@ def zipped(folder: Path, archive: Path) -> Path:
         ("feat", "base", [3, 5, 6]),
         ("feat", "val", [1, 2, 4]),
         ("feat", "novel", [10, 18, 22]),
+        ("easyfsl", "base", [1, 2, 3]),
+        ("easyfsl", "val", [44, 51, 52]),
+        ("easyfsl", "novel", [8, 9, 15]),
         ("dml-zeroshot", "train", [1, 2, 3]),
         ("dml-zeroshot", "test", [101, 102, 103]),
     ],
@@ -71,11 +76,39 @@ def test_cub_divisions(cub_tree, scheme, part, first):
 def test_cub_divisions_cover_every_class_once(cub_tree):
     cub = DATASETS["cub"]
     for scheme in cub.schemes:
+        assert sum(counts.images for counts in scheme.expected.values()) == 11_788
+        if scheme.name == "classification-split":
+            continue
         parts = [load_part(cub, scheme, cub_tree, part).class_names for part in scheme.parts]
         assert sorted(name for part in parts for name in part) == sorted(
             path.name for path in (cub_tree / "images").iterdir()
         )
-        assert sum(counts.images for counts in scheme.expected.values()) == 11_788
+
+
+def test_cub_classification_split_has_all_classes_twice(cub_tree):
+    cub = DATASETS["cub"]
+    scheme = cub.scheme("classification-split")
+    train, test = (load_part(cub, scheme, cub_tree, part) for part in scheme.parts)
+    assert train.counts == test.counts == (200, 200)
+    assert not set(train.paths) & set(test.paths)
+    assert train.paths[0].endswith("_1.jpg")
+
+
+def test_cub_boxes(cub_tree):
+    cub = DATASETS["cub"]
+    whole = load_part(cub, cub.scheme("dml-zeroshot"), cub_tree, "test")
+    boxed = load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
+    assert whole.paths == boxed.paths
+    assert whole.boxes is None
+    assert boxed.boxes[:3] == ((2, 1, 6, 2), (0, 1, 4, 3), (1, 1, 5, 4))  # images 201 to 203
+    assert whole.manifest_sha256 != boxed.manifest_sha256
+    lines = (cub_tree / "bounding_boxes.txt").read_text().splitlines()
+    (cub_tree / "bounding_boxes.txt").write_text("\n".join(lines[:-7]))
+    with pytest.raises(DataError, match=r"bounding_boxes\.txt lacks 7 of the images"):
+        load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
+    (cub_tree / "bounding_boxes.txt").write_text("\n".join([*lines[:-1], "400 1.0 2.0 3.0"]))
+    with pytest.raises(DataError, match=r"no box in '1\.0 2\.0 3\.0'"):
+        load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
 
 
 def test_cub_feat_lists_are_the_published_ones(cub_tree, real_data):

@@ -225,3 +225,26 @@ def test_weights_in_the_weights_folder_are_used():
     own = dict(backbone.encoder.named_parameters())
     assert torch.equal(own["module.blocks.3.attn.qkv.weight"], module.blocks[3].attn.qkv.weight)
     assert backbone.transform.crop == 32
+
+
+def test_what_a_model_was_pretrained_on(tmp_path):
+    path = tmp_path / "mine.pth"
+    torch.save(tiny_vit().state_dict(), path)
+    plain = load_backbone(f"{path}:{TINY}")
+    marked = load_backbone(f"{path}:{TINY},pretrained_on=ssl-vit-mini")
+    assert (plain.pretrained_on, marked.pretrained_on) == (None, "ssl-vit-mini")
+    assert plain.spec == marked.spec
+    with pytest.raises(UnknownNameError, match="Did you mean ssl-vit-mini"):
+        load_backbone(f"{path}:{TINY},pretrained_on=sslvit-mini")
+
+
+def test_published_models_hold_imagenet():
+    folder = weights_dir()
+    folder.mkdir(parents=True)
+    module = timm.create_model("resnet18", num_classes=0)
+    for name in ("resnet18.tv_in1k", "resnet18"):
+        save_file(module.state_dict(), folder / f"{name}.safetensors")
+        assert load_backbone(f"timm:{name}").pretrained_on == "imagenet-1k"
+    marked = load_backbone("timm:resnet18.tv_in1k,pretrained_on=ssl-vit-tiered")
+    assert (marked.pretrained_on, marked.spec) == ("ssl-vit-tiered", "timm:resnet18.tv_in1k")
+    assert {alias.pretrained_on for alias in ALIASES.values()} == {"imagenet-1k"}

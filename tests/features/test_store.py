@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import resource
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lowlabel.datasets import ImageSet, open_dataset
+from lowlabel.datasets import DATASETS, ImageSet, open_dataset
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import (
     Backbone,
@@ -41,13 +42,13 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extract_module, "CHUNK_ROWS", 4)
 
 
-def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Notes every image that is decoded."""
     read, decode = [], extract_module._Extraction._decode
 
-    def noting(self, path):
-        read.append(path)
-        return decode(self, path)
+    def noting(self, row):
+        read.append(self.images.paths[row])
+        return decode(self, row)
 
     monkeypatch.setattr(extract_module._Extraction, "_decode", noting)
     return read
@@ -62,6 +63,22 @@ def test_features_equal_a_plain_loop(backbone, images, batch_size, workers):
         expected = ((pixels - mean) / std).transpose(2, 0, 1).ravel()
         np.testing.assert_allclose(table.features[row], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(table.labels, images.labels)
+
+
+def test_another_version_of_made_images_is_extracted_anew(backbone, images, monkeypatch):
+    first = extract_features(backbone, images)
+    read = count_reads(monkeypatch)
+    redrawn = dataclasses.replace(images, version=2)
+    assert redrawn.manifest_sha256 == images.manifest_sha256
+    assert extract_features(backbone, redrawn).key != first.key
+    assert read == list(images.paths)
+
+
+def test_images_of_no_version_keep_their_key(backbone, images):
+    assert "version" not in FeatureKey.of(backbone, images).json()
+    demo = open_dataset("demo", "fewshot").load("val")
+    assert demo.version == demo.only([3]).version == DATASETS["demo"].version > 0
+    assert json.loads(FeatureKey.of(backbone, demo).json())["version"] == demo.version
 
 
 def test_second_run_reads_the_file_and_no_image(backbone, images, monkeypatch):

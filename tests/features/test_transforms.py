@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
+from lowlabel.errors import DataError
 from lowlabel.features.transforms import ImageTransform
 
 
@@ -50,3 +51,14 @@ def test_reads_every_colour_mode(tmp_path: Path, mode):
     path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
     photograph(40, 30).convert(mode).save(path)
     assert ImageTransform(32, 28).read(path).shape == (28, 28, 3)
+
+
+def test_box_is_cut_out_before_the_resize(tmp_path: Path):
+    image = photograph(120, 90)
+    image.save(tmp_path / "whole.png")
+    image.crop((10, 20, 120, 70)).save(tmp_path / "cut.png")
+    transform = ImageTransform(resize=37, crop=32)
+    boxed = transform.read(tmp_path / "whole.png", (10, 20, 130, 70))  # clipped at 120
+    np.testing.assert_array_equal(boxed, transform.read(tmp_path / "cut.png"))
+    with pytest.raises(DataError, match=r"not inside .* which has 120×90 pixels"):
+        transform.read(tmp_path / "whole.png", (120, 0, 150, 50))

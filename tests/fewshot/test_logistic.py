@@ -129,12 +129,12 @@ def test_constant_examples_give_exactly_nothing(value, width):
 
 def test_the_gradient_is_that_of_the_loss():
     x, labels = examples(tasks=1, shots=3, width=4)
-    targets = torch.nn.functional.one_hot(torch.tensor(labels), 5).double()[None]
+    targets = torch.nn.functional.one_hot(torch.tensor(labels), 5).double().T[None]
     loss = SoftmaxLoss(torch.tensor(x), targets, 0.7)
 
     def value(params):
         params = torch.tensor(params.reshape(1, 5, 5))
-        penalty = (params[:, :-1] ** 2).sum() / 2
+        penalty = (params[..., :-1] ** 2).sum() / 2
         return (loss.cross_entropy(loss.logits(params)) + penalty).item()
 
     def gradient(params):

@@ -1,13 +1,25 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import NearestCentroid
+from sklearn.svm import LinearSVC
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fewshot import METHODS, build_method, evaluate_fewshot
 
-SPECS = ["ncm", "ncm,norm=l2n", "ncm,norm=cl2n", "cosine", "logreg", "logreg,norm=l2"]
+SPECS = [
+    "ncm",
+    "ncm,norm=l2n",
+    "ncm,norm=cl2n",
+    "cosine",
+    "logreg",
+    "logreg,norm=l2",
+    "ridge",
+    "ridge,norm=l2",
+    "svm",
+    "svm,norm=l2",
+]
 
 
 def unit(x):
@@ -34,6 +46,14 @@ def fitted(support, labels, query):
     return model.fit(support, labels).predict(query)
 
 
+def regressed(support, labels, query):
+    return RidgeClassifier(alpha=3.0).fit(support, labels).predict(query)
+
+
+def separated(support, labels, query):
+    return LinearSVC(C=0.5, tol=1e-9, max_iter=100_000).fit(support, labels).predict(query)
+
+
 def run(features, labels, method, **options):
     return evaluate_fewshot(features, labels, method=method, device="cpu", **options)
 
@@ -49,16 +69,29 @@ def run(features, labels, method, **options):
         ("cosine", "none", highest_cosine),
         ("logreg,c=0.5", "none", fitted),
         ("logreg,c=0.5,norm=l2", "l2", fitted),
+        ("logreg,c=0.5,norm=tukey", "tukey", fitted),
+        ("logreg,c=0.5,norm=tukey-l2", "tukey-l2", fitted),
+        ("ridge,alpha=3", "none", regressed),
+        ("ridge,alpha=3,norm=l2", "l2", regressed),
+        ("ridge,alpha=3,norm=tukey", "tukey", regressed),
+        ("svm,c=0.5", "none", separated),
+        ("svm,c=0.5,norm=l2", "l2", separated),
+        ("svm,c=0.5,norm=tukey-l2", "tukey-l2", separated),
     ],
 )
 def test_each_task_scores_what_a_plain_loop_finds(
     novel, base, oracle, method, transform, predict, shots
 ):
     features, labels = novel
+    if "tukey" in transform:
+        features = np.abs(features)
     exact = features.astype(np.float64)
     if transform == "cl2":
         exact = exact - base[0].astype(np.float64).mean(0)
-    exact = exact if transform == "none" else unit(exact)
+    if "tukey" in transform:
+        exact = exact**0.5
+    if "l2" in transform:
+        exact = unit(exact)
     expected = oracle(exact, labels, predict, shots=shots, tasks=60)
     result = run(features, labels, method, base=base, shots=shots, tasks=60)
     assert 25 < expected.mean() < 95
@@ -145,7 +178,7 @@ def test_constant_embeddings_score_exactly_chance(method, value, ways, shots, qu
     assert (result.accuracies == 100 / ways).all()
 
 
-@pytest.mark.parametrize("method", ["ncm", "cosine", "logreg"])
+@pytest.mark.parametrize("method", ["ncm", "cosine", "logreg", "ridge", "svm"])
 @pytest.mark.parametrize("width", [3, 37, 384])
 @pytest.mark.parametrize("ways", [2, 5, 20])
 def test_classes_of_the_same_support_score_exactly_the_same(method, width, ways):
@@ -204,7 +237,8 @@ def test_every_method_says_what_it_is():
     for name, method in METHODS.items():
         assert method.name == name
         assert "arXiv" in (method.__doc__ or "")
-        assert not method.transductive
+    inductive = {name for name, method in METHODS.items() if not method.transductive}
+    assert inductive == {"ncm", "cosine", "ridge", "logreg", "svm", "dc", "dc-sslvit"}
 
 
 def test_an_unknown_method_gets_a_suggestion():

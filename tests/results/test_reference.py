@@ -57,6 +57,9 @@ def test_the_tables_are_whole():
     assert counts["fewshot", "SSL-ViT table 1"] == 8 * 4 + 2 + 1
     assert counts["retrieval", "SSL-ViT table 2"] == (2 + 9) * 3
     assert counts["retrieval", "hyp_metric"] == 4 * 3 + 2 * 4
+    assert counts["retrieval", "DINO table 3"] == 5 * 4
+    assert counts["retrieval", "Revisited Oxford and Paris"] == 2 * 3
+    assert counts["retrieval", "DINO's table on Copydays"] == 5
 
 
 def test_no_line_stands_twice_and_all_are_percentages():
@@ -72,9 +75,11 @@ def test_a_line_names_a_model_only_with_its_preprocessing_and_method():
     named = [r for r in load_references() if r.models]
     assert named
     for reference in named:
-        wanted = {"pooling", "resize", "crop"} | (
-            {"queries"} if reference.suite == "fewshot" else set()
-        )
+        wanted = {"pooling", "resize", "crop"}
+        if reference.suite == "fewshot":
+            wanted |= {"queries"}
+        if reference.protocol == "dino-revisited":
+            wanted = {"pooling", "side", "keep_aspect", "scales", "distractors"}
         assert reference.conditions.keys() == wanted
         assert reference.method_name
 
@@ -87,6 +92,24 @@ def test_the_same_model_on_the_full_set_has_its_number(retrieval):
     assert find_reference(same, "recall@1").value == 71.20
     assert find_reference(record, "recall@8") is None
     assert find_reference(record, "map@r") is None
+
+
+def test_landmarks_need_their_resolution_and_scales(retrieval):
+    def published(dataset, **changes):
+        transform = {"side": 512, "keep_aspect": True, "scales": [1.0, 2**-0.5, 0.5]} | changes
+        record = retrieval(dataset=dataset, transform=transform).record
+        options = {"distractors": changes.get("distractors")}
+        protocol = replace(record.experiment.protocol, name="dino-revisited", options=options)
+        images = replace(record.experiment.dataset, scheme="dino-revisited")
+        experiment = replace(record.experiment, protocol=protocol, dataset=images)
+        found = find_reference(replace(record, experiment=experiment), "map_hard")
+        return found.value if found else None
+
+    assert published("rparis6k") == 34.4
+    assert published("roxford5k", side=224, scales=[1.0]) == 13.7
+    assert published("rparis6k", scales=[1.0]) is None
+    assert published("rparis6k", side=224) is None
+    assert published("rparis6k", distractors="revisitop1m:r1m") is None
 
 
 def test_partial_data_or_another_protocol_or_model_has_none(retrieval, fewshot):
@@ -127,6 +150,26 @@ def mini(fewshot, **changes):
         "scheme": "ravi",
     }
     return fewshot(**same | changes).record
+
+
+def test_distribution_calibration_on_cub_has_its_number(fewshot):
+    options = {"k": 2, "alpha": 0.21, "samples": 750, "c": 1.0}
+    same = {
+        "method": "dc-sslvit",
+        "method_options": options,
+        "dataset": "cub",
+        "scheme": "closerlook",
+    }
+    record = fewshot("dino_vits16", **same).record
+    assert find_reference(record, "accuracy").printed == "89.94±0.15"
+    for change in (
+        {"method": "dc"},
+        {"method_options": options | {"alpha": 0.3}},
+        {"scheme": "feat"},
+        {"spec": "file:vit_small_patch16_224"},
+    ):
+        other = fewshot("dino_vits16", **same | change).record
+        assert find_reference(other, "accuracy") is None, change
 
 
 def test_few_shot_needs_everything_to_agree(fewshot, linked):

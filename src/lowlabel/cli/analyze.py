@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowlabel.cli import analyze_retrieval, options
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from lowlabel.training.geometry import CropGeometry
 
 app = typer.Typer(help="Shows what training and models see in images.", no_args_is_help=True)
+app.command("retrieval")(analyze_retrieval.retrieval)
 
 
 @app.command("patch-matching")
@@ -52,6 +55,56 @@ def patch_matching(
     typer.echo(f"view 1: {' '.join(map(str, a))}")
     typer.echo(f"view 2: {' '.join(map(str, b))}")
     typer.echo(f"{len(a)} pairs of patches; written: {target}", err=True)
+
+
+@app.command("base-classes")
+def base_classes(
+    model: options.Models = None,
+    dataset: Annotated[
+        str, typer.Option(help="NAME, NAME:DIVISION or folder:PATH, with base classes.")
+    ] = "demo",
+    method: Annotated[
+        str, typer.Option(help="dc or dc-sslvit, with options such as dc,k=3.")
+    ] = "dc-sslvit",
+    classes: Annotated[int, typer.Option(help="Novel classes in the picture.")] = 8,
+    top: Annotated[int, typer.Option(help="Base classes shown for each model.")] = 3,
+    output: options.Output = None,
+    allow_partial: options.AllowPartial = False,
+    device: options.Device = "auto",
+    batch_size: options.BatchSize = 32,
+    workers: options.Workers = 4,
+) -> None:
+    """Shows which base classes Distribution Calibration borrows from, by model (.csv and .png)."""
+    from lowlabel.analysis import draw_choices, tabulate_choices
+    from lowlabel.analysis.base_class_survey import survey
+    from lowlabel.datasets import open_dataset
+    from lowlabel.errors import InputError
+    from lowlabel.features import ExtractionOptions
+    from lowlabel.paths import atomic_write, results_dir, writable_dir
+
+    if not model:
+        raise InputError("base-classes needs a --model", "Name one: --model dino_vits16")
+    if classes < 1 or top < 1:
+        raise InputError(f"classes={classes} and top={top} must be at least 1")
+    opened = open_dataset(dataset, "fewshot", allow_partial=allow_partial)
+    extraction = ExtractionOptions(batch_size, workers)
+    found = survey(model, opened, method, extraction, device)
+    table = tabulate_choices(found.models)
+    picture = draw_choices(found.models, found.spread(classes), found.examples, _read_path, top)
+
+    folder = writable_dir(output or results_dir())
+    stem = f"base-classes-{opened.name.replace(':', '-')}"
+    with atomic_write(folder / f"{stem}.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    with atomic_write(folder / f"{stem}.png") as temporary:
+        picture.save(temporary, "PNG")
+    shown = table.groupby(["model", "novel class"], sort=False).head(top)
+    typer.echo(shown.to_string(index=False))
+    typer.echo(f"written: {folder / stem}.csv and .png", err=True)
+
+
+def _read_path(path: str) -> "Image":
+    return _read(Path(path))
 
 
 def _read(path: Path) -> "Image":

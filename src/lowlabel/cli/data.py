@@ -18,6 +18,8 @@ def list_known() -> None:
     from lowlabel.features.own_models import OWN_MODELS
     from lowlabel.fewshot import METHODS
     from lowlabel.paths import weights_dir
+    from lowlabel.retrieval.post import POSTS
+    from lowlabel.retrieval.search import INDEXES
 
     suites = [(name, load_suite(name).title) for name in suite_names()]
     weights = {path.stem for path in weights_dir().glob("*.*")}
@@ -35,7 +37,10 @@ def list_known() -> None:
         )
         for name, dataset in DATASETS.items()
     ]
-    methods = [(name, (method.__doc__ or "").splitlines()[0]) for name, method in METHODS.items()]
+    kinds = [
+        [(name, (kind.__doc__ or "").splitlines()[0]) for name, kind in known.items()]
+        for known in (METHODS, POSTS, INDEXES)
+    ]
     for title, headers, rows in (
         ("Suites", ("name", "what"), suites),
         (
@@ -44,14 +49,22 @@ def list_known() -> None:
             models,
         ),
         ("Data sets (further: folder:PATH)", ("name", "title", "divisions", "state"), datasets),
-        ("Few-shot methods", ("name", "what"), methods),
+        ("Few-shot methods", ("name", "what"), kinds[0]),
+        ("Post-processing of retrieval", ("name", "what"), kinds[1]),
+        ("Search indexes of retrieval (further: exact)", ("name", "what"), kinds[2]),
     ):
         typer.echo(f"{title}\n{tabulate(rows, headers=headers, tablefmt='simple')}\n")
 
 
 def prepare(
     dataset: Annotated[str, typer.Argument(help="The data set's name; see lowlabel list.")],
-    archive: Annotated[Path, typer.Option(help="A zip or tar file in the published layout.")],
+    archive: Annotated[
+        list[Path],
+        typer.Option(
+            help="A zip or tar file in the published layout, a list beside it, or a folder of it, "
+            "which is linked. Repeats."
+        ),
+    ],
     title: Annotated[
         str | None, typer.Option(help="Honest name in tables, for a subset of the full set.")
     ] = None,
@@ -63,8 +76,8 @@ def prepare(
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
-    with progress_bar(f"unpacking {archive.name}", "file") as progress:
+    with progress_bar(f"unpacking {', '.join(path.name for path in archive)}", "file") as progress:
         folder = unpack(
-            declared, archive, title=title, allow_partial=allow_partial, progress=progress
+            declared, *archive, title=title, allow_partial=allow_partial, progress=progress
         )
     typer.echo(f"{declared.name} is ready in {folder}")

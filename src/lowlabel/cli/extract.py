@@ -18,6 +18,8 @@ def extract(
     skip_bad_images: options.SkipBadImages = False,
     pooling: options.Pooling = None,
     resolution: options.Resolution = None,
+    framing: options.Framing = None,
+    multi_scale: options.MultiScale = False,
     dtype: options.Dtype = "float32",
     device: options.Device = "auto",
     batch_size: options.BatchSize = 32,
@@ -32,6 +34,7 @@ def extract(
         FeatureKey,
         extract_features,
         feature_path,
+        known_framing,
         load_backbone,
     )
     from lowlabel.progress import progress_bar
@@ -42,7 +45,13 @@ def extract(
     keep_freed_memory()
     for model_spec in model:
         backbone = load_backbone(
-            model_spec, pooling=pooling, resolution=resolution, dtype=dtype, device=device
+            model_spec,
+            pooling=pooling,
+            resolution=resolution,
+            framing=known_framing(framing) or "crop",
+            scales=options.MULTI_SCALE if multi_scale else (1.0,),
+            dtype=dtype,
+            device=device,
         )
         for dataset_spec in dataset:
             opened = open_dataset(dataset_spec, "fewshot", allow_partial=allow_partial)

@@ -22,10 +22,29 @@ Datasets = Annotated[
         rich_help_panel="What",
     ),
 ]
+Posts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--post",
+        help="Retrieval's post-processing, in order: whiten:256, aqe:10, dba:10, k-reciprocal:20, "
+        "diffusion:50. Repeats.",
+        rich_help_panel="Protocol",
+    ),
+]
+TrainFeatures = Annotated[
+    Path | None,
+    typer.Option(
+        help="Embeddings (.npz or .h5) that whitening learns from [default: the data set's train "
+        "part].",
+        rich_help_panel="Protocol",
+    ),
+]
 Pooling = Annotated[
     str | None,
     typer.Option(
-        help="cls, mean, gem or cls+mean; the model's own by default.", rich_help_panel="Model"
+        help="cls, mean, gem, cls+mean, or cls@4 for the last four blocks; the model's own by "
+        "default.",
+        rich_help_panel="Model",
     ),
 ]
 Resolution = Annotated[
@@ -34,6 +53,23 @@ Resolution = Annotated[
         help="Side of the images in pixels; the model's own by default.", rich_help_panel="Model"
     ),
 ]
+Framing = Annotated[
+    str | None,
+    typer.Option(
+        help="crop (Resize → CenterCrop), square (whole images, squeezed) or longest (whole "
+        "images in their aspect ratio); the protocol's own by default.",
+        rich_help_panel="Model",
+    ),
+]
+MultiScale = Annotated[
+    bool,
+    typer.Option(
+        "--multi-scale",
+        help="Average whole images' features at 1, 1/√2 and 1/2 of their size.",
+        rich_help_panel="Model",
+    ),
+]
+MULTI_SCALE = (1.0, 2**-0.5, 0.5)
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16.", rich_help_panel="Model")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.", rich_help_panel="Machine")]
 BatchSize = Annotated[

@@ -17,7 +17,8 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="fewshot, retrieval, all or demo [default: all; demo if nothing is named].",
+            help="fewshot, fewshot-dc, fewshot-10way, fewshot-20way, retrieval, all or demo "
+            "[default: all; demo if nothing is named].",
             rich_help_panel="What",
         ),
     ] = None,
@@ -34,7 +35,7 @@ def run(
         Path | None,
         typer.Option(
             help="Score embeddings made elsewhere (.npz or .h5: features, labels, and if wanted "
-            "base_features, base_labels).",
+            "base_… and gallery_features, …_labels).",
             rich_help_panel="What",
         ),
     ] = None,
@@ -54,25 +55,82 @@ def run(
         int | None, typer.Option(help="Labelled images per class.", rich_help_panel="Protocol")
     ] = None,
     queries: Annotated[
-        int | None, typer.Option(help="Query images per class.", rich_help_panel="Protocol")
+        int | None,
+        typer.Option(help="Query images per class, on average.", rich_help_panel="Protocol"),
+    ] = None,
+    query_distribution: Annotated[
+        str | None,
+        typer.Option(
+            help="balanced [default] or dirichlet: class shares that differ by task.",
+            rich_help_panel="Protocol",
+        ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(help="Equal seeds are equal tasks for all.", rich_help_panel="Protocol"),
     ] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option(
+            help="95 % interval of few-shot means: normal (1.96·σ/√n) or student-t.",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="Choose few-shot hyper-parameters on tasks of the validation part.",
+            rich_help_panel="Protocol",
+        ),
+    ] = False,
     k: Annotated[
         list[int] | None,
         typer.Option(
             help="K of Recall@K; the suite's own by default. Repeats.", rich_help_panel="Protocol"
         ),
     ] = None,
+    post: options.Posts = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help="exact, or an index of faiss, as flat, ivf,probe=32 or hnsw, whose recall is "
+            "measured [default: exact].",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
+    nmi: Annotated[
+        bool,
+        typer.Option(
+            "--nmi", help="Score k-means clusters, too, in retrieval.", rich_help_panel="Protocol"
+        ),
+    ] = False,
+    train_features: options.TrainFeatures = None,
+    distractors: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set whose images join the gallery of landmarks or copies, as revisitop1m "
+            "or folder:PATH.",
+            rich_help_panel="Protocol",
+        ),
+    ] = None,
     pooling: options.Pooling = None,
     resolution: options.Resolution = None,
+    framing: options.Framing = None,
+    multi_scale: options.MultiScale = False,
     dtype: options.Dtype = "float32",
     device: options.Device = "auto",
     batch_size: options.BatchSize = 32,
     workers: options.Workers = 4,
     output: options.Output = None,
+    worst: Annotated[
+        int,
+        typer.Option(
+            help="Draw so many of retrieval's worst queries with their nearest images into the "
+            "folder of results.",
+            rich_help_panel="Results",
+        ),
+    ] = 0,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -86,11 +144,19 @@ def run(
 ) -> None:
     """Scores models on data sets and prints a leaderboard. Without arguments: the demo."""
     from lowlabel.benchmarks import BackboneOptions, Request, make_plan
-    from lowlabel.features import ExtractionOptions
+    from lowlabel.features import ExtractionOptions, known_framing
     from lowlabel.paths import results_dir
     from lowlabel.progress import interruptible
 
-    numbers = {"tasks": tasks, "ways": ways, "shots": shots, "queries": queries, "seed": seed}
+    choices = {
+        "tasks": tasks,
+        "ways": ways,
+        "shots": shots,
+        "queries": queries,
+        "query_distribution": query_distribution,
+        "seed": seed,
+        "interval": interval,
+    }
     request = Request(
         suite=suite or ("all" if model or dataset or features else "demo"),
         output=output or results_dir(),
@@ -99,9 +165,22 @@ def run(
         datasets=tuple(dataset or ()),
         methods=tuple(method or ()),
         features=features,
-        overrides={name: value for name, value in numbers.items() if value is not None},
+        overrides={name: value for name, value in choices.items() if value is not None},
+        tune=tune,
         ks=tuple(k or ()),
-        backbone=BackboneOptions(pooling, resolution, dtype, device),
+        posts=tuple(post or ()),
+        search=search,
+        nmi=nmi,
+        train_features=train_features,
+        distractors=distractors,
+        backbone=BackboneOptions(
+            pooling,
+            resolution,
+            known_framing(framing),
+            options.MULTI_SCALE if multi_scale else None,
+            dtype,
+            device,
+        ),
         extraction=ExtractionOptions(batch_size, workers, skip_bad_images),
         allow_partial=allow_partial,
         overwrite=overwrite,
@@ -114,20 +193,22 @@ def run(
         return
     try:
         with interruptible():
-            _carry_out(plan, request)
+            _carry_out(plan, request, worst)
     except KeyboardInterrupt:
         typer.echo("\ninterrupted: the same command goes on where this one stopped", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _carry_out(plan: "Plan", request: "Request") -> None:
+def _carry_out(plan: "Plan", request: "Request", worst: int) -> None:
     from lowlabel.benchmarks import run_plan
     from lowlabel.cli import USER_ERROR, say_error
+    from lowlabel.cli.analyze_retrieval import gallery_writer
     from lowlabel.results import load_records, render_markdown, write_leaderboards
 
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
-    outcome = run_plan(plan, request)
+    watch = gallery_writer(worst, request.output, request.backbone.device) if worst else None
+    outcome = run_plan(plan, request, watch)
     if outcome.records:
         typer.echo(render_markdown(outcome.records))
         files = write_leaderboards(load_records(request.output / "records"), request.output)

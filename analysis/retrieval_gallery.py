@@ -1,0 +1,80 @@
+"""A picture of queries with the images that were found for them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+_SIDE, _GAP, _MARGIN, _FRAME, _TEXT = 128, 10, 20, 5, 34
+_PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
+_RIGHT, _WRONG, _NEUTRAL = (46, 139, 87), (205, 55, 50), (150, 150, 150)
+_LETTERS = 21  # that fit under a tile
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image of the picture.
+
+    Attributes:
+        picture: The image.
+        caption: Lines under it.
+        right: Whether it is of the query's class; None where that is not known.
+    """
+
+    picture: Image.Image
+    caption: tuple[str, ...] = ()
+    right: bool | None = None
+
+
+def draw_gallery(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Image.Image:
+    """Draws a row for each query: itself at the left, then what was found, best first.
+
+    A green frame is a right image, a red one with a cross in its corner a wrong one, grey where the
+    query's class is not known.
+
+    Args:
+        rows: Queries, each with what was found.
+
+    Returns:
+        An RGB picture.
+    """
+    columns = max((len(found) for _, found in rows), default=0)
+    step, height = _SIDE + _GAP, _SIDE + _TEXT + _GAP
+    width = 2 * _MARGIN + _SIDE + 3 * _GAP + columns * step
+    canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * height), _PAPER)
+    for number, (query, found) in enumerate(rows):
+        top = _MARGIN + number * height
+        _place(canvas, query, _MARGIN, top, frame=None)
+        for place, tile in enumerate(found):
+            left = _MARGIN + _SIDE + 3 * _GAP + place * step
+            frame = {True: _RIGHT, False: _WRONG, None: _NEUTRAL}[tile.right]
+            _place(canvas, tile, left, top, frame)
+    return canvas
+
+
+def _place(
+    canvas: Image.Image, tile: Tile, left: int, top: int, frame: tuple[int, int, int] | None
+) -> None:
+    draw = ImageDraw.Draw(canvas)
+    inner = _SIDE - 2 * _FRAME if frame else _SIDE
+    picture = tile.picture.convert("RGB")
+    picture.thumbnail((inner, inner), Image.Resampling.LANCZOS)
+    if frame:
+        draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=frame)
+        edge = left + _FRAME, top + _FRAME
+        draw.rectangle((*edge, edge[0] + inner - 1, edge[1] + inner - 1), fill=_PAPER)
+    middle = left + (_SIDE - picture.width) // 2, top + (_SIDE - picture.height) // 2
+    canvas.paste(picture, middle)
+    if tile.right is False:
+        _cross(draw, left + _SIDE - 11, top + 11)
+    for line, text in enumerate(tile.caption):
+        short = text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+        ink = _FAINT if line else _INK
+        draw.text((left, top + _SIDE + 3 + 15 * line), short, ink, ImageFont.load_default(11))
+
+
+def _cross(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    """Tells wrong from right without colour."""
+    draw.circle((x, y), 9, fill=_WRONG)
+    for slope in (1, -1):
+        draw.line((x - 4, y - 4 * slope, x + 4, y + 4 * slope), fill=_PAPER, width=2)

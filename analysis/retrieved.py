@@ -1,0 +1,123 @@
+"""Which images a model finds for a query, and which queries it serves worst."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lowlabel.analysis.retrieval_gallery import Tile
+from lowlabel.datasets import Box, ImageSet
+from lowlabel.errors import DataError
+from lowlabel.features import EmbeddingTable
+from lowlabel.features.transforms import open_image
+from lowlabel.retrieval import evaluate_retrieval, top_images
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Images with their embeddings, row by row.
+
+    Attributes:
+        root: The folder that paths are relative to.
+        paths: N paths.
+        boxes: What is looked at of each image, or None for all of every image.
+        classes: N class names; empty where they are not known.
+        table: The embeddings; labels are numbers of the classes.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    boxes: tuple[Box | None, ...] | None
+    classes: tuple[str, ...]
+    table: EmbeddingTable
+
+    @classmethod
+    def of(cls, images: ImageSet, table: EmbeddingTable) -> "Collection":
+        """The images of a set that have an embedding."""
+        bad = set(table.bad_images)
+        kept = [row for row, path in enumerate(images.paths) if path not in bad]
+        return cls(
+            images.root,
+            tuple(images.paths[row] for row in kept),
+            tuple(images.boxes[row] for row in kept) if images.boxes else None,
+            tuple(images.class_names[images.labels[row]] for row in kept),
+            table,
+        )
+
+    def picture(self, row: int) -> Image.Image:
+        """The image, cut to its box.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        path = self.root / self.paths[row]
+        try:
+            return open_image(path, self.boxes[row] if self.boxes else None)[0]
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"cannot read the image {path}: {error}") from error
+
+
+def worst_queries(
+    queries: Collection, gallery: Collection | None, count: int, **options: Any
+) -> list[int]:
+    """Rows of the queries of the lowest average precision, the worst first.
+
+    Args:
+        queries: The queries.
+        gallery: Where they are searched; None for among themselves.
+        count: How many.
+        options: `train`, `post` and `device` of `evaluate_retrieval`.
+    """
+    searched = (gallery.table.features, gallery.table.labels) if gallery else None
+    table = queries.table
+    result = evaluate_retrieval(table.features, table.labels, gallery=searched, ks=(1,), **options)
+    worst = np.argsort(result.per_query["map"], kind="stable")[:count]
+    return [int(row) for row in result.query_index[worst]]
+
+
+def retrieved(
+    queries: Collection, gallery: Collection | None, rows: Sequence[int], k: int, **options: Any
+) -> list[tuple[Tile, list[Tile]]]:
+    """Tiles of queries, each with those of its k nearest images.
+
+    Args:
+        queries: The queries; without classes nothing is right or wrong.
+        gallery: Where they are searched; None for among themselves.
+        rows: The queries to show.
+        k: Images for each.
+        options: `train`, `post` and `device` of `top_images`.
+    """
+    searched, features = gallery or queries, gallery.table.features if gallery else None
+    similarity, found = top_images(
+        queries.table.features, k, queries=rows, gallery=features, **options
+    )
+    return [
+        (_query(queries, row), [_hit(queries, searched, row, *hit) for hit in hits])
+        for row, hits in zip(rows, _pairs(found, similarity), strict=True)
+    ]
+
+
+def _pairs(
+    found: NDArray[np.int64], similarity: NDArray[np.float64]
+) -> list[list[tuple[int, float]]]:
+    return [
+        list(zip(rows, values, strict=True))
+        for rows, values in zip(found.tolist(), similarity.tolist(), strict=True)
+    ]
+
+
+def _query(queries: Collection, row: int) -> Tile:
+    name = queries.classes[row] if queries.classes else ""
+    return Tile(queries.picture(row), (f"query: {Path(queries.paths[row]).name}", name))
+
+
+def _hit(
+    queries: Collection, searched: Collection, query: int, row: int, similarity: float
+) -> Tile:
+    name = searched.classes[row]
+    right = queries.classes[query] == name if queries.classes else None
+    return Tile(searched.picture(row), (f"{similarity:.3f}", name), right)

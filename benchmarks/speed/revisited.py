@@ -1,0 +1,206 @@
+"""Landmark retrieval among a million images: `python -m lowlabel.benchmarks.speed.revisited`.
+
+70 queries against 4,993 images and 1,000,000 distractors that are read from an HDF5 file. The
+limit is reading them and one float32 product of every block with the queries; the peer is the
+plain arithmetic of the published protocol: the whole matrix of similarities, a full sort of it,
+and three mean average precisions by looking each positive up in the order.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import numpy as np
+import torch
+import typer
+from numpy.typing import NDArray
+
+from lowlabel.benchmarks.speed.timing import markdown
+from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
+from lowlabel.retrieval import evaluate_revisited
+
+BLOCK = 16_384
+LABELS = {"easy": 43, "hard": 36, "junk": 19}  # of a query of ROxford5k, on average
+MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
+LIMIT = "reading + bare product"
+
+T = TypeVar("T")
+Truth = list[dict[str, NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries, gallery and ground truth, and where the distractors lie."""
+
+    file: Path
+    queries: int
+    gallery: int
+    width: int
+    device: str
+
+    def data(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Truth]:
+        """Queries near their easy images and less near their hard ones."""
+        random = np.random.default_rng(0)
+        query = random.standard_normal((self.queries, self.width), dtype=np.float32)
+        gallery = random.standard_normal((self.gallery, self.width), dtype=np.float32)
+        truth = []
+        for place in query:
+            rows = random.permutation(self.gallery)[: sum(LABELS.values())]
+            parts = np.split(rows, np.cumsum(list(LABELS.values()))[:-1])
+            labelled = dict(zip(LABELS, parts, strict=True))
+            gallery[labelled["easy"]] += 0.35 * place
+            gallery[labelled["hard"]] += 0.2 * place
+            truth.append(labelled)
+        return query, gallery, truth
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run in a process of its own took."""
+
+    seconds: float
+    peak_mb: float
+    map_medium: float | None
+
+
+def main(
+    distractors: int = 1_000_000,
+    gallery: int = 4_993,
+    queries: int = 70,
+    width: int = 384,
+    repeats: int = 3,
+    peer: bool = True,
+    device: str = "auto",
+) -> None:
+    """Prints seconds, their ratio to the limit, and peak memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        task = Task(Path(folder) / "distractors.h5", queries, gallery, width, device)
+        _write(task.file, distractors, width)
+        jobs = list(JOBS) if peer else list(JOBS)[:2]
+        runs: dict[str, list[Run]] = {job: [] for job in jobs}
+        importing = _in_a_process_of_its_own(peak_memory_mb)
+        for _ in range(repeats):
+            for job in jobs:
+                runs[job].append(_in_a_process_of_its_own(_run, job, task))
+    limit = statistics.median(run.seconds for run in runs[LIMIT])
+    print(markdown([_row(job, runs[job], limit) for job in jobs]))
+    size = 4 * distractors * width / 2**20
+    print(f"\n{queries} queries, {gallery + distractors:,} images, {width} dimensions; the file of")
+    print(f"distractors has {size:.0f} MiB. Medians of {repeats} runs in turn on")
+    print(f"{describe_device(resolve_device(device))}, each in a process of its own, in which")
+    print(f"importing the libraries takes {importing:.0f} MiB.")
+
+
+def _write(path: Path, rows: int, width: int) -> None:
+    random = np.random.default_rng(1)
+    with h5py.File(path, "w") as file:
+        features = file.create_dataset("features", (rows, width), "float32")
+        for start in range(0, rows, BLOCK):
+            block = (min(BLOCK, rows - start), width)
+            features[start : start + BLOCK] = random.standard_normal(block, dtype=np.float32)
+
+
+def _row(job: str, runs: list[Run], limit: float) -> dict[str, object]:
+    seconds = statistics.median(run.seconds for run in runs)
+    return {
+        "job": job,
+        "s": seconds,
+        "× limit": seconds / limit,
+        "peak, MiB": round(max(run.peak_mb for run in runs)),
+        "mAP M, %": runs[0].map_medium,
+    }
+
+
+def _in_a_process_of_its_own(function: Callable[..., T], *arguments: object) -> T:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def _run(job: str, task: Task) -> Run:
+    query, gallery, truth = task.data()
+    evaluate = JOBS[job]
+    with h5py.File(task.file) as file:
+        evaluate(query, gallery, truth, file["features"][:BLOCK], task.device)  # warms up
+        started = time.perf_counter()
+        score = evaluate(query, gallery, truth, file["features"], task.device)
+        return Run(time.perf_counter() - started, peak_memory_mb(), score)
+
+
+def _limit(
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    truth: Truth,
+    distractors: h5py.Dataset,
+    device: str,
+) -> None:
+    place = resolve_device(device)
+    unit = torch.nn.functional.normalize(torch.from_numpy(query)).to(place)
+    out = torch.empty(len(unit), BLOCK, device=place)
+    for source in (gallery, distractors):
+        for start in range(0, len(source), BLOCK):
+            rows = torch.from_numpy(source[start : start + BLOCK]).to(place)
+            torch.mm(unit, rows.T, out=out[:, : len(rows)])
+    if place.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _ours(
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    truth: Truth,
+    distractors: h5py.Dataset,
+    device: str,
+) -> float:
+    result = evaluate_revisited(query, gallery, truth, distractors=distractors, device=device)
+    return result.metrics["map_medium"]
+
+
+def _plain(
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    truth: Truth,
+    distractors: h5py.Dataset,
+    device: str,
+) -> float:
+    database = np.concatenate([gallery, distractors[()]])
+    database /= np.linalg.norm(database, axis=1, keepdims=True)
+    similarities = query / np.linalg.norm(query, axis=1, keepdims=True) @ database.T
+    order = np.argsort(-similarities, axis=1)
+    pairs = list(zip(order, truth, strict=True))
+    scores = {
+        mode: float(np.mean([_area(*pair, kinds) for pair in pairs]))
+        for mode, kinds in MODES.items()
+    }
+    return scores["medium"]
+
+
+def _area(
+    order: NDArray[np.int64], labelled: dict[str, NDArray[np.int64]], kinds: Sequence[str]
+) -> float:
+    """Percent under the trapezoids, with the ignored images taken out of the order."""
+    positive = np.concatenate([labelled[kind] for kind in kinds])
+    ignored = np.concatenate([labelled[kind] for kind in LABELS if kind not in kinds])
+    left_out = np.flatnonzero(np.isin(order, ignored))
+    ranks = np.flatnonzero(np.isin(order, positive))
+    ranks -= np.searchsorted(left_out, ranks)
+    found = np.arange(len(ranks))
+    before = np.where(ranks == 0, 1.0, found / np.maximum(ranks, 1))
+    return float(50 * (before + (found + 1) / (ranks + 1)).mean())
+
+
+JOBS: dict[str, Callable[..., float | None]] = {
+    LIMIT: _limit,
+    "lowlabel": _ours,
+    "whole product, argsort, three mAPs": _plain,
+}
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,65 @@
+"""DeepFashion In-Shop: 52,712 photographs of 7,982 clothing items (Liu et al., CVPR 2016).
+
+`dml-zeroshot` is the authors' division: 3,997 items to learn from; of 3,985 others some images
+are queries, searched in a gallery of the rest.
+"""
+
+from pathlib import Path
+
+from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.errors import DataError
+
+_LISTS = ("Eval/list_eval_partition.txt", "list_eval_partition.txt")
+_IMAGE_ROOTS = ("", "Img")  # paths in the list begin with img/
+
+
+def _read(root: Path, part: str) -> list[LabelledPath]:
+    listing = next((root / name for name in _LISTS if (root / name).is_file()), root / _LISTS[0])
+    try:
+        count, header, *rows = (
+            line.split() for line in listing.read_text().splitlines() if line.strip()
+        )
+        if header != ["image_name", "item_id", "evaluation_status"]:
+            raise ValueError("its second line is not 'image_name item_id evaluation_status'")
+        if len(rows) != int(count[0]):
+            raise ValueError(f"it has {len(rows):,} images, its first line says {count[0]}")
+        prefix = _prefix(root)
+        return [LabelledPath(prefix + path, item) for path, item, status in rows if status == part]
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{listing} is not the partition of In-Shop: {error}",
+            "Prepare it again: lowlabel prepare inshop --archive img.zip "
+            "--archive list_eval_partition.txt",
+        ) from error
+
+
+def _prefix(root: Path) -> str:
+    inside = next((name for name in _IMAGE_ROOTS if (root / name / "img").is_dir()), "")
+    return f"{inside}/" if inside else ""
+
+
+INSHOP = Dataset(
+    name="inshop",
+    title="DeepFashion In-Shop",
+    licence="non-commercial research; its authors give access on request",
+    source="Liu et al., DeepFashion, CVPR 2016",
+    obtain="img.zip and list_eval_partition.txt of the In-shop Clothes Retrieval Benchmark from "
+    "https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/InShopRetrieval.html",
+    marker=_LISTS[0],
+    other_markers=_LISTS[1:],
+    schemes=(
+        Scheme(
+            "dml-zeroshot",
+            ("train", "gallery", "query"),
+            _read,
+            {
+                "train": Counts(25_882, 3_997),
+                "gallery": Counts(12_612, 3_985),
+                "query": Counts(14_218, 3_985),
+            },
+            gallery="gallery",
+        ),
+    ),
+    default_schemes={"fewshot": "dml-zeroshot", "retrieval": "dml-zeroshot"},
+    ks=(1, 10, 20, 30, 40, 50),
+)

@@ -1,0 +1,147 @@
+"""Revisited Oxford and Paris, and their million distractors (Radenović et al., CVPR 2018).
+
+arXiv:1803.11285. The layout is that of the authors' own code: `jpg/NAME.jpg` beside
+`gnd_DATASET.pkl`, which lists the gallery's and the queries' names and, by query, a box and the
+gallery's easy, hard and junk images. Two protocols are in use: `revisitop` crops a query to its
+box, `dino-revisited` takes the whole picture, as DINO's evaluation does.
+"""
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from lowlabel.datasets.base import Box, Counts, Dataset, GroundTruth, LabelledPath, Scheme
+from lowlabel.datasets.pickles import read_pickle
+from lowlabel.errors import DataError
+
+LABELS = ("easy", "hard", "junk")
+_NAMES = {"gallery": "imlist", "query": "qimlist"}
+_SUITE = {"retrieval": "revisitop"}
+
+
+def landmark_schemes(
+    dataset: str, gallery: int, query: int, suffix: str = ".jpg"
+) -> tuple[Scheme, ...]:
+    """The two protocols of a data set in this layout.
+
+    Args:
+        dataset: The name in `gnd_DATASET.pkl`.
+        gallery: The full set's number of images.
+        query: Likewise.
+        suffix: Of the image files.
+    """
+    return tuple(
+        Scheme(
+            name,
+            ("gallery", "query"),
+            partial(_read, dataset, suffix, cropped),
+            {"gallery": Counts(gallery), "query": Counts(query)},
+            kind="revisited",
+            gallery="gallery",
+            ground_truth=partial(_ground_truth, dataset),
+        )
+        for name, cropped in (("revisitop", True), ("dino-revisited", False))
+    )
+
+
+def _read(dataset: str, suffix: str, cropped: bool, root: Path, part: str) -> list[LabelledPath]:
+    truth = _load(root / f"gnd_{dataset}.pkl")
+    names: list[str] = truth[_NAMES[part]]
+    present = {path.name for path in (root / "jpg").glob(f"*{suffix}")}
+    absent = [name for name in names if name + suffix not in present]
+    if absent:
+        raise DataError(
+            f"{len(absent):,} of the {len(names):,} {part} images that gnd_{dataset}.pkl names are "
+            f"not in {root / 'jpg'}, the first {absent[0]}{suffix}",
+            "Put every image there under its own name, without sub-folders.",
+        )
+    boxes: list[Box | None] = [None] * len(names)
+    if cropped and part == "query":
+        boxes = [tuple(map(float, entry["bbx"])) for entry in truth["gnd"]]  # type: ignore[misc]
+    return [
+        LabelledPath(f"jpg/{name}{suffix}", name.rpartition("_")[0], box)
+        for name, box in zip(names, boxes, strict=True)
+    ]
+
+
+def _ground_truth(dataset: str, root: Path) -> GroundTruth:
+    entries = _load(root / f"gnd_{dataset}.pkl")["gnd"]
+    return [{label: list(entry[label]) for label in LABELS} for entry in entries]
+
+
+@cache
+def _load(path: Path) -> dict[str, Any]:
+    """Reads a ground truth and checks that it is one."""
+    truth = read_pickle(path)
+    try:
+        images, entries = len(truth["imlist"]), truth["gnd"]
+        wrong = [
+            number
+            for number, entry in enumerate(entries)
+            if len(entry["bbx"]) != 4
+            or not all(0 <= row < images for label in LABELS for row in entry[label])
+        ]
+        if wrong:
+            raise DataError(
+                f"{path} is no ground truth: query {wrong[0]} has no box of four numbers, or "
+                f"names an image outside its list of {images:,}",
+                "Fetch it again from its origin.",
+            )
+        if len(entries) != len(truth["qimlist"]):
+            raise DataError(
+                f"{path} is no ground truth: it judges {len(entries)} queries and names "
+                f"{len(truth['qimlist'])}",
+                "Fetch it again from its origin.",
+            )
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} is no ground truth of the revisited data sets: {error!r}",
+            "It holds imlist, qimlist and gnd, with bbx, easy, hard and junk for each query.",
+        ) from error
+    return dict(truth)
+
+
+def _landmarks(name: str, title: str, images: str, gallery: int) -> Dataset:
+    return Dataset(
+        name=name,
+        title=title,
+        licence="photographs from Flickr under their owners' terms; research use",
+        source="Radenović et al., Revisiting Oxford and Paris, CVPR 2018, arXiv:1803.11285",
+        obtain=(
+            f"{images} as jpg/*.jpg and gnd_{name}.pkl beside it, "
+            "both from http://cmp.felk.cvut.cz/revisitop"
+        ),
+        marker=f"gnd_{name}.pkl",
+        schemes=landmark_schemes(name, gallery, 70),
+        default_schemes=_SUITE,
+    )
+
+
+ROXFORD5K = _landmarks("roxford5k", "ROxford5k", "the 5,063 Oxford photographs", 4_993)
+RPARIS6K = _landmarks("rparis6k", "RParis6k", "the 6,392 Paris photographs", 6_322)
+
+
+def _distractors(root: Path, part: str) -> list[LabelledPath]:
+    names = (root / "revisitop1m.txt").read_text(encoding="utf-8").split()
+    return [LabelledPath(f"jpg/{name}", "distractor") for name in names]
+
+
+REVISITOP1M = Dataset(
+    name="revisitop1m",
+    title="R1M",
+    licence="photographs from Flickr (YFCC100M) under their owners' terms; research use",
+    source="Radenović et al., Revisiting Oxford and Paris, CVPR 2018, arXiv:1803.11285",
+    obtain="revisitop1m.{1..100}.tar.gz as jpg/ and revisitop1m.txt beside it, "
+    "from http://cmp.felk.cvut.cz/revisitop",
+    marker="revisitop1m.txt",
+    schemes=(
+        Scheme(
+            "r1m",
+            ("distractors",),
+            _distractors,
+            {"distractors": Counts(1_001_001)},
+            kind="distractors",
+        ),
+    ),
+    default_schemes={"retrieval": "r1m"},
+)

@@ -1,0 +1,67 @@
+"""mini-ImageNet: 100 ImageNet classes of 600 images (Vinyals et al., NeurIPS 2016).
+
+`ravi` is the division of Ravi & Larochelle (ICLR 2017): 64 base, 16 validation and 20 novel
+classes. It is read from the published 84-pixel images (`images/` with `train.csv`, `val.csv`,
+`test.csv`) or from a folder of ILSVRC2012 training images, by the original file names.
+"""
+
+import csv
+from pathlib import Path
+
+from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
+from lowlabel.datasets.split_lists import split_list
+from lowlabel.errors import DataError
+
+_LISTS = {"base": "train.csv", "val": "val.csv", "novel": "test.csv"}
+_SOME_CLASS = "n01930112"
+
+
+def _read(root: Path, part: str) -> list[LabelledPath]:
+    if (root / _LISTS["novel"]).is_file():
+        return _small_images(root, root / _LISTS[part])
+    return [
+        image
+        for row in split_list("mini_imagenet")
+        if row["part"] == part
+        for image in images_of_class(root, row["wnid"], row["images"].split())
+    ]
+
+
+def _small_images(root: Path, listing: Path) -> list[LabelledPath]:
+    """Ravi's lists: a row `filename,label` for each file under `images/`."""
+    try:
+        with listing.open(newline="") as file:
+            images = [
+                LabelledPath(f"images/{row['filename']}", row["label"])
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{listing} is no list of mini-ImageNet (filename,label): {error}",
+            "Prepare the data set again from a whole archive.",
+        ) from error
+    there = {f"images/{path.name}" for path in (root / "images").iterdir()}
+    return [image for image in images if image.path in there]
+
+
+MINI_IMAGENET = Dataset(
+    name="mini-imagenet",
+    title="mini-ImageNet",
+    licence=LICENCE,
+    source="Vinyals et al., NeurIPS 2016, arXiv:1606.04080; Ravi & Larochelle, ICLR 2017; "
+    "Russakovsky et al., IJCV 2015",
+    obtain=f"the 84-pixel images with train.csv, val.csv and test.csv of "
+    f"https://github.com/twitter-research/meta-learning-lstm, or {OBTAIN}",
+    marker=_LISTS["novel"],
+    other_markers=(_SOME_CLASS,),
+    schemes=(
+        Scheme(
+            "ravi",
+            ("base", "val", "novel"),
+            _read,
+            {"base": Counts(38_400, 64), "val": Counts(9_600, 16), "novel": Counts(12_000, 20)},
+        ),
+    ),
+    default_schemes={"fewshot": "ravi", "retrieval": "ravi"},
+)

@@ -1,0 +1,105 @@
+"""Published pickles of arrays, read without running anything that a pickle may ask for."""
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError
+
+_KINDS = "biuf"
+Numbers = NDArray[Any]
+
+
+def read_pickle(path: Path) -> Any:
+    """Reads a pickle of dictionaries, lists, texts, numbers and numeric arrays.
+
+    Whatever else a pickle names is refused before it is looked up, and numpy's own unpickling is
+    not used: arrays are made of their type, shape and bytes. Files of Python 2 are read too; their
+    texts come as str. An array comes as an object that `numpy.asarray` takes.
+
+    Raises:
+        DataError: If there is no such file, it is damaged, or it holds anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            return _Reader(file).load()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise _refused(path, error) from error
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, MemoryError) as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path} is no pickle of plain arrays: {error or type(error).__name__}",
+        "Take the file from its origin; nothing in it was run.",
+    )
+
+
+class _DType:
+    """Stands in for `numpy.dtype` and takes only numbers."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
+        self.dtype: np.dtype[Any] = np.dtype(str(code))
+        if self.dtype.kind not in _KINDS:
+            raise pickle.UnpicklingError(f"it holds an array of {self.dtype}")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.dtype = np.dtype(f"{state[1]}{self.dtype.str[1:]}")
+
+
+class _Array:
+    """Stands in for `numpy.ndarray`."""
+
+    def __init__(self, *ignored: object) -> None:
+        self.values: Numbers = np.empty(0)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, data = state
+        if not isinstance(kind, _DType):
+            raise pickle.UnpicklingError("an array without a type")
+        flat = np.frombuffer(_as_bytes(data), kind.dtype)
+        self.values = flat.reshape(shape, order="F" if fortran else "C")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Numbers:
+        return np.asarray(self.values, dtype)
+
+
+def _scalar(kind: _DType, data: str | bytes) -> Any:
+    return np.frombuffer(_as_bytes(data), kind.dtype)[0].item()
+
+
+def _as_bytes(data: str | bytes, encoding: str = "latin1") -> bytes:
+    """Python 2 wrote bytes as text, Python 3 as text that is to be encoded as latin1."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+    return data.encode("latin1") if isinstance(data, str) else data
+
+
+_STAND_INS: dict[str, Callable[..., Any]] = {
+    "__builtin__.bytes": bytes,
+    "_codecs.encode": _as_bytes,
+    "numpy.dtype": _DType,
+    "numpy.ndarray": _Array,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy._core.multiarray._reconstruct": _Array,
+    "numpy.core.multiarray.scalar": _scalar,
+    "numpy._core.multiarray.scalar": _scalar,
+}
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, fix_imports=False, encoding="latin1")
+
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        """The stand-in of what a pickle names."""
+        if f"{module}.{name}" not in _STAND_INS:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _STAND_INS[f"{module}.{name}"]

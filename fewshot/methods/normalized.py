@@ -1,0 +1,35 @@
+"""The normalisation that many methods begin with."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.methods.base import Method
+
+
+@dataclass(frozen=True)
+class Normalized(Method):
+    """A method whose features can be normalised as in SimpleShot (arXiv:1911.04623).
+
+    Attributes:
+        norm: What is done to each feature before: "none" (UN in the paper), "l2n" (scaled to
+            length 1), or "cl2n" (the mean of the base images subtracted, then scaled).
+    """
+
+    norm: str = "none"
+
+    def __post_init__(self) -> None:
+        self.require_one_of("norm", ("none", "l2n", "cl2n"))
+
+    @property
+    def needs_base(self) -> bool:
+        """Only for the centre of "cl2n"."""
+        return self.norm == "cl2n"
+
+    def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
+        """Centres and normalises as `norm` says, [N, D] → [N, D]."""
+        if self.norm == "cl2n":
+            features = features - self.require_base(base).mean
+        return features if self.norm == "none" else unit_rows(features)

@@ -1,0 +1,49 @@
+"""Soft k-means."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.methods.normalized import Normalized
+from lowlabel.fewshot.prototypes import nearness, shared_means
+
+
+@dataclass(frozen=True)
+class SoftKMeans(Normalized):
+    """Prototypes refined by soft k-means over support and queries.
+
+    Mengye Ren, Eleni Triantafillou, Sachin Ravi, Jake Snell, Kevin Swersky, Joshua B. Tenenbaum,
+    Hugo Larochelle, Richard S. Zemel. Meta-Learning for Semi-Supervised Few-Shot Classification.
+    ICLR 2018. arXiv:1803.00676
+
+    The support images keep their class; a query belongs to each class with the softmax of
+    -scale · squared distance. The defaults are those of EASY (Yassir Bendou et al. 2022.
+    arXiv:2201.09699).
+
+    Attributes:
+        norm: See `Normalized`.
+        scale: Inverse temperature of the assignments.
+        iterations: Times that the prototypes are computed anew.
+    """
+
+    name: ClassVar[str] = "soft-kmeans"
+    transductive: ClassVar[bool] = True
+
+    norm: str = "cl2n"
+    scale: float = 5.0
+    iterations: int = 30
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_positive("scale")
+        self.require_positive("iterations")
+
+    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+        """Half the squared distance to the first prototype minus half of that to each."""
+        prototypes = support.mean(2)
+        for _ in range(self.iterations):
+            assigned = (2 * self.scale * nearness(query, prototypes)).softmax(1)
+            prototypes = shared_means(support, query, assigned)
+        return nearness(query, prototypes).transpose(1, 2)

@@ -1,0 +1,66 @@
+"""Class prototypes of many tasks, so computed that equal classes stay exactly equal.
+
+A product rounds its rows differently by their place, and an iteration would let such a difference
+grow until chance decides between classes that are the same. Here everything is the first class's
+value plus a product with differences from it, which are exactly 0 for an equal class.
+"""
+
+import torch
+from torch import Tensor
+
+
+def product(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Rows @ matrix, [T, K, m] and [T, m, n] → [T, K, n]; equal rows give equal results."""
+    first = rows[:, :1]
+    parts = torch.cat([first, rows[:, 1:] - first], 1) @ matrix
+    return torch.cat([parts[:, :1], parts[:, :1] + parts[:, 1:]], 1)
+
+
+def shared_means(support: Tensor, query: Tensor, shares: Tensor) -> Tensor:
+    """Means of each class's support images and of its shares of the queries.
+
+    Args:
+        support: [T, K, shots, D].
+        query: [T, Q, D].
+        shares: [T, K, Q].
+
+    Returns:
+        [T, K, D].
+    """
+    counts = support.shape[2] + shares.sum(-1, keepdim=True)
+    return (support.sum(2) + product(shares, query)) / counts
+
+
+def nearness(points: Tensor, means: Tensor) -> Tensor:
+    """Half the squared distance to the first class's mean minus half of that to each mean.
+
+    ½|x-m₀|² - ½|x-m|² = x·(m-m₀) - (m₀ + ½(m-m₀))·(m-m₀): no large terms cancel, and equal means
+    give an exact 0.
+
+    Args:
+        points: [T, n, D].
+        means: [T, K, D].
+
+    Returns:
+        [T, K, n].
+    """
+    first = means[:, :1]
+    apart = means - first
+    offset = ((first + apart / 2) * apart).sum(-1, keepdim=True)
+    return torch.baddbmm(-offset, apart, points.transpose(1, 2))
+
+
+def squared_distances(points: Tensor) -> Tensor:
+    """Squared distances between the points of each task, infinite to itself, [T, n, n]."""
+    centered = points - points.mean(1, keepdim=True)
+    squares = (centered * centered).sum(-1)
+    products = centered @ centered.transpose(1, 2)
+    distances = (squares[:, :, None] + squares[:, None] - 2 * products).clamp_min(0)
+    distances.diagonal(dim1=1, dim2=2).fill_(torch.inf)
+    return distances
+
+
+def neighbour_of(distances: Tensor, count: int) -> Tensor:
+    """Whether point i is among the `count` nearest of point j, ties included, bool [T, n, n]."""
+    farthest = distances.topk(count, largest=False).values[..., -1]
+    return distances <= farthest[:, None]

@@ -1,0 +1,39 @@
+"""Database augmentation."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from lowlabel.retrieval.neighbours import nearest
+from lowlabel.retrieval.post.base import Embedded, Post, unit, weighted_sums
+
+
+@dataclass(frozen=True)
+class DatabaseAugmentation(Post):
+    """Database-side feature augmentation (DBA) with weights that fall with the rank.
+
+    Turcot and Lowe, ICCV workshops 2009; the weights are those of Gordo et al., "End-to-end
+    learning of deep visual representations for image retrieval", IJCV 2017, arXiv:1610.07940: with
+    K neighbours the r-th has the weight (K − r)/K, the image itself being r = 0. The queries stay
+    as they are, also in leave-one-out.
+
+    Attributes:
+        neighbours: K; the K-th has the weight 0.
+    """
+
+    name: ClassVar[str] = "dba"
+    neighbours: int = 10
+
+    def __post_init__(self) -> None:
+        self.require_at_least("neighbours", 1)
+
+    def apply(self, embedded: Embedded) -> Embedded:
+        """Replaces the gallery."""
+        gallery, k = embedded.gallery, self.neighbours
+        itself = torch.arange(len(gallery), device=gallery.device)
+        found = nearest(gallery, gallery, k, own=itself)
+        ranks = torch.arange(1, k + 1, dtype=gallery.dtype, device=gallery.device)
+        weights = (1 - ranks / k).expand(len(gallery), k)
+        added = weighted_sums(weights, found.rows, gallery)
+        return replace(embedded, gallery=unit(gallery + added))

@@ -1,0 +1,166 @@
+"""k-reciprocal re-ranking."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from lowlabel.errors import InputError
+from lowlabel.retrieval.neighbours import nearest, spans
+from lowlabel.retrieval.post.base import Embedded, Post, require_own_images
+from lowlabel.retrieval.post.sparse import SparseRows, mutual
+
+
+@dataclass(frozen=True)
+class KReciprocal(Post):
+    """Re-ranking by the Jaccard distance of k-reciprocal neighbours.
+
+    Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017,
+    arXiv:1701.08398. As there, queries and gallery are one set: every image is the first of its
+    own neighbours, and other queries may be among them. In leave-one-out that set is the gallery.
+    Distances are 2 − 2·cosine, divided by the largest one of each row.
+
+    Attributes:
+        k1: Neighbours that have to be mutual.
+        k2: Neighbours over which encodings are averaged, the image itself being the first.
+        weight: Share of the original distance in the final one (λ).
+    """
+
+    name: ClassVar[str] = "k-reciprocal"
+    transductive: ClassVar[bool] = True
+    k1: int = 20
+    k2: int = 6
+    weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        self.require_at_least("k1", 1)
+        self.require_at_least("k2", 1)
+        if self.k2 > self.k1 + 1:
+            raise InputError(f"k2={self.k2} of k-reciprocal must be at most k1 + 1")
+        if not 0 <= self.weight <= 1:
+            raise InputError(f"weight={self.weight} of k-reciprocal must be from 0 to 1")
+
+    def apply(self, embedded: Embedded) -> "JaccardSimilarity":
+        """Encodes all images by their neighbours."""
+        require_own_images(self, embedded)
+        images = (
+            embedded.gallery if embedded.own else torch.cat([embedded.gallery, embedded.queries])
+        )
+        itself = torch.arange(len(images), device=images.device)
+        found = nearest(images, images, self.k1, own=itself, lowest=True)
+        near = torch.cat([itself[:, None], found.rows], dim=1)
+        largest = 2 - 2 * found.lowest.clamp(max=1 - torch.finfo(images.dtype).eps)
+        encodings = _encode(images, near, largest)
+        smooth = _average(encodings, near[:, : self.k2])
+        first_query = 0 if embedded.own else len(embedded.gallery)
+        return JaccardSimilarity(
+            embedded, smooth, smooth.transpose(), largest, first_query, self.weight
+        )
+
+
+@dataclass(frozen=True)
+class JaccardSimilarity:
+    """Minus the mixture of Jaccard and original distance.
+
+    Attributes:
+        embedded: What is searched.
+        encodings: V, one row an image: the gallery's, then the queries' from `first_query` on.
+        inverted: V by columns.
+        largest: Each image's largest distance.
+        first_query: Row of the first query in V.
+        weight: Share of the original distance.
+    """
+
+    embedded: Embedded
+    encodings: SparseRows
+    inverted: SparseRows
+    largest: Tensor
+    first_query: int
+    weight: float
+
+    def rows(self, queries: Tensor) -> Tensor:
+        """Similarities [n, G]."""
+        images = queries + self.first_query
+        shared = self._shared(images)[:, : len(self.embedded.gallery)]
+        jaccard = 1 - shared / (2 - shared)  # each row of V adds up to 1
+        cosine = self.embedded.queries[queries] @ self.embedded.gallery.T
+        original = (2 - 2 * cosine) / self.largest[images, None]
+        return -((1 - self.weight) * jaccard + self.weight * original)
+
+    def _shared(self, images: Tensor) -> Tensor:
+        """Σ_j min(V[i, j], V[g, j]) for images i and all g."""
+        count = len(self.encodings)
+        total = self.encodings.values.new_zeros(len(images) * count)
+        for start, stop in spans(len(images), self._most_pairs):
+            owner, column, value = self.encodings.gather(images[start:stop])
+            entry, other, theirs = self.inverted.gather(column)
+            place = (owner[entry] + start) * count + other
+            total.index_add_(0, place, torch.minimum(value[entry], theirs))
+        return total.view(len(images), count)
+
+    @cached_property
+    def _most_pairs(self) -> int:
+        """How many pairs of entries in one column an image has at most."""
+        row = torch.repeat_interleave(self.encodings.start.diff())
+        pairs = self.inverted.start.diff()[self.encodings.columns]
+        return int(torch.zeros_like(self.encodings.start).index_add_(0, row, pairs).max())
+
+
+def _encode(images: Tensor, near: Tensor, largest: Tensor) -> SparseRows:
+    """V: exp(−distance) to the expanded k-reciprocal neighbours, each row adding up to 1."""
+    half = round((near.shape[1] - 1) / 2) + 1
+    whole, halved = mutual(near), mutual(near[:, :half])
+    rows, columns, values = [], [], []
+    for start, stop in spans(len(images), near.shape[1] ** 2 * half):
+        i, j = _expanded(near, whole, halved, start, stop)
+        rows.append(i)
+        columns.append(j)
+        values.append(_weights(images, i, j, largest))
+    i, value = torch.cat(rows), torch.cat(values)
+    sums = value.new_zeros(len(images)).index_add_(0, i, value)
+    return SparseRows.of(i, torch.cat(columns), value / sums[i], (len(images), len(images)))
+
+
+def _expanded(
+    near: Tensor, whole: Tensor, halved: Tensor, start: int, stop: int
+) -> tuple[Tensor, Tensor]:
+    """Pairs of images from `start` to `stop` with the members of their sets R*, none twice.
+
+    A neighbour's own set of half the size joins where two thirds of it are in the image's.
+    """
+    half, own = halved.shape[1], torch.where(whole[start:stop], near[start:stop], -1)
+    candidates = near[near[start:stop], :half]
+    valid = halved[near[start:stop]] & whole[start:stop, :, None]
+    inside = (candidates[..., None] == own[:, None, None]).any(dim=3) & valid
+    joins = 3 * inside.sum(dim=2) >= 2 * valid.sum(dim=2)
+    added = torch.where(valid & joins[..., None], candidates, -1).flatten(1)
+    members = torch.cat([own, added], dim=1).sort(dim=1).values
+    fresh = members >= 0
+    fresh[:, 1:] &= members[:, 1:] != members[:, :-1]
+    i, place = fresh.nonzero().T
+    return i + start, members[i, place]
+
+
+def _weights(images: Tensor, i: Tensor, j: Tensor, largest: Tensor) -> Tensor:
+    weights = images.new_empty(len(i))
+    for start, stop in spans(len(i), images.shape[1]):
+        a, b = i[start:stop], j[start:stop]
+        distance = 2 - 2 * (images[a] * images[b]).sum(dim=1)
+        weights[start:stop] = torch.exp(-distance / largest[a])
+    return weights
+
+
+def _average(encodings: SparseRows, near: Tensor) -> SparseRows:
+    """Each row becomes the mean of its neighbours' rows."""
+    count, k = near.shape
+    rows, columns, values = [], [], []
+    most = int(encodings.start.diff().max()) * k
+    for start, stop in spans(count, most):
+        owner, column, value = encodings.gather(near[start:stop].flatten())
+        block = SparseRows.of(owner // k, column, value / k, (stop - start, count))
+        rows.append(torch.repeat_interleave(block.start.diff()) + start)
+        columns.append(block.columns)
+        values.append(block.values)
+    return SparseRows.of(torch.cat(rows), torch.cat(columns), torch.cat(values), (count, count))

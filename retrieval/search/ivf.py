@@ -1,0 +1,42 @@
+"""Inverted lists."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lowlabel.retrieval.search.base import Index
+
+
+@dataclass(frozen=True)
+class IVF(Index):
+    """faiss IndexIVFFlat: k-means cells, of which the nearest are searched.
+
+    Jégou et al., "Product quantization for nearest neighbor search", TPAMI 2011 (the coarse part);
+    Johnson et al., arXiv:1702.08734.
+
+    Attributes:
+        lists: Cells; 0 for 4·√images.
+        probe: Cells that are searched.
+        seed: Of the k-means.
+    """
+
+    name: ClassVar[str] = "ivf"
+    lists: int = 0
+    probe: int = 16
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.require_positive("probe")
+        if self.lists:
+            self.require_positive("lists")
+
+    def make(self, images: int, width: int) -> Any:
+        """An IndexIVFFlat with no more cells than images."""
+        import faiss
+
+        lists = min(self.lists or max(1, round(4 * images**0.5)), images)
+        index = faiss.IndexIVFFlat(
+            faiss.IndexFlatIP(width), width, lists, faiss.METRIC_INNER_PRODUCT
+        )
+        index.cp.seed, index.cp.min_points_per_centroid = self.seed, 1
+        index.nprobe = min(self.probe, lists)
+        return index

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from lowlabel.analysis.base_classes import (
+    BaseClassChoices,
+    draw_choices,
+    tabulate_choices,
+    typical_rows,
+)
+from lowlabel.cli import app
+from lowlabel.errors import InputError
+from lowlabel.fewshot import chosen_base_classes
+
+
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+@pytest.fixture
+def embeddings():
+    random = np.random.default_rng(0)
+    base, base_labels = random.random((60, 6), np.float32), 10 + np.arange(60) % 5 * 3
+    novel, labels = random.random((40, 6), np.float32), np.arange(40) % 4
+    return novel, labels, base, base_labels
+
+
+@pytest.mark.parametrize(("method", "k"), [("dc", 2), ("dc-sslvit", 2), ("dc-sslvit,k=3", 3)])
+def test_the_nearest_means_are_chosen(embeddings, method, k):
+    novel, labels, base, base_labels = embeddings
+    chosen = chosen_base_classes(
+        novel, labels, base=(base, base_labels), method=method, device="cpu"
+    )
+    x, b = (novel**0.5, base) if method == "dc" else (unit(novel), unit(base))
+    names = np.unique(base_labels)
+    means = np.stack([b[base_labels == name].mean(0) for name in names])
+    for image, classes in zip(x, chosen, strict=True):
+        nearest = np.argsort(((means - image) ** 2).sum(1))[:k]
+        assert set(classes) == set(names[nearest])
+
+
+def test_only_calibration_chooses(embeddings):
+    novel, labels, base, base_labels = embeddings
+    with pytest.raises(InputError, match="ncm borrows from no base classes"):
+        chosen_base_classes(novel, labels, base=(base, base_labels), method="ncm")
+
+
+def count(chosen, labels):
+    return BaseClassChoices.count(
+        "m", np.array(chosen), np.array(labels), ("a", "b"), ("x", "y", "z")
+    )
+
+
+def test_shares_are_parts_of_a_class_s_images():
+    choices = count([[0, 2], [0, 1], [0, 2], [1, 2]], [0, 0, 0, 1])
+    np.testing.assert_allclose(choices.shares, [[1, 1 / 3, 2 / 3], [0, 1, 1]])
+    assert choices.most(0, 2) == [0, 2]
+    assert choices.most(1, 3) == [1, 2]
+    table = tabulate_choices([choices])
+    assert table["base class"].tolist() == ["x", "z", "y", "y", "z"]
+    assert table["images, %"].tolist() == [100, 66.67, 33.33, 100, 100]
+
+
+def test_the_typical_image_is_nearest_to_the_mean():
+    features = np.array([[0, 0], [9, 9], [1, 1], [5, 0], [2, 2]], np.float32)
+    assert typical_rows(features, np.array([4, 7, 4, 7, 4])) == {4: 2, 7: 1}
+
+
+def test_the_picture_shows_examples_by_frequency():
+    colours = {"a": "red", "b": "blue", "x": "lime", "y": "yellow", "z": "cyan"}
+    choices = count([[0, 2], [0, 1], [0, 2], [1, 2]], [0, 0, 0, 1])
+    picture = draw_choices(
+        [choices, choices], [0], colours, lambda colour: Image.new("RGB", (30, 20), colour), top=2
+    )
+    row = [picture.getpixel((x, 60)) for x in range(0, picture.width, 4)]
+    seen = [colour for i, colour in enumerate(row) if i == 0 or colour != row[i - 1]]
+    red, lime, cyan = (255, 0, 0), (0, 255, 0), (0, 255, 255)
+    assert [c for c in seen if c != (255, 255, 255)] == [red, lime, cyan, lime, cyan]
+
+
+def test_the_command_writes_table_and_picture(image_folder, tmp_path):
+    arguments = ["analyze", "base-classes", "--model", "pixels", "--dataset",
+                 f"folder:{image_folder}", "--output", str(tmp_path / "o")]  # fmt: skip
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (table,) = (tmp_path / "o").glob("*.csv")
+    lines = table.read_text().splitlines()
+    assert lines[0] == 'model,novel class,base class,"images, %"'
+    assert sum(float(line.rsplit(",", 1)[1]) for line in lines[1:]) == pytest.approx(600, abs=0.1)
+    (picture,) = (tmp_path / "o").glob("*.png")
+    assert Image.open(picture).width > 500

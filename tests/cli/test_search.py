@@ -1,0 +1,196 @@
+"""Landmarks and copies from the command line, on the demo and on a small tree."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowlabel.cli import main
+from lowlabel.datasets import DATASETS, open_dataset, prepared_folder
+from lowlabel.features import ExtractionOptions, extract_features, load_backbone
+from lowlabel.retrieval import evaluate_copies, evaluate_revisited
+
+PIXELS = ("run", "--suite", "retrieval", "--model", "pixels")
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Runs a command and returns its exit code and its records by protocol."""
+
+    def run(*arguments: str) -> tuple[int, dict[str, dict]]:
+        output = tmp_path / "out"
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments, "--output", str(output)])
+        records = [json.loads(path.read_text()) for path in (output / "records").glob("*.json")]
+        return int(ended.value.code or 0), {
+            record["experiment"]["protocol"]["name"]: record for record in records
+        }
+
+    return run
+
+
+@pytest.fixture
+def oxford() -> Path:
+    """Twelve pictures of 20×16 in the layout of ROxford5k."""
+    root, random = prepared_folder(DATASETS["roxford5k"]), np.random.default_rng(0)
+    (root / "jpg").mkdir(parents=True)
+    names = [f"keble_{number}" for number in range(12)]
+    for name in names:
+        pixels = random.integers(0, 256, (16, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "jpg" / f"{name}.jpg")
+    gnd = [{"bbx": [2, 3, 18.5, 12], "easy": [0], "hard": [1, 2], "junk": [3]}] * 2
+    truth = {"imlist": names[:10], "qimlist": names[10:], "gnd": gnd}
+    (root / "gnd_roxford5k.pkl").write_bytes(pickle.dumps(truth))
+    return root
+
+
+def test_landmarks_of_the_demo(call, capsys):
+    code, records = call(*PIXELS, "--dataset", "demo-landmarks", "--multi-scale")
+    assert code == 0
+    shown = capsys.readouterr().out
+    assert "mAP E" in shown and "mP@10 H" in shown and "200 gallery" in shown
+    opened = open_dataset("demo-landmarks", "retrieval")
+    backbone = load_backbone(
+        "pixels", framing="longest", resolution=224, scales=(1.0, 2**-0.5, 0.5)
+    )
+    query, gallery = (extract_features(backbone, opened.load(p)) for p in ("query", "gallery"))
+    result = evaluate_revisited(query.features, gallery.features, opened.ground_truth())
+    scores = {name: score["mean"] for name, score in records["revisitop"]["scores"].items()}
+    assert scores == pytest.approx(dict(result.metrics))
+    experiment = records["revisitop"]["experiment"]
+    assert experiment["suite"] == "retrieval"
+    assert experiment["feature_keys"] == {"query": query.key, "gallery": gallery.key}
+    assert experiment["protocol"]["options"] == {
+        "distractors": None,
+        "ks": [1, 5, 10],
+        "ties": "pessimistic",
+    }
+    assert experiment["model"]["transform"]["keep_aspect"] is True
+    assert records["revisitop"]["counts"] == {
+        "queries": 24,
+        "lone": 0,
+        "gallery": 200,
+        "distractors": 0,
+    }
+
+
+def test_copies_of_the_demo_with_distractors(call):
+    options = ("--dataset", "demo-copies", "--distractors", "demo", "--pooling", "head")
+    code, records = call(*PIXELS, *options)
+    assert code == 0
+    backbone = load_backbone("pixels", framing="square", resolution=320, pooling="head")
+    opened = open_dataset("demo-copies", "retrieval")
+    copies, originals = (extract_features(backbone, opened.load(p)) for p in ("strong", "original"))
+    others = extract_features(backbone, open_dataset("demo", "retrieval").load("novel"))
+    result = evaluate_copies(
+        copies.features,
+        np.arange(120) // 2,
+        originals.features,
+        np.arange(60),
+        distractors=others.features,
+    )
+    assert records["strong"]["scores"]["map@20"]["mean"] == pytest.approx(result.metrics["map@20"])
+    assert records["strong"]["counts"]["distractors"] == 800
+    keys = records["strong"]["experiment"]["feature_keys"]
+    assert keys["distractors"] == others.key
+
+
+def test_the_protocols_of_one_data_set_stand_apart(call, oxford, capsys):
+    datasets = ("--dataset", "roxford5k", "--dataset", "roxford5k:dino-revisited")
+    code, records = call(*PIXELS, *datasets, "--allow-partial")
+    assert code == 0
+    assert set(records) == {"revisitop", "dino-revisited"}
+    cropped, whole = (records[name]["experiment"] for name in ("revisitop", "dino-revisited"))
+    assert cropped["dataset"]["manifest_sha256"] != whole["dataset"]["manifest_sha256"]
+    shown = capsys.readouterr().out
+    assert "## Retrieval: ROxford5k (revisitop, query)" in shown
+    assert "## Retrieval: ROxford5k (dino-revisited, query)" in shown
+    assert "query 2 of 70 images; gallery 10 of 4,993 images." in shown
+
+
+def test_counts_stop_a_run(call, oxford, capsys):
+    assert call(*PIXELS, "--dataset", "roxford5k")[0] == 2
+    assert "found 2 images, the full set has 70 images" in capsys.readouterr().err
+
+
+def test_bad_images_are_left_out_of_distractors_alone(call, oxford, image_folder, capsys):
+    (image_folder / "novel" / "novel0" / "0.png").write_bytes(b"no image")
+    folder = ("--distractors", f"folder:{image_folder}")
+    run = (*PIXELS, "--dataset", "roxford5k", "--allow-partial", *folder)
+    assert call(*run)[0] == 2
+    assert "1 of 18 images" in capsys.readouterr().err
+    code, records = call(*run, "--skip-bad-images")
+    assert (code, records["revisitop"]["counts"]["distractors"]) == (0, 17)
+    (oxford / "jpg" / "keble_5.jpg").write_bytes(b"no image")
+    assert call(*run, "--skip-bad-images")[0] == 2
+    assert "1 of 10 images" in capsys.readouterr().err
+
+
+def test_a_box_outside_its_image_is_named(call, oxford, capsys):
+    path = oxford / "gnd_roxford5k.pkl"
+    truth = pickle.loads(path.read_bytes())
+    truth["gnd"][0]["bbx"] = [12, 3, 40, 12]
+    path.write_bytes(pickle.dumps(truth))
+    assert call(*PIXELS, "--dataset", "roxford5k", "--allow-partial")[0] == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    assert "the box (12.0, 3.0, 40.0, 12.0) is not inside" in message
+    assert "keble_10.jpg, which has 20×16 pixels" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--suite", "fewshot", "--dataset", "demo-landmarks"),
+            "suite fewshot has no protocol for",
+        ),
+        (("--dataset", "revisitop1m"), "has no protocol for revisitop1m"),
+        (("--dataset", "demo-copies", "--framing", "round"), "unknown framing 'round'"),
+        (("--dataset", "demo-copies", "--distractors", "revisitop1m"), "R1M is not prepared"),
+        (("--dataset", "copydays"), "lowlabel prepare copydays --archive FILE"),
+    ],
+)
+def test_what_does_not_go(call, capsys, arguments, message):
+    assert call("run", "--model", "pixels", *arguments)[0] == 2
+    assert message in capsys.readouterr().err
+
+
+def test_dry_run_names_the_protocols(call, capsys):
+    datasets = ("--dataset", "demo-landmarks", "--dataset", "demo-copies")
+    assert call(*PIXELS, *datasets, "--dry-run")[0] == 0
+    shown = capsys.readouterr().out
+    assert "revisited, distractors: none" in shown
+    assert "24 images, made first" in shown
+
+
+def test_distractors_are_read_from_the_store_in_blocks(oxford, monkeypatch):
+    from lowlabel.benchmarks.search_subject import embed_search
+    from lowlabel.features import StoredRows, stored_rows
+
+    opened = open_dataset("roxford5k", "retrieval", allow_partial=True)
+    others = open_dataset("demo-copies", "retrieval")
+    backbone = load_backbone("pixels", framing="longest", resolution=16)
+    subject = embed_search(backbone, opened, others, ExtractionOptions())
+    asked = []
+    read = StoredRows.__getitem__
+    monkeypatch.setattr(
+        StoredRows, "__getitem__", lambda self, rows: asked.append(rows) or read(self, rows)
+    )
+    with stored_rows(subject.distractors) as rows:
+        result = evaluate_revisited(
+            subject.query.features,
+            subject.gallery.features,
+            subject.ground_truth,
+            distractors=rows,
+            block_size=50,
+        )
+    assert [(part.start, part.stop) for part in asked] == [(0, 50), (50, 100), (100, 120)]
+    whole = extract_features(backbone, others.load("strong")).features
+    expected = evaluate_revisited(
+        subject.query.features, subject.gallery.features, subject.ground_truth, distractors=whole
+    )
+    assert result.metrics == expected.metrics

@@ -1,0 +1,49 @@
+"""What pretrained models have seen of the scored classes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowlabel.datasets import ImageSet, classes_seen
+from lowlabel.datasets.split_lists import split_list
+from lowlabel.errors import UnknownNameError
+
+
+def part(dataset: str, name: str) -> ImageSet:
+    return ImageSet(dataset, name, Path(), (), np.zeros(0, np.int64), ())
+
+
+@pytest.mark.parametrize(
+    ("pretraining", "dataset", "name", "seen"),
+    [
+        ("ssl-vit-mini", "mini-imagenet:ravi", "novel", None),
+        ("ssl-vit-mini", "mini-imagenet:ravi", "base", None),
+        ("ssl-vit-mini", "tiered-imagenet:ren", "novel", "117 of the 160"),
+        ("ssl-vit-tiered", "tiered-imagenet:ren", "novel", None),
+        ("ssl-vit-tiered", "tiered-imagenet:ren", "val", "80 of the 97"),
+        ("ssl-vit-tiered", "tiered-imagenet:ren", "base", "274 of the 351"),
+        ("ssl-vit-tiered", "mini-imagenet:ravi", "novel", "13 of the 20"),
+        ("imagenet-1k", "mini-imagenet:ravi", "novel", "20 of the 20"),
+        ("imagenet-1k", "tiered-imagenet:ren", "novel", "160 of the 160"),
+        ("imagenet-1k", "cifar-fs:bertinetto", "novel", None),
+    ],
+)
+def test_classes_seen(pretraining, dataset, name, seen):
+    said = classes_seen(part(dataset, name), pretraining)
+    assert said == (seen and f"pretrained on {pretraining}: {seen} {name} classes")
+
+
+def test_an_unknown_pretraining_set():
+    with pytest.raises(UnknownNameError, match="Did you mean ssl-vit-mini"):
+        classes_seen(part("cub:feat", "novel"), "ssl-vit-mni")
+
+
+def test_ssl_vit_lists_are_the_published_ones(real_data):
+    folder = real_data.parent / "lists" / "ssl_vit"
+    if not folder.is_dir():
+        pytest.skip(f"there are no published lists in {folder}")
+    for name in ("mini", "tiered"):
+        published = (folder / f"ImageNetSSLTrainingSplit_{name}.txt").read_text().split()
+        ours = [row["wnid"] for row in split_list("ssl_vit") if row[name] == "yes"]
+        assert sorted(published) == ours
