@@ -1,7 +1,7 @@
 """The kinds of model names, each a small function from the name to an encoder."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from lowlabel.features.architectures import (
 )
 from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
+from lowlabel.features.own_models import OWN_MODELS
 from lowlabel.features.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option, format_spec, parse_spec
@@ -53,6 +54,8 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return Source("pixels", "pixels", Pixels(side), protocol_transform(side))
     if spec in ALIASES:
         return _alias(spec, resolution, any_size)
+    if spec in OWN_MODELS:
+        return _own(spec, resolution, any_size)
     if kind == "timm" and rest:
         return _timm(rest, resolution, any_size)
     if kind == "random" and rest:
@@ -61,7 +64,7 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return _hub(rest, resolution)
     if match := _WEIGHTS_FILE.fullmatch(spec):
         return _file(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
-    raise UnknownNameError("model", spec, [*ALIASES, *FORMS])
+    raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
 
 
 def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
@@ -72,6 +75,14 @@ def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
     encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, size, any_size))
     spec = f"timm:{alias.timm_name}"
     return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
+
+
+def _own(name: str, resolution: int | None, any_size: bool) -> Source:
+    own = OWN_MODELS[name]
+    source = _file(own.path(name), None, resolution, any_size)
+    crop = source.transform.crop
+    transform = replace(source.transform, resize=round(crop / own.crop_fraction))
+    return replace(source, transform=transform, pooling=own.pooling)
 
 
 def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:

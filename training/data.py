@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lowlabel.datasets import ImageSet
 from lowlabel.errors import DataError, InputError
+from lowlabel.training.device_views import DrawnImages, draw_image, join_images
 from lowlabel.training.view_recipe import ViewRecipe
 from lowlabel.training.views import MultiCrop
 
@@ -42,16 +43,20 @@ class Sample(NamedTuple):
     unreadable: list[int]
 
 
-class ViewDataset(Dataset[Sample]):
+class ViewDataset(Dataset[Sample | DrawnImages]):
     """Views of images by `Key`: equal keys give equal views in any process.
 
     Args:
         images: What to load.
         recipe: The views.
         seed: Equal seeds are equal views.
+        only_drawn: Whether views are drawn but not made: `device_views` makes them of a batch.
     """
 
-    def __init__(self, images: ImageSet, recipe: ViewRecipe, seed: int) -> None:
+    def __init__(
+        self, images: ImageSet, recipe: ViewRecipe, seed: int, only_drawn: bool = False
+    ) -> None:
+        self._recipe, self._only_drawn = recipe, only_drawn
         self._paths = [images.root / path for path in images.paths]
         self._multi_crop = MultiCrop(recipe)
         self._shared = recipe.shared_geometry
@@ -60,7 +65,7 @@ class ViewDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __getitem__(self, key: Key) -> Sample:
+    def __getitem__(self, key: Key) -> Sample | DrawnImages:
         """Loads an image; the next ones in the listing stand in for it while it is unreadable."""
         unreadable: list[int] = []
         for step in range(min(_MOST_IN_A_ROW, len(self))):
@@ -72,6 +77,8 @@ class ViewDataset(Dataset[Sample]):
                 continue
             crop_seed = (self._seed, key.epoch, key.batch, _CROP_STREAM) if self._shared else None
             seed = (self._seed, key.epoch, key.image)
+            if self._only_drawn:
+                return draw_image(image, self._recipe, seed, crop_seed, unreadable)
             return Sample(*self._multi_crop(image, seed, crop_seed), unreadable)
         raise DataError(
             f"{len(unreadable)} images in a row cannot be read, from "
@@ -93,8 +100,14 @@ def read_image(path: Path) -> Image.Image:
     return rgb
 
 
-def collate(samples: list[Sample]) -> Sample:
+def collate(samples: list[Sample | DrawnImages]) -> Sample | DrawnImages:
     """Stacks images to a batch."""
+    if isinstance(samples[0], DrawnImages):
+        return join_images(samples)  # type: ignore[arg-type]
+    return _stack(samples)  # type: ignore[arg-type]
+
+
+def _stack(samples: list[Sample]) -> Sample:
     views = [torch.stack(same) for same in zip(*(s.views for s in samples), strict=True)]
     geometry = torch.stack([s.geometry for s in samples])
     return Sample(views, geometry, [index for s in samples for index in s.unreadable])
@@ -169,7 +182,7 @@ class _Batches:
 
 def batch_loader(
     dataset: ViewDataset, order: BatchOrder, step: int, steps: int, workers: int, pin: bool
-) -> DataLoader[Sample]:
+) -> DataLoader[Sample | DrawnImages]:
     """The batches from `step` on, loaded by `workers` processes (0: by this one)."""
     return DataLoader(
         dataset,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.paths import writable_dir
 from lowlabel.progress import Progress
 from lowlabel.training.checkpoint import (
@@ -17,15 +17,19 @@ from lowlabel.training.checkpoint import (
     save_checkpoint,
 )
 from lowlabel.training.data import BatchOrder, Sample, ViewDataset, batch_loader
+from lowlabel.training.device_views import DrawnImages, device_views
+from lowlabel.training.dino_format import write_dino_checkpoint
 from lowlabel.training.distributed import World, gather_sets
 from lowlabel.training.export import WEIGHTS_NAME, export_backbone, model_card
+from lowlabel.training.methods.dino import DINO
 from lowlabel.training.metrics import MetricsLog, RunningMeans
 from lowlabel.training.monitor import Monitor
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.probe import KNNProbe
 from lowlabel.training.step import TrainingStep
 
-UNREADABLE_NAME = "unreadable.txt"
+UNREADABLE_NAME, DINO_NAME = "unreadable.txt", "dino_checkpoint.pth"
+AUGMENTS = ("auto", "cpu", "device")
 _PATIENCE = 100
 
 
@@ -38,19 +42,28 @@ class RunOptions:
         workers: Processes that load images; 0 for this one.
         accumulate: Parts that each process cuts its share of a batch into, to save memory.
             Centres (and BatchNorm) are then updated with each part.
+        augment: Where views are made: "cpu" (by the workers), "device", or "auto" for the device
+            where it is a GPU. Both make the same views, up to rounding.
         compile: Whether torch.compile compiles the backbones.
         knn_every: Epochs between k-NN scores; 0 for none.
         log_every: Steps between lines of metrics.
+        dino_format: Whether the end also writes a checkpoint as DINO's own code does.
         checkpoint_minutes: Longest time between checkpoints; each epoch's end has one anyway.
     """
 
     output: Path
     workers: int = 2
     accumulate: int = 1
+    augment: str = "auto"
     compile: bool = False
     knn_every: int = 0
     log_every: int = 10
+    dino_format: bool = False
     checkpoint_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.augment not in AUGMENTS:
+            raise UnknownNameError("place of augmentation", self.augment, AUGMENTS)
 
 
 class Trainer:
@@ -80,6 +93,10 @@ class Trainer:
         self._probe = _make_probe(plan, options, world)
         torch.manual_seed(plan.recipe.seed)
         method = plan.build_method().to(world.device).train()
+        if options.dino_format and type(method) is not DINO:
+            raise InputError(
+                f"{plan.recipe.method} cannot be written in DINO's format", "Only dino can."
+            )
         if options.compile:
             for network in (method.student, method.teacher):
                 network.get_submodule("backbone").compile()
@@ -130,11 +147,16 @@ class Trainer:
     def _batches(self) -> Iterator[list[Sample]]:
         """The parts of each batch that is left, step by step."""
         recipe, steps = self.plan.recipe, self.plan.steps
-        dataset = ViewDataset(self.plan.data.images, recipe.options.views, recipe.seed)
-        pin = self.world.device.type == "cuda"
+        device = self.world.device
+        pin = device.type == "cuda"
+        on_device = self.options.augment == "device" or (pin and self.options.augment == "auto")
+        views = recipe.options.views
+        dataset = ViewDataset(self.plan.data.images, views, recipe.seed, on_device)
         loader = batch_loader(dataset, self._order, self.done, steps, self.options.workers, pin)
         parts: list[Sample] = []
         for part in loader:
+            if isinstance(part, DrawnImages):
+                part = Sample(device_views(part, device), part.geometry, part.unreadable)
             parts.append(part)
             if len(parts) == self.options.accumulate:
                 yield parts
@@ -194,7 +216,15 @@ class Trainer:
         if self.world.is_main:
             card = model_card(self.plan, self._checkpoint(), self.world.device)
             export_backbone(folder, self.train_step.method, card)
+            if self.options.dino_format:
+                self._export_dino(folder / DINO_NAME)
         return folder / WEIGHTS_NAME
+
+    def _export_dino(self, path: Path) -> None:
+        method, recipe = self.train_step.method, self.plan.recipe
+        assert isinstance(method, DINO)
+        state = self.train_step.optimizer.state_dict()
+        write_dino_checkpoint(path, method, state, recipe.epochs, recipe.as_dict())
 
 
 def _make_probe(plan: TrainingPlan, options: RunOptions, world: World) -> KNNProbe | None:

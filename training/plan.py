@@ -1,13 +1,17 @@
 """The resolved plan of a run: what will be done, in numbers, before anything is done."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import InputError
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
+from lowlabel.training.dino_format import read_dino_checkpoint
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
+from lowlabel.training.methods.dino import DINO
 from lowlabel.training.recipe import Recipe
 from lowlabel.training.schedules import Schedule, warmup_constant, warmup_cosine
 
@@ -33,11 +37,13 @@ class TrainingPlan:
         recipe: What decides the weights, but for the images.
         data: The images.
         class_list: The classes that `data` was restricted to; empty for all.
+        start: Checkpoint of DINO's own code whose networks the run begins with.
     """
 
     recipe: Recipe
     data: PretrainData
     class_list: tuple[str, ...] = ()
+    start: Path | None = None
 
     @cached_property
     def architecture(self) -> str:
@@ -55,10 +61,18 @@ class TrainingPlan:
         return self.recipe.epochs * self.steps_per_epoch
 
     def build_method(self) -> PretrainMethod:
-        """The method with freshly initialised networks; torch's seed decides the weights."""
+        """The method with its first weights: torch's seed decides them, or `start`."""
         cls = PRETRAIN_METHODS[self.recipe.method]
         make = backbone_maker(self.architecture, self.recipe.drop_path)
-        return cls.build(self.recipe.options, make)
+        method = cls.build(self.recipe.options, make)
+        if self.start is not None:
+            if type(method) is not DINO:
+                raise InputError(
+                    f"{self.recipe.method} cannot begin with DINO's checkpoint {self.start}",
+                    "Only dino can.",
+                )
+            read_dino_checkpoint(self.start, method)
+        return method
 
     def schedules(self) -> Schedules:
         """The rates of every step."""
@@ -83,8 +97,10 @@ class TrainingPlan:
 
     def fingerprint(self) -> dict[str, Any]:
         """What must be equal for a run to be taken up: plain data."""
+        start = {"start": _sha256(self.start)} if self.start else {}
         return {
             **self.recipe.as_dict(),
+            **start,
             "arch": self.architecture,
             "dataset": self.data.images.dataset,
             "part": self.data.images.part,
@@ -119,6 +135,11 @@ class TrainingPlan:
             "optimiser": _listed(asdict(recipe.optimisation)),
         }
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from lowlabel.devices import keep_freed_memory
+from lowlabel.errors import DataError
 from lowlabel.progress import progress_bar
 from lowlabel.training.distributed import join_world
 from lowlabel.training.listing import list_pretrain_data, read_class_list
@@ -16,7 +17,12 @@ from lowlabel.training.recipe import Recipe
 
 
 def make_plan(
-    dataset: str, recipe: Recipe, class_list: Path | None = None, *, allow_partial: bool = False
+    dataset: str,
+    recipe: Recipe,
+    class_list: Path | None = None,
+    start: Path | None = None,
+    *,
+    allow_partial: bool = False,
 ) -> TrainingPlan:
     """Lists the images and joins them with the recipe.
 
@@ -24,11 +30,14 @@ def make_plan(
         dataset: NAME, NAME:DIVISION, folder:PATH or the path of a folder.
         recipe: What `make_recipe` gives.
         class_list: File with one class folder a line.
+        start: Checkpoint of DINO's own code to begin with.
         allow_partial: Accept other counts than the full set's.
     """
+    if start is not None and not start.is_file():
+        raise DataError(f"there is no checkpoint {start}")
     data = list_pretrain_data(dataset, class_list, allow_partial=allow_partial)
     classes = tuple(read_class_list(class_list)) if class_list else ()
-    return TrainingPlan(recipe, data, classes)
+    return TrainingPlan(recipe, data, classes, start)
 
 
 def pretrain(plan: TrainingPlan, options: RunOptions, device: str = "auto") -> Path:

@@ -5,6 +5,7 @@ from PIL import Image
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.training.data import BatchOrder, Key, ViewDataset, batch_loader
+from lowlabel.training.device_views import device_views
 from lowlabel.training.listing import list_pretrain_data
 from lowlabel.training.view_recipe import ViewRecipe
 
@@ -78,3 +79,16 @@ def test_unreadable_images_are_replaced_and_named(tmp_path):
         (tmp_path / f"{name}.png").write_bytes(b"")
     with pytest.raises(DataError, match="4 images in a row cannot be read"):
         dataset[Key(0, 0, 0)]
+
+
+def test_drawn_images_become_the_same_views(stripes):
+    images = list_pretrain_data(f"folder:{stripes}").images
+    order = BatchOrder(len(images), 8, 1)
+    made, drawn = (
+        next(iter(batch_loader(ViewDataset(images, RECIPE, 1, only), order, 0, 1, 0, pin=False)))
+        for only in (False, True)
+    )
+    assert torch.equal(made.geometry, drawn.geometry)
+    for one, other in zip(made.views, device_views(drawn, torch.device("cpu")), strict=True):
+        assert one.shape == other.shape
+        assert (one.float() - other.float()).abs().mean() < 3

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions, Trainer, make_plan, make_recipe, pretrain
 from lowlabel.training.checkpoint import load_checkpoint
@@ -249,3 +249,37 @@ def test_no_warning_on_the_way(plan, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+
+
+def test_views_made_on_the_device_train_alike(stripes, recipe, tmp_path):
+    losses = []
+    for place in ("cpu", "device"):
+        folder = tmp_path / place
+        plan = make_plan(f"folder:{stripes}", recipe)
+        pretrain(plan, RunOptions(folder, 0, log_every=1, augment=place), "cpu")
+        losses.append([entry["loss"] for entry in read_metrics(folder)])
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)
+    with pytest.raises(UnknownNameError, match="gpu"):
+        RunOptions(tmp_path, augment="gpu")
+
+
+def test_a_run_begins_and_ends_with_dinos_format(stripes, recipe, tmp_path):
+    first = make_plan(f"folder:{stripes}", replace(recipe, epochs=1))
+    pretrain(first, RunOptions(tmp_path / "first", 0, dino_format=True), "cpu")
+    start = tmp_path / "first" / "dino_checkpoint.pth"
+    plan = make_plan(f"folder:{stripes}", recipe, start=start)
+    begun = plan.build_method()
+    trained = Trainer(first, RunOptions(tmp_path / "first", 0), ALONE).train_step.method
+    assert_same(begun.state_dict(), trained.state_dict())
+    with pytest.raises(InputError, match="start"):
+        Trainer(plan, RunOptions(tmp_path / "first", 0), ALONE)
+    with pytest.raises(DataError, match="no checkpoint"):
+        make_plan(f"folder:{stripes}", recipe, start=tmp_path / "none.pth")
+    patchwise = replace(
+        plan, recipe=make_recipe("pw-self", None, SETTINGS, arch=ARCH, batch_size=8)
+    )
+    with pytest.raises(InputError, match="pw-self cannot begin"):
+        patchwise.build_method()
+    with pytest.raises(InputError, match="pw-self cannot be written"):
+        run = RunOptions(tmp_path / "other", 0, dino_format=True)
+        Trainer(replace(patchwise, start=None), run, ALONE)

@@ -10,7 +10,7 @@ from lowlabel.training.patch_matching import (
     match_reference,
     patch_centres,
 )
-from lowlabel.training.views import draw_crop
+from lowlabel.training.view_draws import draw_crop
 
 GLOBAL, LOCAL = (0.4, 1.0), (0.05, 0.4)
 

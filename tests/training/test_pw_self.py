@@ -10,8 +10,8 @@ from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.training.geometry import geometry_tensor
 from lowlabel.training.methods.pw_self import PWSelf, PWSelfOptions
 from lowlabel.training.patch_matching import MATCHINGS
+from lowlabel.training.view_draws import draw_crop
 from lowlabel.training.view_recipe import ViewRecipe
-from lowlabel.training.views import draw_crop
 
 VIEWS = ViewRecipe(global_size=32, local_size=16, local_crops=3, resize=48, shared_geometry=True)
 PATCH, BATCH, TEMPERATURE = 8, 3, 0.05

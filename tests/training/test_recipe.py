@@ -57,7 +57,7 @@ def test_bad_recipes(tmp_path):
     with pytest.raises(InputError, match="not an option"):
         make_recipe("dino", None, ["prototypes"])
     with pytest.raises(InputError, match="not for scfs"):
-        make_recipe("scfs", "small-images")
+        make_recipe("scfs", "demo-vit")
     with pytest.raises(UnknownNameError, match="int8"):
         make_recipe("dino", dtype="int8")
     with pytest.raises(InputError, match="epochs"):

@@ -9,8 +9,9 @@ from torchvision.transforms import functional as reference
 from lowlabel.errors import InputError
 from lowlabel.training import colour
 from lowlabel.training.geometry import GEOMETRY_FIELDS, CropGeometry, geometry_tensor
+from lowlabel.training.view_draws import draw_crop
 from lowlabel.training.view_recipe import ViewRecipe
-from lowlabel.training.views import MultiCrop, cut, draw_crop
+from lowlabel.training.views import MultiCrop, cut
 
 PLAIN = ViewRecipe(
     32, 16, 3, flip=0.5, jitter=0, grayscale=0, blur_first=0, blur_second=0, blur_local=0,

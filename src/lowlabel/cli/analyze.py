@@ -125,8 +125,8 @@ def _draw_crops(
     import numpy as np
 
     from lowlabel.errors import InputError
+    from lowlabel.training.view_draws import draw_crop
     from lowlabel.training.view_recipe import ViewRecipe
-    from lowlabel.training.views import draw_crop
 
     if seed < 0:
         raise InputError(f"seed must be at least 0, not {seed}")

@@ -15,6 +15,7 @@ def list_known() -> None:
     from lowlabel.benchmarks.suite import load_suite, suite_names
     from lowlabel.datasets import DATASETS, is_present
     from lowlabel.features.aliases import ALIASES
+    from lowlabel.features.own_models import OWN_MODELS
     from lowlabel.fewshot import METHODS
     from lowlabel.paths import weights_dir
     from lowlabel.retrieval.post import POSTS
@@ -26,6 +27,7 @@ def list_known() -> None:
         (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
         for name, alias in ALIASES.items()
     ]
+    models += [(name, own.about, "in the package") for name, own in OWN_MODELS.items()]
     datasets = [
         (
             name,

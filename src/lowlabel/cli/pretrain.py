@@ -71,6 +71,13 @@ def pretrain(
             rich_help_panel="Recipe",
         ),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin with the networks of a checkpoint of DINO's own code.",
+            rich_help_panel="Run",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -85,6 +92,14 @@ def pretrain(
             rich_help_panel="Run",
         ),
     ] = 0,
+    dino_format: Annotated[
+        bool,
+        typer.Option(
+            "--dino-format",
+            help="Also write dino_checkpoint.pth as DINO's own code does.",
+            rich_help_panel="Run",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan.", rich_help_panel="Run")
     ] = False,
@@ -100,6 +115,13 @@ def pretrain(
             rich_help_panel="Machine",
         ),
     ] = 1,
+    augment: Annotated[
+        str,
+        typer.Option(
+            help="Where views are made: cpu, device, or auto (the device if it is a GPU).",
+            rich_help_panel="Machine",
+        ),
+    ] = "auto",
     compile_: Annotated[
         bool,
         typer.Option("--compile", help="Compile the backbone.", rich_help_panel="Machine"),
@@ -129,13 +151,21 @@ def pretrain(
         seed=seed,
         dtype=dtype,
     )
-    plan = make_plan(dataset, recipe, class_list, allow_partial=allow_partial)
+    plan = make_plan(dataset, recipe, class_list, start, allow_partial=allow_partial)
     if dry_run:
         typer.echo(plan.describe())
         return
     if output is None:
         raise InputError("pretrain needs an --output folder", "As --output runs/dino")
-    run = RunOptions(output, workers, accumulate, compile_, knn_every)
+    run = RunOptions(
+        output,
+        workers,
+        accumulate,
+        augment,
+        compile_,
+        knn_every,
+        dino_format=dino_format,
+    )
     if slurm is not None:
         from lowlabel.training.slurm import submit
 
