@@ -11,7 +11,8 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.fewshot import build_method, check_query_distribution
 from lowlabel.fewshot.result import require_interval
 from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.search import build_index
+from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.retrieval.search import EXACT, build_index
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ def make_plan(request: Request) -> Plan:
             "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
             "classes.",
         )
-    notes = {job: note for job in wanted if (note := _missing(job))}
+    notes = {job: note for job in wanted if (note := _unfit(job, request) or _missing(job))}
     absent = dict.fromkeys(notes.values())
     jobs = tuple(job for job in wanted if job not in notes)
     if absent and (request.datasets or not jobs):
-        raise DataError("\n".join(absent), "Or try the suite on the built-in data: --dataset demo")
+        hint = "Or try the suite on the built-in data: --dataset demo"
+        raise DataError("\n".join(absent), hint if any(map(_missing, notes)) else "")
     return Plan(suite, jobs, tuple(absent))
 
 
@@ -106,6 +108,20 @@ def _completed(protocol: Protocol, spec: str) -> Protocol:
 def _kind(spec: str, suite: str) -> Kind:
     dataset, scheme = find_dataset(spec)
     return dataset.scheme_for(suite, scheme).kind
+
+
+def _unfit(job: Job, request: Request) -> str | None:
+    """Which of the request's wishes landmarks and copies do not know; None if there is none."""
+    if not isinstance(job.protocol, SearchProtocol):
+        return None
+    posts = job.protocol.posts
+    if len(posts) > 1 or not all(isinstance(build_post(spec), Whitening) for spec in posts):
+        return f"{job.dataset} takes one --post whiten and no other, not {', '.join(posts)}."
+    if posts and request.train_features is None:
+        return f"{job.dataset} has no images to learn {posts[0]} from: add --train-features FILE."
+    if request.nmi or (request.search or EXACT) != EXACT:
+        return f"{job.dataset} is searched exactly and not clustered: leave --search and --nmi out."
+    return None
 
 
 def _missing(job: Job) -> str | None:

@@ -136,6 +136,7 @@ class Request:
             protocol,
             datasets=self.datasets or protocol.datasets,
             distractors=self.distractors or protocol.distractors,
+            posts=self.posts or protocol.posts,
         )
 
     def _fewshot(self, protocol: FewShotProtocol) -> FewShotProtocol:

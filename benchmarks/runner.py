@@ -139,6 +139,8 @@ def _score_job(
         with progress_bar(f"making {protocol.distractors}", "img") as progress:
             distractors = open_distractors(protocol, request.allow_partial, progress)
         searched = embed_search(backbone, opened, distractors, request.extraction, label=label)
+        if protocol.posts and request.train_features:
+            searched = searched.learning_from(request.train_features)
         yield scorer.search(searched, protocol)
         return
     if isinstance(protocol, FewShotProtocol):

@@ -1,13 +1,13 @@
 """From embeddings to records: an experiment that has a record is read, any other is run."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from lowlabel.benchmarks.neighbours import knn_experiment, run_knn
-from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome
+from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome, similarity
 from lowlabel.benchmarks.search_subject import SearchSubject
 from lowlabel.benchmarks.searching import run_search, search_experiment
 from lowlabel.benchmarks.subject import VALIDATION, Subject
@@ -34,8 +34,8 @@ from lowlabel.results import (
 )
 from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
 from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
-from lowlabel.retrieval.post import Post, build_post
-from lowlabel.retrieval.search import Index, build_index
+from lowlabel.retrieval.post import build_post
+from lowlabel.retrieval.search import build_index
 
 FEWSHOT_VERSION = 1
 RETRIEVAL_VERSION = 1
@@ -224,17 +224,9 @@ def retrieval_experiment(subject: Subject, protocol: RetrievalProtocol) -> Exper
         ),
         model=subject.model,
         dataset=subject.dataset,
-        method=_similarity(posts, build_index(protocol.search)),
+        method=similarity(posts, build_index(protocol.search)),
         feature_keys=used,
     )
-
-
-def _similarity(posts: Sequence[Post], index: Index | None) -> MethodInfo:
-    """Cosine, or what takes its place: rows of a table that never mix."""
-    steps: list[Post | Index] = [*posts, *([index] if index else [])]
-    options: dict[str, object] = {step.spec: step.options for step in steps}
-    transductive = any(post.transductive for post in posts)
-    return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)
 
 
 def _suits(method: Method, subject: Subject) -> bool:

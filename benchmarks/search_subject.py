@@ -2,8 +2,15 @@
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
-from lowlabel.benchmarks.subject import dataset_info, extract_part, model_info, number_alike
+from lowlabel.benchmarks.subject import (
+    dataset_info,
+    extract_part,
+    model_info,
+    number_alike,
+    train_table,
+)
 from lowlabel.benchmarks.suite import SearchProtocol
 from lowlabel.datasets import GroundTruth, OpenDataset, open_dataset
 from lowlabel.features import (
@@ -30,6 +37,7 @@ class SearchSubject:
         distractors: Where the store has those of the distractors; None without any.
         keys: Feature keys of all, by part.
         contamination: Why scores may be too good.
+        train: Embeddings of other images, which whitening learns from.
     """
 
     model: ModelInfo
@@ -40,6 +48,12 @@ class SearchSubject:
     distractors: FeatureKey | None
     keys: dict[str, str]
     contamination: tuple[str, ...] = ()
+    train: EmbeddingTable | None = None
+
+    def learning_from(self, path: Path) -> "SearchSubject":
+        """The subject with the embeddings of a file to learn from; see `train_table`."""
+        train = train_table(path, self.model, self.query)
+        return dataclasses.replace(self, train=train, keys=self.keys | {"train": train.key})
 
 
 def open_distractors(

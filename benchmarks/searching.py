@@ -3,13 +3,14 @@
 from contextlib import ExitStack
 from typing import Any
 
-from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome
+from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome, similarity
 from lowlabel.benchmarks.search_subject import SearchSubject
 from lowlabel.benchmarks.suite import CopiesProtocol, RevisitedProtocol, SearchProtocol
 from lowlabel.features import StoredRows, stored_rows
 from lowlabel.progress import progress_bar
-from lowlabel.results import Experiment, MethodInfo, ProtocolInfo
-from lowlabel.retrieval import evaluate_copies, evaluate_revisited
+from lowlabel.results import Experiment, ProtocolInfo
+from lowlabel.retrieval import evaluate_copies, evaluate_revisited, learn_whitening
+from lowlabel.retrieval.post import build_post
 
 VERSION = 1
 
@@ -27,7 +28,7 @@ def search_experiment(subject: SearchSubject, protocol: SearchProtocol) -> Exper
         protocol=ProtocolInfo(subject.dataset.scheme, VERSION, options),
         model=subject.model,
         dataset=subject.dataset,
-        method=MethodInfo("cosine"),
+        method=similarity([build_post(spec) for spec in protocol.posts]),
         feature_keys=subject.keys,
     )
 
@@ -43,6 +44,10 @@ def run_search(subject: SearchSubject, protocol: SearchProtocol, device: str) ->
         shared["progress"] = stack.enter_context(progress_bar(title, "img"))
         shared["distractors"] = distractors
         query, gallery = subject.query.features, subject.gallery.features
+        if protocol.posts and subject.train:
+            shared["transform"] = learn_whitening(
+                subject.train.features, gallery, protocol.posts[0], device=device
+            )
         if isinstance(protocol, CopiesProtocol):
             copies, originals = subject.query.labels, subject.gallery.labels
             result = evaluate_copies(query, copies, gallery, originals, top=protocol.top, **shared)

@@ -114,26 +114,36 @@ def with_train_features(subject: Subject, path: Path) -> Subject:
     Raises:
         InputError: If the file tells that another model made them, or its width is another.
     """
+    table = train_table(path, subject.model, subject.evaluated)
+    learnt = {key: value for key, value in subject.keys.items() if key not in ("base", "train")}
+    return replace(subject, base=table, keys=learnt | {"train": table.key})
+
+
+def train_table(path: Path, model: ModelInfo, evaluated: EmbeddingTable) -> EmbeddingTable:
+    """The embeddings of a file, to learn from for those of a model.
+
+    Raises:
+        InputError: If the file tells that another model made them, or its width is another.
+    """
     file = load_feature_file(path)
-    _check_origin(file, subject)
+    _check_origin(file, model)
     table = file.evaluated
-    ours, theirs = subject.evaluated.features.shape[1], table.features.shape[1]
+    ours, theirs = evaluated.features.shape[1], table.features.shape[1]
     if ours != theirs:
         raise InputError(
             f"{path} has {theirs} dimensions, the embeddings to score have {ours}",
             "Extract both with one model and pooling.",
         )
-    learnt = {key: value for key, value in subject.keys.items() if key not in ("base", "train")}
-    return replace(subject, base=table, keys=learnt | {"train": table.key})
+    return table
 
 
-def _check_origin(file: FeatureFile, subject: Subject) -> None:
+def _check_origin(file: FeatureFile, model: ModelInfo) -> None:
     """A file of the store says what made it; others are taken as they are."""
     made = {
-        "model": subject.model.spec,
-        "weights_sha256": subject.model.weights_sha256,
-        "pooling": subject.model.pooling,
-        "transform": subject.model.transform,
+        "model": model.spec,
+        "weights_sha256": model.weights_sha256,
+        "pooling": model.pooling,
+        "transform": model.transform,
     }
     differing = [
         name for name, value in made.items() if file.origin and file.origin.get(name) != value

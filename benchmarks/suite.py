@@ -90,6 +90,7 @@ class SearchProtocol:
         pooling: From tokens to a vector; the model's own by default.
         distractors: A data set whose images join the gallery.
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+        posts: Post-processing: at most one "whiten", with options.
     """
 
     datasets: tuple[str, ...]
@@ -99,6 +100,7 @@ class SearchProtocol:
     pooling: str | None = None
     distractors: str | None = None
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+    posts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

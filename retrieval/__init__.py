@@ -8,11 +8,13 @@ from lowlabel.retrieval.evaluate import evaluate_retrieval
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited import evaluate_revisited
 from lowlabel.retrieval.top import top_images
+from lowlabel.retrieval.whitening import learn_whitening
 
 __all__ = [
     "RetrievalResult",
     "evaluate_copies",
     "evaluate_retrieval",
     "evaluate_revisited",
+    "learn_whitening",
     "top_images",
 ]

@@ -1,5 +1,6 @@
 """PCA whitening."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -46,15 +47,16 @@ class Whitening(Post):
 
     def apply(self, embedded: Embedded) -> Embedded:
         """Projects queries and gallery."""
-        mean, projection = self._learn(require_train(self, embedded))
-
-        def project(rows: Tensor) -> Tensor:
-            return unit(rows @ projection - mean @ projection)
-
+        project = self.projection(embedded)
         gallery = project(embedded.gallery)
         same = embedded.queries is embedded.gallery
         queries = gallery if same else project(embedded.queries)
         return replace(embedded, queries=queries, gallery=gallery, train=None)
+
+    def projection(self, embedded: Embedded) -> Callable[[Tensor], Tensor]:
+        """What it makes of rows [n, D], whose lengths do not matter, learnt on `embedded.train`."""
+        mean, projection = self._learn(require_train(self, embedded))
+        return lambda rows: unit(unit(rows.to(mean)) @ projection - mean @ projection)
 
     def _learn(self, train: Tensor) -> tuple[Tensor, Tensor]:
         images, width = train.shape

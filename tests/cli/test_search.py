@@ -159,6 +159,62 @@ def test_what_does_not_go(call, capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.fixture
+def train(tmp_path) -> np.ndarray:
+    """Embeddings of other images, for pixels at 4×4, written to others.npz."""
+    rows = np.random.default_rng(1).normal(0.2, 1.0, (200, 48)).astype(np.float32)
+    np.savez(tmp_path / "others.npz", features=rows, labels=np.zeros(200, np.int64))
+    return rows
+
+
+@pytest.mark.parametrize("dataset", ["demo-copies", "demo-landmarks"])
+def test_whitening_is_learnt_from_a_file(call, tmp_path, train, dataset):
+    arguments = (*PIXELS, "--dataset", dataset, "--pooling", "head")
+    small = ("--framing", "square", "--resolution", "4")
+    post = ("--post", "whiten:16", "--train-features", str(tmp_path / "others.npz"))
+    code, records = call(*arguments, *small, *post)
+    assert code == 0
+    (record,) = records.values()
+    assert record["experiment"]["method"]["spec"] == "cosine+whiten:16"
+    assert "train" in record["experiment"]["feature_keys"]
+    opened = open_dataset(dataset, "retrieval")
+    backbone = load_backbone("pixels", framing="square", resolution=4)
+    query, gallery = (
+        extract_features(backbone, opened.load(part))
+        for part in (opened.scheme.evaluated, opened.scheme.gallery)
+    )
+    queries, searched = whitened(train, 16, query.features, gallery.features)
+    if truth := opened.ground_truth():
+        result = evaluate_revisited(queries, searched, truth)
+    else:
+        result = evaluate_copies(queries, query.labels, searched, gallery.labels)
+    scores = {name: score["mean"] for name, score in record["scores"].items()}
+    assert scores == pytest.approx(dict(result.metrics), abs=1e-3)
+
+
+def whitened(train: np.ndarray, dimensions: int, *sets: np.ndarray) -> list[np.ndarray]:
+    """PCA whitening in float64 by numpy, of rows at length 1."""
+    train, *sets = (rows.astype(float) for rows in (train, *sets))
+    train, *sets = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (train, *sets))
+    values, vectors = np.linalg.eigh(np.cov(train.T, bias=True))
+    projection = vectors[:, ::-1][:, :dimensions] / np.sqrt(values[::-1][:dimensions])
+    return [(rows - train.mean(axis=0)) @ projection for rows in sets]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--post", "aqe:3"), "takes one --post whiten and no other, not aqe:3"),
+        (("--post", "whiten:4"), "add --train-features FILE"),
+        (("--nmi",), "leave --search and --nmi out"),
+        (("--search", "flat"), "leave --search and --nmi out"),
+    ],
+)
+def test_what_landmarks_and_copies_do_not_know(call, capsys, arguments, message):
+    assert call(*PIXELS, "--dataset", "demo-copies", *arguments)[0] == 2
+    assert message in capsys.readouterr().err
+
+
 def test_dry_run_names_the_protocols(call, capsys):
     datasets = ("--dataset", "demo-landmarks", "--dataset", "demo-copies")
     assert call(*PIXELS, *datasets, "--dry-run")[0] == 0
