@@ -4,7 +4,7 @@ from tabulate import tabulate
 
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.suite import FewShotProtocol, SearchProtocol
+from lowlabel.benchmarks.suite import FewShotProtocol, KNNProtocol, SearchProtocol
 from lowlabel.datasets import find_dataset, open_dataset, prepared_folder
 from lowlabel.features import cached_rows
 
@@ -44,6 +44,8 @@ def _protocol(job: Job) -> str:
             f"{protocol.ways}-way {shots}-shot × {protocol.tasks:,} tasks "
             f"× {len(protocol.methods)} methods"
         )
+    if isinstance(protocol, KNNProtocol):
+        return f"k-NN, k = {protocol.k}, half of each class"
     if isinstance(protocol, SearchProtocol):
         kind = type(protocol).__name__.removesuffix("Protocol").lower()
         return f"{kind}, distractors: {protocol.distractors or 'none'}"

@@ -84,6 +84,7 @@ def _jobs(suite: Suite) -> list[Job]:
     """Each protocol with those of its data sets that are of its kind."""
     protocols: Sequence[tuple[str, Kind, Protocol | None]] = (
         ("fewshot", "classes", suite.fewshot),
+        ("fewshot", "classes", suite.knn),
         ("retrieval", "classes", suite.retrieval),
         ("retrieval", "revisited", suite.revisited),
         ("retrieval", "copies", suite.copies),

@@ -124,6 +124,8 @@ class Request:
             suite,
             models=self.named_models,
             fewshot=suite.fewshot and self._fewshot(suite.fewshot),
+            knn=suite.knn
+            and dataclasses.replace(suite.knn, datasets=self.datasets or suite.knn.datasets),
             retrieval=suite.retrieval and self._retrieval(suite.retrieval),
             revisited=suite.revisited and self._search(suite.revisited),
             copies=suite.copies and self._search(suite.copies),

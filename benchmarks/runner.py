@@ -17,6 +17,7 @@ from lowlabel.benchmarks.subject import (
 from lowlabel.benchmarks.suite import (
     DEFAULT_KS,
     FewShotProtocol,
+    KNNProtocol,
     RetrievalProtocol,
     SearchProtocol,
 )
@@ -106,6 +107,8 @@ def _score_file(plan: Plan, request: Request, scorer: Scorer) -> Iterator[Record
     subject = subject_from_file(request.features, request.label())
     if plan.suite.fewshot:
         yield from scorer.fewshot(subject, plan.suite.fewshot)
+    if plan.suite.knn:
+        yield scorer.knn(subject, plan.suite.knn)
     if plan.suite.retrieval:
         protocol = plan.suite.retrieval
         protocol = dataclasses.replace(protocol, ks=protocol.ks or DEFAULT_KS)
@@ -142,6 +145,8 @@ def _score_job(
         return
     if isinstance(protocol, FewShotProtocol):
         needs_base = any(build_method(spec).needs_base for spec in protocol.methods)
+    elif isinstance(protocol, KNNProtocol):
+        needs_base = False
     else:
         learns = any(build_post(spec).needs_train for spec in protocol.posts)
         needs_base = learns and request.train_features is None
@@ -155,6 +160,9 @@ def _score_job(
     )
     if isinstance(protocol, FewShotProtocol):
         yield from scorer.fewshot(subject, protocol)
+        return
+    if isinstance(protocol, KNNProtocol):
+        yield scorer.knn(subject, protocol)
         return
     subject = _with_train(subject, request)
     for record in scorer.retrieval(subject, protocol):

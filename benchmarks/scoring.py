@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lowlabel.benchmarks.neighbours import knn_experiment, run_knn
 from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome, similarity
 from lowlabel.benchmarks.search_subject import SearchSubject
 from lowlabel.benchmarks.searching import run_search, search_experiment
 from lowlabel.benchmarks.subject import VALIDATION, Subject
-from lowlabel.benchmarks.suite import FewShotProtocol, RetrievalProtocol, SearchProtocol
+from lowlabel.benchmarks.suite import (
+    FewShotProtocol,
+    KNNProtocol,
+    RetrievalProtocol,
+    SearchProtocol,
+)
 from lowlabel.benchmarks.tuning import Choice, choose
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.fewshot import FewShotResult, Method, build_method, evaluate_fewshot
@@ -74,6 +80,11 @@ class Scorer:
         if not self.tune:
             return Choice(method)
         return choose(method, subject.validation, subject.base, protocol, shots, self.device)
+
+    def knn(self, subject: Subject, protocol: KNNProtocol) -> Record:
+        """The record of k-NN classification."""
+        run = partial(run_knn, subject, protocol, self.device)
+        return self._record(knn_experiment(subject, protocol), subject, run)
 
     def retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Iterator[Record]:
         """Yields the one record of retrieval."""

@@ -63,6 +63,21 @@ class RetrievalProtocol:
 
 
 @dataclass(frozen=True)
+class KNNProtocol:
+    """What a suite runs of k-NN classification, within the part that few-shot tasks come from.
+
+    Attributes:
+        datasets: Names, as on the command line.
+        k: Number of neighbours; all voters where there are fewer.
+        temperature: See `lowlabel.classification.evaluate_knn`.
+    """
+
+    datasets: tuple[str, ...]
+    k: int = 20
+    temperature: float = 0.07
+
+
+@dataclass(frozen=True)
 class SearchProtocol:
     """What a suite runs of queries against a gallery of other images.
 
@@ -119,6 +134,7 @@ class Suite:
         title: What it is.
         models: What it runs when no model is named.
         fewshot: Its few-shot part.
+        knn: Its k-NN part.
         retrieval: Its class-level retrieval part.
         revisited: Its landmark retrieval part.
         copies: Its copy detection part.
@@ -128,15 +144,17 @@ class Suite:
     title: str
     models: tuple[str, ...] = ()
     fewshot: FewShotProtocol | None = None
+    knn: KNNProtocol | None = None
     retrieval: RetrievalProtocol | None = None
     revisited: RevisitedProtocol | None = None
     copies: CopiesProtocol | None = None
 
 
-Protocol = FewShotProtocol | RetrievalProtocol | RevisitedProtocol | CopiesProtocol
+Protocol = FewShotProtocol | KNNProtocol | RetrievalProtocol | RevisitedProtocol | CopiesProtocol
 
 _PARTS: dict[str, type[Protocol]] = {
     "fewshot": FewShotProtocol,
+    "knn": KNNProtocol,
     "retrieval": RetrievalProtocol,
     "revisited": RevisitedProtocol,
     "copies": CopiesProtocol,

@@ -132,7 +132,7 @@ class Experiment:
     """One model × data set × protocol × method, known before anything is computed.
 
     Attributes:
-        suite: "fewshot" or "retrieval".
+        suite: "fewshot", "classification" or "retrieval".
         protocol: How scores are taken.
         model: The embedder.
         dataset: The images.

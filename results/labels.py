@@ -11,10 +11,16 @@ CONTAMINATED = "†"
 UNSTATED_SPLIT = "‡"
 BEYOND = "*"
 
-SUITES = {"fewshot": "Few-shot classification", "retrieval": "Retrieval"}
+SUITES = {
+    "fewshot": "Few-shot classification",
+    "classification": "Classification",
+    "retrieval": "Retrieval",
+}
 
 _METRICS = {
     "accuracy": "Accuracy",
+    "top1": "Top-1",
+    "top5": "Top-5",
     "map@r": "MAP@R",
     "r_precision": "R-Precision",
     "map": "mAP",
@@ -42,7 +48,7 @@ def metric_label(metric: str) -> str:
 
 def metric_family(metric: str) -> str:
     """The caption of the table that a metric stands in."""
-    if metric == "accuracy":
+    if metric in ("accuracy", "top1", "top5"):
         return "Accuracy (%)"
     if metric.startswith("mp@"):
         return "mP@K: precision among the first K (%)"

@@ -1,0 +1,47 @@
+"""k-NN classification from the command line, on embeddings made elsewhere."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lowlabel.benchmarks.neighbours import places_in_classes
+from lowlabel.cli import main
+
+
+def test_places_in_classes():
+    labels = np.array([3, 1, 3, 3, 1, 9])
+    assert places_in_classes(labels).tolist() == [0, 0, 1, 2, 1, 0]
+
+
+def brute_force(features, labels, k, temperature):
+    """Votes in float64, one image at a time."""
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    scored = places_in_classes(labels) % 2 == 1
+    voters, hits = np.flatnonzero(~scored), []
+    for image in np.flatnonzero(scored):
+        similarity = unit[voters] @ unit[image]
+        nearest = np.argsort(-similarity, kind="stable")[:k]
+        votes = np.zeros(labels.max() + 1)
+        np.add.at(votes, labels[voters[nearest]], np.exp(similarity[nearest] / temperature))
+        hits.append(votes.argmax() == labels[image])
+    return 100 * np.mean(hits)
+
+
+def test_scores_half_of_each_class_by_the_other_half(tmp_path, capsys):
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.repeat(np.arange(7), 21))
+    features = random.normal(size=(7, 12))[labels] + 1.5 * random.normal(size=(147, 12))
+    np.savez(tmp_path / "made.npz", features=features.astype(np.float32), labels=labels)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--suite", "knn", "--features", str(tmp_path / "made.npz"),
+              "--output", str(tmp_path / "out")])  # fmt: skip
+    assert not ended.value.code
+    shown = capsys.readouterr().out
+    assert "Classification" in shown and "Top-1" in shown and "70 images, 77 voters" in shown
+    (path,) = (tmp_path / "out" / "records").glob("*.json")
+    record = json.loads(path.read_text())
+    expected = brute_force(features.astype(np.float32).astype(np.float64), labels, 20, 0.07)
+    assert record["scores"]["top1"]["mean"] == pytest.approx(expected, abs=1e-4)
+    assert record["experiment"]["suite"] == "classification"
+    assert 20 < expected < 99
