@@ -47,7 +47,10 @@ def run_knn(subject: Subject, protocol: KNNProtocol, device: str) -> Outcome:
     names = {f"top{top}@{k}": f"top{top}" for k in result.ks for top in (1, 5)}
     return Outcome(
         {name: Score(result.metrics[own], result.ci95[own]) for own, name in names.items()},
-        {name: 100.0 * result.correct[own] for own, name in names.items()},
+        {
+            name: np.multiply(100.0, result.correct[own], dtype=np.float64)
+            for own, name in names.items()
+        },
         result.ci95_definition,
         {"images": int(scored.sum()), "voters": int((~scored).sum())},
     )
