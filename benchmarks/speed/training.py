@@ -9,7 +9,6 @@ import importlib.util
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -153,26 +152,27 @@ def _bare(student: torch.nn.Module, teacher: torch.nn.Module, views: list[torch.
 def _lightly(
     backbones: tuple[torch.nn.Module, ...], prototypes: int, views: list[torch.Tensor]
 ) -> Job:
-    """Lightly's DINO as its examples put it together, with AdamW."""
+    """Lightly's head, loss and moving average in this harness: one pass for each resolution."""
     from lightly.loss import DINOLoss
     from lightly.models.modules import DINOProjectionHead
     from lightly.models.utils import update_momentum
 
-    heads: list[Any] = [
-        DINOProjectionHead(backbones[0].num_features, 2048, 256, prototypes, batch_norm=False)
-        for _ in range(2)
-    ]
+    device = views[0].device
     student, teacher = (
-        torch.nn.Sequential(*pair).to(views[0].device)
-        for pair in zip(backbones, heads, strict=True)
+        MultiCropModel(
+            backbone,
+            DINOProjectionHead(backbone.num_features, 2048, 256, prototypes, batch_norm=False),
+        ).to(device)
+        for backbone in backbones
     )
-    criterion = DINOLoss(output_dim=prototypes).to(views[0].device)
-    optimizer = torch.optim.AdamW(student.parameters(), lr=5e-4)
+    criterion = DINOLoss(output_dim=prototypes).to(device)
+    optimizer = torch.optim.AdamW(student.parameters(), lr=5e-4, fused=True)
+    batch = len(views[0])
 
     def job() -> None:
         with torch.no_grad():
-            targets = [teacher(view) for view in views[:GLOBAL_CROPS]]
-        loss = criterion(targets, [student(view) for view in views], epoch=1)
+            targets = teacher(views[:GLOBAL_CROPS])[0].split(batch)
+        loss = criterion(list(targets), list(student(views)[0].split(batch)), epoch=1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
