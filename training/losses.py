@@ -1,5 +1,7 @@
 """Self-distillation between views."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -22,21 +24,51 @@ def distillation_loss(
     Returns:
         The mean over the pairs (t, v ≠ t) and the batch.
     """
-    views, batch = student_logits.shape[:2]
-    teachers = targets.shape[0]
-    scaled = student_logits.float() / temperature
-    normalisers = scaled.logsumexp(dim=-1).sum(dim=1)
-    everything = targets.sum(dim=0)
-    matched = normalisers.new_zeros(())
-    for view in range(teachers):
-        matched = matched + ((everything - targets[view]) * scaled[view]).sum()
-    others = [teachers - (view < teachers) for view in range(views)]
-    weights = torch.tensor(others, dtype=scaled.dtype, device=scaled.device)
-    # Autocast would round both products, and so their difference, to half precision.
-    with torch.autocast(scaled.device.type, enabled=False):
-        if views > teachers:
-            matched = matched + torch.einsum("bk,vbk->", everything, scaled[teachers:])
-        return (weights @ normalisers - matched) / (sum(others) * batch)
+    loss: torch.Tensor = _Distillation.apply(student_logits, targets, temperature)
+    return loss
+
+
+class _Distillation(torch.autograd.Function):
+    """The loss with its gradient written out: softmax(z) less the targets, in three passes.
+
+    Autograd's own goes through a tensor of zeros of all logits for every view.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, student_logits: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> torch.Tensor:
+        views, teachers = len(student_logits), len(targets)
+        scaled = student_logits.float() / temperature
+        everything = targets.sum(dim=0)
+        others = [teachers - (view < teachers) for view in range(views)]
+        pairs = torch.tensor(others, dtype=scaled.dtype, device=scaled.device)
+        # Autocast would round both sums, and so their difference, to half precision.
+        with torch.autocast(scaled.device.type, enabled=False):
+            matched = sum(
+                torch.dot(_wanted(view, targets, everything).flatten(), scaled[view].flatten())
+                for view in range(views)
+            )
+            total: torch.Tensor = pairs @ scaled.logsumexp(dim=-1).sum(dim=1) - matched
+        ctx.save_for_backward(scaled, targets, everything, pairs)
+        ctx.temperature, ctx.dtype = temperature, student_logits.dtype
+        ctx.count = sum(others) * student_logits.shape[1]
+        return total / ctx.count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        scaled, targets, everything, pairs = ctx.saved_tensors
+        factor = gradients[0] / (ctx.count * ctx.temperature)
+        gradient = scaled.softmax(dim=-1)
+        gradient.mul_((pairs * factor).view(-1, 1, 1))
+        for view in range(len(scaled)):
+            gradient[view].addcmul_(_wanted(view, targets, everything), -factor)
+        return gradient.to(ctx.dtype), None, None
+
+
+def _wanted(view: int, targets: torch.Tensor, everything: torch.Tensor) -> torch.Tensor:
+    """The sum of the targets that a student's view is compared with [B, K]."""
+    return everything - targets[view] if view < len(targets) else everything
 
 
 class Centre(nn.Module):
