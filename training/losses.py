@@ -49,11 +49,12 @@ class _Distillation(torch.autograd.Function):
                 torch.dot(_wanted(view, targets, everything).flatten(), scaled[view].flatten())
                 for view in range(views)
             )
-            total: torch.Tensor = pairs @ scaled.logsumexp(dim=-1).sum(dim=1) - matched
+            total = pairs @ scaled.logsumexp(dim=-1).sum(dim=1) - matched
         ctx.save_for_backward(scaled, targets, everything, pairs)
         ctx.temperature, ctx.dtype = temperature, student_logits.dtype
         ctx.count = sum(others) * student_logits.shape[1]
-        return total / ctx.count
+        loss: torch.Tensor = total / ctx.count
+        return loss
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
