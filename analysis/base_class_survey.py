@@ -9,14 +9,12 @@ from lowlabel.analysis.base_classes import BaseClassChoices, typical_rows
 from lowlabel.datasets import ImageSet, OpenDataset
 from lowlabel.errors import InputError
 from lowlabel.features import (
-    Backbone,
     EmbeddingTable,
     ExtractionOptions,
-    extract_features,
+    extract_shown,
     load_backbone,
 )
 from lowlabel.fewshot import chosen_base_classes
-from lowlabel.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def survey(
     examples: dict[str, str] = {}
     for spec in models:
         backbone = load_backbone(spec, device=device)
-        novel, base = (_extract(backbone, images, options) for images in parts)
+        novel, base = (extract_shown(backbone, images, options) for images in parts)
         chosen = chosen_base_classes(
             novel.features,
             novel.labels,
@@ -81,11 +79,6 @@ def survey(
         for images, table in zip(parts, (novel, base), strict=True):
             examples = _typical(images, table) | examples
     return Survey(tuple(choices), examples)
-
-
-def _extract(backbone: Backbone, images: ImageSet, options: ExtractionOptions) -> EmbeddingTable:
-    with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
-        return extract_features(backbone, images, options, progress)
 
 
 def _typical(images: ImageSet, table: EmbeddingTable) -> dict[str, str]:

@@ -14,10 +14,9 @@ from lowlabel.features import (
     EmbeddingTable,
     ExtractionOptions,
     FeatureFile,
-    extract_features,
+    extract_shown,
     load_feature_file,
 )
-from lowlabel.progress import progress_bar
 from lowlabel.results import Counts, DatasetInfo, ModelInfo, Partial
 
 VALIDATION = "val"
@@ -179,9 +178,7 @@ def extract_part(
     backbone: Backbone, opened: OpenDataset, part: str, options: ExtractionOptions
 ) -> EmbeddingTable:
     """A part's embeddings, extracted where they are missing."""
-    images = opened.load(part)
-    with progress_bar(f"{backbone.name} on {images.dataset} {part}", "img") as progress:
-        return extract_features(backbone, images, options, progress)
+    return extract_shown(backbone, opened.load(part), options)
 
 
 def number_alike(

@@ -1,6 +1,5 @@
 """From archives that the user has to a checked folder in the suite's home."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from lowlabel.datasets.archives import unpack
 from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.counts import check_counts, find_root, folder_with
 from lowlabel.errors import DataError
-from lowlabel.paths import atomic_write, datasets_dir, writable_dir
+from lowlabel.paths import atomic_write, datasets_dir, file_sha256, writable_dir
 from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
@@ -152,7 +151,4 @@ def _staged(folder: Path) -> Iterator[Path]:
 
 
 def _sha256(path: Path) -> str:
-    if path.is_dir():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if path.is_dir() else file_sha256(path)

@@ -2,7 +2,12 @@
 
 from lowlabel.features.aliases import ALIASES
 from lowlabel.features.backbone import Backbone, load_backbone
-from lowlabel.features.extract import ExtractionOptions, extract_features, store_features
+from lowlabel.features.extract import (
+    ExtractionOptions,
+    extract_features,
+    extract_shown,
+    store_features,
+)
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import StoredRows, cached_rows, feature_path, stored_rows
@@ -19,6 +24,7 @@ __all__ = [
     "StoredRows",
     "cached_rows",
     "extract_features",
+    "extract_shown",
     "feature_path",
     "known_framing",
     "load_backbone",

@@ -16,7 +16,7 @@ from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import PartialFile, bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
-from lowlabel.progress import Progress
+from lowlabel.progress import Progress, progress_bar
 
 CHUNK_ROWS = 512
 _MOST_LISTED = 20
@@ -72,6 +72,14 @@ def extract_features(
             features are not finite, or the store cannot be written or read.
     """
     return read_features(store_features(backbone, images, options, progress))
+
+
+def extract_shown(
+    backbone: Backbone, images: ImageSet, options: ExtractionOptions
+) -> EmbeddingTable:
+    """`extract_features` with a progress bar."""
+    with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
+        return extract_features(backbone, images, options, progress)
 
 
 def store_features(

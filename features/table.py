@@ -1,6 +1,5 @@
 """Tables of embeddings: from the store, or from a file that was made elsewhere."""
 
-import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
+from lowlabel.paths import file_sha256
 
 _PARTS = ("", "base_", "gallery_")
 
@@ -66,8 +66,7 @@ def load_feature_file(path: Path) -> FeatureFile:
     if not path.is_file():
         raise DataError(f"there is no feature file {path}", "Check the path given with --features.")
     arrays, origin = _read_arrays(path)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     evaluated = _table(arrays, "", path, digest)
     others = {
         name: _table(arrays, f"{name}_", path, digest)

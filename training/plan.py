@@ -1,12 +1,12 @@
 """The resolved plan of a run: what will be done, in numbers, before anything is done."""
 
-import hashlib
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import InputError
+from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
 from lowlabel.training.dino_format import read_dino_checkpoint
 from lowlabel.training.listing import PretrainData
@@ -97,7 +97,7 @@ class TrainingPlan:
 
     def fingerprint(self) -> dict[str, Any]:
         """What must be equal for a run to be taken up: plain data."""
-        start = {"start": _sha256(self.start)} if self.start else {}
+        start = {"start": file_sha256(self.start)} if self.start else {}
         return {
             **self.recipe.as_dict(),
             **start,
@@ -135,11 +135,6 @@ class TrainingPlan:
             "optimiser": _listed(asdict(recipe.optimisation)),
         }
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.logistic import fit_logistic_regression
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
-class LogisticRegression(Method):
+class LogisticRegression(Fitted):
     """Logistic regression fitted to each task's support features, with scikit-learn's objective.
 
     Yonglong Tian, Yue Wang, Dilip Krishnan, Joshua B. Tenenbaum, Phillip Isola. Rethinking Few-Shot
@@ -38,16 +37,7 @@ class LogisticRegression(Method):
 
     def __post_init__(self) -> None:
         self.require_positive("c")
-        self.require_one_of("norm", FEATURE_NORMS)
-
-    @property
-    def needs_non_negative(self) -> bool:
-        """For Tukey's power."""
-        return self.norm.startswith("tukey")
-
-    def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Normalises as `norm` says, [N, D] → [N, D]."""
-        return apply_norm(features, self.norm)
+        super().__post_init__()
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The logits of the fitted models."""

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
-from lowlabel.fewshot.methods.base import Method, apart_from_first
+from lowlabel.fewshot.methods.base import apart_from_first
+from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
-class Ridge(Method):
+class Ridge(Fitted):
     """Ridge regression from each task's support features to its classes, in closed form.
 
     Luca Bertinetto, João F. Henriques, Philip H. S. Torr, Andrea Vedaldi. Meta-learning with
@@ -37,16 +37,7 @@ class Ridge(Method):
 
     def __post_init__(self) -> None:
         self.require_positive("alpha")
-        self.require_one_of("norm", FEATURE_NORMS)
-
-    @property
-    def needs_non_negative(self) -> bool:
-        """For Tukey's power."""
-        return self.norm.startswith("tukey")
-
-    def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Normalises as `norm` says, [N, D] → [N, D]."""
-        return apply_norm(features, self.norm)
+        super().__post_init__()
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The regression's values, less those of the first class."""

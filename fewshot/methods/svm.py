@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
-from lowlabel.fewshot.methods.base import Method, apart_from_first
+from lowlabel.fewshot.methods.base import apart_from_first
+from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.squared_hinge import fit_squared_hinge
 from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
-class SupportVectorMachine(Method):
+class SupportVectorMachine(Fitted):
     """One linear machine with a squared hinge for each class against the others.
 
     Kwonjoon Lee, Subhransu Maji, Avinash Ravichandran, Stefano Soatto. Meta-Learning with
@@ -37,16 +37,7 @@ class SupportVectorMachine(Method):
 
     def __post_init__(self) -> None:
         self.require_positive("c")
-        self.require_one_of("norm", FEATURE_NORMS)
-
-    @property
-    def needs_non_negative(self) -> bool:
-        """For Tukey's power."""
-        return self.norm.startswith("tukey")
-
-    def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Normalises as `norm` says, [N, D] → [N, D]."""
-        return apply_norm(features, self.norm)
+        super().__post_init__()
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The machines' values, less that of the first class."""

@@ -52,6 +52,17 @@ class DINOOptions(MethodOptions):
             raise InputError(f"centre_momentum must lie in [0, 1], not {self.centre_momentum}")
 
 
+def make_head(backbone: nn.Module, options: DINOOptions) -> DINOHead:
+    """The head that `options` want on a backbone of timm."""
+    return DINOHead(
+        int(backbone.num_features),  # type: ignore[arg-type]
+        options.prototypes,
+        options.hidden,
+        options.bottleneck,
+        options.norm_last_layer,
+    )
+
+
 class DINO(PretrainMethod):
     """DINO (Caron et al., ICCV 2021, arXiv:2104.14294)."""
 
@@ -69,14 +80,7 @@ class DINO(PretrainMethod):
 
         def with_head(is_student: bool) -> MultiCropModel:
             backbone = make_backbone(is_student)
-            head = DINOHead(
-                int(backbone.num_features),  # type: ignore[arg-type]
-                options.prototypes,
-                options.hidden,
-                options.bottleneck,
-                options.norm_last_layer,
-            )
-            return MultiCropModel(backbone, head)
+            return MultiCropModel(backbone, make_head(backbone, options))
 
         return cls(options, with_head(True), with_head(False))
 

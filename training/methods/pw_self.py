@@ -13,10 +13,9 @@ from typing import ClassVar, Self
 import torch
 
 from lowlabel.errors import InputError
-from lowlabel.training.heads import DINOHead
 from lowlabel.training.losses import Centre, mean_entropy, usage_entropy
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
-from lowlabel.training.methods.dino import DINO, DINOOptions
+from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
 from lowlabel.training.multicrop import feature_std
 from lowlabel.training.patch_loss import patch_distillation_loss, token_weights
 from lowlabel.training.patch_matching import MATCHINGS
@@ -80,14 +79,7 @@ class PWSelf(DINO):
         def with_head(is_student: bool) -> TokenModel:
             backbone = make_backbone(is_student)
             patch_side(backbone, set(options.views.sizes))
-            head = DINOHead(
-                int(backbone.num_features),  # type: ignore[arg-type]
-                options.prototypes,
-                options.hidden,
-                options.bottleneck,
-                options.norm_last_layer,
-            )
-            return TokenModel(backbone, head)
+            return TokenModel(backbone, make_head(backbone, options))
 
         return cls(options, with_head(True), with_head(False))
 

@@ -15,10 +15,9 @@ from torch import nn
 
 from lowlabel.errors import InputError
 from lowlabel.training.feature_search import SEARCH_LAYERS, SearchModel, searched_features
-from lowlabel.training.heads import DINOHead
 from lowlabel.training.losses import Centre, distillation_loss, mean_entropy, usage_entropy
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
-from lowlabel.training.methods.dino import DINO, DINOOptions
+from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
 from lowlabel.training.multicrop import feature_std
 from lowlabel.training.optimisation import Optimisation
 from lowlabel.training.view_recipe import GLOBAL_CROPS, ViewRecipe
@@ -92,15 +91,8 @@ class SCFS(DINO):
 
         def with_heads(is_student: bool) -> SearchModel:
             backbone = make_backbone(is_student)
-            head = DINOHead(
-                int(backbone.num_features),  # type: ignore[arg-type]
-                options.prototypes,
-                options.hidden,
-                options.bottleneck,
-                options.norm_last_layer,
-            )
             widths = options.search_bottleneck, options.search_hidden, options.search_outputs
-            return SearchModel(backbone, head, *widths)
+            return SearchModel(backbone, make_head(backbone, options), *widths)
 
         return cls(options, with_heads(True), with_heads(False))
 

@@ -1,0 +1,29 @@
+"""What classifiers that are fitted to each task's support share."""
+
+from torch import Tensor
+
+from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
+from lowlabel.fewshot.methods.base import Method
+
+
+class Fitted(Method):
+    """A method whose features are first scaled, raised to Tukey's power, or both.
+
+    Attributes:
+        norm: One of `FEATURE_NORMS`; a field of each such method.
+    """
+
+    norm: str
+
+    def __post_init__(self) -> None:
+        self.require_one_of("norm", FEATURE_NORMS)
+
+    @property
+    def needs_non_negative(self) -> bool:
+        """For Tukey's power."""
+        return self.norm.startswith("tukey")
+
+    def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
+        """Normalises as `norm` says, [N, D] → [N, D]."""
+        return apply_norm(features, self.norm)
