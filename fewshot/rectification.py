@@ -29,7 +29,7 @@ def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor
     cosines = _cosines(directions, query, shift)
     given = (cosines == cosines.amax(1, keepdim=True)).to(cosines.dtype)
     shares = given / given.sum(1, keepdim=True) * (scale * cosines).exp()
-    own = (scale * (unit_rows(support) * directions[:, :, None]).sum(-1)).exp()
+    own = (scale * _own_cosines(directions, support)).exp()
     count = shares.sum(-1, keepdim=True)
     sums = (own[..., None] * support).sum(2) + product(shares, query) + count * shift
     return sums / (own.sum(-1, keepdim=True) + count)
@@ -37,9 +37,16 @@ def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor
 
 def _cosines(directions: Tensor, query: Tensor, shift: Tensor) -> Tensor:
     """Cosines of the shifted queries, [T, K, Q]; the queries are read and not copied."""
-    flipped = query.transpose(1, 2)
+    along = product(torch.cat([directions, shift], 1), query.transpose(1, 2))
     squares = torch.linalg.vector_norm(query, dim=-1)[:, None].square()
-    lengths: Tensor = squares + 2 * (shift @ flipped) + shift.square().sum(-1, keepdim=True)
+    lengths = squares + 2 * along[:, -1:] + shift.square().sum(-1, keepdim=True)
     floor = torch.finfo(query.dtype).eps * squares + torch.finfo(query.dtype).tiny
-    along: Tensor = product(directions, flipped) + (directions * shift).sum(-1, keepdim=True)
+    along = along[:, :-1] + (directions * shift).sum(-1, keepdim=True)
     return along * lengths.maximum(floor).rsqrt()
+
+
+def _own_cosines(directions: Tensor, support: Tensor) -> Tensor:
+    """Cosines of the support to its own class's direction, [T, K, shots]."""
+    along = (support * directions[:, :, None]).sum(-1)
+    lengths = torch.linalg.vector_norm(support, dim=-1)
+    return along / lengths.clamp_min(torch.finfo(support.dtype).tiny)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
-from lowlabel.devices import describe_device, resolve_device
+from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.episodes import EpisodeSampler
 
@@ -56,6 +56,7 @@ PAIRS = (
 
 def main(tasks: int = 5_000, peer_tasks: int = 200, repeats: int = 3, device: str = "auto") -> None:
     """Prints milliseconds per task of both, and their ratio."""
+    keep_freed_memory()
     rows = [
         _row(pair, shots, tasks, peer_tasks, repeats, device) for shots in (1, 5) for pair in PAIRS
     ]

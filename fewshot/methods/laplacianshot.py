@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
@@ -65,5 +66,5 @@ class LaplacianShot(Normalized):
         for _ in range(self.iterations):
             assigned = logits.softmax(1)
             apart = assigned - assigned[:, :1]  # a constant of the query changes no softmax
-            logits = unary + self.smoothness * (apart @ near)
+            logits = torch.baddbmm(unary, apart, near, alpha=self.smoothness)
         return logits.transpose(1, 2)
