@@ -180,9 +180,17 @@ def load_suite(name: str) -> Suite:
         **{name: _fill(kind, table.get(name)) for name, kind in _PARTS.items()},
     )
     for included in map(load_suite, table.get("includes", ())):
-        parts = {name: getattr(suite, name) or getattr(included, name) for name in _PARTS}
+        parts = {n: _joined(getattr(suite, n), getattr(included, n)) for n in _PARTS}
         suite = dataclasses.replace(suite, **parts)
     return suite
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """The first protocol, or the second where there is none; few-shot methods are those of both."""
+    if isinstance(first, FewShotProtocol) and second:
+        methods = tuple(dict.fromkeys(first.methods + second.methods))
+        return dataclasses.replace(first, methods=methods)
+    return first or second
 
 
 def _fill(kind: type[Any], table: dict[str, Any] | None) -> Any:

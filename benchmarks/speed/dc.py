@@ -115,8 +115,8 @@ def main(
     print(markdown(rows))
     print(f"\nMedians of {repeats} runs in turn on {describe_device(resolve_device(device))}, the")
     print("loop on the CPU with one thread, where it is fastest. Base statistics are computed once")
-    print(f"more in every run of ours, of {tasks:,} tasks. The loop sees the first {loop_tasks:,} of")
-    print("them; accuracies are the means over these.")
+    print(f"more in every run. Ours {tasks:,} tasks, the loop the first {loop_tasks:,} of them;")
+    print("accuracies are the means over these first ones.")
 
 
 def _row(

@@ -13,7 +13,9 @@ import timm
 import torch
 from PIL import Image
 
+from lowlabel.benchmarks import load_suite
 from lowlabel.cli import main
+from lowlabel.fewshot import METHODS, build_method
 
 ROOT = Path(__file__).parents[2]
 KS = ["--k", "1", "--k", "4"]
@@ -294,6 +296,12 @@ def test_missing_data(failing, tmp_path):
     (tmp_path / "empty").mkdir()
     empty = failing("run", "--model", "pixels", "--dataset", f"folder:{tmp_path / 'empty'}")
     assert "no images in the class folders" in empty
+
+
+def test_the_suite_of_all_methods_has_each_once():
+    methods = load_suite("fewshot-all").fewshot.methods
+    assert len(set(methods)) == len(methods)
+    assert {build_method(spec).name for spec in methods} == set(METHODS)
 
 
 def test_k_beyond_the_images(failing, image_folder, tmp_path):

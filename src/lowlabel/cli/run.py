@@ -17,7 +17,8 @@ def run(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="fewshot, fewshot-dc, fewshot-10way, fewshot-20way, retrieval, all or demo "
+            help="fewshot, fewshot-dc, fewshot-transductive, fewshot-all, fewshot-10way, "
+            "fewshot-20way, knn, retrieval, all or demo "
             "[default: all; demo if nothing is named].",
             rich_help_panel="What",
         ),
