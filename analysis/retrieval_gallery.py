@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 _SIDE, _GAP, _MARGIN, _FRAME, _TEXT = 128, 10, 20, 5, 34
 _PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
@@ -57,8 +57,9 @@ def _place(
 ) -> None:
     draw = ImageDraw.Draw(canvas)
     inner = _SIDE - 2 * _FRAME if frame else _SIDE
-    picture = tile.picture.convert("RGB")
-    picture.thumbnail((inner, inner), Image.Resampling.LANCZOS)
+    picture = ImageOps.contain(
+        tile.picture.convert("RGB"), (inner, inner), Image.Resampling.LANCZOS
+    )
     if frame:
         draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), fill=frame)
         edge = left + _FRAME, top + _FRAME

@@ -115,6 +115,7 @@ def test_command_draws_the_worst_or_chosen_queries(data, image_folder, tmp_path,
         (("--query", "nowhere.png"), "neither an image of"),
         (("--top", "18"), "18 neighbours were asked for in a gallery that has 17"),
         (("--post", "whitening:3"), "unknown post-processing"),
+        (("--output", "out.gif"), "no picture can be written to out.gif"),
     ],
 )
 def test_bad_options(data, options, message, capsys):

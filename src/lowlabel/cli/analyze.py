@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli import analyze_retrieval, options
+from lowlabel.cli.pictures import save_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -22,9 +23,7 @@ def patch_matching(
     image: Annotated[Path, typer.Argument(help="An image file.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            help="The picture to write (.png) [default: IMAGE-patches.png in the results folder]."
-        ),
+        typer.Option(help="The picture to write (.png or .jpg) [default: in the results folder]."),
     ] = None,
     patch: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 16,
     size: Annotated[int, typer.Option(help="Side of the views in pixels.")] = 224,
@@ -35,7 +34,7 @@ def patch_matching(
 ) -> None:
     """Draws two random views of an image with their corresponding patches, and lists those."""
     from lowlabel.analysis import draw_matches
-    from lowlabel.paths import atomic_write, results_dir, writable_dir
+    from lowlabel.paths import results_dir
     from lowlabel.training.geometry import geometry_tensor
     from lowlabel.training.patch_matching import MATCHINGS
 
@@ -48,13 +47,10 @@ def patch_matching(
     views = _view(source, crops[0], patch), _view(source, crops[1], patch)
     picture = draw_matches(source, views, list(zip(a, b, strict=True)))
 
-    target = output or results_dir() / f"{image.stem}-patches.png"
-    writable_dir(target.parent)
-    with atomic_write(target) as temporary:
-        picture.save(temporary, "PNG")
+    save_picture(picture, output or results_dir() / f"{image.stem}-patches.png")
     typer.echo(f"view 1: {' '.join(map(str, a))}")
     typer.echo(f"view 2: {' '.join(map(str, b))}")
-    typer.echo(f"{len(a)} pairs of patches; written: {target}", err=True)
+    typer.echo(f"{len(a)} pairs of patches", err=True)
 
 
 @app.command("base-classes")
@@ -96,11 +92,10 @@ def base_classes(
     stem = f"base-classes-{opened.name.replace(':', '-')}"
     with atomic_write(folder / f"{stem}.csv") as temporary:
         table.to_csv(temporary, index=False)
-    with atomic_write(folder / f"{stem}.png") as temporary:
-        picture.save(temporary, "PNG")
+    save_picture(picture, folder / f"{stem}.png")
     shown = table.groupby(["model", "novel class"], sort=False).head(top)
     typer.echo(shown.to_string(index=False))
-    typer.echo(f"written: {folder / stem}.csv and .png", err=True)
+    typer.echo(f"written: {folder / stem}.csv", err=True)
 
 
 def _read_path(path: str) -> "Image":

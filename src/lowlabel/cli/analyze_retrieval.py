@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli import options
+from lowlabel.cli.pictures import save_picture
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from lowlabel.analysis import Collection
     from lowlabel.benchmarks.runner import Watch
     from lowlabel.benchmarks.subject import Subject
@@ -37,7 +36,7 @@ def retrieval(
     train_features: options.TrainFeatures = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="The picture to write (.png) [default: in the results folder]."),
+        typer.Option(help="The picture to write (.png or .jpg) [default: in the results folder]."),
     ] = None,
     allow_partial: options.AllowPartial = False,
     skip_bad_images: options.SkipBadImages = False,
@@ -82,7 +81,7 @@ def retrieval(
         rows = worst_queries(queries, gallery, worst, **chosen)
         drawn = retrieved(queries, gallery, rows, top, **chosen)
     name = slug(f"{backbone.name}-{opened.dataset.name}-retrieval")
-    _save(draw_gallery(drawn), output or results_dir() / f"{name}.png")
+    save_picture(draw_gallery(drawn), output or results_dir() / f"{name}.png")
 
 
 def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
@@ -104,7 +103,7 @@ def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
         others = len((gallery or queries).paths) - (gallery is None)
         drawn = retrieved(queries, gallery, rows, min(_TOP, others), **chosen)
         path = record_path(output / "galleries", record.experiment).with_suffix(".png")
-        _save(draw_gallery(drawn), path)
+        save_picture(draw_gallery(drawn), path)
 
     return write
 
@@ -155,12 +154,3 @@ def _embedded(backbone: "Backbone", files: list[Path], dataset: str) -> "Collect
         rows.append(backbone.embed(pixels[None]).cpu().numpy())
     table = EmbeddingTable(np.concatenate(rows), np.zeros(len(files), np.int64), "")
     return Collection(Path(), tuple(map(str, files)), None, (), table)
-
-
-def _save(picture: "Image", path: Path) -> None:
-    from lowlabel.paths import atomic_write, writable_dir
-
-    writable_dir(path.parent)
-    with atomic_write(path) as temporary:
-        picture.save(temporary, "PNG")
-    typer.echo(f"written: {path}", err=True)
