@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lowlabel.benchmarks.classifying import fewshot_experiment, run_fewshot
 from lowlabel.benchmarks.neighbours import knn_experiment, run_knn
-from lowlabel.benchmarks.outcome import Outcome, retrieval_outcome, similarity
+from lowlabel.benchmarks.outcome import Outcome
+from lowlabel.benchmarks.retrieving import retrieval_experiment, run_retrieval
 from lowlabel.benchmarks.search_subject import SearchSubject
 from lowlabel.benchmarks.searching import run_search, search_experiment
-from lowlabel.benchmarks.subject import VALIDATION, Subject
+from lowlabel.benchmarks.subject import Subject
 from lowlabel.benchmarks.suite import (
     FewShotProtocol,
     KNNProtocol,
@@ -19,28 +21,15 @@ from lowlabel.benchmarks.suite import (
 )
 from lowlabel.benchmarks.tuning import Choice, choose
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
-from lowlabel.fewshot import FewShotResult, Method, build_method, evaluate_fewshot
-from lowlabel.progress import progress_bar
+from lowlabel.fewshot import Method, build_method
 from lowlabel.results import (
     Environment,
     Experiment,
-    MethodInfo,
-    ProtocolInfo,
     Record,
-    Score,
     describe_environment,
     find_record,
     save_record,
 )
-from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
-from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
-from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.search import build_index
-
-FEWSHOT_VERSION = 1
-RETRIEVAL_VERSION = 1
-_LEARNT = {"base", "train"}  # parts that retrieval uses only for post-processing that learns
-_RETRIEVAL_SCHEMES = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +60,7 @@ class Scorer:
                     continue
                 choice = self._choice(subject, protocol, shots, method)
                 experiment = fewshot_experiment(subject, protocol, shots, choice)
-                run = partial(self._run_fewshot, subject, protocol, shots, choice.method)
+                run = partial(run_fewshot, subject, protocol, shots, choice.method, self.device)
                 yield self._record(experiment, subject, run)
 
     def _choice(
@@ -88,15 +77,13 @@ class Scorer:
 
     def retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Iterator[Record]:
         """Yields the one record of retrieval."""
-        experiment = retrieval_experiment(subject, protocol)
-        yield self._record(experiment, subject, partial(self._run_retrieval, subject, protocol))
+        run = partial(run_retrieval, subject, protocol, self.device)
+        yield self._record(retrieval_experiment(subject, protocol), subject, run)
 
     def search(self, subject: SearchSubject, protocol: SearchProtocol) -> Record:
         """The record of landmark retrieval or copy detection."""
-        experiment = search_experiment(subject, protocol)
-        return self._record(
-            experiment, subject, partial(run_search, subject, protocol, self.device)
-        )
+        run = partial(run_search, subject, protocol, self.device)
+        return self._record(search_experiment(subject, protocol), subject, run)
 
     def _record(
         self, experiment: Experiment, subject: Subject | SearchSubject, run: Callable[[], Outcome]
@@ -123,118 +110,9 @@ class Scorer:
     def _environment(self) -> Environment:
         return describe_environment(describe_device(resolve_device(self.device)))
 
-    def _run_fewshot(
-        self, subject: Subject, protocol: FewShotProtocol, shots: int, method: Method
-    ) -> Outcome:
-        base = subject.base if method.needs_base else None
-        title = f"{method.spec} {shots}-shot on {subject.dataset.title}"
-        with progress_bar(title, "task") as progress:
-            result: FewShotResult = evaluate_fewshot(
-                subject.evaluated.features,
-                subject.evaluated.labels,
-                base=(base.features, base.labels) if base else None,
-                method=method.spec,
-                ways=protocol.ways,
-                shots=shots,
-                queries=protocol.queries,
-                query_distribution=protocol.query_distribution,
-                tasks=protocol.tasks,
-                seed=protocol.seed,
-                interval=protocol.interval,
-                device=self.device,
-                progress=progress,
-            )
-        return Outcome(
-            {"accuracy": Score(result.mean, result.ci95)},
-            {"accuracy": result.accuracies},
-            result.ci95_definition,
-            {"tasks": result.tasks},
-            result.task_hash,
-        )
-
-    def _run_retrieval(self, subject: Subject, protocol: RetrievalProtocol) -> Outcome:
-        gallery = subject.gallery
-        with progress_bar(f"retrieval on {subject.dataset.title}", "query") as progress:
-            result: RetrievalResult = evaluate_retrieval(
-                subject.evaluated.features,
-                subject.evaluated.labels,
-                gallery=(gallery.features, gallery.labels) if gallery else None,
-                train=subject.base.features if subject.base else None,
-                post=protocol.posts,
-                search=protocol.search,
-                nmi=protocol.nmi,
-                ks=protocol.ks,
-                ties=protocol.ties,
-                lone_queries=protocol.lone_queries,
-                device=self.device,
-                progress=progress,
-            )
-        further = {"gallery": len(gallery.labels)} if gallery else {}
-        return retrieval_outcome(result, **further)
-
-
-def fewshot_experiment(
-    subject: Subject, protocol: FewShotProtocol, shots: int, choice: Choice
-) -> Experiment:
-    """What determines a few-shot score."""
-    method = choice.method
-    options: dict[str, object] = {
-        "ways": protocol.ways,
-        "shots": shots,
-        "queries": protocol.queries,
-        "query_distribution": protocol.query_distribution,
-        "tasks": protocol.tasks,
-        "seed": protocol.seed,
-    }
-    name = f"{protocol.ways}-way {shots}-shot"
-    if protocol.query_distribution != "balanced":
-        name += f", {protocol.query_distribution.capitalize()} queries"
-    if protocol.interval != "normal":  # which is as old as the records
-        options["interval"] = protocol.interval
-    how = {"tuned": choice.how} if choice.how else {}
-    used = {part: key for part, key in subject.keys.items() if _uses(part, subject, method)}
-    return Experiment(
-        suite="fewshot",
-        protocol=ProtocolInfo(name, FEWSHOT_VERSION, options),
-        model=subject.model,
-        dataset=subject.dataset,
-        method=MethodInfo(method.spec, {**method.options, **how}, method.transductive),
-        feature_keys=used,
-    )
-
-
-def retrieval_experiment(subject: Subject, protocol: RetrievalProtocol) -> Experiment:
-    """What determines a retrieval score."""
-    scheme = subject.dataset.scheme
-    unnamed = "leave-one-out" if subject.gallery is None else "query-gallery"
-    options: dict[str, object] = {
-        "ks": protocol.ks,
-        "ties": protocol.ties,
-        "lone_queries": protocol.lone_queries,
-    }
-    if protocol.nmi:
-        options["nmi"] = f"{clustering_backend()} k-means, {ITERATIONS} iterations"
-    posts = [build_post(spec) for spec in protocol.posts]
-    learns = any(post.needs_train for post in posts)
-    used = {part: key for part, key in subject.keys.items() if learns or part not in _LEARNT}
-    return Experiment(
-        suite="retrieval",
-        protocol=ProtocolInfo(
-            scheme if scheme in _RETRIEVAL_SCHEMES else unnamed, RETRIEVAL_VERSION, options
-        ),
-        model=subject.model,
-        dataset=subject.dataset,
-        method=similarity(posts, build_index(protocol.search)),
-        feature_keys=used,
-    )
-
 
 def _suits(method: Method, subject: Subject) -> bool:
     """Whether the embeddings have what the method cannot do without."""
     if method.needs_base and subject.base is None:
         return False
     return not method.needs_non_negative or bool((subject.evaluated.features >= 0).all())
-
-
-def _uses(part: str, subject: Subject, method: Method) -> bool:
-    return part == subject.dataset.split or (method.needs_base and part != VALIDATION)

@@ -117,14 +117,21 @@ print(kept - resident())
 
 def test_an_interrupt_that_python_dropped_is_raised_by_the_next_progress(monkeypatch):
     class Dropping:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGINT)
+        def __init__(self, work):
+            self.at_end = work
 
-    dropped = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: dropped.append(what.exc_type))
+        def __del__(self) -> None:
+            self.at_end()
+
+    def fail():
+        raise ValueError
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
     with interruptible():
-        Dropping()
-        assert dropped == [KeyboardInterrupt]
+        Dropping(fail)
+        Dropping(lambda: signal.raise_signal(signal.SIGINT))
+        assert told == [ValueError]
         with progress_bar("work", "img") as progress, pytest.raises(KeyboardInterrupt):
             progress(1, 2)
     with progress_bar("work", "img") as progress:

@@ -20,19 +20,25 @@ Progress = Callable[[int, int], None]
 def interruptible() -> Iterator[None]:
     """Makes sure that Ctrl-C ends the block.
 
-    Python drops a KeyboardInterrupt that falls into a destructor or a weak reference's callback;
-    the next sign of progress then raises it again.
+    Python drops a KeyboardInterrupt that falls into a destructor or a weak reference's callback,
+    with a traceback; the next sign of progress then raises it again, and the traceback is spared.
     """
 
     def note(number: int, frame: FrameType | None) -> None:
         _INTERRUPTED.set()
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGINT, note)
+    def tell(dropped: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            told(dropped)
+
+    previous, told = signal.signal(signal.SIGINT, note), sys.unraisablehook
+    sys.unraisablehook = tell
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+        sys.unraisablehook = told
         _INTERRUPTED.clear()
 
 
