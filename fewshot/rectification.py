@@ -39,14 +39,15 @@ def _cosines(directions: Tensor, query: Tensor, shift: Tensor) -> Tensor:
     """Cosines of the shifted queries, [T, K, Q]; the queries are read and not copied."""
     along = product(torch.cat([directions, shift], 1), query.transpose(1, 2))
     squares = torch.linalg.vector_norm(query, dim=-1)[:, None].square()
-    lengths = squares + 2 * along[:, -1:] + shift.square().sum(-1, keepdim=True)
+    lengths: Tensor = squares + 2 * along[:, -1:] + shift.square().sum(-1, keepdim=True)
     floor = torch.finfo(query.dtype).eps * squares + torch.finfo(query.dtype).tiny
     along = along[:, :-1] + (directions * shift).sum(-1, keepdim=True)
-    return along * lengths.maximum(floor).rsqrt()
+    cosines: Tensor = along * lengths.maximum(floor).rsqrt()
+    return cosines
 
 
 def _own_cosines(directions: Tensor, support: Tensor) -> Tensor:
     """Cosines of the support to its own class's direction, [T, K, shots]."""
     along = (support * directions[:, :, None]).sum(-1)
-    lengths = torch.linalg.vector_norm(support, dim=-1)
+    lengths: Tensor = torch.linalg.vector_norm(support, dim=-1)
     return along / lengths.clamp_min(torch.finfo(support.dtype).tiny)

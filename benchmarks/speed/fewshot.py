@@ -6,11 +6,9 @@ Distribution Calibration has a module of its own, `lowlabel.benchmarks.speed.dc`
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from lowlabel.benchmarks.speed.processes import in_a_process_of_its_own
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.fewshot import evaluate_fewshot
@@ -98,8 +97,8 @@ def main(
     """Prints seconds, milliseconds per task, peak memory and the ratio to a peer."""
     jobs = [Job(method, shots, tasks, device) for shots in (1, 5) for method in PEERS]
     # First, for a process never reports a smaller peak than the one that started it.
-    importing = _in_a_process_of_its_own(peak_memory_mb)
-    peaks = [_in_a_process_of_its_own(job.peak_memory) for job in jobs]
+    importing = in_a_process_of_its_own(peak_memory_mb)
+    peaks = [in_a_process_of_its_own(job.peak_memory) for job in jobs]
     rows = [
         _row(job, peer_tasks, repeats) | {"peak, MiB": round(peak)}
         for job, peak in zip(jobs, peaks, strict=True)
@@ -137,11 +136,6 @@ def _embeddings() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     random = np.random.default_rng(0)
     features = random.standard_normal((CLASSES * IMAGES, WIDTH), dtype=np.float32)
     return features, np.arange(CLASSES).repeat(IMAGES)
-
-
-def _in_a_process_of_its_own(measure: Callable[[], float]) -> float:
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(measure).result()
 
 
 def _peer(name: str) -> Callable[[Tensor, Tensor, Tensor], object]:

@@ -6,15 +6,11 @@ plain arithmetic of the published protocol: the whole matrix of similarities, a 
 and three mean average precisions by looking each positive up in the order.
 """
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -22,6 +18,13 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from lowlabel.benchmarks.speed.processes import (
+    Run,
+    beside_limit,
+    in_a_process_of_its_own,
+    runs_in_turn,
+    timed,
+)
 from lowlabel.benchmarks.speed.timing import markdown
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.retrieval import evaluate_revisited
@@ -31,7 +34,6 @@ LABELS = {"easy": 43, "hard": 36, "junk": 19}  # of a query of ROxford5k, on ave
 MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
 LIMIT = "reading + bare product"
 
-T = TypeVar("T")
 Truth = list[dict[str, NDArray[np.int64]]]
 
 
@@ -45,7 +47,7 @@ class Task:
     width: int
     device: str
 
-    def data(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Truth]:
+    def data(self) -> "Data":
         """Queries near their easy images and less near their hard ones."""
         random = np.random.default_rng(0)
         query = random.standard_normal((self.queries, self.width), dtype=np.float32)
@@ -58,16 +60,17 @@ class Task:
             gallery[labelled["easy"]] += 0.35 * place
             gallery[labelled["hard"]] += 0.2 * place
             truth.append(labelled)
-        return query, gallery, truth
+        return Data(query, gallery, truth, self.device)
 
 
 @dataclass(frozen=True)
-class Run:
-    """What one run in a process of its own took."""
+class Data:
+    """What is in memory: queries [Q, D], gallery [G, D] and which of it is whose."""
 
-    seconds: float
-    peak_mb: float
-    map_medium: float | None
+    query: NDArray[np.float32]
+    gallery: NDArray[np.float32]
+    truth: Truth
+    device: str
 
 
 def main(
@@ -84,13 +87,9 @@ def main(
         task = Task(Path(folder) / "distractors.h5", queries, gallery, width, device)
         _write(task.file, distractors, width)
         jobs = list(JOBS) if peer else list(JOBS)[:2]
-        runs: dict[str, list[Run]] = {job: [] for job in jobs}
-        importing = _in_a_process_of_its_own(peak_memory_mb)
-        for _ in range(repeats):
-            for job in jobs:
-                runs[job].append(_in_a_process_of_its_own(_run, job, task))
-    limit = statistics.median(run.seconds for run in runs[LIMIT])
-    print(markdown([_row(job, runs[job], limit) for job in jobs]))
+        importing = in_a_process_of_its_own(peak_memory_mb)
+        runs = runs_in_turn(jobs, _run, task, repeats)
+    print(markdown(beside_limit(runs, LIMIT, "× limit", "mAP M, %")))
     size = 4 * distractors * width / 2**20
     print(f"\n{queries} queries, {gallery + distractors:,} images, {width} dimensions; the file of")
     print(f"distractors has {size:.0f} MiB. Medians of {repeats} runs in turn on")
@@ -107,43 +106,18 @@ def _write(path: Path, rows: int, width: int) -> None:
             features[start : start + BLOCK] = random.standard_normal(block, dtype=np.float32)
 
 
-def _row(job: str, runs: list[Run], limit: float) -> dict[str, object]:
-    seconds = statistics.median(run.seconds for run in runs)
-    return {
-        "job": job,
-        "s": seconds,
-        "× limit": seconds / limit,
-        "peak, MiB": round(max(run.peak_mb for run in runs)),
-        "mAP M, %": runs[0].map_medium,
-    }
-
-
-def _in_a_process_of_its_own(function: Callable[..., T], *arguments: object) -> T:
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(function, *arguments).result()
-
-
 def _run(job: str, task: Task) -> Run:
-    query, gallery, truth = task.data()
-    evaluate = JOBS[job]
+    data, evaluate = task.data(), JOBS[job]
     with h5py.File(task.file) as file:
-        evaluate(query, gallery, truth, file["features"][:BLOCK], task.device)  # warms up
-        started = time.perf_counter()
-        score = evaluate(query, gallery, truth, file["features"], task.device)
-        return Run(time.perf_counter() - started, peak_memory_mb(), score)
+        evaluate(data, file["features"][:BLOCK])  # warms up
+        return timed(partial(evaluate, data, file["features"]))
 
 
-def _limit(
-    query: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    truth: Truth,
-    distractors: h5py.Dataset,
-    device: str,
-) -> None:
-    place = resolve_device(device)
-    unit = torch.nn.functional.normalize(torch.from_numpy(query)).to(place)
+def _limit(data: Data, distractors: h5py.Dataset) -> None:
+    place = resolve_device(data.device)
+    unit = torch.nn.functional.normalize(torch.from_numpy(data.query)).to(place)
     out = torch.empty(len(unit), BLOCK, device=place)
-    for source in (gallery, distractors):
+    for source in (data.gallery, distractors):
         for start in range(0, len(source), BLOCK):
             rows = torch.from_numpy(source[start : start + BLOCK]).to(place)
             torch.mm(unit, rows.T, out=out[:, : len(rows)])
@@ -151,29 +125,19 @@ def _limit(
         torch.cuda.synchronize()
 
 
-def _ours(
-    query: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    truth: Truth,
-    distractors: h5py.Dataset,
-    device: str,
-) -> float:
-    result = evaluate_revisited(query, gallery, truth, distractors=distractors, device=device)
+def _ours(data: Data, distractors: h5py.Dataset) -> float:
+    result = evaluate_revisited(
+        data.query, data.gallery, data.truth, distractors=distractors, device=data.device
+    )
     return result.metrics["map_medium"]
 
 
-def _plain(
-    query: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    truth: Truth,
-    distractors: h5py.Dataset,
-    device: str,
-) -> float:
-    database = np.concatenate([gallery, distractors[()]])
+def _plain(data: Data, distractors: h5py.Dataset) -> float:
+    database = np.concatenate([data.gallery, distractors[()]])
     database /= np.linalg.norm(database, axis=1, keepdims=True)
-    similarities = query / np.linalg.norm(query, axis=1, keepdims=True) @ database.T
-    order = np.argsort(-similarities, axis=1)
-    pairs = list(zip(order, truth, strict=True))
+    query = data.query / np.linalg.norm(data.query, axis=1, keepdims=True)
+    order = np.argsort(-(query @ database.T), axis=1)
+    pairs = list(zip(order, data.truth, strict=True))
     scores = {
         mode: float(np.mean([_area(*pair, kinds) for pair in pairs]))
         for mode, kinds in MODES.items()
