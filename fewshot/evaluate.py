@@ -22,8 +22,8 @@ from lowlabel.fewshot.inputs import (
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.result import FewShotResult, require_interval
 
-# On a CPU small enough for glibc to reuse the memory, on a GPU large enough to fill it.
-_BLOCK_BYTES_CPU = 16 * 2**20
+# On a CPU small enough for glibc to reuse the memory (32 MiB), on a GPU large enough to fill it.
+_BLOCK_BYTES_CPU = 24 * 2**20
 _BLOCK_BYTES_GPU = 256 * 2**20
 
 

@@ -58,6 +58,7 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     rounding = torch.finfo(loss.x.dtype).eps * size
     params = loss.zero_params()
     logits = loss.logits(params)
+    value = loss.cross_entropy(logits)
     gradient = loss.gradient(params, logits)
     metric = loss.bound_metric()
     pairs: deque[_Pair] = deque(maxlen=HISTORY)
@@ -73,7 +74,7 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
         direction = -_inverse_hessian_times(gradient, metric, pairs)
         moves = loss.logits(direction)
         line = _Line.through(loss, params, logits, direction, moves)
-        length = line.search(dot(gradient, direction), rounding) * active
+        length, value = line.search(value, dot(gradient, direction), rounding, active)
         active &= length > 0
         step = direction * length[:, None, None]
         params, logits = params + step, logits + moves * length[:, None, None]
@@ -154,14 +155,19 @@ class _Line:
         length = 1 - (first + linear + square) / (second + square)
         return torch.where(length.isfinite(), length, 1.0).clamp(*NEWTON_LENGTHS)
 
-    def search(self, slope: Tensor, rounding: float) -> Tensor:
-        """The first of t, t/2, t/4, … with sufficient decrease, or 0 where there is none, [T]."""
+    def search(
+        self, start: Tensor, slope: Tensor, rounding: float, active: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The first of t, t/2, t/4, … with sufficient decrease, and the loss there, [T] each.
+
+        The length is 0 where there is none and where the task is not active.
+        """
         length = self.newton_length()
-        start = self.value(torch.zeros_like(slope))
         for _ in range(MAX_HALVINGS):
-            wanted = start + SUFFICIENT_DECREASE * length * slope + rounding
-            enough = self.value(length) <= wanted
-            if enough.all():
+            value = self.value(length)
+            enough = value <= start + SUFFICIENT_DECREASE * length * slope + rounding
+            if (enough | ~active).all():
                 break
             length = torch.where(enough, length, length / 2)
-        return torch.where(enough, length, 0.0)
+        found = enough & active
+        return torch.where(found, length, 0.0), torch.where(found, value, start)
