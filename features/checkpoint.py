@@ -60,13 +60,30 @@ def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
     return Checkpoint(path, _strip(tensors), arguments if isinstance(arguments, dict) else {})
 
 
-def card_architecture(path: Path) -> str | None:
-    """The architecture that the suite's own exports name in their metadata, if this is one."""
+@dataclass(frozen=True)
+class Card:
+    """What the suite's own exports tell of themselves.
+
+    Attributes:
+        architecture: As timm's `NAME,option=value…`.
+        resolution: Side in pixels of the large views that it was trained on.
+    """
+
+    architecture: str
+    resolution: int
+
+
+def read_card(path: Path) -> Card | None:
+    """The card in the metadata of a file, if it is one of the suite's own exports."""
     if path.suffix != ".safetensors":
         return None
     with safe_open(path, "pt") as file:
-        card = (file.metadata() or {}).get(CARD_KEY)
-    return str(json.loads(card)["architecture"]) if card else None
+        text = (file.metadata() or {}).get(CARD_KEY)
+    if not text:
+        return None
+    card = json.loads(text)
+    views = card["recipe"]["options"]["views"]
+    return Card(str(card["architecture"]), int(views["global_size"]))
 
 
 def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:

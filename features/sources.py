@@ -18,7 +18,7 @@ from lowlabel.features.architectures import (
     resize_input,
     timm_transform,
 )
-from lowlabel.features.checkpoint import card_architecture, load_into, read_checkpoint
+from lowlabel.features.checkpoint import load_into, read_card, read_checkpoint
 from lowlabel.features.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.own_models import OWN_MODELS
 from lowlabel.features.pretrained import create_pretrained, holds_imagenet
@@ -139,14 +139,17 @@ def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) 
     branch = options.pop("checkpoint_key", None)
     seen = _pretraining(options)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    if not name and (named := card_architecture(path)):
-        name, options = parse_spec(named)
-    if not name:
+    card = None if name else read_card(path)
+    if card:
+        name, options = parse_spec(card.architecture)
+    elif not name:
         name, options = infer_architecture(checkpoint)
     module = create(name, options, any_size=any_size, pretrained=False)
     load_into(module, checkpoint)
-    side = resolution or native_resolution(name, options)
-    if side != native_resolution(name, options) and not any_size:
+    native = native_resolution(name, options)
+    trained = card.resolution if card and "img_size" not in options else native
+    side = resolution or trained
+    if side != native and not any_size:
         resize_input(module, side)
     tagged = "." in name
     transform = timm_transform(name, side) if tagged else protocol_transform(side)

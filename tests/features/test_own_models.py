@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from lowlabel.datasets.demo_classes import demo_classes
 from lowlabel.datasets.demo_render import demo_image
@@ -23,6 +24,18 @@ def test_weights_are_small_and_carry_their_card_and_log(name):
     last = json.loads(lines[-1])
     assert last["epoch"] == card["epochs"] == card["recipe"]["epochs"]
     assert last["step"] * card["recipe"]["batch_size"] == card["images_seen"]
+
+
+def test_an_export_is_shown_images_of_the_size_that_it_was_trained_on(tmp_path):
+    channels = "resnet10t,channels=(4,6,8,10),stem_width=4"
+    network = load_backbone(f"random:{channels}", device="cpu").encoder.module
+    recipe = {"options": {"views": {"global_size": 40}}}
+    card = json.dumps({"architecture": channels, "recipe": recipe})
+    path = tmp_path / "backbone.safetensors"
+    save_file(network.state_dict(), path, {CARD_KEY: card})
+    assert load_backbone(str(path), device="cpu").transform.crop == 40
+    assert load_backbone(str(path), resolution=32, device="cpu").transform.crop == 32
+    assert load_backbone(f"{path}:{channels}", device="cpu").transform.crop == 176
 
 
 def recall(features: np.ndarray, labels: np.ndarray) -> float:
