@@ -32,7 +32,8 @@ def test_an_export_is_shown_images_of_the_size_that_it_was_trained_on(tmp_path):
     recipe = {"options": {"views": {"global_size": 40}}}
     card = json.dumps({"architecture": channels, "recipe": recipe})
     path = tmp_path / "backbone.safetensors"
-    save_file(network.state_dict(), path, {CARD_KEY: card})
+    weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    save_file(weights, path, {CARD_KEY: card})
     assert load_backbone(str(path), device="cpu").transform.crop == 40
     assert load_backbone(str(path), resolution=32, device="cpu").transform.crop == 32
     assert load_backbone(f"{path}:{channels}", device="cpu").transform.crop == 176
