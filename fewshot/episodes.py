@@ -10,6 +10,7 @@ from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fewshot.shares import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
 QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
+_WORDS = 2**18  # random words that are decoded together, whatever the block
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -31,6 +32,9 @@ class Episodes:
 
     def __len__(self) -> int:
         return len(self.support)
+
+    def __getitem__(self, tasks: slice) -> "Episodes":
+        return Episodes(self.support[tasks], self.query[tasks], self.query_ways[tasks])
 
     def to_bytes(self) -> bytes:
         """The row numbers, task by task, in a form that no platform changes."""
@@ -78,10 +82,13 @@ class EpisodeSampler:
         if not self._is_balanced:
             draws_per_class = 1 + DRAWS_PER_SHARE + self.shots + self.ways * self.queries
         draws_per_task = self.ways * draws_per_class
-        for first in range(0, tasks, block):
-            count = min(block, tasks - first)
+        together = block * max(1, _WORDS // (block * draws_per_task))
+        for first in range(0, tasks, together):
+            count = min(together, tasks - first)
             raw = words.random_raw(count * draws_per_task).reshape(count, draws_per_task)
-            yield self._decode((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+            drawn = self._decode((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+            for start in range(0, count, block):
+                yield drawn[start : start + block]
 
     def _decode(self, uniforms: FloatArray) -> Episodes:
         by_class, rest = uniforms[:, : self.ways], uniforms[:, self.ways :]

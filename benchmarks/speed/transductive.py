@@ -54,7 +54,9 @@ PAIRS = (
 )
 
 
-def main(tasks: int = 5_000, peer_tasks: int = 200, repeats: int = 3, device: str = "auto") -> None:
+def main(
+    tasks: int = 10_000, peer_tasks: int = 200, repeats: int = 3, device: str = "auto"
+) -> None:
     """Prints milliseconds per task of both, and their ratio."""
     keep_freed_memory()
     rows = [
