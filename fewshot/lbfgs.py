@@ -56,8 +56,7 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     """
     size = loss.c * loss.x.shape[1]
     rounding = torch.finfo(loss.x.dtype).eps * size
-    params = loss.zero_params()
-    logits = loss.logits(params)
+    params, logits = loss.zero_params(), loss.x.new_zeros(loss.targets.shape)
     value = loss.cross_entropy(logits)
     gradient = loss.gradient(params, logits)
     metric = loss.bound_metric()
