@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from lowlabel.benchmarks.suite import (
     FewShotProtocol,
+    KNNProtocol,
     Protocol,
     RetrievalProtocol,
     SearchProtocol,
@@ -16,7 +17,10 @@ from lowlabel.benchmarks.suite import (
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone, ExtractionOptions, Framing, load_backbone
 
+P = TypeVar("P", bound=FewShotProtocol | KNNProtocol | RetrievalProtocol | SearchProtocol)
 S = TypeVar("S", bound=SearchProtocol)
+
+_OF_PROTOCOLS = ("pooling", "resolution", "framing", "scales")
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,8 @@ class BackboneOptions:
     def for_protocol(self, protocol: Protocol) -> "BackboneOptions":
         """With what the protocol says where nothing was asked for."""
         own = protocol if isinstance(protocol, SearchProtocol) else SearchProtocol(())
-        return dataclasses.replace(
-            self,
-            pooling=self.pooling or own.pooling,
-            resolution=self.resolution or own.resolution,
-            framing=self.framing or own.framing,
-            scales=self.scales or own.scales,
-        )
+        names = [name for name in _OF_PROTOCOLS if getattr(self, name) is None]
+        return dataclasses.replace(self, **{name: getattr(own, name) for name in names})
 
     def load(self, model: str) -> Backbone:
         """Loads a model so."""
@@ -124,37 +123,35 @@ class Request:
             suite,
             models=self.named_models,
             fewshot=suite.fewshot and self._fewshot(suite.fewshot),
-            knn=suite.knn
-            and dataclasses.replace(suite.knn, datasets=self.datasets or suite.knn.datasets),
+            knn=suite.knn and _asked(suite.knn, datasets=self.datasets),
             retrieval=suite.retrieval and self._retrieval(suite.retrieval),
             revisited=suite.revisited and self._search(suite.revisited),
             copies=suite.copies and self._search(suite.copies),
         )
 
     def _search(self, protocol: S) -> S:
-        return dataclasses.replace(
-            protocol,
-            datasets=self.datasets or protocol.datasets,
-            distractors=self.distractors or protocol.distractors,
-            posts=self.posts or protocol.posts,
+        return _asked(
+            protocol, datasets=self.datasets, distractors=self.distractors, posts=self.posts
         )
 
     def _fewshot(self, protocol: FewShotProtocol) -> FewShotProtocol:
-        changes = {k: v for k, v in self.overrides.items() if k != "shots"}
-        return dataclasses.replace(
-            protocol,
-            datasets=self.datasets or protocol.datasets,
-            methods=self.methods or protocol.methods,
-            shots=(self.overrides["shots"],) if "shots" in self.overrides else protocol.shots,
-            **changes,
-        )
+        changes = dict(self.overrides)
+        if "shots" in changes:
+            changes["shots"] = (changes["shots"],)
+        chosen = _asked(protocol, datasets=self.datasets, methods=self.methods)
+        return dataclasses.replace(chosen, **changes)
 
     def _retrieval(self, protocol: RetrievalProtocol) -> RetrievalProtocol:
-        return dataclasses.replace(
+        return _asked(
             protocol,
-            datasets=self.datasets or protocol.datasets,
-            ks=self.ks or protocol.ks,
-            posts=self.posts or protocol.posts,
-            search=self.search or protocol.search,
-            nmi=self.nmi or protocol.nmi,
+            datasets=self.datasets,
+            ks=self.ks,
+            posts=self.posts,
+            search=self.search,
+            nmi=self.nmi,
         )
+
+
+def _asked(protocol: P, **wishes: Any) -> P:
+    """The protocol with those wishes that are any; the others leave its own."""
+    return dataclasses.replace(protocol, **{name: wish for name, wish in wishes.items() if wish})

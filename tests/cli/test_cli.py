@@ -282,6 +282,9 @@ def test_unknown_names(failing, image_folder):
     assert "dino_vits16" in model
     method = failing("run", "--model", "pixels", "--dataset", data, "--method", "logregg")
     assert "Did you mean logreg" in method
+    assert "at least 1 pixel" in failing(
+        "run", "--model", "pixels", "--dataset", data, "--resolution", "0"
+    )
     assert "cannot be used here" in failing(
         "run", "--model", "pixels", "--dataset", data, "--device", "gpu"
     )
