@@ -139,7 +139,7 @@ def _row(
         accuracies["ours"] = result.accuracies[:loop_tasks]
 
     def loop() -> None:
-        with threadpool_limits(1):  # two threads of OpenBLAS take two to three times as long
+        with threadpool_limits(1):  # more only slow OpenBLAS down on matrices this small
             accuracies["loop"] = plain.run(shots, loop_tasks)
 
     seconds = median_seconds({"ours": ours, "loop": loop}, repeats)
