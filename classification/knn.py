@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.classification.inputs import Embeddings, Features, Labels, check_block_size, check_ks
-from lowlabel.classification.neighbours import nearest
+from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.array_files import write_images
 from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
 from lowlabel.datasets.folder import class_folders
-from lowlabel.datasets.pickles import read_pickle
+from lowlabel.datasets.io.array_files import write_images
+from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets.base import Box, Counts, Dataset, GroundTruth, LabelledPath, Scheme
-from lowlabel.datasets.pickles import read_pickle
+from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 
 LABELS = ("easy", "hard", "junk")

@@ -7,9 +7,9 @@ The drawings are black on white with one channel, which becomes three when they 
 
 from pathlib import Path
 
-from lowlabel.datasets.archives import unpack
 from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
 from lowlabel.datasets.folder import class_folders
+from lowlabel.datasets.io.archives import unpack
 from lowlabel.progress import Progress
 
 _FOLDERS = {"base": "images_background", "novel": "images_evaluation"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from lowlabel.datasets.archives import unpack
 from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.counts import check_counts, find_root, folder_with
+from lowlabel.datasets.io.archives import unpack
 from lowlabel.errors import DataError
 from lowlabel.paths import atomic_write, datasets_dir, file_sha256, writable_dir
 from lowlabel.progress import Progress

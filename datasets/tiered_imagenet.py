@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.array_files import Pixels, npz_images, write_images
 from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
-from lowlabel.datasets.pickles import read_pickle
+from lowlabel.datasets.io.array_files import Pixels, npz_images, write_images
+from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.datasets.split_lists import split_list
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress

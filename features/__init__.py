@@ -1,6 +1,5 @@
 """Backbones, their preprocessing, the extraction of embeddings and their HDF5 store."""
 
-from lowlabel.features.aliases import ALIASES
 from lowlabel.features.backbone import Backbone, load_backbone
 from lowlabel.features.extract import (
     ExtractionOptions,
@@ -10,6 +9,7 @@ from lowlabel.features.extract import (
 )
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.store import StoredRows, cached_rows, feature_path, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
 

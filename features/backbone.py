@@ -9,11 +9,11 @@ from torch import nn
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.features.encoders import Encoder
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
+from lowlabel.features.models.encoders import Encoder
+from lowlabel.features.models.sources import Source, open_source
 from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.scales import embed_scales
-from lowlabel.features.sources import Source, open_source
 from lowlabel.features.transforms import ImageTransform, WholeImage
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -4,10 +4,10 @@
 can be used on anyone's embeddings.
 """
 
+from lowlabel.fewshot.base_choices import chosen_base_classes
 from lowlabel.fewshot.episodes import QUERY_DISTRIBUTIONS, check_query_distribution
 from lowlabel.fewshot.evaluate import evaluate_fewshot
 from lowlabel.fewshot.methods import METHODS, Method, build_method
-from lowlabel.fewshot.neighbours import chosen_base_classes
 from lowlabel.fewshot.result import FewShotResult, confidence_interval
 
 __all__ = [

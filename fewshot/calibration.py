@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.lbfgs import Tolerance, minimize
-from lowlabel.fewshot.logistic import LinearClassifiers, penalty_ratio
 from lowlabel.fewshot.normals import standard_normals
-from lowlabel.fewshot.softmax_loss import Moments, SoftmaxLoss
+from lowlabel.fewshot.solvers.lbfgs import Tolerance, minimize
+from lowlabel.fewshot.solvers.logistic import LinearClassifiers, penalty_ratio
+from lowlabel.fewshot.solvers.softmax_loss import Moments, SoftmaxLoss
 
 # scikit-learn's own is a gradient of 1e-4·c·n.
 TOLERANCE = Tolerance(decrement=1e-5, gradient=5e-5)

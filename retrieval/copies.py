@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import torch
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.counting import Ties
-from lowlabel.retrieval.database import Transform
 from lowlabel.retrieval.inputs import Array, as_labels
-from lowlabel.retrieval.rank_labelled import Search, labelled_result
-from lowlabel.retrieval.ranking import Progress
+from lowlabel.retrieval.ranking.counting import Ties
+from lowlabel.retrieval.ranking.database import Transform
+from lowlabel.retrieval.ranking.exact_ranker import Progress
+from lowlabel.retrieval.ranking.rank_labelled import Search, labelled_result
+from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalResult
-from lowlabel.retrieval.sources import RowSource
-from lowlabel.retrieval.trapezoid import Ranks
+from lowlabel.retrieval.revisited_metrics import Ranks
 
 
 def evaluate_copies(

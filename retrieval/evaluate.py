@@ -9,16 +9,16 @@ from torch import Tensor
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.counting import Comparison, Ties
-from lowlabel.retrieval.given import GivenRanking
 from lowlabel.retrieval.inputs import Array, check_block_size, check_ks, check_name
-from lowlabel.retrieval.listed import ListRanking
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.ranking import Progress, Ranking
+from lowlabel.retrieval.ranking.counting import Comparison, Ties
+from lowlabel.retrieval.ranking.exact_ranker import Progress, Ranking
+from lowlabel.retrieval.ranking.precomputed_ranker import GivenRanking
+from lowlabel.retrieval.ranking.query_gallery import Labelled, Task
+from lowlabel.retrieval.ranking.top_k_ranker import ListRanking
 from lowlabel.retrieval.result import LoneQueries, RetrievalResult
 from lowlabel.retrieval.search import EXACT, Index, build_index
-from lowlabel.retrieval.task import Labelled, Task
 
 _BLOCK_ROWS = {"cpu": 512}  # a block then stays in a core's cache
 _ACCELERATOR_ROWS = 2048

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.retrieval.counting import Ties
+from lowlabel.retrieval.ranking.counting import Ties
 
 LoneQueries = Literal["exclude", "miss"]
 

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.counting import Ties
-from lowlabel.retrieval.database import RankedPositives, Transform
 from lowlabel.retrieval.ground_truth import GroundTruth, read_ground_truth
 from lowlabel.retrieval.inputs import Array, check_ks
-from lowlabel.retrieval.rank_labelled import Search, labelled_result
-from lowlabel.retrieval.ranking import Progress
+from lowlabel.retrieval.ranking.counting import Ties
+from lowlabel.retrieval.ranking.database import RankedPositives, Transform
+from lowlabel.retrieval.ranking.exact_ranker import Progress
+from lowlabel.retrieval.ranking.rank_labelled import Search, labelled_result
+from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalResult
-from lowlabel.retrieval.sources import RowSource
-from lowlabel.retrieval.trapezoid import Ranks
+from lowlabel.retrieval.revisited_metrics import Ranks
 
 MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval.inputs import Array
-from lowlabel.retrieval.neighbours import nearest
 from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.task import Task
-from lowlabel.retrieval.workers import full_precision
+from lowlabel.retrieval.ranking.nearest import nearest
+from lowlabel.retrieval.ranking.query_gallery import Task
+from lowlabel.retrieval.ranking.workers import full_precision
 
 
 def top_images(

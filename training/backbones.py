@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features.architectures import create, has_fixed_input
+from lowlabel.features.models.architectures import create, has_fixed_input
 from lowlabel.specs import Option, format_spec, parse_spec
 from lowlabel.training.methods.base import MakeBackbone
 

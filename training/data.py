@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from lowlabel.datasets import ImageSet
 from lowlabel.errors import DataError, InputError
-from lowlabel.training.device_views import DrawnImages, draw_image, join_images
-from lowlabel.training.view_recipe import ViewRecipe
-from lowlabel.training.views import MultiCrop
+from lowlabel.training.views.device_views import DrawnImages, draw_image, join_images
+from lowlabel.training.views.multicrop import MultiCrop
+from lowlabel.training.views.recipe import ViewRecipe
 
 LEAST_SIDE = 4
 _MOST_IN_A_ROW = 32

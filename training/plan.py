@@ -8,12 +8,12 @@ from typing import Any
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
-from lowlabel.training.dino_format import read_dino_checkpoint
+from lowlabel.training.engine.schedules import Schedule, warmup_constant, warmup_cosine
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
 from lowlabel.training.methods.dino import DINO
+from lowlabel.training.methods.dino_format import read_dino_checkpoint
 from lowlabel.training.recipe import Recipe
-from lowlabel.training.schedules import Schedule, warmup_constant, warmup_cosine
 
 LR_BATCH = 256
 

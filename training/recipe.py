@@ -10,8 +10,8 @@ from typing import Any, get_args, get_origin
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.specs import parse_spec
+from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
-from lowlabel.training.optimisation import Optimisation
 
 DTYPES = ("float32", "bfloat16", "float16")
 _TABLES = ("views", "options", "optimisation")

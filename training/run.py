@@ -9,9 +9,9 @@ import torch
 from lowlabel.devices import keep_freed_memory
 from lowlabel.errors import DataError
 from lowlabel.progress import progress_bar
-from lowlabel.training.distributed import join_world
+from lowlabel.training.engine.distributed import join_world
+from lowlabel.training.engine.loop import RunOptions, Trainer
 from lowlabel.training.listing import list_pretrain_data, read_class_list
-from lowlabel.training.loop import RunOptions, Trainer
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.recipe import Recipe
 

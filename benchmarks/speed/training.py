@@ -23,11 +23,11 @@ from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.training import RunOptions, Trainer, TrainingPlan, make_recipe
 from lowlabel.training.backbones import backbone_maker
 from lowlabel.training.data import Sample
-from lowlabel.training.distributed import World
+from lowlabel.training.engine.distributed import World
 from lowlabel.training.listing import PretrainData
-from lowlabel.training.multicrop import MultiCropModel
-from lowlabel.training.view_recipe import GLOBAL_CROPS, ViewRecipe
-from lowlabel.training.views import MultiCrop
+from lowlabel.training.methods.multicrop_model import MultiCropModel
+from lowlabel.training.views.multicrop import MultiCrop
+from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
 ARCH = "timm:vit_tiny_patch16_224,patch_size=4,embed_dim=192,depth=6,num_heads=3"
 PROTOTYPES = (4_096, 65_536)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.logistic import fit_logistic_regression
 from lowlabel.fewshot.methods.fitted import Fitted
+from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
 from lowlabel.specs import Option
 
 

@@ -11,7 +11,7 @@ from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.base import Method
 from lowlabel.fewshot.prototypes import nearness, shared_means
-from lowlabel.fewshot.sinkhorn import balance
+from lowlabel.fewshot.solvers.sinkhorn import balance
 
 _ABOVE_ZERO = 1e-6
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.base import apart_from_first
 from lowlabel.fewshot.methods.fitted import Fitted
-from lowlabel.fewshot.squared_hinge import fit_squared_hinge
+from lowlabel.fewshot.solvers.squared_hinge import fit_squared_hinge
 from lowlabel.specs import Option
 
 

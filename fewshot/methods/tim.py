@@ -6,10 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.adam import Adam
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, product
+from lowlabel.fewshot.solvers.adam import Adam
 
 _ABOVE_ZERO = 1e-12
 

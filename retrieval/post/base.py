@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.neighbours import Neighbours, nearest, spans
+from lowlabel.retrieval.ranking.nearest import Neighbours, nearest, spans
 from lowlabel.specs import Configurable, format_spec
 
 _MOST_SHARED = 0.5  # of the test rows that may occur among the training rows, as duplicates

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch
 
-from lowlabel.retrieval.neighbours import nearest
 from lowlabel.retrieval.post.base import Embedded, Post, unit, weighted_sums
+from lowlabel.retrieval.ranking.nearest import nearest
 
 
 @dataclass(frozen=True)

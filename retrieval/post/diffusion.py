@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.neighbours import nearest
 from lowlabel.retrieval.post.base import Embedded, Post, require_own_images
 from lowlabel.retrieval.post.sparse import coalesced, mutual
+from lowlabel.retrieval.ranking.nearest import nearest
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.neighbours import nearest, spans
 from lowlabel.retrieval.post.base import Embedded, Post, require_own_images
 from lowlabel.retrieval.post.sparse import SparseRows, mutual
+from lowlabel.retrieval.ranking.nearest import nearest, spans
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.neighbours import spans
+from lowlabel.retrieval.ranking.nearest import spans
 
 
 @dataclass(frozen=True)

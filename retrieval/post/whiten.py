@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.neighbours import spans
 from lowlabel.retrieval.post.base import Embedded, Post, require_train, unit
+from lowlabel.retrieval.ranking.nearest import spans
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.neighbours import Neighbours
+from lowlabel.retrieval.ranking.nearest import Neighbours
 from lowlabel.specs import Configurable
 
 

@@ -74,7 +74,7 @@ def test_scikit_learn(k):
 def test_blocks_and_lengths_change_nothing(monkeypatch):
     train, train_labels, test, test_labels = clusters(2)
     whole = evaluate_knn(train, train_labels, test, test_labels, k=DEFAULT_KS, device="cpu")
-    monkeypatch.setattr("lowlabel.classification.neighbours._TRAIN_BLOCK", 17)
+    monkeypatch.setattr("lowlabel.classification.nearest_train._TRAIN_BLOCK", 17)
     lengths = np.random.default_rng(0).uniform(0.01, 100, (len(train), 1))
     blocks = evaluate_knn(
         torch.from_numpy(lengths * train), torch.from_numpy(train_labels), 3 * test, test_labels,

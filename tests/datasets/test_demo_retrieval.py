@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from lowlabel.datasets import OpenDataset, open_dataset
-from lowlabel.datasets.demo_attacks import ATTACKS
-from lowlabel.datasets.demo_draws import Draws
+from lowlabel.datasets.demo.attacks import ATTACKS
+from lowlabel.datasets.demo.draws import Draws
 
 PINNED = {
     ("demo-landmarks", "gallery"): "e4600b2dea942a4b",

@@ -10,7 +10,7 @@ from torch import nn
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import ALIASES, load_backbone
-from lowlabel.features.architectures import timm_transform
+from lowlabel.features.models.architectures import timm_transform
 from lowlabel.paths import weights_dir
 
 TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"

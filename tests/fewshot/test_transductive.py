@@ -8,7 +8,7 @@ from lowlabel.errors import InputError
 from lowlabel.fewshot import METHODS, build_method, evaluate_fewshot
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
-from lowlabel.fewshot.sinkhorn import balance
+from lowlabel.fewshot.solvers.sinkhorn import balance
 
 QUICK = ",iterations=60,rate=0.01"
 SPECS = [

@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.retrieval import counting_numba, evaluate_retrieval, ranking
+from lowlabel.retrieval import evaluate_retrieval
+from lowlabel.retrieval.ranking import counting_numba
+from lowlabel.retrieval.ranking import exact_ranker as ranking
 
 TIES = ("pessimistic", "optimistic", "index")
 

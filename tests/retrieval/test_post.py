@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.retrieval import evaluate_retrieval, neighbours
+from lowlabel.retrieval import evaluate_retrieval
 from lowlabel.retrieval.post import POSTS, Embedded, apply_posts, build_post
+from lowlabel.retrieval.ranking import nearest as neighbours
 
 
 @pytest.fixture(params=[None, 300])

@@ -10,7 +10,7 @@ import torch
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.retrieval import evaluate_revisited
-from lowlabel.retrieval.database import Database
+from lowlabel.retrieval.ranking.database import Database
 
 MODES = {
     "easy": (("easy",), ("hard", "junk")),
@@ -237,8 +237,8 @@ def test_a_transform_is_applied_to_everything():
 
 
 def test_counters_agree(monkeypatch):
-    from lowlabel.retrieval import database
-    from lowlabel.retrieval.counting_torch import TorchCounter
+    from lowlabel.retrieval.ranking import database
+    from lowlabel.retrieval.ranking.counting_torch import TorchCounter
 
     query, gallery, truth, distractors = make()
     expected = evaluate_revisited(query, gallery, truth, distractors=distractors)

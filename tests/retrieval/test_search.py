@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.retrieval import evaluate_retrieval, listed, neighbours
-from lowlabel.retrieval.neighbours import nearest
+from lowlabel.retrieval import evaluate_retrieval
+from lowlabel.retrieval.ranking import nearest as neighbours
+from lowlabel.retrieval.ranking import top_k_ranker as listed
+from lowlabel.retrieval.ranking.nearest import nearest
 from lowlabel.retrieval.search import INDEXES, base, build_index
 
 pytest.importorskip("faiss")

@@ -5,9 +5,9 @@ from PIL import Image
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.training.data import BatchOrder, Key, ViewDataset, batch_loader
-from lowlabel.training.device_views import device_views
 from lowlabel.training.listing import list_pretrain_data
-from lowlabel.training.view_recipe import ViewRecipe
+from lowlabel.training.views.device_views import device_views
+from lowlabel.training.views.recipe import ViewRecipe
 
 RECIPE = ViewRecipe(16, 8, 1)
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from lowlabel.training.optimisation import Optimisation
-from lowlabel.training.view_recipe import ViewRecipe
+from lowlabel.training.engine.optimisation import Optimisation
+from lowlabel.training.views.recipe import ViewRecipe
 
 MakeBackbone = Callable[[bool], nn.Module]
 Logs = dict[str, float | torch.Tensor]
@@ -78,7 +78,7 @@ class PretrainMethod(nn.Module, ABC):
 
         Returns:
             The scalar loss, and detached values to log; among them "teacher_entropy" in nats and
-            "feature_std" (see `lowlabel.training.multicrop.feature_std`).
+            "feature_std" (see `lowlabel.training.methods.multicrop_model.feature_std`).
         """
 
     @property

@@ -15,11 +15,11 @@ import torch
 from torch import nn
 
 from lowlabel.errors import InputError
-from lowlabel.training.heads import DINOHead
-from lowlabel.training.losses import Centre, distillation_loss, mean_entropy, usage_entropy
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions, PretrainMethod
-from lowlabel.training.multicrop import MultiCropModel, feature_std
-from lowlabel.training.view_recipe import GLOBAL_CROPS
+from lowlabel.training.methods.heads import DINOHead
+from lowlabel.training.methods.losses import Centre, distillation_loss, mean_entropy, usage_entropy
+from lowlabel.training.methods.multicrop_model import MultiCropModel, feature_std
+from lowlabel.training.views.recipe import GLOBAL_CROPS
 
 
 @dataclass(frozen=True)

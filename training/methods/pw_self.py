@@ -13,14 +13,14 @@ from typing import ClassVar, Self
 import torch
 
 from lowlabel.errors import InputError
-from lowlabel.training.losses import Centre, mean_entropy, usage_entropy
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
 from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
-from lowlabel.training.multicrop import feature_std
-from lowlabel.training.patch_loss import patch_distillation_loss, token_weights
-from lowlabel.training.patch_matching import MATCHINGS
-from lowlabel.training.tokens import TokenModel, patch_side
-from lowlabel.training.view_recipe import GLOBAL_CROPS, ViewRecipe
+from lowlabel.training.methods.losses import Centre, mean_entropy, usage_entropy
+from lowlabel.training.methods.multicrop_model import feature_std
+from lowlabel.training.methods.patch_loss import patch_distillation_loss, token_weights
+from lowlabel.training.methods.patch_matching import MATCHINGS
+from lowlabel.training.methods.token_model import TokenModel, patch_side
+from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
 _VIEWS = ViewRecipe(resize=256, shared_geometry=True)
 

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from lowlabel.errors import InputError
-from lowlabel.training.feature_search import SEARCH_LAYERS, SearchModel, searched_features
-from lowlabel.training.losses import Centre, distillation_loss, mean_entropy, usage_entropy
+from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
 from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
-from lowlabel.training.multicrop import feature_std
-from lowlabel.training.optimisation import Optimisation
-from lowlabel.training.view_recipe import GLOBAL_CROPS, ViewRecipe
+from lowlabel.training.methods.feature_search import SEARCH_LAYERS, SearchModel, searched_features
+from lowlabel.training.methods.losses import Centre, distillation_loss, mean_entropy, usage_entropy
+from lowlabel.training.methods.multicrop_model import feature_std
+from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
 _VIEWS = ViewRecipe(global_scale=(0.25, 1.0), local_scale=(0.05, 0.25))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from lowlabel.analysis import PatchedView
-    from lowlabel.training.geometry import CropGeometry
+    from lowlabel.training.views.geometry import CropGeometry
 
 app = typer.Typer(help="Shows what training and models see in images.", no_args_is_help=True)
 app.command("retrieval")(analyze_retrieval.retrieval)
@@ -35,8 +35,8 @@ def patch_matching(
     """Draws two random views of an image with their corresponding patches, and lists those."""
     from lowlabel.analysis import draw_matches
     from lowlabel.paths import results_dir
-    from lowlabel.training.geometry import geometry_tensor
-    from lowlabel.training.patch_matching import MATCHINGS
+    from lowlabel.training.methods.patch_matching import MATCHINGS
+    from lowlabel.training.views.geometry import geometry_tensor
 
     match = MATCHINGS[matching]
     source = _read(image)
@@ -120,8 +120,8 @@ def _draw_crops(
     import numpy as np
 
     from lowlabel.errors import InputError
-    from lowlabel.training.view_draws import draw_crop
-    from lowlabel.training.view_recipe import ViewRecipe
+    from lowlabel.training.views.draws import draw_crop
+    from lowlabel.training.views.recipe import ViewRecipe
 
     if seed < 0:
         raise InputError(f"seed must be at least 0, not {seed}")
@@ -136,7 +136,7 @@ def _draw_crops(
 
 def _view(source: "Image", crop: "CropGeometry", patch: int) -> "PatchedView":
     from lowlabel.analysis import PatchedView
-    from lowlabel.training.views import cut
+    from lowlabel.training.views.multicrop import cut
 
     box = crop.left, crop.top, crop.left + crop.width, crop.top + crop.height
     return PatchedView(cut(source, crop), box, crop.size // patch, crop.flipped)

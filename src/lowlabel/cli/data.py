@@ -14,8 +14,8 @@ def list_known() -> None:
 
     from lowlabel.benchmarks.suite import load_suite, suite_names
     from lowlabel.datasets import DATASETS, is_present
-    from lowlabel.features.aliases import ALIASES
-    from lowlabel.features.own_models import OWN_MODELS
+    from lowlabel.features.models.aliases import ALIASES
+    from lowlabel.features.models.own_models import OWN_MODELS
     from lowlabel.fewshot import METHODS
     from lowlabel.paths import weights_dir
     from lowlabel.retrieval.post import POSTS

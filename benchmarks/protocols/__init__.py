@@ -1,0 +1,1 @@
+"""Protocols: how scores are taken, one file each."""

@@ -1,0 +1,35 @@
+"""`demo`: a procedural image set, made in seconds and cached, for trying the suite offline.
+
+100 classes (64 base, 16 validation, 20 novel) of 40 images of 64×64 pixels.
+"""
+
+from pathlib import Path
+
+from lowlabel.datasets.base import Counts, Dataset
+from lowlabel.datasets.demo.render import DEMO_VERSION, write_demo
+from lowlabel.datasets.folder import divided
+from lowlabel.progress import Progress
+
+
+def _make(folder: Path, progress: Progress | None) -> None:
+    write_demo(folder, progress)
+
+
+_SCHEME = divided(
+    ("base", "val", "novel"),
+    "demo",
+    {"base": Counts(2_560, 64), "val": Counts(640, 16), "novel": Counts(800, 20)},
+)
+
+DEMO = Dataset(
+    name="demo",
+    title="Demo",
+    licence="Apache-2.0, as the suite",
+    source="drawn by the suite",
+    obtain="made on first use",
+    marker="novel",
+    schemes=(_SCHEME,),
+    default_schemes={"fewshot": _SCHEME.name, "retrieval": _SCHEME.name},
+    make=_make,
+    version=DEMO_VERSION,
+)

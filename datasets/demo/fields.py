@@ -1,0 +1,95 @@
+"""Plane geometry of the demo data: poses, edges and smooth noise on a grid of pixels.
+
+A field is a float array [height, width] with one value per pixel; a region is where its field is
+positive. The picture spans [-1, 1] in both directions, x to the right and y upwards.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lowlabel.datasets.demo.draws import Field
+
+Window = tuple[slice, slice]
+
+_REACH = 1.75  # radii from an object's centre to the end of its outline, stretched, and shadow
+_MARGIN = 0.08  # room for a shadow's soft edge, where 1 is half the picture
+
+
+def pixel_grid(size: int) -> tuple[Field, Field]:
+    """The x [1, size] and y [size, 1] of the pixel centres."""
+    centres = (2.0 * np.arange(size) + 1.0) / size - 1.0
+    return centres[None, :], -centres[:, None]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where an object lies and how it is seen.
+
+    Attributes:
+        x: Horizontal position of its centre, -1 (left edge) to 1 (right edge).
+        y: Vertical position of its centre, -1 (bottom) to 1 (top).
+        radius: Half its extent, where 1 is half the picture.
+        angle: Anticlockwise turn, in radians.
+        stretch: Factor on its height and divisor of its width.
+        shear: Slant, horizontal shift per height.
+        tilt: How fast it recedes to the right and upwards; the perspective part.
+        mirrored: Whether left and right are swapped.
+    """
+
+    x: float = 0.0
+    y: float = 0.0
+    radius: float = 1.0
+    angle: float = 0.0
+    stretch: float = 1.0
+    shear: float = 0.0
+    tilt: tuple[float, float] = (0.0, 0.0)
+    mirrored: bool = False
+
+    def local(self, x: Field, y: Field) -> tuple[Field, Field]:
+        """The object's own coordinates, about [-1, 1] on the object, of points of the picture."""
+        dx, dy = (x - self.x) / self.radius, (y - self.y) / self.radius
+        cos, sin = math.cos(self.angle), math.sin(self.angle)
+        u, v = cos * dx + sin * dy, cos * dy - sin * dx
+        depth = np.maximum(1.0 - self.tilt[0] * u - self.tilt[1] * v, 0.1)
+        u, v = u / depth, v / depth
+        u, v = (u - self.shear * v) * self.stretch, v / self.stretch
+        return (-u if self.mirrored else u), v
+
+    def window(self, size: int) -> Window:
+        """The rows and columns of a `size` × `size` picture that hold the object and its shadow."""
+        half = _REACH * self.radius + _MARGIN
+        return _span(-self.y, half, size), _span(self.x, half, size)
+
+
+def coverage(field: Field, width: float = 1.0) -> Field:
+    """How much of each pixel a region covers, 0 to 1.
+
+    Args:
+        field: Positive inside the region; at least 2 × 2.
+        width: Width of the region's edge, in pixels: 1 is sharp, more is soft.
+    """
+    down, right = np.gradient(field)
+    slope: Field = np.sqrt(down * down + right * right) + 1e-9
+    return np.clip(0.5 + field / (width * slope), 0.0, 1.0)
+
+
+def smooth_noise(lattice: Field, x: Field, y: Field) -> Field:
+    """Noise in [0, 1) that takes the values of `lattice` [n, m] at whole x and y, and repeats."""
+    left, low = np.floor(x), np.floor(y)
+    s, t = x - left, y - low
+    s, t = s * s * (3.0 - 2.0 * s), t * t * (3.0 - 2.0 * t)
+    rows, columns = lattice.shape
+    i, j = low.astype(np.intp) % rows, left.astype(np.intp) % columns
+    i_next, j_next = (i + 1) % rows, (j + 1) % columns
+    lower = lattice[i, j] * (1.0 - s) + lattice[i, j_next] * s
+    upper = lattice[i_next, j] * (1.0 - s) + lattice[i_next, j_next] * s
+    result: Field = lower * (1.0 - t) + upper * t
+    return result
+
+
+def _span(centre: float, half: float, size: int) -> slice:
+    start = math.floor((centre - half + 1.0) / 2.0 * size)
+    stop = math.ceil((centre + half + 1.0) / 2.0 * size)
+    return slice(min(max(start, 0), size - 2), max(min(stop, size), 2))

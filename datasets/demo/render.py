@@ -1,0 +1,49 @@
+"""Writes the demo data: its classes' pictures as PNG files."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from lowlabel.datasets.demo.classes import DemoClass, demo_classes
+from lowlabel.datasets.demo.compose import compose
+from lowlabel.datasets.demo.draws import Draws, Levels
+from lowlabel.datasets.demo.picture import render
+from lowlabel.progress import Progress
+
+DEMO_VERSION = 2
+SIZE = 64
+
+
+def demo_image(kind: DemoClass, number: int, size: int = SIZE) -> Levels:
+    """Picture `number` of a class, as RGB values uint8 [size, size, 3]."""
+    return render(compose(kind, Draws(DEMO_VERSION, kind.index, number)), size)
+
+
+def write_demo(
+    folder: Path,
+    progress: Progress | None = None,
+    images_per_class: int = 40,
+) -> None:
+    """Draws the demo data into `folder/{base,val,novel}/CLASS/NNN.png`.
+
+    The files are stored without compression, so that their sizes do not depend on the version of
+    zlib.
+
+    Args:
+        folder: Where to write; made if need be.
+        progress: Called with the images done and in all, after each class.
+        images_per_class: Images of each of the 100 classes; fewer are the first of the 40.
+    """
+    kinds = demo_classes()
+    for done, kind in enumerate(kinds, start=1):
+        _write_class(folder, kind, images_per_class)
+        if progress is not None:
+            progress(done * images_per_class, len(kinds) * images_per_class)
+
+
+def _write_class(folder: Path, kind: DemoClass, images: int) -> None:
+    home = folder / kind.split / kind.name
+    home.mkdir(parents=True, exist_ok=True)
+    for number in range(images):
+        picture = Image.fromarray(demo_image(kind, number))
+        picture.save(home / f"{number:03d}.png", compress_level=0)

@@ -1,0 +1,1 @@
+"""Readers of archives, pickles and arrays."""

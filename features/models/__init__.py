@@ -1,0 +1,1 @@
+"""From a model's name to an encoder: alias, timm, hub, checkpoint, random or pixels."""

@@ -1,0 +1,137 @@
+"""Bare architectures: timm's by name, and what a checkpoint's tensors tell of theirs."""
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any
+
+import timm
+import torch
+from torch import nn
+
+from lowlabel.errors import InputError
+from lowlabel.features.models.checkpoint import Checkpoint
+from lowlabel.features.transforms import ImageTransform
+from lowlabel.specs import Option
+
+PROTOCOL_CROP_FRACTION = 0.875
+_VIT_SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
+
+
+def create(
+    name: str,
+    options: Mapping[str, Option],
+    resolution: int | None = None,
+    any_size: bool = False,
+    **extra: Any,
+) -> nn.Module:
+    """Calls timm's `create_model` for a backbone without a classifier.
+
+    Args:
+        name: The architecture, with or without a tag.
+        options: Passed on to the model.
+        resolution: Side of the images in pixels, told to models whose input size is fixed.
+        any_size: Make a model that takes images of any size (its position embeddings are then
+            resampled from its own size for each).
+        extra: Further arguments, such as `pretrained=True`.
+
+    Raises:
+        InputError: If timm knows no such architecture, or does not take an option.
+    """
+    if not timm.is_model(name.partition(".")[0]):
+        close = get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=3)
+        hint = f"Did you mean {' or '.join(close)}? " if close else ""
+        raise InputError(
+            f"timm has no architecture {name!r}", f"{hint}See timm.list_models('*vit*')."
+        )
+    arguments = {"num_classes": 0, **extra, **options}
+    if any_size:
+        with suppress(TypeError):  # a convolutional network, which takes any size as it is
+            module: nn.Module = timm.create_model(name, **{**arguments, "dynamic_img_size": True})
+            return module.eval()
+    elif resolution and "img_size" not in options and has_fixed_input(name):
+        arguments["img_size"] = resolution
+    try:
+        module = timm.create_model(name, **arguments)
+    except TypeError as error:
+        raise InputError(f"{name} does not take these options: {error}") from error
+    return module.eval()
+
+
+def has_fixed_input(name: str) -> bool:
+    """Whether a model's weights are tied to one image size (position embeddings)."""
+    config = timm.get_pretrained_cfg(name)
+    return config is not None and bool(config.fixed_input_size)
+
+
+def native_resolution(name: str, options: Mapping[str, Option]) -> int:
+    """The image side that an architecture is made for, in pixels."""
+    side = options.get("img_size")
+    if side is None:
+        config = timm.get_pretrained_cfg(name)
+        return int(config.input_size[-1]) if config else 224
+    return int(side[-1] if isinstance(side, tuple) else side)
+
+
+def protocol_transform(resolution: int) -> ImageTransform:
+    """The suite's own preprocessing, for weights that bring none: Resize(256) → CenterCrop(224)."""
+    return ImageTransform(round(resolution / PROTOCOL_CROP_FRACTION), resolution)
+
+
+def timm_transform(
+    name: str, resolution: int | None = None, crop_fraction: float | None = None
+) -> ImageTransform:
+    """The preprocessing that timm gives for a tagged model, at `resolution` if one is given."""
+    config = timm.data.resolve_data_config(
+        {}, pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()
+    )
+    crop = resolution or int(config["input_size"][-1])
+    fraction = crop_fraction or config["crop_pct"]
+    return ImageTransform(
+        math.floor(crop / fraction),
+        crop,
+        config["interpolation"],
+        tuple(config["mean"]),
+        tuple(config["std"]),
+    )
+
+
+def resize_input(module: nn.Module, resolution: int) -> None:
+    """Fits a loaded model to images of another size (its position embeddings are resampled)."""
+    set_input_size = getattr(module, "set_input_size", None)
+    if set_input_size is not None:
+        set_input_size(img_size=(resolution, resolution))
+
+
+def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:
+    """Reads a plain ViT's architecture off the shapes of its tensors.
+
+    Raises:
+        InputError: If the tensors are not those of a ViT-Ti, -S, -B or -L.
+    """
+    patch = checkpoint.tensors.get("patch_embed.proj.weight")
+    position = checkpoint.tensors.get("pos_embed")
+    if patch is None or position is None or patch.shape[0] not in _VIT_SIZES:
+        raise InputError(
+            f"{checkpoint.path} does not tell its architecture",
+            f"Name it: --model {checkpoint.path}:ARCH (any architecture of timm).",
+        )
+    blocks = {name.split(".")[1] for name in checkpoint.tensors if name.startswith("blocks.")}
+    prefix = int("cls_token" in checkpoint.tensors)
+    side = math.isqrt(position.shape[1] - prefix) * patch.shape[-1]
+    options: dict[str, Option] = {
+        "patch_size": int(patch.shape[-1]),
+        "img_size": side,
+        "depth": len(blocks),
+    }
+    return f"vit_{_VIT_SIZES[patch.shape[0]]}_patch16_224", options
+
+
+def random_weights(
+    name: str, options: Mapping[str, Option], resolution: int | None, any_size: bool, seed: int
+) -> nn.Module:
+    """An untrained architecture whose initial weights depend on `seed` alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return create(name, options, resolution, any_size, pretrained=False)

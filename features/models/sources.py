@@ -1,0 +1,157 @@
+"""The kinds of model names, each a small function from the name to an encoder."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from lowlabel.datasets import IMAGENET, check_pretraining
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.architectures import (
+    create,
+    infer_architecture,
+    native_resolution,
+    protocol_transform,
+    random_weights,
+    resize_input,
+    timm_transform,
+)
+from lowlabel.features.models.checkpoint import load_into, read_card, read_checkpoint
+from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
+from lowlabel.features.models.own_models import OWN_MODELS
+from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
+from lowlabel.features.transforms import ImageTransform
+from lowlabel.specs import Option, format_spec, parse_spec
+
+_WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
+_PIXELS_SIDE = 32
+_HUB_SIDE = 224
+FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as it was named, before it is moved to a device."""
+
+    name: str
+    spec: str
+    encoder: Encoder
+    transform: ImageTransform
+    pooling: str | None = None
+    pretrained_on: str | None = None
+
+
+def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
+    """Loads the model that `spec` names; see `load_backbone`.
+
+    With `any_size` it is made at its own size, to take images of all sizes.
+    """
+    kind, _, rest = spec.partition(":")
+    if spec == "pixels":
+        side = (None if any_size else resolution) or _PIXELS_SIDE
+        return Source("pixels", "pixels", Pixels(side), protocol_transform(side))
+    if spec in ALIASES:
+        return _alias(spec, resolution, any_size)
+    if spec in OWN_MODELS:
+        return _own(spec, resolution, any_size)
+    if kind == "timm" and rest:
+        return _timm(rest, resolution, any_size)
+    if kind == "random" and rest:
+        return _random(rest, resolution, any_size)
+    if kind == "hub" and rest:
+        return _hub(rest, resolution)
+    if match := _WEIGHTS_FILE.fullmatch(spec):
+        return _file(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
+    raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
+
+
+def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
+    alias = ALIASES[name]
+    side = resolution or alias.resolution
+    transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
+    size = None if any_size else transform.crop
+    encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, size, any_size))
+    spec = f"timm:{alias.timm_name}"
+    return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
+
+
+def _own(name: str, resolution: int | None, any_size: bool) -> Source:
+    own = OWN_MODELS[name]
+    source = _file(own.path(name), None, resolution, any_size)
+    crop = source.transform.crop
+    transform = replace(source.transform, resize=round(crop / own.crop_fraction))
+    return replace(source, transform=transform, pooling=own.pooling)
+
+
+def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
+    name, options = parse_spec(rest)
+    seen = _pretraining(options)
+    encoder = TimmEncoder(create_pretrained(name, options, resolution, any_size))
+    seen = seen or (IMAGENET if holds_imagenet(name) else None)
+    side = resolution or native_resolution(name, options)
+    spec = format_spec(name, options)
+    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side), pretrained_on=seen)
+
+
+def _pretraining(options: dict[str, Option]) -> str | None:
+    """Takes the option `pretrained_on` out: it is of the weights, not of the network."""
+    name = options.pop("pretrained_on", None)
+    if name is None:
+        return None
+    check_pretraining(str(name))
+    return str(name)
+
+
+def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
+    name, options = parse_spec(rest)
+    seed = options.pop("seed", 0)
+    if not isinstance(seed, int):
+        raise InputError(f"the seed of random:{rest} is not an integer")
+    encoder = TimmEncoder(random_weights(name, options, resolution, any_size, seed))
+    side = resolution or native_resolution(name, options)
+    spec = f"random:{format_spec(name, {**options, 'seed': seed})}"
+    return Source(f"random:{name}", spec, encoder, protocol_transform(side))
+
+
+def _hub(rest: str, resolution: int | None) -> Source:
+    repository, separator, entry = rest.rpartition(":")
+    if not separator:
+        raise InputError(f"hub:{rest} names no entry point", "A hub model is hub:REPO:ENTRY.")
+    local = Path(repository).expanduser().is_dir()
+    try:
+        module = torch.hub.load(
+            repository, entry, source="local" if local else "github", trust_repo=True
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(
+            f"hub:{rest} could not be loaded: {str(error).splitlines()[0]}",
+            "Check the repository's and the entry's name, and the network; "
+            "a folder with a hubconf.py also serves as REPO.",
+        ) from error
+    transform = protocol_transform(resolution or _HUB_SIDE)
+    return Source(entry, f"hub:{entry}", HubEncoder(module), transform)
+
+
+def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
+    name, options = parse_spec(arch) if arch else ("", {})
+    branch = options.pop("checkpoint_key", None)
+    seen = _pretraining(options)
+    checkpoint = read_checkpoint(path, None if branch is None else str(branch))
+    card = None if name else read_card(path)
+    if card:
+        name, options = parse_spec(card.architecture)
+    elif not name:
+        name, options = infer_architecture(checkpoint)
+    module = create(name, options, any_size=any_size, pretrained=False)
+    load_into(module, checkpoint)
+    native = native_resolution(name, options)
+    trained = card.resolution if card and "img_size" not in options else native
+    side = resolution or trained
+    if side != native and not any_size:
+        resize_input(module, side)
+    tagged = "." in name
+    transform = timm_transform(name, side) if tagged else protocol_transform(side)
+    spec = f"file:{format_spec(name, options)}"
+    return Source(path.stem, spec, TimmEncoder(module), transform, pretrained_on=seen)

@@ -1,0 +1,1 @@
+"""Batched solvers and losses that few-shot methods are fitted with."""

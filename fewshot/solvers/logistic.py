@@ -1,0 +1,82 @@
+"""Multinomial logistic regression fitted to many small tasks at once."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lowlabel.fewshot.solvers.lbfgs import minimize
+from lowlabel.fewshot.solvers.softmax_loss import SoftmaxLoss
+
+
+@dataclass(frozen=True)
+class LinearClassifiers:
+    """One linear classifier for each of T tasks: its logits are x @ weight + bias.
+
+    Attributes:
+        weight: [T, D, ways].
+        bias: [T, ways].
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Logits, [T, n, D] → [T, n, ways], in x's type."""
+        return torch.baddbmm(self.bias.to(x.dtype)[:, None], x, self.weight.to(x.dtype))
+
+
+def fit_logistic_regression(
+    x: Tensor, labels: Tensor, ways: int, c: float = 1.0
+) -> LinearClassifiers:
+    """Minimises ½|W|² + c·Σ cross-entropy for each task, the intercepts unpenalised.
+
+    The objective is that of scikit-learn's `LogisticRegression(C=c)`, for two classes as well. The
+    work is done in x's type and a task is done when its objective is within that type's rounding of
+    the minimum: float64 goes far beyond scikit-learn's default tolerance, float32 a little. With
+    fewer examples than dimensions the weights lie in the span of the examples, and the same
+    minimum is found in n instead of D dimensions.
+
+    Args:
+        x: Examples of each task, [T, n, D], finite, float32 or float64.
+        labels: Class of each example, 0 … ways-1, [n] or [T, n].
+        ways: Number of classes.
+        c: Inverse strength of the penalty.
+
+    Returns:
+        The classifiers, in x's type.
+    """
+    center = x.mean(1, keepdim=True)
+    centered = x - center
+    targets = one_hot(labels, ways).to(x.dtype).expand(*x.shape[:2], ways).transpose(1, 2)
+    if x.shape[1] < x.shape[2]:
+        factor = _gram_factor(centered)
+        params = minimize(SoftmaxLoss(factor, targets, penalty_ratio(c, ways)))
+        dual = torch.linalg.solve_triangular(factor, params[..., :-1], upper=False, left=False)
+        weight = dual @ centered
+    else:
+        params = minimize(SoftmaxLoss(centered, targets, penalty_ratio(c, ways)))
+        weight = params[..., :-1]
+    bias = params[..., -1] - (weight @ center.transpose(1, 2)).squeeze(-1)
+    return LinearClassifiers(weight.transpose(1, 2), bias)
+
+
+def penalty_ratio(c: float, ways: int) -> float:
+    """The c that gives scikit-learn's objective with one weight vector for every class.
+
+    Two opposite softmax weights share the logit that scikit-learn's one sigmoid weight has alone,
+    which halves their penalty.
+    """
+    return c / 2 if ways == 2 else c
+
+
+def _gram_factor(x: Tensor) -> Tensor:
+    """Coordinates [T, n, n] of the examples in their own span: L with L·Lᵀ = x·xᵀ."""
+    gram = x @ x.transpose(1, 2)
+    n = x.shape[1]
+    # Centred examples are linearly dependent. The jitter is of the size of the rounding.
+    trace = gram.diagonal(dim1=1, dim2=2).sum(-1).clamp_min(1e-30)
+    jitter = 8 * torch.finfo(x.dtype).eps * n * trace
+    factor: Tensor = torch.linalg.cholesky(gram + torch.diag_embed(jitter[:, None].expand(-1, n)))
+    return factor

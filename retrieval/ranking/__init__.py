@@ -1,0 +1,1 @@
+"""The exact ranking engine: ranks of positives by counting."""

@@ -1,0 +1,69 @@
+"""The counter for a CPU, of compiled loops."""
+
+import torch
+from torch import Tensor
+
+from lowlabel.retrieval.ranking.counting import Comparison
+from lowlabel.retrieval.ranking.kernels import Job, count_by_look_up, count_by_tiles, pair_cosines
+from lowlabel.retrieval.ranking.positives import Positives
+
+_POLICIES = {"pessimistic": 1, "optimistic": -1, "index": 0}
+_FEW = 192  # positives up to which comparing with each of them is faster than a look-up
+
+
+class NumbaCounter:
+    """Reads each block once; any number of threads may call it."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        queries, gallery, layout = comparison.queries, comparison.gallery, comparison.layout
+        none = torch.empty(0, dtype=torch.int64).numpy()
+        doubt_from, doubt_to = comparison.doubt
+        self._job = Job(
+            queries=queries.raw.numpy(),
+            gallery=gallery.raw.numpy(),
+            query_scale=queries.inverse_norm.numpy(),
+            gallery_scale=gallery.inverse_norm.numpy(),
+            query_row=layout.queries.numpy(),
+            gallery_row=layout.gallery.numpy(),
+            start=layout.start.numpy(),
+            stop=layout.stop.numpy(),
+            begin=0,
+            offsets=none,
+            cosine=torch.empty(0, dtype=torch.float64).numpy(),
+            row=none,
+            counts=torch.empty(0, dtype=torch.int32).numpy(),
+            doubt_from=doubt_from,
+            doubt_to=doubt_to,
+            tie=comparison.tie,
+            policy=_POLICIES[comparison.ties],
+            exact=comparison.exact,
+        )
+        self._few = int((layout.positives <= _FEW).sum())  # places with few positives come first
+
+    def cosines(self, query_rows: Tensor, gallery_rows: Tensor) -> Tensor:
+        """Float64 cosines [P] of the pairs of rows [P] and [P]."""
+        return torch.from_numpy(pair_cosines(query_rows.numpy(), gallery_rows.numpy(), self._job))
+
+    def count(
+        self,
+        block: Tensor,
+        positives: Positives,
+        first_query: int,
+        first_place: int,
+        counts: Tensor,
+        *,
+        transposed: bool = False,
+    ) -> None:
+        """Adds to `counts`, as `Counter.count` says."""
+        job = self._job._replace(
+            begin=positives.begin,
+            offsets=positives.offsets.numpy(),
+            cosine=positives.cosine.numpy(),
+            row=positives.rows.numpy(),
+            counts=counts.numpy(),
+        )
+        end = block.shape[1] if transposed else len(block)
+        few = min(max(self._few - first_query, 0), end)
+        for count, part in ((count_by_tiles, (0, few)), (count_by_look_up, (few, end))):
+            if part[0] < part[1]:
+                count(block.numpy(), transposed, *part, first_query, first_place, job)

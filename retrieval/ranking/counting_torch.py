@@ -1,0 +1,96 @@
+"""The counter for accelerators: the same counts from whole-tensor operations."""
+
+import torch
+from torch import Tensor
+
+from lowlabel.retrieval.ranking.counting import Comparison
+from lowlabel.retrieval.ranking.positives import Positives
+
+_CHUNK_VALUES = 2**24  # float64 values of gathered features, or of positives, at once
+_NEVER = 3.0  # the negated similarity of an image that is not compared: below every cosine
+
+
+class TorchCounter:
+    """Counts with `searchsorted`; runs on any device of torch."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._compared = comparison
+
+    def cosines(self, query_rows: Tensor, gallery_rows: Tensor) -> Tensor:
+        """Float64 cosines [P] of the pairs of rows [P] and [P]."""
+        queries, gallery = self._compared.queries, self._compared.gallery
+        result = torch.empty(len(query_rows), dtype=torch.float64, device=query_rows.device)
+        step = max(1, _CHUNK_VALUES // queries.dimensions)
+        for start in range(0, len(result), step):
+            q, g = query_rows[start : start + step], gallery_rows[start : start + step]
+            dots = (queries.raw[q].double() * gallery.raw[g].double()).sum(dim=1)
+            dots *= queries.inverse_norm[q] * gallery.inverse_norm[g]
+            result[start : start + step] = dots
+        return result
+
+    def count(
+        self,
+        block: Tensor,
+        positives: Positives,
+        first_query: int,
+        first_place: int,
+        counts: Tensor,
+        *,
+        transposed: bool = False,
+    ) -> None:
+        """Adds to `counts`, as `Counter.count` says."""
+        block = block.T if transposed else block
+        layout, (doubt_from, doubt_to) = self._compared.layout, self._compared.doubt
+        queries = torch.arange(first_query, first_query + len(block), device=block.device)
+        places = torch.arange(first_place, first_place + block.shape[1], device=block.device)
+        flat, held = _padded(positives, queries)
+        if not held.any():
+            return
+        cosine = torch.where(held, positives.cosine[flat], -torch.inf)
+        own = (places >= layout.start[queries, None]) & (places < layout.stop[queries, None])
+        falling = torch.where(own, _NEVER, -block)
+        possible = torch.searchsorted((-doubt_from - cosine).to(block.dtype), falling)
+        beaten = torch.searchsorted((-doubt_to - cosine).to(block.dtype), falling, right=True)
+        doubtful = (possible < beaten).nonzero()
+        for part in doubtful.split(max(1, _CHUNK_VALUES // cosine.shape[1])):
+            r, c = part.T
+            rows = positives.rows[flat[r]] if self._compared.ties == "index" else None
+            value = block[r, c].double()
+            beaten[r, c] = self._first_beaten(queries[r], places[c], value, cosine[r], rows)
+        bins = torch.zeros(len(block), cosine.shape[1] + 1, dtype=counts.dtype, device=block.device)
+        bins.scatter_add_(1, beaten, bins.new_ones(()).expand_as(beaten))
+        counts[flat[held]] += bins.cumsum(dim=1, dtype=counts.dtype)[:, :-1][held]
+
+    def _first_beaten(
+        self, queries: Tensor, places: Tensor, value: Tensor, cosine: Tensor, rows: Tensor | None
+    ) -> Tensor:
+        """Which positive is the first that each image stands before, from float64 cosines.
+
+        Args:
+            queries: Places of the queries [pairs].
+            places: Places of the gallery images [pairs].
+            value: Their entries in the product [pairs].
+            cosine: Each query's positives' cosines, falling [pairs, K].
+            rows: The positives' rows in the gallery [pairs, K], where they decide ties.
+        """
+        layout = self._compared.layout
+        gallery_rows = layout.gallery[places]
+        if not self._compared.exact:
+            value = self.cosines(layout.queries[queries], gallery_rows)
+        difference = value[:, None] - cosine
+        before = difference > self._compared.tie
+        if self._compared.ties != "optimistic":
+            equal = difference.abs() <= self._compared.tie
+            if rows is not None:
+                equal &= gallery_rows[:, None] < rows
+            before |= equal
+        return (~before).sum(dim=1)
+
+
+def _padded(positives: Positives, queries: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices [queries, K] into the flat positives, and which of them are a query's own."""
+    first = positives.offsets[queries - positives.begin]
+    number = positives.offsets[queries - positives.begin + 1] - first
+    step = torch.arange(int(number.max()), device=queries.device)
+    held = step < number[:, None]
+    return torch.where(held, first[:, None] + step, 0), held

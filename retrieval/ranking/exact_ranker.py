@@ -1,0 +1,215 @@
+"""Finds the ranks of all positives, one strip of similarities after the other."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from lowlabel.retrieval.ranking.counting import (
+    Comparison,
+    Counter,
+    counter_for,
+    product_dtype,
+    spread,
+)
+from lowlabel.retrieval.ranking.embeddings import multiply
+from lowlabel.retrieval.ranking.positives import Layout, Positives, find_positives
+from lowlabel.retrieval.ranking.workers import full_precision, run_tasks
+
+S = TypeVar("S")
+Span = tuple[int, int]
+Progress = Callable[[int, int], None]
+
+_SYMMETRIC_POSITIVES = 2**22  # so many positives may be held at once: about 100 MB
+_STRIP_POSITIVES = 2**20  # and so many by each worker where they are not
+_COLUMNS = 4  # columns of a block for each of its rows
+_MANY = 128  # positives from which on their similarities come by matrix products
+_PROBES = 64, 256  # queries and gallery images that this share is taken from
+
+
+class Ranking(Generic[S]):
+    """Ranks of the positives of every query that has any, summed up by `summarise`.
+
+    In leave-one-out the similarities are symmetric, unless one side was changed alone: a block
+    right of the diagonal serves its rows and its columns, and half of the products suffice. That
+    needs all positives at once, so it is done up to some millions of them; with more, and with a
+    gallery, each strip of queries is compared with everything and holds only its own.
+
+    Args:
+        comparison: What is compared.
+        summarise: Makes what is kept of ranks [queries, R], which rise from 1 on.
+        block_rows: Queries in a strip; memory and cache use grow with its square.
+        workers: Threads that take strips side by side.
+        counter: How blocks are compared; by default as suits the device.
+    """
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        summarise: Callable[[Tensor], S],
+        block_rows: int,
+        workers: int,
+        counter: type[Counter] | None = None,
+    ) -> None:
+        layout = comparison.layout
+        kind = counter or counter_for(layout.queries.device)
+        self._compared = replace(comparison, dtype=_product_dtype(comparison, kind(comparison)))
+        self._counter = kind(self._compared)
+        self._summarise, self._rows, self._workers = summarise, block_rows, workers
+        dtype = self._compared.dtype
+        self._gallery = comparison.gallery.unit(layout.gallery, dtype)
+        self._queries = (
+            self._gallery
+            if comparison.queries is comparison.gallery
+            else comparison.queries.unit(layout.queries, dtype)
+        )
+
+    def run(self, progress: Progress | None = None) -> Iterator[tuple[Tensor, S]]:
+        """Yields rows of queries [n] with what `summarise` made of their ranks.
+
+        Args:
+            progress: Called with the number of queries done, or as many as the similarities that
+                are done would make, and their total.
+        """
+        layout = self._compared.layout
+        few = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
+        with full_precision():
+            if layout.leave_one_out and few and self._queries is self._gallery:
+                yield from self._symmetric(progress)
+            else:
+                yield from self._by_strips(progress)
+
+    def _symmetric(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
+        images = len(self._gallery)
+        positives = self._positives(0, images)
+        free: SimpleQueue[Tensor] = SimpleQueue()
+        all_counts = [self._zero_counts(positives) for _ in range(self._workers)]
+        for counts in all_counts:
+            free.put(counts)
+
+        def count(span: Span) -> int:
+            counts, (begin, end) = free.get(), span
+            buffer = self._buffer()
+            try:
+                block = self._product(begin, end, begin, end, buffer)
+                self._counter.count(block, positives, begin, begin, counts)
+                for left, right in self._column_spans(end, self._rows):
+                    block = self._product(begin, end, left, right, buffer)
+                    self._counter.count(block, positives, begin, left, counts)
+                    self._counter.count(block, positives, left, begin, counts, transposed=True)
+            finally:
+                free.put(counts)
+            return (end - begin) * (2 * images - begin - end)
+
+        spans = [(begin, min(begin + self._rows, images)) for begin in range(0, images, self._rows)]
+        total, done = sum((end - begin) * (2 * images - begin - end) for begin, end in spans), 0
+        with closing(run_tasks(count, spans, self._workers)) as work:
+            for similarities in work:
+                done += similarities
+                if progress:
+                    progress(images * done // total, images)
+        yield from self._summaries(positives, torch.stack(all_counts).sum(dim=0))
+
+    def _by_strips(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
+        def rank(span: Span) -> tuple[int, list[tuple[Tensor, S]]]:
+            positives = self._positives(*span)
+            counts, buffer = self._zero_counts(positives), self._buffer()
+            for left, right in self._column_spans(0, span[1] - span[0]):
+                block = self._product(*span, left, right, buffer)
+                self._counter.count(block, positives, span[0], left, counts)
+            return span[1] - span[0], list(self._summaries(positives, counts))
+
+        spans, done = self._strip_spans(), 0
+        with closing(run_tasks(rank, spans, self._workers)) as work:
+            for queries, summaries in work:
+                done += queries
+                if progress:
+                    progress(done, sum(end - begin for begin, end in spans))
+                yield from summaries
+
+    def _strip_spans(self) -> list[Span]:
+        """Strips of scored queries, with no more positives each than may be held."""
+        total = self._compared.layout.positives.cumsum(0)
+        begin = int((total == 0).sum())
+        before, spans = 0, []
+        while begin < len(total):
+            limit = int(torch.searchsorted(total, before + _STRIP_POSITIVES, right=True))
+            end = min(begin + self._rows, max(limit, begin + 1))
+            spans.append((begin, end))
+            before, begin = int(total[end - 1]), end
+        return spans
+
+    def _column_spans(self, begin: int, rows: int) -> Iterator[Span]:
+        step, images = self._rows * self._rows * _COLUMNS // rows, len(self._gallery)
+        for left in range(begin, images, step):
+            yield left, min(left + step, images)
+
+    def _positives(self, begin: int, end: int) -> Positives:
+        tie = self._compared.tie if self._compared.ties == "index" else None
+        return find_positives(self._compared.layout, begin, end, self._cosines, tie)
+
+    def _cosines(self, first: int, last: int, places: Tensor) -> Tensor:
+        """Float64 cosines of queries with their positives: of pairs, or products for many."""
+        compared, layout, size = self._compared, self._compared.layout, places.shape[1]
+        queries = layout.queries[first:last]
+        if size < _MANY:
+            rows = layout.gallery[places].flatten()
+            return self._counter.cosines(queries.repeat_interleave(size), rows).view(places.shape)
+        cosines = []
+        starts, lengths = torch.unique_consecutive(layout.start[first:last], return_counts=True)
+        parts = lengths.tolist()
+        for start, q, p in zip(
+            starts.tolist(), queries.split(parts), places.split(parts), strict=True
+        ):
+            run = layout.gallery[start : start + size + layout.leave_one_out]
+            unit = compared.gallery.unit(run, torch.float64)
+            product = compared.queries.unit(q, torch.float64) @ unit.T
+            cosines.append(product.gather(1, p - start))
+        return torch.cat(cosines)
+
+    def _buffer(self) -> Tensor:
+        return self._gallery.new_empty(self._rows * self._rows * _COLUMNS)
+
+    def _zero_counts(self, positives: Positives) -> Tensor:
+        return positives.rows.new_zeros(len(positives.cosine), dtype=torch.int32)
+
+    def _product(self, begin: int, end: int, left: int, right: int, buffer: Tensor) -> Tensor:
+        block = buffer[: (end - begin) * (right - left)].view(end - begin, right - left)
+        return multiply(self._queries[begin:end], self._gallery[left:right], block)
+
+    def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
+        return summaries(self._compared.layout, positives, counts, self._summarise)
+
+
+def summaries(
+    layout: Layout, positives: Positives, counts: Tensor, summarise: Callable[[Tensor], S]
+) -> Iterator[tuple[Tensor, S]]:
+    """Rows of queries with what `summarise` makes of the ranks that follow from the counts."""
+    begin = positives.begin
+    for size, first, last in layout.groups(begin, positives.end):
+        if size:
+            start, stop = positives.offsets[[first - begin, last - begin]].tolist()
+            before = counts[start:stop].view(last - first, size)
+            own = torch.arange(1, size + 1, device=counts.device)
+            yield layout.queries[first:last], summarise(before + own)
+
+
+def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
+    """As `product_dtype`, from a sample of queries and of the gallery."""
+    layout = comparison.layout
+    scored = (layout.positives > 0).nonzero().flatten()
+    queries = scored[spread(len(scored), _PROBES[0], scored.device)]
+    places = spread(len(layout.gallery), _PROBES[1], scored.device)
+    start, stop = layout.start[queries, None], layout.stop[queries, None]
+    first = start + layout.leave_one_out * (start == queries[:, None])
+    rows, images = layout.queries[queries], layout.gallery[places]
+    positive = counter.cosines(rows, layout.gallery[first.flatten()])
+    cosines = counter.cosines(rows.repeat_interleave(len(images)), images.repeat(len(rows)))
+    gaps = (cosines.view(len(rows), len(images)) - positive[:, None]).abs()
+    negative = (places < start) | (places >= stop)
+    positives = float(layout.positives[scored].double().mean())
+    return product_dtype(gaps, negative, positives, comparison.queries.dimensions)

@@ -1,0 +1,107 @@
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from lowlabel.datasets.io.archives import unpack
+from lowlabel.errors import DataError
+
+
+def make_zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_tar(path: Path, members: dict[str, bytes], links: dict[str, str] | None = None) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, target
+            archive.addfile(info)
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar.gz")])
+def test_unpacks_every_member_and_reports_progress(tmp_path, target, make, name):
+    seen = []
+    archive = make(tmp_path / name, {"top/a.txt": b"a", "top/sub/b.txt": b"b" * 9999})
+    unpack(archive, target, lambda done, total: seen.append((done, total)))
+    assert (target / "top/a.txt").read_bytes() == b"a"
+    assert (target / "top/sub/b.txt").stat().st_size == 9999
+    assert seen == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar.gz")])
+@pytest.mark.parametrize("member", ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil"])
+def test_refuses_members_outside_before_anything_is_written(tmp_path, target, make, name, member):
+    archive = make(tmp_path / name, {"good.txt": b"good", member: b"evil"})
+    with pytest.raises(DataError, match="not safe to unpack"):
+        unpack(archive, target)
+    assert not list(target.iterdir())
+    assert not (tmp_path / "evil").exists()
+
+
+def test_refuses_links(tmp_path, target):
+    archive = make_tar(tmp_path / "a.tar.gz", {"a": b"a"}, {"b": "/etc/passwd"})
+    with pytest.raises(DataError, match="is a link"):
+        unpack(archive, target)
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        link = zipfile.ZipInfo("b")
+        link.external_attr = 0o120777 << 16
+        opened.writestr(link, "/etc/passwd")
+    with pytest.raises(DataError, match="is a link"):
+        unpack(archive, target)
+    assert not list(target.iterdir())
+
+
+def test_refuses_what_is_no_archive(tmp_path, target):
+    (tmp_path / "a.zip").write_text("<html>404</html>")
+    with pytest.raises(DataError, match="no zip or tar archive"):
+        unpack(tmp_path / "a.zip", target)
+    with pytest.raises(DataError, match="there is no file"):
+        unpack(tmp_path / "b.zip", target)
+
+
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar.gz")])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_refuses_a_truncated_archive(tmp_path, target, make, name, kept):
+    noise = bytes(i * i * 7919 % 251 for i in range(20_000))
+    whole = make(tmp_path / name, {f"{i}": noise[i:] for i in range(5)}).read_bytes()
+    (tmp_path / name).write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(DataError, match=r"truncated|cut off"):
+        unpack(tmp_path / name, target)
+
+
+def test_refuses_a_damaged_member(tmp_path, target):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("a", b"x" * 1000)
+    content = bytearray(archive.read_bytes())
+    content[200] ^= 0xFF
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="damaged"):
+        unpack(archive, target)
+
+
+def test_says_when_the_disk_is_too_small(tmp_path, target, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
+    with pytest.raises(DataError, match="MiB free"):
+        unpack(make_zip(tmp_path / "a.zip", {"a": b"aa"}), target)

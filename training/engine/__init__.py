@@ -1,0 +1,1 @@
+"""The training loop: schedules, steps, checkpoints and progress."""

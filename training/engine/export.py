@@ -1,0 +1,60 @@
+"""What a finished run leaves: the teacher's backbone, as safetensors with a card."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from lowlabel.devices import describe_device
+from lowlabel.features.models.checkpoint import CARD_KEY
+from lowlabel.paths import atomic_write
+from lowlabel.results.environment import describe_environment
+from lowlabel.training.engine.checkpoint import Checkpoint
+from lowlabel.training.methods.base import PretrainMethod
+from lowlabel.training.plan import TrainingPlan
+
+WEIGHTS_NAME, CARD_NAME = "backbone.safetensors", "backbone.json"
+
+
+def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device) -> dict[str, Any]:
+    """Where weights come from, as plain data.
+
+    "architecture" is timm's `NAME,option=value…`, so that the file alone can be loaded.
+    """
+    images = plan.data.images
+    return {
+        "architecture": plan.architecture,
+        "method": plan.recipe.method,
+        "recipe": plan.recipe.as_dict(),
+        "dataset": images.dataset,
+        "part": images.part,
+        "images": len(images),
+        "unreadable_images": len(checkpoint.unreadable),
+        "manifest_sha256": images.manifest_sha256,
+        "class_list": list(plan.class_list),
+        "epochs": checkpoint.step / plan.steps_per_epoch,
+        "images_seen": checkpoint.step * plan.recipe.batch_size,
+        "seconds": round(checkpoint.seconds, 1),
+        "environment": asdict(describe_environment(describe_device(device))),
+    }
+
+
+def export_backbone(folder: Path, method: PretrainMethod, card: dict[str, Any]) -> Path:
+    """Writes `backbone.safetensors`, which `--model` reads, and the card beside it.
+
+    The card also stands in the file's metadata under "lowlabel".
+
+    Returns:
+        The weights' path.
+    """
+    state = method.backbone_for_export().state_dict()
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    path = folder / WEIGHTS_NAME
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt", CARD_KEY: json.dumps(card)})
+    with atomic_write(folder / CARD_NAME) as temporary:
+        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return path

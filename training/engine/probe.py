@@ -1,0 +1,64 @@
+"""The k-NN score of the teacher's features on held-out labels, now and then during training."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from lowlabel.classification import evaluate_knn
+from lowlabel.datasets import ImageSet
+from lowlabel.errors import DataError
+from lowlabel.features.models.architectures import protocol_transform
+
+_BATCH = 64
+_NEIGHBOURS = 20
+
+
+class KNNProbe:
+    """Weighted k-NN (k 20, temperature 0.07) of `queries` among `bank`.
+
+    Args:
+        bank: Labelled images that vote.
+        queries: Labelled images to classify.
+        resolution: Side of the images in pixels.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self, bank: ImageSet, queries: ImageSet, resolution: int, device: torch.device
+    ) -> None:
+        if not set(bank.class_names) & set(queries.class_names):
+            raise DataError(
+                f"no k-NN score: {bank.part} and {queries.part} of {bank.dataset} share no class",
+                "Their class folders must have the same names.",
+            )
+        self._sets = (bank, queries)
+        self._transform = protocol_transform(resolution)
+        self._device = device
+        self._neighbours = min(_NEIGHBOURS, len(bank))
+
+    @torch.no_grad()
+    def score(self, backbone: nn.Module) -> float:
+        """Top-1 accuracy in percent; the backbone's mode is as before afterwards."""
+        was_training = backbone.training
+        backbone.eval()
+        bank, queries = (self._embed(backbone, images) for images in self._sets)
+        backbone.train(was_training)
+        names = {name: n for n, name in enumerate(self._sets[0].class_names)}
+        labels = [
+            np.array([names.get(images.class_names[label], -1) for label in images.labels])
+            for images in self._sets
+        ]
+        k = self._neighbours
+        result = evaluate_knn(bank, labels[0], queries, labels[1], k=k, device=self._device)
+        return result.metrics[f"top1@{k}"]
+
+    def _embed(self, backbone: nn.Module, images: ImageSet) -> torch.Tensor:
+        features = []
+        for first in range(0, len(images), _BATCH):
+            pixels = [
+                self._transform.read(images.root / path)
+                for path in images.paths[first : first + _BATCH]
+            ]
+            batch = torch.from_numpy(np.stack(pixels)).to(self._device)
+            features.append(backbone(self._transform.normalise(batch, torch.float32)).float())
+        return torch.cat(features)

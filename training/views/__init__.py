@@ -1,0 +1,1 @@
+"""Augmented views with their geometry."""
