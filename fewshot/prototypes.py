@@ -60,9 +60,15 @@ def squared_distances(points: Tensor) -> Tensor:
     return distances
 
 
-def neighbour_of(distances: Tensor, count: int) -> Tensor:
-    """Whether point i is among the `count` nearest of point j, ties included, bool [T, n, n]."""
-    return distances <= _smallest(distances, count)[:, None]
+def neighbour_of(distances: Tensor, count: int, tie: Tensor | float = 0.0) -> Tensor:
+    """Whether point i is among the `count` nearest of point j, ties included, bool [T, n, n].
+
+    Args:
+        distances: [T, n, n].
+        count: Number of neighbours.
+        tie: Difference up to which two distances are equal, a number or one per task [T, 1, 1].
+    """
+    return distances <= _smallest(distances, count)[:, None] + tie
 
 
 def _smallest(rows: Tensor, count: int) -> Tensor:

@@ -12,6 +12,8 @@ from lowlabel.fewshot.methods.base import apart_from_first
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
 
+_ROUNDING = 1e-13  # of a squared distance, as a share of the points' largest squared length
+
 
 @dataclass(frozen=True)
 class LabelPropagation(Normalized):
@@ -64,7 +66,8 @@ class LabelPropagation(Normalized):
         """I - alpha·S, [T, n, n]."""
         images = points.shape[1]
         distances = squared_distances(points)
-        near = neighbour_of(distances, min(self.neighbours, images - 1))
+        largest = (points * points).sum(-1).amax(-1)[:, None, None]
+        near = neighbour_of(distances, min(self.neighbours, images - 1), _ROUNDING * largest)
         nearest = distances.amin((1, 2), keepdim=True)  # a common factor changes no S
         weights = ((nearest - distances) / (2 * self.width**2)).exp() * (near | near.mT)
         degree = weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()
