@@ -56,12 +56,12 @@ def survey(
     Raises:
         InputError: If the data set has no base classes.
     """
-    if opened.scheme.learnt is None:
+    if opened.division.train_part is None:
         raise InputError(
             f"{opened.name} has no base classes to choose from",
             "Take a data set with base and novel parts.",
         )
-    parts = opened.load(opened.scheme.evaluated), opened.load(opened.scheme.learnt)
+    parts = opened.load(opened.division.evaluated), opened.load(opened.division.train_part)
     choices: list[BaseClassChoices] = []
     examples: dict[str, str] = {}
     for spec in models:

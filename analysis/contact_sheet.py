@@ -39,8 +39,8 @@ def main(
     side: int = 64,
 ) -> None:
     """Writes a contact sheet of a data set."""
-    opened = open_dataset(dataset, "fewshot", allow_partial=True)
-    images = opened.load(part or opened.scheme.evaluated)
+    opened = open_dataset(dataset, allow_partial=True)
+    images = opened.load(part or opened.division.evaluated)
     contact_sheet(images, classes, per_class, side).save(output, quality=88)
 
 

@@ -2,7 +2,7 @@
 
 from tabulate import tabulate
 
-from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.plan import Job, Plan, division_for
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import FewShotProtocol, KNNProtocol, SearchProtocol
 from lowlabel.datasets import find_dataset, open_dataset, prepared_folder
@@ -55,10 +55,10 @@ def _protocol(job: Job) -> str:
 
 
 def _facts(job: Job, request: Request) -> dict[str, str]:
-    dataset, scheme_name = find_dataset(job.dataset)
-    scheme = dataset.scheme_for(job.suite, scheme_name)
+    dataset, _ = find_dataset(job.dataset)
+    division = division_for(job.dataset, job.suite)
     if dataset.make and not prepared_folder(dataset).is_dir():
-        return {"images": f"{scheme.expected[scheme.evaluated]}, made first", "cached": "0"}
-    opened = open_dataset(job.dataset, job.suite, allow_partial=request.allow_partial)
-    counts = scheme.counts(opened.load(scheme.evaluated))
-    return {"images": str(counts), "cached": f"{cached_rows(opened.name, scheme.evaluated):,}"}
+        return {"images": f"{division.expected[division.evaluated]}, made first", "cached": "0"}
+    opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
+    counts = division.counts(opened.load(division.evaluated))
+    return {"images": str(counts), "cached": f"{cached_rows(opened.name, division.evaluated):,}"}

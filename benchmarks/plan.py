@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Protocol, RetrievalProtocol, SearchProtocol, Suite
-from lowlabel.datasets import Kind, find_dataset, is_present
+from lowlabel.datasets import Division, Kind, find_dataset, is_present
 from lowlabel.errors import DataError, InputError
 from lowlabel.fewshot import build_method, check_query_distribution
 from lowlabel.fewshot.result import require_interval
@@ -106,8 +106,17 @@ def _completed(protocol: Protocol, spec: str) -> Protocol:
 
 
 def _kind(spec: str, suite: str) -> Kind:
-    dataset, scheme = find_dataset(spec)
-    return dataset.scheme_for(suite, scheme).kind
+    return division_for(spec, suite).kind
+
+
+def division_for(spec: str, suite: str) -> Division:
+    """The division that `spec` names, or the first that suits the suite."""
+    dataset, name = find_dataset(spec)
+    if name:
+        return dataset.division(name)
+    preferred = {"retrieval": ("test", "query")}.get(suite, ())
+    suited = [division for division in dataset.divisions if division.evaluated in preferred]
+    return (suited or list(dataset.divisions))[0]
 
 
 def _unfit(job: Job, request: Request) -> str | None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.plan import Job, Plan, division_for
 from lowlabel.benchmarks.request import BackboneOptions, Request
 from lowlabel.benchmarks.scoring import Scorer
 from lowlabel.benchmarks.search_subject import embed_search, open_distractors
@@ -133,7 +133,10 @@ def _score_job(
     protocol = job.protocol
     with progress_bar(f"making {job.dataset}", "img") as progress:
         opened = open_dataset(
-            job.dataset, job.suite, allow_partial=request.allow_partial, progress=progress
+            job.dataset,
+            division_for(job.dataset, job.suite),
+            allow_partial=request.allow_partial,
+            progress=progress,
         )
     if isinstance(protocol, SearchProtocol):
         with progress_bar(f"making {protocol.distractors}", "img") as progress:

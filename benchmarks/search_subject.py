@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from lowlabel.benchmarks.plan import division_for
 from lowlabel.benchmarks.subject import (
     dataset_info,
     extract_part,
@@ -63,7 +64,10 @@ def open_distractors(
     if protocol.distractors is None:
         return None
     return open_dataset(
-        protocol.distractors, "retrieval", allow_partial=allow_partial, progress=progress
+        protocol.distractors,
+        division_for(protocol.distractors, "retrieval"),
+        allow_partial=allow_partial,
+        progress=progress,
     )
 
 
@@ -80,7 +84,7 @@ def embed_search(
     A ground truth names the gallery's images by their place, so that none of it may be left out
     where they cannot be decoded; distractors may.
     """
-    gallery_part, query_part = opened.scheme.gallery, opened.scheme.evaluated
+    gallery_part, query_part = opened.division.gallery, opened.division.evaluated
     assert gallery_part is not None
     ground_truth = opened.ground_truth()
     strict = options if ground_truth is None else _without_gaps(options)
@@ -107,6 +111,6 @@ def _without_gaps(options: ExtractionOptions) -> ExtractionOptions:
 
 
 def _store(backbone: Backbone, opened: OpenDataset, options: ExtractionOptions) -> FeatureKey:
-    images = opened.load(opened.scheme.evaluated)
+    images = opened.load(opened.division.evaluated)
     with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
         return store_features(backbone, images, options, progress)

@@ -68,12 +68,12 @@ def embed_dataset(
         with_validation: Whether hyper-parameters are chosen, for which the validation part is
             extracted too, where there is one.
     """
-    learnt = opened.scheme.learnt if with_base else None
-    gallery = opened.scheme.gallery
-    validation = VALIDATION if with_validation and VALIDATION in opened.scheme.parts else None
-    parts = [part for part in (learnt, validation, gallery, opened.scheme.evaluated) if part]
+    learnt = opened.division.train_part if with_base else None
+    gallery = opened.division.gallery
+    validation = VALIDATION if with_validation and VALIDATION in opened.division.parts else None
+    parts = [part for part in (learnt, validation, gallery, opened.division.evaluated) if part]
     tables = {part: extract_part(backbone, opened, part, options) for part in parts}
-    images = opened.load(opened.scheme.evaluated)
+    images = opened.load(opened.division.evaluated)
     if gallery:
         tables |= number_alike(tables, opened, (gallery, images.part))
     evaluated = tables[images.part]
@@ -159,13 +159,13 @@ def dataset_info(
     opened: OpenDataset, parts: Sequence[str], evaluated: EmbeddingTable
 ) -> DatasetInfo:
     """What a record says of a data set of which so many `parts` were used."""
-    images = opened.load(opened.scheme.evaluated)
+    images = opened.load(opened.division.evaluated)
     partials = [partial for part in parts if (partial := opened.partial(part))]
     return DatasetInfo(
         name=opened.dataset.name,
         title=opened.title,
         split=images.part,
-        scheme=opened.scheme.name,
+        scheme=opened.division.name,
         manifest_sha256=_manifest(opened),
         images=len(evaluated.labels),
         classes=len(np.unique(evaluated.labels)),
@@ -197,10 +197,10 @@ def number_alike(
 
 def _manifest(opened: OpenDataset) -> str:
     """Hash of the images that are scored: those evaluated, and their gallery's if they have one."""
-    own = opened.load(opened.scheme.evaluated).manifest_sha256
-    if opened.scheme.gallery is None:
+    own = opened.load(opened.division.evaluated).manifest_sha256
+    if opened.division.gallery is None:
         return own
-    searched = opened.load(opened.scheme.gallery).manifest_sha256
+    searched = opened.load(opened.division.gallery).manifest_sha256
     return hashlib.sha256(f"{own}\n{searched}".encode()).hexdigest()
 
 
@@ -220,7 +220,7 @@ def model_info(backbone: Backbone, label: str | None) -> ModelInfo:
 def _shared_classes(opened: OpenDataset, learnt: str | None) -> tuple[str, ...]:
     if learnt is None:
         return ()
-    evaluated = opened.load(opened.scheme.evaluated)
+    evaluated = opened.load(opened.division.evaluated)
     shared = set(evaluated.class_names) & set(opened.load(learnt).class_names)
     if not shared:
         return ()

@@ -48,7 +48,7 @@ class ImageSet:
     """The images of one part of a data set, in a fixed order.
 
     Attributes:
-        dataset: Name of the data set, with its scheme: "cub:closerlook".
+        dataset: Name of the data set, with its division: "cub:closerlook".
         part: "base", "val", "novel", "train", "test", "gallery" or "query".
         root: The folder that `paths` are relative to.
         paths: N paths with forward slashes.
@@ -128,8 +128,8 @@ class ImageSet:
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """One named way to divide a data set. Results under two schemes never mix.
+class Division:
+    """One named way to divide a data set. Results under two divisions never mix.
 
     Attributes:
         name: The name in `DATASET:SCHEME`.
@@ -161,7 +161,7 @@ class Scheme:
         return self.parts[-1]
 
     @property
-    def learnt(self) -> str | None:
+    def train_part(self) -> str | None:
         """The part that methods may learn from; None where there is only one part."""
         return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
 
@@ -196,9 +196,7 @@ class Dataset:
         obtain: How a user comes by the archive.
         marker: A path that the root folder holds; it finds the root in an unpacked archive.
         other_markers: Those of other layouts that are in use.
-        schemes: The ways to divide it.
-        default_schemes: The scheme that a suite takes when none is named; a suite that is not
-            there takes the first.
+        divisions: The ways to divide it; the first is taken where nothing tells which.
         make: Writes the data into an empty folder, for a data set that needs no archive.
         version: Of made data: another version is another folder.
         conversions: The distributions that `prepare` turns into image files.
@@ -211,8 +209,7 @@ class Dataset:
     source: str
     obtain: str
     marker: str
-    schemes: tuple[Scheme, ...]
-    default_schemes: Mapping[str, str]
+    divisions: tuple[Division, ...]
     make: Callable[[Path, Progress | None], None] | None = None
     version: int = 0
     other_markers: tuple[str, ...] = ()
@@ -224,14 +221,9 @@ class Dataset:
         """The prepared folder's name in the suite's home."""
         return f"{self.name}-v{self.version}" if self.version else self.name
 
-    def scheme_for(self, suite: str, name: str | None = None) -> Scheme:
-        """The scheme of a name, or a suite's own where none is named."""
-        own = self.default_schemes.get(suite, self.schemes[0].name)
-        return self.scheme(name or own)
-
-    def scheme(self, name: str) -> Scheme:
-        """The scheme of a name; an unknown one is an `UnknownNameError`."""
-        by_name = {scheme.name: scheme for scheme in self.schemes}
+    def division(self, name: str) -> Division:
+        """The division of a name; an unknown one is an `UnknownNameError`."""
+        by_name = {division.name: division for division in self.divisions}
         if name not in by_name:
             raise UnknownNameError(f"division of {self.name}", name, by_name)
         return by_name[name]

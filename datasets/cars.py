@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowlabel.datasets.base import Box, Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Box, Counts, Dataset, Division, LabelledPath
 from lowlabel.errors import DataError
 
 _UNION = "cars_annos.mat"
@@ -141,10 +141,9 @@ CARS = Dataset(
     "yours",
     marker=_UNION,
     other_markers=_TRAIN,
-    schemes=(
-        Scheme("dml-zeroshot", _PARTS, _reader(_halves), _HALVES),
-        Scheme("dml-zeroshot-box", _PARTS, _reader(_halves, boxed=True), _HALVES),
-        Scheme("classification-split", _PARTS, _reader(_by_image), _BY_IMAGE),
+    divisions=(
+        Division("dml-zeroshot", _PARTS, _reader(_halves), _HALVES),
+        Division("dml-zeroshot-box", _PARTS, _reader(_halves, boxed=True), _HALVES),
+        Division("classification-split", _PARTS, _reader(_by_image), _BY_IMAGE),
     ),
-    default_schemes={"fewshot": "dml-zeroshot", "retrieval": "dml-zeroshot"},
 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowlabel.datasets.base import Dataset, GroundTruth, ImageSet, Scheme
+from lowlabel.datasets.base import Dataset, Division, GroundTruth, ImageSet
 from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.cifar_fs import CIFAR_FS
 from lowlabel.datasets.copydays import COPYDAYS
@@ -49,18 +49,18 @@ for _dataset in (
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A data set that lies on the disk, under one of its schemes.
+    """A data set that lies on the disk, under one of its divisions.
 
     Attributes:
         dataset: The declaration.
-        scheme: How it is divided.
+        division: How it is divided.
         root: The folder with the images.
         title: The honest name for tables.
         allow_partial: Whether other counts than the full set's are accepted.
     """
 
     dataset: Dataset
-    scheme: Scheme
+    division: Division
     root: Path
     title: str
     allow_partial: bool
@@ -68,8 +68,8 @@ class OpenDataset:
 
     @property
     def name(self) -> str:
-        """The name with its scheme, as "cub:closerlook"."""
-        return f"{self.dataset.name}:{self.scheme.name}"
+        """The name with its division, as "cub:closerlook"."""
+        return f"{self.dataset.name}:{self.division.name}"
 
     def load(self, part: str) -> ImageSet:
         """Lists a part.
@@ -78,8 +78,8 @@ class OpenDataset:
             DataError: If its counts are not the full set's and `allow_partial` is false.
         """
         if part not in self._parts:
-            images = load_part(self.dataset, self.scheme, self.root, part)
-            partial = difference(self.scheme, images)
+            images = load_part(self.dataset, self.division, self.root, part)
+            partial = difference(self.division, images)
             if partial and not self.allow_partial:
                 raise partial_error(self.name, [partial])
             self._parts[part] = images
@@ -87,38 +87,42 @@ class OpenDataset:
 
     def ground_truth(self) -> GroundTruth | None:
         """Which of the gallery's images each query is to find, where the data set tells."""
-        return self.scheme.ground_truth(self.root) if self.scheme.ground_truth else None
+        return self.division.ground_truth(self.root) if self.division.ground_truth else None
 
     def partial(self, part: str) -> Partial | None:
         """How a part differs from the full set's, if it does."""
-        return difference(self.scheme, self.load(part))
+        return difference(self.division, self.load(part))
 
 
 def find_dataset(spec: str) -> tuple[Dataset, str | None]:
     """Reads `NAME`, `NAME:SCHEME` or `folder:PATH`.
 
     Returns:
-        The declaration, and the scheme's name where one was given.
+        The declaration, and the division's name where one was given.
 
     Raises:
-        UnknownNameError: If there is no such data set or scheme.
+        UnknownNameError: If there is no such data set or division.
         DataError: If `folder:PATH` is not a folder.
     """
     name, _, rest = spec.partition(":")
     if name == "folder":
         return folder_dataset(Path(rest).expanduser()), None
     dataset = DATASETS[name]
-    return dataset, dataset.scheme(rest).name if rest else None
+    return dataset, dataset.division(rest).name if rest else None
 
 
 def open_dataset(
-    spec: str, suite: str, *, allow_partial: bool = False, progress: Progress | None = None
+    spec: str,
+    division: Division | None = None,
+    *,
+    allow_partial: bool = False,
+    progress: Progress | None = None,
 ) -> OpenDataset:
     """Finds a data set on the disk, or makes the one that the suite makes itself.
 
     Args:
         spec: As for `find_dataset`.
-        suite: "fewshot" or "retrieval": whose default scheme to take.
+        division: The division to take; by default the one that `spec` names, or the first.
         allow_partial: Accept other counts than the full set's.
         progress: Called with (images done, images in all) while data are made.
 
@@ -126,10 +130,11 @@ def open_dataset(
         UnknownNameError: If the name is not known.
         DataError: If the data set is not there, with the command that prepares it.
     """
-    dataset, scheme_name = find_dataset(spec)
-    scheme = dataset.scheme_for(suite, scheme_name)
+    dataset, division_name = find_dataset(spec)
+    if division is None:
+        division = dataset.division(division_name) if division_name else dataset.divisions[0]
     if not dataset.marker:
-        return OpenDataset(dataset, scheme, Path(dataset.source), dataset.title, allow_partial)
+        return OpenDataset(dataset, division, Path(dataset.source), dataset.title, allow_partial)
     make(dataset, progress)
     folder = prepared_folder(dataset)
     if not folder.is_dir():
@@ -139,7 +144,7 @@ def open_dataset(
         )
     card = read_card(dataset)
     title = card.title if card else dataset.title
-    return OpenDataset(dataset, scheme, find_root(dataset, folder), title, allow_partial)
+    return OpenDataset(dataset, division, find_root(dataset, folder), title, allow_partial)
 
 
 def is_present(dataset: Dataset) -> bool:

@@ -5,7 +5,7 @@ arXiv:1805.08136. 64 base, 16 validation and 20 novel classes of 600 images of 3
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.folder import class_folders
 from lowlabel.errors import DataError
 
@@ -33,13 +33,12 @@ CIFAR_FS = Dataset(
     source="Bertinetto et al., ICLR 2019, arXiv:1805.08136; Krizhevsky 2009",
     obtain="cifar100.zip, linked from https://github.com/bertinetto/r2d2",
     marker="splits/bertinetto/test.txt",
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "bertinetto",
             ("base", "val", "novel"),
             _read,
             {"base": Counts(38_400, 64), "val": Counts(9_600, 16), "novel": Counts(12_000, 20)},
         ),
     ),
-    default_schemes={"fewshot": "bertinetto", "retrieval": "bertinetto"},
 )

@@ -6,21 +6,21 @@ to the original whose file name begins with the same four characters.
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.folder import IMAGE_SUFFIXES
 from lowlabel.errors import DataError
 
 _NAME = 4  # characters of a file name that an original and its copies share
 
 
-def copy_scheme(originals: int, strong: int) -> Scheme:
+def copy_division(originals: int, strong: int) -> Division:
     """The strong copies as queries against the originals, for folders of those names.
 
     Args:
         originals: The full set's number of images.
         strong: Likewise.
     """
-    return Scheme(
+    return Division(
         "strong",
         ("original", "strong"),
         _read,
@@ -49,6 +49,5 @@ COPYDAYS = Dataset(
     obtain="copydays_original.tar.gz and copydays_strong.tar.gz, unpacked as original/ and strong/"
     " in one archive (https://lear.inrialpes.fr/~jegou/data.php)",
     marker="strong",
-    schemes=(copy_scheme(157, 229),),
-    default_schemes={"retrieval": "strong"},
+    divisions=(copy_division(157, 229),),
 )

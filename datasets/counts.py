@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, ImageSet, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, ImageSet
 from lowlabel.errors import DataError
 
 
@@ -43,33 +43,33 @@ def folder_with(folder: Path, holds: Callable[[Path], bool]) -> Path | None:
     return next(filter(holds, levels), None)
 
 
-def load_part(dataset: Dataset, scheme: Scheme, root: Path, part: str) -> ImageSet:
+def load_part(dataset: Dataset, division: Division, root: Path, part: str) -> ImageSet:
     """Lists one part of a data set; an empty part is a `DataError`."""
-    listing = scheme.read(root, part)
+    listing = division.read(root, part)
     if not listing:
         raise DataError(
-            f"the {part} part of {dataset.name}:{scheme.name} has no images under {root}",
+            f"the {part} part of {dataset.name}:{division.name} has no images under {root}",
             "Prepare the data set again from a whole archive.",
         )
-    name = f"{dataset.name}:{scheme.name}"
+    name = f"{dataset.name}:{division.name}"
     return ImageSet.from_listing(name, part, root, listing, dataset.version)
 
 
-def difference(scheme: Scheme, images: ImageSet) -> Partial | None:
+def difference(division: Division, images: ImageSet) -> Partial | None:
     """How the counts of a loaded part differ from the full set's, if they do."""
-    expected = scheme.expected.get(images.part)
-    found = scheme.counts(images)
+    expected = division.expected.get(images.part)
+    found = division.counts(images)
     return Partial(images.part, found, expected) if expected and found != expected else None
 
 
-def check_counts(dataset: Dataset, scheme: Scheme, root: Path, *, allow_partial: bool) -> None:
+def check_counts(dataset: Dataset, division: Division, root: Path, *, allow_partial: bool) -> None:
     """Raises a `DataError` with both counts of every part that is not the full set's."""
     if allow_partial:
         return
-    parts = (load_part(dataset, scheme, root, part) for part in scheme.parts)
-    differing = [found for images in parts if (found := difference(scheme, images))]
+    parts = (load_part(dataset, division, root, part) for part in division.parts)
+    differing = [found for images in parts if (found := difference(division, images))]
     if differing:
-        raise partial_error(f"{dataset.name}:{scheme.name}", differing)
+        raise partial_error(f"{dataset.name}:{division.name}", differing)
 
 
 def partial_error(name: str, differing: list[Partial]) -> DataError:

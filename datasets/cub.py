@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lowlabel.datasets.base import Box, Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Box, Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.split_lists import split_list
 from lowlabel.errors import DataError
 
@@ -116,19 +116,19 @@ def _images(root: Path) -> list[tuple[int, str, int, str]]:
     ]
 
 
-def _scheme(
+def _division(
     name: str, read: Callable[[Path, str], list[LabelledPath]], **expected: tuple[int, int]
-) -> Scheme:
+) -> Division:
     counts = {part: Counts(*pair) for part, pair in expected.items()}
-    return Scheme(name, tuple(expected), read, counts)
+    return Division(name, tuple(expected), read, counts)
 
 
 def _whole_and_boxed(
     name: str, part_of: Callable[[int], str], expected: dict[str, tuple[int, int]]
-) -> tuple[Scheme, Scheme]:
+) -> tuple[Division, Division]:
     return (
-        _scheme(name, _by_class(part_of), **expected),
-        _scheme(f"{name}-box", _by_class(part_of, boxed=True), **expected),
+        _division(name, _by_class(part_of), **expected),
+        _division(f"{name}-box", _by_class(part_of, boxed=True), **expected),
     )
 
 
@@ -146,12 +146,11 @@ CUB = Dataset(
     source="Wah et al., The Caltech-UCSD Birds-200-2011 Dataset, CNS-TR-2011-001, Caltech 2011",
     obtain="CUB_200_2011.tgz from https://data.caltech.edu/records/65de6-vp158",
     marker="images.txt",
-    schemes=(
+    divisions=(
         *_whole_and_boxed("closerlook", _closerlook, _CLOSERLOOK),
         *_whole_and_boxed("feat", _feat, _FEAT),
         *_whole_and_boxed("easyfsl", _easyfsl, _EASYFSL),
         *_whole_and_boxed("dml-zeroshot", _halves, _HALVES),
-        _scheme("classification-split", _by_image, **_BY_IMAGE),
+        _division("classification-split", _by_image, **_BY_IMAGE),
     ),
-    default_schemes={"fewshot": "closerlook", "retrieval": "dml-zeroshot"},
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Conversion, Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.io.array_files import write_images
 from lowlabel.datasets.io.pickles import read_pickle
@@ -51,14 +51,13 @@ FC100 = Dataset(
     obtain="FC100.zip (FC100_train.pickle and two more), linked from "
     "https://github.com/kjunelee/MetaOptNet",
     marker="test",
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "oreshkin",
             ("base", "val", "novel"),
             _read,
             {"base": Counts(36_000, 60), "val": Counts(12_000, 20), "novel": Counts(12_000, 20)},
         ),
     ),
-    default_schemes={"fewshot": "oreshkin", "retrieval": "oreshkin"},
     conversions=(Conversion(tuple(map(_pickle, _FOLDERS.values())), _from_pickles),),
 )

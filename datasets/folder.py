@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
-DIVISIONS = (("base", "val", "novel"), ("train", "val", "test"))
+PART_NAMES = (("base", "val", "novel"), ("train", "val", "test"))
 WHOLE = "all"
 
 
@@ -42,9 +42,9 @@ def divided(
     parts: tuple[str, ...],
     name: str = "folders",
     expected: Mapping[str, Counts] | None = None,
-) -> Scheme:
-    """The scheme of a root whose sub-folders are its parts."""
-    return Scheme(name, parts, class_folders, expected or {})
+) -> Division:
+    """The division of a root whose sub-folders are its parts."""
+    return Division(name, parts, class_folders, expected or {})
 
 
 def folder_dataset(path: Path) -> Dataset:
@@ -61,11 +61,11 @@ def folder_dataset(path: Path) -> Dataset:
             f"there is no folder {path}",
             "A folder data set is named folder:PATH, as folder:./birds.",
         )
-    scheme = Scheme(WHOLE, (WHOLE,), lambda root, _: class_folders(root))
-    for first, middle, last in DIVISIONS:
+    division = Division(WHOLE, (WHOLE,), lambda root, _: class_folders(root))
+    for first, middle, last in PART_NAMES:
         if (path / first).is_dir() and (path / last).is_dir():
             parts = (first, middle, last) if (path / middle).is_dir() else (first, last)
-            scheme = divided(parts)
+            division = divided(parts)
     return Dataset(
         name=f"folder:{path.name}",
         title=path.name,
@@ -73,6 +73,5 @@ def folder_dataset(path: Path) -> Dataset:
         source=str(path),
         obtain="",
         marker="",
-        schemes=(scheme,),
-        default_schemes={"fewshot": scheme.name, "retrieval": scheme.name},
+        divisions=(division,),
     )

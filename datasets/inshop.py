@@ -6,7 +6,7 @@ are queries, searched in a gallery of the rest.
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.errors import DataError
 
 _LISTS = ("Eval/list_eval_partition.txt", "list_eval_partition.txt")
@@ -47,8 +47,8 @@ INSHOP = Dataset(
     "https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/InShopRetrieval.html",
     marker=_LISTS[0],
     other_markers=_LISTS[1:],
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "dml-zeroshot",
             ("train", "gallery", "query"),
             _read,
@@ -60,6 +60,5 @@ INSHOP = Dataset(
             gallery="gallery",
         ),
     ),
-    default_schemes={"fewshot": "dml-zeroshot", "retrieval": "dml-zeroshot"},
     ks=(1, 10, 20, 30, 40, 50),
 )

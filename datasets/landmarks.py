@@ -10,18 +10,17 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from lowlabel.datasets.base import Box, Counts, Dataset, GroundTruth, LabelledPath, Scheme
+from lowlabel.datasets.base import Box, Counts, Dataset, Division, GroundTruth, LabelledPath
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 
 LABELS = ("easy", "hard", "junk")
 _NAMES = {"gallery": "imlist", "query": "qimlist"}
-_SUITE = {"retrieval": "revisitop"}
 
 
-def landmark_schemes(
+def landmark_divisions(
     dataset: str, gallery: int, query: int, suffix: str = ".jpg"
-) -> tuple[Scheme, ...]:
+) -> tuple[Division, ...]:
     """The two protocols of a data set in this layout.
 
     Args:
@@ -31,7 +30,7 @@ def landmark_schemes(
         suffix: Of the image files.
     """
     return tuple(
-        Scheme(
+        Division(
             name,
             ("gallery", "query"),
             partial(_read, dataset, suffix, cropped),
@@ -112,8 +111,7 @@ def _landmarks(name: str, title: str, images: str, gallery: int) -> Dataset:
             "both from http://cmp.felk.cvut.cz/revisitop"
         ),
         marker=f"gnd_{name}.pkl",
-        schemes=landmark_schemes(name, gallery, 70),
-        default_schemes=_SUITE,
+        divisions=landmark_divisions(name, gallery, 70),
     )
 
 
@@ -134,8 +132,8 @@ REVISITOP1M = Dataset(
     obtain="revisitop1m.{1..100}.tar.gz as jpg/ and revisitop1m.txt beside it, "
     "from http://cmp.felk.cvut.cz/revisitop",
     marker="revisitop1m.txt",
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "r1m",
             ("distractors",),
             _distractors,
@@ -143,5 +141,4 @@ REVISITOP1M = Dataset(
             kind="distractors",
         ),
     ),
-    default_schemes={"retrieval": "r1m"},
 )

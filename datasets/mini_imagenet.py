@@ -8,7 +8,7 @@ classes. It is read from the published 84-pixel images (`images/` with `train.cs
 import csv
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
 from lowlabel.datasets.split_lists import split_list
 from lowlabel.errors import DataError
@@ -55,13 +55,12 @@ MINI_IMAGENET = Dataset(
     f"https://github.com/twitter-research/meta-learning-lstm, or {OBTAIN}",
     marker=_LISTS["novel"],
     other_markers=(_SOME_CLASS,),
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "ravi",
             ("base", "val", "novel"),
             _read,
             {"base": Counts(38_400, 64), "val": Counts(9_600, 16), "novel": Counts(12_000, 20)},
         ),
     ),
-    default_schemes={"fewshot": "ravi", "retrieval": "ravi"},
 )

@@ -7,7 +7,7 @@ The drawings are black on white with one channel, which becomes three when they 
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Conversion, Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.progress import Progress
@@ -33,14 +33,13 @@ OMNIGLOT = Dataset(
     obtain="the repository https://github.com/brendenlake/omniglot as an archive, or a folder "
     "with its images_background.zip and images_evaluation.zip",
     marker=_FOLDERS["novel"],
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "lake",
             ("base", "novel"),
             _read,
             {"base": Counts(19_280, 964), "novel": Counts(13_180, 659)},
         ),
     ),
-    default_schemes={"fewshot": "lake", "retrieval": "lake"},
     conversions=(Conversion(tuple(f"{name}.zip" for name in _FOLDERS.values()), _unpack_both),),
 )

@@ -82,8 +82,8 @@ def prepare(
             _put(archive, staging, progress)
         _convert(dataset, staging, progress)
         root = find_root(dataset, staging)
-        for scheme in dataset.schemes:
-            check_counts(dataset, scheme, root, allow_partial=allow_partial)
+        for division in dataset.divisions:
+            check_counts(dataset, division, root, allow_partial=allow_partial)
         names = " + ".join(archive.name for archive in archives)
         card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
         with atomic_write(staging / CARD) as path:

@@ -6,7 +6,7 @@ arXiv:1511.06452. `dml-zeroshot` is the authors' division: 11,318 products to le
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
 from lowlabel.errors import DataError
 
 _HEADER = ["image_id", "class_id", "super_class_id", "path"]
@@ -33,14 +33,13 @@ SOP = Dataset(
     source="Song et al., CVPR 2016, arXiv:1511.06452",
     obtain="Stanford_Online_Products.zip from https://cvgl.stanford.edu/projects/lifted_struct",
     marker="Ebay_test.txt",
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "dml-zeroshot",
             ("train", "test"),
             _read,
             {"train": Counts(59_551, 11_318), "test": Counts(60_502, 11_316)},
         ),
     ),
-    default_schemes={"fewshot": "dml-zeroshot", "retrieval": "dml-zeroshot"},
     ks=(1, 10, 100, 1000),
 )

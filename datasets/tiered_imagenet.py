@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion, Counts, Dataset, LabelledPath, Scheme
+from lowlabel.datasets.base import Conversion, Counts, Dataset, Division, LabelledPath
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
 from lowlabel.datasets.io.array_files import Pixels, npz_images, write_images
@@ -82,8 +82,8 @@ TIERED_IMAGENET = Dataset(
     f"or {OBTAIN}",
     marker=_SOME_CLASS,
     other_markers=(_SMALL,),
-    schemes=(
-        Scheme(
+    divisions=(
+        Division(
             "ren",
             ("base", "val", "novel"),
             _read,
@@ -94,7 +94,6 @@ TIERED_IMAGENET = Dataset(
             },
         ),
     ),
-    default_schemes={"fewshot": "ren", "retrieval": "ren"},
     conversions=(
         Conversion(_arrays("images_png.pkl"), _from_pickles),
         Conversion(_arrays("images.npz"), _from_npz),

@@ -23,7 +23,7 @@ class FeatureKey:
         transform: The resolved preprocessing.
         pooling: From tokens to a vector.
         dtype: What the network computed in.
-        dataset: Name and scheme.
+        dataset: Name and division.
         part: The part of the data set.
         manifest_sha256: Hash of the images' names, classes and sizes.
         version: Of images that the suite makes itself, which may differ under one manifest; 0 for

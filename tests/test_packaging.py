@@ -85,7 +85,7 @@ def test_wheel_works_on_its_own(wheel, tmp_path):
         "from lowlabel.results import load_references\n"
         "import lowlabel\n"
         "print(lowlabel.__file__, len(suite_names()), len(load_references()) > 20)\n"
-        "print(DATASETS['cub'].scheme('feat').name)"
+        "print(DATASETS['cub'].division('feat').name)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lowlabel.datasets import ImageSet, open_dataset
 from lowlabel.datasets.base import LabelledPath
-from lowlabel.datasets.folder import DIVISIONS, IMAGE_SUFFIXES
+from lowlabel.datasets.folder import IMAGE_SUFFIXES, PART_NAMES
 from lowlabel.errors import DataError, InputError
 
 PRETEXT = "pretext"
@@ -80,14 +80,14 @@ def _folder(spec: str) -> Path | None:
 
 
 def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
-    opened = open_dataset(spec, "fewshot", allow_partial=allow_partial)
-    learnt = opened.scheme.learnt
+    opened = open_dataset(spec, allow_partial=allow_partial)
+    learnt = opened.division.train_part
     if learnt is None:
         raise InputError(
             f"{opened.name} has no part to learn from: all of it is evaluated",
             "Name a division that has one, or folder:PATH.",
         )
-    middle = [part for part in opened.scheme.parts[1:-1] if part == "val"]
+    middle = [part for part in opened.division.parts[1:-1] if part == "val"]
     bank, queries = halves(opened.load("val")) if middle else (None, None)
     return PretrainData(opened.load(learnt), bank, queries)
 
@@ -101,7 +101,7 @@ def _from_folder(root: Path) -> PretrainData:
             (_walk(root, "train"), _walk(root, "val")) if all(labelled) else (None, None)
         )
         return PretrainData(_walk(root, PRETEXT), bank, queries)
-    for learnt, held_out, evaluated in DIVISIONS:
+    for learnt, held_out, evaluated in PART_NAMES:
         if (root / learnt).is_dir() and (root / evaluated).is_dir():
             has_val = (root / held_out).is_dir()
             bank, queries = halves(_walk(root, held_out)) if has_val else (None, None)

@@ -31,7 +31,7 @@ def main(images: int = 256, repeats: int = 3, batch_size: int = 32, device: str 
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         _write_photographs(Path(folder) / "class", images)
-        part = open_dataset(f"folder:{folder}", "retrieval").load("all")
+        part = open_dataset(f"folder:{folder}").load("all")
         rows = [_measure(model, part, repeats, batch_size, device) for model in MODELS]
     print(markdown(rows))
     print(f"\n{describe_device(torch.device('cuda' if device == 'cuda' else 'cpu'))}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.copydays import copy_scheme
+from lowlabel.datasets.copydays import copy_division
 from lowlabel.datasets.demo.attacks import attack
 from lowlabel.datasets.demo.classes import demo_classes
 from lowlabel.datasets.demo.compose import compose
@@ -53,8 +53,7 @@ DEMO_COPIES = Dataset(
     source="drawn by the suite",
     obtain="made on first use",
     marker="strong",
-    schemes=(copy_scheme(ORIGINALS, ORIGINALS * COPIES),),
-    default_schemes={"retrieval": "strong"},
+    divisions=(copy_division(ORIGINALS, ORIGINALS * COPIES),),
     make=write_copies,
     version=VERSION,
 )

@@ -15,7 +15,7 @@ def _make(folder: Path, progress: Progress | None) -> None:
     write_demo(folder, progress)
 
 
-_SCHEME = divided(
+_DIVISION = divided(
     ("base", "val", "novel"),
     "demo",
     {"base": Counts(2_560, 64), "val": Counts(640, 16), "novel": Counts(800, 20)},
@@ -28,8 +28,7 @@ DEMO = Dataset(
     source="drawn by the suite",
     obtain="made on first use",
     marker="novel",
-    schemes=(_SCHEME,),
-    default_schemes={"fewshot": _SCHEME.name, "retrieval": _SCHEME.name},
+    divisions=(_DIVISION,),
     make=_make,
     version=DEMO_VERSION,
 )

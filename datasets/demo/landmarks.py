@@ -17,7 +17,7 @@ from lowlabel.datasets.demo.draws import Draws, Levels
 from lowlabel.datasets.demo.picture import render
 from lowlabel.datasets.demo.retake import easy, hard, junk, place
 from lowlabel.datasets.demo.scene import Scene
-from lowlabel.datasets.landmarks import landmark_schemes
+from lowlabel.datasets.landmarks import landmark_divisions
 from lowlabel.progress import Progress
 
 NAME = "demo-landmarks"
@@ -102,13 +102,12 @@ DEMO_LANDMARKS = Dataset(
     source="drawn by the suite",
     obtain="made on first use",
     marker=f"gnd_{NAME}.pkl",
-    schemes=landmark_schemes(
+    divisions=landmark_divisions(
         NAME,
         PLACES * sum(number for _, number in VIEWS.values()) + ELSEWHERE,
         PLACES * QUERIES,
         ".png",
     ),
-    default_schemes={"retrieval": "revisitop"},
     make=write_landmarks,
     version=VERSION,
 )

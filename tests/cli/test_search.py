@@ -52,7 +52,7 @@ def test_landmarks_of_the_demo(call, capsys):
     assert code == 0
     shown = capsys.readouterr().out
     assert "mAP E" in shown and "mP@10 H" in shown and "200 gallery" in shown
-    opened = open_dataset("demo-landmarks", "retrieval")
+    opened = open_dataset("demo-landmarks")
     backbone = load_backbone(
         "pixels", framing="longest", resolution=224, scales=(1.0, 2**-0.5, 0.5)
     )
@@ -82,9 +82,9 @@ def test_copies_of_the_demo_with_distractors(call):
     code, records = call(*PIXELS, *options)
     assert code == 0
     backbone = load_backbone("pixels", framing="square", resolution=320, pooling="head")
-    opened = open_dataset("demo-copies", "retrieval")
+    opened = open_dataset("demo-copies")
     copies, originals = (extract_features(backbone, opened.load(p)) for p in ("strong", "original"))
-    others = extract_features(backbone, open_dataset("demo", "retrieval").load("novel"))
+    others = extract_features(backbone, open_dataset("demo").load("novel"))
     result = evaluate_copies(
         copies.features,
         np.arange(120) // 2,
@@ -177,11 +177,11 @@ def test_whitening_is_learnt_from_a_file(call, tmp_path, train, dataset):
     (record,) = records.values()
     assert record["experiment"]["method"]["spec"] == "cosine+whiten:16"
     assert "train" in record["experiment"]["feature_keys"]
-    opened = open_dataset(dataset, "retrieval")
+    opened = open_dataset(dataset)
     backbone = load_backbone("pixels", framing="square", resolution=4)
     query, gallery = (
         extract_features(backbone, opened.load(part))
-        for part in (opened.scheme.evaluated, opened.scheme.gallery)
+        for part in (opened.division.evaluated, opened.division.gallery)
     )
     queries, searched = whitened(train, 16, query.features, gallery.features)
     if truth := opened.ground_truth():
@@ -227,8 +227,8 @@ def test_distractors_are_read_from_the_store_in_blocks(oxford, monkeypatch):
     from lowlabel.benchmarks.search_subject import embed_search
     from lowlabel.features import StoredRows, stored_rows
 
-    opened = open_dataset("roxford5k", "retrieval", allow_partial=True)
-    others = open_dataset("demo-copies", "retrieval")
+    opened = open_dataset("roxford5k", allow_partial=True)
+    others = open_dataset("demo-copies")
     backbone = load_backbone("pixels", framing="longest", resolution=16)
     subject = embed_search(backbone, opened, others, ExtractionOptions())
     asked = []

@@ -23,7 +23,7 @@ PINNED = {
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, OpenDataset]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOWLABEL_HOME", str(tmp_path_factory.mktemp("home")))
-        return {name: open_dataset(name, "retrieval") for name, _ in PINNED}
+        return {name: open_dataset(name) for name, _ in PINNED}
 
 
 def pictures(made: dict[str, OpenDataset], name: str, part: str) -> list[np.ndarray]:

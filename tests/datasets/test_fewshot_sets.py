@@ -34,7 +34,7 @@ def zipped(folder: Path, archive: Path) -> Path:
 
 
 def loaded(name: str, part: str):
-    return open_dataset(name, "fewshot", allow_partial=True).load(part)
+    return open_dataset(name, allow_partial=True).load(part)
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +117,7 @@ def test_mini_imagenet_refuses_other_lists(tmp_path):
         (tmp_path / "m" / f"{name}.csv").write_text("name,class\na.jpg,b\n")
     dataset = DATASETS["mini-imagenet"]
     with pytest.raises(DataError, match=r"test\.csv is no list of mini-ImageNet"):
-        load_part(dataset, dataset.scheme("ravi"), tmp_path / "m", "novel")
+        load_part(dataset, dataset.division("ravi"), tmp_path / "m", "novel")
 
 
 def png(pixels: np.ndarray) -> np.ndarray:
@@ -266,7 +266,7 @@ def test_mini_imagenet_lists_are_the_published_ones(lists):
         with (lists / "mini_imagenet" / f"{name}.csv").open() as file:
             small = Counter(row["label"] for row in csv.DictReader(file))
         assert small.keys() == {wnid for wnid, _ in published}
-        expected = DATASETS["mini-imagenet"].scheme("ravi").expected[part]
+        expected = DATASETS["mini-imagenet"].division("ravi").expected[part]
         assert expected == (len(published), len(small)) == (small.total(), len(small))
 
 
@@ -279,8 +279,8 @@ def test_tiered_imagenet_lists_are_the_published_ones(lists):
             if row["part"] == part
         ]
         assert sorted(ours) == sorted(lines)
-        assert DATASETS["tiered-imagenet"].scheme("ren").expected[part].classes == len(lines)
-    assert sum(c.images for c in DATASETS["tiered-imagenet"].scheme("ren").expected.values()) == (
+        assert DATASETS["tiered-imagenet"].division("ren").expected[part].classes == len(lines)
+    assert sum(c.images for c in DATASETS["tiered-imagenet"].division("ren").expected.values()) == (
         779_165
     )
 
@@ -305,8 +305,8 @@ def test_expected_counts_of_cub_are_those_of_the_published_class_sizes(lists):
     for name in PARTS.values():
         with (lists / "cub" / f"feat_{name}.csv").open() as file:
             sizes.update(int(row["label"][:3]) for row in csv.DictReader(file))
-    for scheme in ("feat", "easyfsl"):
-        for part, expected in DATASETS["cub"].scheme(scheme).expected.items():
-            rows = split_list(f"cub_{scheme}")
+    for division in ("feat", "easyfsl"):
+        for part, expected in DATASETS["cub"].division(division).expected.items():
+            rows = split_list(f"cub_{division}")
             classes = [int(row["class_id"]) for row in rows if row["part"] == part]
             assert expected == (sum(sizes[number] for number in classes), len(classes))

@@ -46,9 +46,9 @@ def zipped(folder: Path, archive: Path) -> Path:
 def test_layout_from_an_archive(tmp_path, name):
     tree = write_landmarks(tmp_path / name, name=name)
     prepare(DATASETS[name], zipped(tree, tmp_path / "a.zip"), allow_partial=True)
-    opened = open_dataset(name, "retrieval", allow_partial=True)
-    assert (opened.scheme.name, opened.scheme.evaluated) == ("revisitop", "query")
-    assert (opened.scheme.gallery, opened.scheme.learnt) == ("gallery", None)
+    opened = open_dataset(name, allow_partial=True)
+    assert (opened.division.name, opened.division.evaluated) == ("revisitop", "query")
+    assert (opened.division.gallery, opened.division.train_part) == ("gallery", None)
     assert opened.load("gallery").paths == (
         "jpg/keble_1.jpg",
         "jpg/all_souls_2.jpg",
@@ -65,13 +65,16 @@ def test_layout_from_a_linked_folder(tmp_path):
     tree = write_landmarks(tmp_path / "elsewhere" / "roxford5k")
     prepared_folder(DATASETS["roxford5k"]).parent.mkdir(parents=True)
     prepared_folder(DATASETS["roxford5k"]).symlink_to(tree)
-    assert len(open_dataset("roxford5k", "retrieval", allow_partial=True).load("query")) == 2
+    assert len(open_dataset("roxford5k", allow_partial=True).load("query")) == 2
 
 
 def test_protocols_differ_in_the_query_s_box_alone(tmp_path):
     root, oxford = write_landmarks(tmp_path), DATASETS["roxford5k"]
     cropped, whole = (
-        {part: load_part(oxford, oxford.scheme(name), root, part) for part in ("gallery", "query")}
+        {
+            part: load_part(oxford, oxford.division(name), root, part)
+            for part in ("gallery", "query")
+        }
         for name in ("revisitop", "dino-revisited")
     )
     assert cropped["query"].boxes == ((1.0, 0.4, 7.5, 6.0), (0.0, 0.0, 8.0, 8.0))
@@ -83,13 +86,13 @@ def test_protocols_differ_in_the_query_s_box_alone(tmp_path):
 
 def test_counts_of_the_full_sets(tmp_path):
     write_landmarks(prepared_folder(DATASETS["roxford5k"]))
-    opened = open_dataset("roxford5k", "retrieval")
+    opened = open_dataset("roxford5k")
     with pytest.raises(DataError, match="gallery: found 3 images, the full set has 4,993 images"):
         opened.load("gallery")
     with pytest.raises(DataError, match="query: found 2 images, the full set has 70 images"):
         opened.load("query")
-    assert DATASETS["rparis6k"].schemes[1].expected["gallery"].images == 6_322
-    assert DATASETS["revisitop1m"].schemes[0].expected["distractors"].images == 1_001_001
+    assert DATASETS["rparis6k"].divisions[1].expected["gallery"].images == 6_322
+    assert DATASETS["revisitop1m"].divisions[0].expected["distractors"].images == 1_001_001
 
 
 @pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
@@ -101,18 +104,18 @@ def test_published_ground_truth_lists_the_full_sets(real_data, tmp_path, name):
     for image in truth["imlist"] + truth["qimlist"]:
         (tmp_path / "jpg" / f"{image}.jpg").touch()
     dataset = DATASETS[name]
-    for scheme in dataset.schemes:
-        for part in scheme.parts:
-            images = load_part(dataset, scheme, tmp_path, part)
-            assert len(images) == scheme.expected[part].images
-        assert scheme.ground_truth(tmp_path)[3]["hard"] == list(truth["gnd"][3]["hard"])
+    for division in dataset.divisions:
+        for part in division.parts:
+            images = load_part(dataset, division, tmp_path, part)
+            assert len(images) == division.expected[part].images
+        assert division.ground_truth(tmp_path)[3]["hard"] == list(truth["gnd"][3]["hard"])
 
 
 def test_images_that_are_not_there_are_counted(tmp_path):
     root, oxford = write_landmarks(tmp_path), DATASETS["roxford5k"]
     (root / "jpg" / "all_souls_2.jpg").unlink()
     with pytest.raises(DataError, match=r"1 of the 3 gallery images .* the first all_souls_2\.jpg"):
-        load_part(oxford, oxford.schemes[0], root, "gallery")
+        load_part(oxford, oxford.divisions[0], root, "gallery")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_images_that_are_not_there_are_counted(tmp_path):
 def test_ground_truth_that_is_none(tmp_path, change, message):
     root, oxford = write_landmarks(tmp_path, TRUTH | change), DATASETS["roxford5k"]
     with pytest.raises(DataError, match=message):
-        load_part(oxford, oxford.schemes[0], root, "query")
+        load_part(oxford, oxford.divisions[0], root, "query")
 
 
 def test_distractors_are_those_of_their_list(tmp_path):
@@ -139,7 +142,7 @@ def test_distractors_are_those_of_their_list(tmp_path):
         write_image(tmp_path / "jpg" / name)
     (tmp_path / "revisitop1m.txt").write_text("01/a.jpg\n00/b.jpg\n")
     r1m = DATASETS["revisitop1m"]
-    images = load_part(r1m, r1m.schemes[0], tmp_path, "distractors")
+    images = load_part(r1m, r1m.divisions[0], tmp_path, "distractors")
     assert images.paths == ("jpg/01/a.jpg", "jpg/00/b.jpg")
 
 
@@ -154,8 +157,8 @@ def test_copydays_copies_go_by_four_characters(tmp_path):
     prepare(
         DATASETS["copydays"], zipped(tmp_path / "copydays", tmp_path / "c.zip"), allow_partial=True
     )
-    opened = open_dataset("copydays", "retrieval", allow_partial=True)
-    assert (opened.scheme.kind, opened.scheme.evaluated, opened.scheme.gallery) == (
+    opened = open_dataset("copydays", allow_partial=True)
+    assert (opened.division.kind, opened.division.evaluated, opened.division.gallery) == (
         "copies",
         "strong",
         "original",
@@ -163,12 +166,15 @@ def test_copydays_copies_go_by_four_characters(tmp_path):
     strong, original = opened.load("strong"), opened.load("original")
     assert strong.paths == ("strong/200001.jpg", "strong/200102.jpg")
     assert strong.class_names == original.class_names == ("2000", "2001")
-    assert opened.scheme.expected == {"original": (157, None), "strong": (229, None)}
+    assert opened.division.expected == {"original": (157, None), "strong": (229, None)}
 
 
 def test_copydays_without_its_originals(tmp_path):
     write_image(tmp_path / "copydays" / "strong" / "200001.jpg")
     with pytest.raises(DataError, match=r"there is no folder .*original"):
         load_part(
-            DATASETS["copydays"], DATASETS["copydays"].schemes[0], tmp_path / "copydays", "original"
+            DATASETS["copydays"],
+            DATASETS["copydays"].divisions[0],
+            tmp_path / "copydays",
+            "original",
         )

@@ -47,7 +47,7 @@ def zipped(folder: Path, archive: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "part", "first"),
+    ("division", "part", "first"),
     [
         ("closerlook", "base", [1, 3, 5]),
         ("closerlook", "val", [2, 6, 10]),
@@ -62,10 +62,10 @@ def zipped(folder: Path, archive: Path) -> Path:
         ("dml-zeroshot", "test", [101, 102, 103]),
     ],
 )
-def test_cub_divisions(cub_tree, scheme, part, first):
+def test_cub_divisions(cub_tree, division, part, first):
     cub = DATASETS["cub"]
-    images = load_part(cub, cub.scheme(scheme), cub_tree, part)
-    expected = cub.scheme(scheme).expected[part]
+    images = load_part(cub, cub.division(division), cub_tree, part)
+    expected = cub.division(division).expected[part]
     assert len(images.class_names) == expected.classes
     assert [int(name[:3]) for name in images.class_names[:3]] == first
     assert len(images) == 2 * expected.classes
@@ -75,11 +75,11 @@ def test_cub_divisions(cub_tree, scheme, part, first):
 
 def test_cub_divisions_cover_every_class_once(cub_tree):
     cub = DATASETS["cub"]
-    for scheme in cub.schemes:
-        assert sum(counts.images for counts in scheme.expected.values()) == 11_788
-        if scheme.name == "classification-split":
+    for division in cub.divisions:
+        assert sum(counts.images for counts in division.expected.values()) == 11_788
+        if division.name == "classification-split":
             continue
-        parts = [load_part(cub, scheme, cub_tree, part).class_names for part in scheme.parts]
+        parts = [load_part(cub, division, cub_tree, part).class_names for part in division.parts]
         assert sorted(name for part in parts for name in part) == sorted(
             path.name for path in (cub_tree / "images").iterdir()
         )
@@ -87,8 +87,8 @@ def test_cub_divisions_cover_every_class_once(cub_tree):
 
 def test_cub_classification_split_has_all_classes_twice(cub_tree):
     cub = DATASETS["cub"]
-    scheme = cub.scheme("classification-split")
-    train, test = (load_part(cub, scheme, cub_tree, part) for part in scheme.parts)
+    division = cub.division("classification-split")
+    train, test = (load_part(cub, division, cub_tree, part) for part in division.parts)
     assert train.counts == test.counts == (200, 200)
     assert not set(train.paths) & set(test.paths)
     assert train.paths[0].endswith("_1.jpg")
@@ -96,8 +96,8 @@ def test_cub_classification_split_has_all_classes_twice(cub_tree):
 
 def test_cub_boxes(cub_tree):
     cub = DATASETS["cub"]
-    whole = load_part(cub, cub.scheme("dml-zeroshot"), cub_tree, "test")
-    boxed = load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
+    whole = load_part(cub, cub.division("dml-zeroshot"), cub_tree, "test")
+    boxed = load_part(cub, cub.division("dml-zeroshot-box"), cub_tree, "test")
     assert whole.paths == boxed.paths
     assert whole.boxes is None
     assert boxed.boxes[:3] == ((2, 1, 6, 2), (0, 1, 4, 3), (1, 1, 5, 4))  # images 201 to 203
@@ -105,10 +105,10 @@ def test_cub_boxes(cub_tree):
     lines = (cub_tree / "bounding_boxes.txt").read_text().splitlines()
     (cub_tree / "bounding_boxes.txt").write_text("\n".join(lines[:-7]))
     with pytest.raises(DataError, match=r"bounding_boxes\.txt lacks 7 of the images"):
-        load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
+        load_part(cub, cub.division("dml-zeroshot-box"), cub_tree, "test")
     (cub_tree / "bounding_boxes.txt").write_text("\n".join([*lines[:-1], "400 1.0 2.0 3.0"]))
     with pytest.raises(DataError, match=r"no box in '1\.0 2\.0 3\.0'"):
-        load_part(cub, cub.scheme("dml-zeroshot-box"), cub_tree, "test")
+        load_part(cub, cub.division("dml-zeroshot-box"), cub_tree, "test")
 
 
 def test_cub_feat_lists_are_the_published_ones(cub_tree, real_data):
@@ -118,9 +118,9 @@ def test_cub_feat_lists_are_the_published_ones(cub_tree, real_data):
         with (lists / f"feat_{name}.csv").open() as file:
             rows = list(csv.DictReader(file))
         published = {int(row["label"][:3]) for row in rows}
-        ours = load_part(cub, cub.scheme("feat"), cub_tree, part).class_names
+        ours = load_part(cub, cub.division("feat"), cub_tree, part).class_names
         assert {int(name[:3]) for name in ours} == published
-        assert cub.scheme("feat").expected[part] == (len(rows), len(published))
+        assert cub.division("feat").expected[part] == (len(rows), len(published))
 
 
 def test_cub_prepare_stops_at_other_counts_unless_allowed(cub_tree, tmp_path):
@@ -131,13 +131,13 @@ def test_cub_prepare_stops_at_other_counts_unless_allowed(cub_tree, tmp_path):
 
     prepare(DATASETS["cub"], archive, allow_partial=True, title="Tiny CUB")
     with pytest.raises(DataError, match="--allow-partial"):
-        open_dataset("cub", "retrieval").load("test")
-    opened = open_dataset("cub", "retrieval", allow_partial=True)
+        open_dataset("cub:dml-zeroshot").load("test")
+    opened = open_dataset("cub:dml-zeroshot", allow_partial=True)
     assert (opened.title, opened.name) == ("Tiny CUB", "cub:dml-zeroshot")
     assert str(opened.partial("test")) == (
         "test: found 200 images of 100 classes, the full set has 5,924 images of 100 classes"
     )
-    assert open_dataset("cub:feat", "fewshot", allow_partial=True).name == "cub:feat"
+    assert open_dataset("cub:feat", allow_partial=True).name == "cub:feat"
 
 
 def test_cub_refuses_lists_that_disagree(cub_tree):
@@ -145,10 +145,10 @@ def test_cub_refuses_lists_that_disagree(cub_tree):
     labels.write_text("\n".join(labels.read_text().splitlines()[:-1]))
     cub = DATASETS["cub"]
     with pytest.raises(DataError, match="not the same ones"):
-        load_part(cub, cub.schemes[0], cub_tree, "base")
+        load_part(cub, cub.divisions[0], cub_tree, "base")
     labels.write_text("1\n")
     with pytest.raises(DataError, match="not a list of CUB-200-2011"):
-        load_part(cub, cub.schemes[0], cub_tree, "base")
+        load_part(cub, cub.divisions[0], cub_tree, "base")
 
 
 def test_prepare_refuses_another_layout(tmp_path):
@@ -174,40 +174,40 @@ def cifar_tree(tmp_path: Path) -> Path:
 
 def test_cifar_fs_layout(cifar_tree, tmp_path):
     prepare(DATASETS["cifar-fs"], zipped(cifar_tree, tmp_path / "c.zip"), allow_partial=True)
-    opened = open_dataset("cifar-fs", "fewshot", allow_partial=True)
+    opened = open_dataset("cifar-fs", allow_partial=True)
     assert opened.load("base").class_names == ("apple", "bee")
     assert opened.load("novel").class_names == ("dog", "elm")
     assert opened.load("novel").counts == (6, 2)
-    assert opened.scheme.expected["novel"] == (12_000, 20)
+    assert opened.division.expected["novel"] == (12_000, 20)
 
 
 def test_cifar_fs_names_classes_without_images(cifar_tree):
     (cifar_tree / "splits" / "bertinetto" / "val.txt").write_text("can\ncat\n")
     cifar = DATASETS["cifar-fs"]
     with pytest.raises(DataError, match=r"1 classes .* have no images .*cat"):
-        load_part(cifar, cifar.schemes[0], cifar_tree, "val")
+        load_part(cifar, cifar.divisions[0], cifar_tree, "val")
 
 
 def test_folder_with_parts(image_folder):
-    opened = open_dataset(f"folder:{image_folder}", "fewshot")
-    assert opened.scheme.parts == ("base", "val", "novel")
+    opened = open_dataset(f"folder:{image_folder}")
+    assert opened.division.parts == ("base", "val", "novel")
     assert opened.load("novel").counts == (18, 3)
     assert opened.load("novel").class_names == ("novel0", "novel1", "novel2")
     assert opened.load("novel").paths[0] == "novel/novel0/0.png"
 
 
 def test_folder_without_parts_is_evaluated_whole(image_folder):
-    opened = open_dataset(f"folder:{image_folder / 'base'}", "retrieval")
-    assert (opened.scheme.evaluated, opened.scheme.learnt) == ("all", None)
+    opened = open_dataset(f"folder:{image_folder / 'base'}")
+    assert (opened.division.evaluated, opened.division.train_part) == ("all", None)
     assert opened.load("all").counts == (18, 3)
 
 
 def test_folder_errors(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
-        open_dataset(f"folder:{tmp_path / 'nowhere'}", "fewshot")
+        open_dataset(f"folder:{tmp_path / 'nowhere'}")
     (tmp_path / "empty" / "class").mkdir(parents=True)
     with pytest.raises(DataError, match="no images in the class folders"):
-        open_dataset(f"folder:{tmp_path / 'empty'}", "fewshot").load("all")
+        open_dataset(f"folder:{tmp_path / 'empty'}").load("all")
 
 
 def test_unknown_names_get_suggestions():
@@ -219,12 +219,12 @@ def test_unknown_names_get_suggestions():
 
 def test_unprepared_data_set_says_how_to_get_it():
     with pytest.raises(DataError, match="lowlabel prepare cub --archive FILE"):
-        open_dataset("cub", "fewshot")
+        open_dataset("cub")
 
 
 def test_manifest_follows_names_classes_and_sizes(image_folder):
     def manifest() -> str:
-        return open_dataset(f"folder:{image_folder}", "fewshot").load("novel").manifest_sha256
+        return open_dataset(f"folder:{image_folder}").load("novel").manifest_sha256
 
     before = manifest()
     assert manifest() == before
@@ -240,10 +240,10 @@ def test_manifest_follows_names_classes_and_sizes(image_folder):
 
 def test_real_archives(real_data):
     prepare(DATASETS["cub"], real_data / "CUB_200_2011.zip", allow_partial=True)
-    test = open_dataset("cub", "retrieval", allow_partial=True).load("test")
+    test = open_dataset("cub:dml-zeroshot", allow_partial=True).load("test")
     assert test.counts == (2_474, 42)
     prepare(DATASETS["cifar-fs"], real_data / "cifar100.zip", allow_partial=True)
-    cifar = open_dataset("cifar-fs", "fewshot")
+    cifar = open_dataset("cifar-fs")
     assert cifar.load("novel").counts == (12_000, 20)
     with pytest.raises(DataError, match="found 19,200 images of 64 classes, the full set has 38,4"):
         cifar.load("base")

@@ -74,16 +74,16 @@ def devkit(tmp_path):
 def test_cars_divisions(request, layout):
     root, cars = request.getfixturevalue(layout), DATASETS["cars"]
     for name in ("dml-zeroshot", "dml-zeroshot-box"):
-        scheme = cars.scheme(name)
-        train, test = (load_part(cars, scheme, root, part) for part in scheme.parts)
+        division = cars.division(name)
+        train, test = (load_part(cars, division, root, part) for part in division.parts)
         assert (train.counts, test.counts) == ((196, 98), (196, 98))
         assert train.class_names[0] == "001 Maker Model 1"
         assert train.class_names[-1] == "098 Maker Model 98"
         assert test.class_names[0] == "099 Maker Model 99"
         assert test.boxes == (((1, 2, 6, 7),) * 196 if name.endswith("box") else None)
         assert all((root / path).is_file() for path in test.paths)
-        assert [counts.images for counts in scheme.expected.values()] == [8_054, 8_131]
-    split = cars.scheme("classification-split")
+        assert [counts.images for counts in division.expected.values()] == [8_054, 8_131]
+    split = cars.division("classification-split")
     parts = [load_part(cars, split, root, part) for part in split.parts]
     assert [part.counts for part in parts] == [(196, 196)] * 2
     assert not set(parts[0].paths) & set(parts[1].paths)
@@ -93,26 +93,26 @@ def test_cars_divisions(request, layout):
 def test_box_changes_the_manifest(union):
     cars = DATASETS["cars"]
     whole, boxed = (
-        load_part(cars, cars.scheme(name), union, "test")
+        load_part(cars, cars.division(name), union, "test")
         for name in ("dml-zeroshot", "dml-zeroshot-box")
     )
     assert whole.manifest_sha256 != boxed.manifest_sha256
 
 
 def test_cars_without_test_classes_or_lists(devkit, union):
-    cars, scheme = DATASETS["cars"], DATASETS["cars"].schemes[0]
+    cars, division = DATASETS["cars"], DATASETS["cars"].divisions[0]
     labelled = devkit / "devkit" / "cars_test_annos_withlabels.mat"
     labelled.unlink()
     with pytest.raises(DataError, match=r"has none of .*withlabels\.mat"):
-        load_part(cars, scheme, devkit, "test")
+        load_part(cars, division, devkit, "test")
     rows = np.empty((1, 2), dtype=[("bbox_x1", object), ("fname", object)])
     rows[0] = [(1, "00001.jpg"), (2, "00002.jpg")]
     savemat(devkit / "devkit" / "cars_test_annos.mat", {"annotations": rows})
     with pytest.raises(DataError, match=r"cars with their classes.*\n.*withlabels"):
-        load_part(cars, scheme, devkit, "test")
+        load_part(cars, division, devkit, "test")
     (union / "cars_annos.mat").write_bytes(b"no matlab")
     with pytest.raises(DataError, match=r"cars_annos\.mat cannot be read"):
-        load_part(cars, scheme, union, "test")
+        load_part(cars, division, union, "test")
 
 
 def test_cars_prepared_from_several_archives(devkit, tmp_path):
@@ -126,7 +126,7 @@ def test_cars_prepared_from_several_archives(devkit, tmp_path):
         archives.append(zipped(alone.parent, tmp_path / f"{name}.zip"))
         alone.rename(devkit / name)
     prepare(DATASETS["cars"], *archives, listed, allow_partial=True, title="Tiny Cars")
-    opened = open_dataset("cars", "retrieval", allow_partial=True)
+    opened = open_dataset("cars", allow_partial=True)
     assert opened.load("test").counts == (196, 98)
     assert read_card(DATASETS["cars"]).archive == (
         "devkit.zip + cars_train.zip + cars_test.zip + cars_test_annos_withlabels.mat"
@@ -150,17 +150,17 @@ def products(tmp_path):
 
 
 def test_products(products):
-    sop, scheme = DATASETS["sop"], DATASETS["sop"].schemes[0]
-    test = load_part(sop, scheme, products, "test")
+    sop, division = DATASETS["sop"], DATASETS["sop"].divisions[0]
+    test = load_part(sop, division, products, "test")
     assert test.counts == (8, 4)
     assert test.class_names[0] == "11319"
-    assert load_part(sop, scheme, products, "train").counts == (6, 3)
-    assert scheme.expected["test"] == (60_502, 11_316)
+    assert load_part(sop, division, products, "train").counts == (6, 3)
+    assert division.expected["test"] == (60_502, 11_316)
     assert sop.ks == (1, 10, 100, 1000)
     for text in ("1 1 1 a.JPG\n", "image_id class_id super_class_id path\n1 1 a.JPG\n", ""):
         (products / "Ebay_test.txt").write_text(text)
         with pytest.raises(DataError, match="not a list of Stanford Online Products"):
-            load_part(sop, scheme, products, "test")
+            load_part(sop, division, products, "test")
 
 
 @pytest.fixture
@@ -187,23 +187,27 @@ def test_clothes(clothes, layout):
     if layout == "Img":
         (clothes / "Img").mkdir()
         (clothes / "img").rename(clothes / "Img" / "img")
-    inshop, scheme = DATASETS["inshop"], DATASETS["inshop"].schemes[0]
-    parts = {part: load_part(inshop, scheme, clothes, part) for part in scheme.parts}
+    inshop, division = DATASETS["inshop"], DATASETS["inshop"].divisions[0]
+    parts = {part: load_part(inshop, division, clothes, part) for part in division.parts}
     assert {name: part.counts for name, part in parts.items()} == {
         "train": (4, 2), "gallery": (6, 3), "query": (3, 3),
     }  # fmt: skip
     assert parts["query"].class_names == parts["gallery"].class_names
-    assert (scheme.evaluated, scheme.gallery, scheme.learnt) == ("query", "gallery", "train")
+    assert (division.evaluated, division.gallery, division.train_part) == (
+        "query",
+        "gallery",
+        "train",
+    )
     assert all((clothes / path).is_file() for part in parts.values() for path in part.paths)
-    assert sum(counts.images for counts in scheme.expected.values()) == 52_712
+    assert sum(counts.images for counts in division.expected.values()) == 52_712
 
 
 def test_clothes_list_that_was_cut_off(clothes):
     listing = clothes / "Eval" / "list_eval_partition.txt"
     listing.write_text("".join(line + "\n" for line in listing.read_text().splitlines()[:-2]))
-    inshop, scheme = DATASETS["inshop"], DATASETS["inshop"].schemes[0]
+    inshop, division = DATASETS["inshop"], DATASETS["inshop"].divisions[0]
     with pytest.raises(DataError, match="it has 11 images, its first line says 13"):
-        load_part(inshop, scheme, clothes, "query")
+        load_part(inshop, division, clothes, "query")
 
 
 def test_clothes_prepared_from_images_and_list(clothes, tmp_path):
@@ -213,4 +217,4 @@ def test_clothes_prepared_from_images_and_list(clothes, tmp_path):
     with pytest.raises(DataError, match=r"query: found 3 images of 3 classes, the full set has 14"):
         prepare(DATASETS["inshop"], images, listing)
     prepare(DATASETS["inshop"], images, listing, allow_partial=True)
-    assert open_dataset("inshop", "retrieval", allow_partial=True).load("query").counts == (3, 3)
+    assert open_dataset("inshop", allow_partial=True).load("query").counts == (3, 3)

@@ -29,7 +29,7 @@ TINY = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1"
 
 @pytest.fixture
 def images(image_folder: Path) -> ImageSet:
-    return open_dataset(f"folder:{image_folder}", "fewshot").load("novel")
+    return open_dataset(f"folder:{image_folder}").load("novel")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_another_version_of_made_images_is_extracted_anew(backbone, images, monk
 
 def test_images_of_no_version_keep_their_key(backbone, images):
     assert "version" not in FeatureKey.of(backbone, images).json()
-    demo = open_dataset("demo", "fewshot").load("val")
+    demo = open_dataset("demo").load("val")
     assert demo.version == demo.only([3]).version == DATASETS["demo"].version > 0
     assert json.loads(FeatureKey.of(backbone, demo).json())["version"] == demo.version
 
@@ -100,7 +100,7 @@ def test_file_says_what_it_was_made_from(backbone, images):
 
 def test_key_changes_with_everything_that_changes_features(images):
     backbone = load_backbone(TINY)
-    part = open_dataset(f"folder:{images.root}", "fewshot").load("val")
+    part = open_dataset(f"folder:{images.root}").load("val")
     changed = [
         load_backbone(f"{TINY},seed=1"),
         load_backbone(TINY, pooling="mean"),
@@ -122,7 +122,7 @@ from lowlabel.datasets import open_dataset
 from lowlabel.features import ExtractionOptions, extract_features, load_backbone
 from lowlabel.features import extract
 extract.CHUNK_ROWS = 2
-images = open_dataset("folder:" + sys.argv[1], "fewshot").load("novel")
+images = open_dataset("folder:" + sys.argv[1]).load("novel")
 backbone = load_backbone("pixels", resolution=4)
 
 def progress(done, _):
@@ -211,7 +211,7 @@ def test_corrupt_jpeg(tmp_path, backbone):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(folder / "good.jpg")
     (folder / "bad.jpg").write_bytes((folder / "good.jpg").read_bytes()[:-2000])
-    images = open_dataset(f"folder:{tmp_path / 'jpegs'}", "retrieval").load("all")
+    images = open_dataset(f"folder:{tmp_path / 'jpegs'}").load("all")
     with pytest.raises(DataError, match=r"1 of 2 images.*\n  a/bad\.jpg"):
         extract_features(backbone, images)
 
@@ -247,7 +247,7 @@ import resource, signal, sys
 from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError
 from lowlabel.features import extract_features, load_backbone
-images = open_dataset("folder:" + sys.argv[1], "fewshot").load("novel")
+images = open_dataset("folder:" + sys.argv[1]).load("novel")
 backbone = load_backbone("pixels", resolution=32)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv[2])

@@ -69,8 +69,8 @@ def test_a_data_set_that_is_only_evaluated_is_refused(image_folder, monkeypatch)
     shutil.rmtree(image_folder / "base")
     from lowlabel.datasets import open_dataset
 
-    opened = open_dataset(f"folder:{image_folder}", "fewshot")
-    assert opened.scheme.learnt is None
+    opened = open_dataset(f"folder:{image_folder}")
+    assert opened.division.train_part is None
     monkeypatch.setattr("lowlabel.training.listing.open_dataset", lambda *_, **__: opened)
     with pytest.raises(InputError, match="no part to learn from"):
         list_pretrain_data("whole")

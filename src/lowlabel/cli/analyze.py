@@ -82,7 +82,7 @@ def base_classes(
         raise InputError("base-classes needs a --model", "Name one: --model dino_vits16")
     if classes < 1 or top < 1:
         raise InputError(f"classes={classes} and top={top} must be at least 1")
-    opened = open_dataset(dataset, "fewshot", allow_partial=allow_partial)
+    opened = open_dataset(dataset, allow_partial=allow_partial)
     extraction = ExtractionOptions(batch_size, workers)
     found = survey(model, opened, method, extraction, device)
     table = tabulate_choices(found.models)

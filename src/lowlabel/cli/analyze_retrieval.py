@@ -49,6 +49,7 @@ def retrieval(
 ) -> None:
     """Draws queries with the images that a model finds for them, right and wrong ones marked."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
+    from lowlabel.benchmarks.plan import division_for
     from lowlabel.benchmarks.subject import embed_dataset, with_train_features
     from lowlabel.datasets import open_dataset
     from lowlabel.features import ExtractionOptions, load_backbone
@@ -60,7 +61,7 @@ def retrieval(
     backbone = load_backbone(
         model, pooling=pooling, resolution=resolution, dtype=dtype, device=device
     )
-    opened = open_dataset(dataset, "retrieval", allow_partial=allow_partial)
+    opened = open_dataset(dataset, division_for(dataset, "retrieval"), allow_partial=allow_partial)
     extraction = ExtractionOptions(batch_size, workers, skip_bad_images)
     subject = embed_dataset(
         backbone, opened, extraction, with_base=learns and train_features is None
@@ -114,10 +115,10 @@ def _collections(
     """The images of the evaluated part, and those of the gallery if it is another part."""
     from lowlabel.analysis import Collection
 
-    queries = Collection.of(opened.load(opened.scheme.evaluated), subject.evaluated)
-    if opened.scheme.gallery is None or subject.gallery is None:
+    queries = Collection.of(opened.load(opened.division.evaluated), subject.evaluated)
+    if opened.division.gallery is None or subject.gallery is None:
         return queries, None
-    return queries, Collection.of(opened.load(opened.scheme.gallery), subject.gallery)
+    return queries, Collection.of(opened.load(opened.division.gallery), subject.gallery)
 
 
 def _find(queries: "Collection", name: str) -> int | None:

@@ -32,7 +32,7 @@ def list_known() -> None:
         (
             name,
             dataset.title,
-            ", ".join(scheme.name for scheme in dataset.schemes),
+            ", ".join(division.name for division in dataset.divisions),
             "present" if is_present(dataset) else f"get {dataset.obtain}",
         )
         for name, dataset in DATASETS.items()

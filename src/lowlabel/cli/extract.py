@@ -54,10 +54,10 @@ def extract(
             device=device,
         )
         for dataset_spec in dataset:
-            opened = open_dataset(dataset_spec, "fewshot", allow_partial=allow_partial)
-            for name in part or opened.scheme.parts:
-                if name not in opened.scheme.parts:
-                    raise UnknownNameError(f"part of {opened.name}", name, opened.scheme.parts)
+            opened = open_dataset(dataset_spec, allow_partial=allow_partial)
+            for name in part or opened.division.parts:
+                if name not in opened.division.parts:
+                    raise UnknownNameError(f"part of {opened.name}", name, opened.division.parts)
                 images = opened.load(name)
                 with progress_bar(f"{backbone.name} on {opened.name} {name}", "img") as progress:
                     table = extract_features(backbone, images, extraction, progress)
