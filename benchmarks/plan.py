@@ -1,26 +1,28 @@
-"""Plan → skip → run: which data sets a suite will score, and which it has to leave out."""
+"""From a request to jobs: every name is resolved to an object here, once."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.suite import Protocol, RetrievalProtocol, SearchProtocol, Suite
-from lowlabel.datasets import Division, Kind, find_dataset, is_present
+from lowlabel.benchmarks.suite import Suite, load_suite
+from lowlabel.datasets import Division, find_dataset, is_present
 from lowlabel.errors import DataError, InputError
-from lowlabel.fewshot import build_method, check_query_distribution
-from lowlabel.fewshot.result import require_interval
-from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.post.whiten import Whitening
-from lowlabel.retrieval.search import EXACT, build_index
+from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
 
 
 @dataclass(frozen=True)
 class Job:
-    """One data set under one suite's protocol, for every model."""
+    """One dataset under one protocol, for every model.
 
-    suite: str
+    Attributes:
+        dataset: Name, as on the command line; of embeddings made elsewhere, the file's.
+        division: The division to take.
+        protocol: The protocol, with what the dataset decides.
+    """
+
     dataset: str
+    division: Division
     protocol: Protocol
 
 
@@ -29,118 +31,125 @@ class Plan:
     """What a run will do.
 
     Attributes:
-        suite: The suite, with what the request changed of it.
+        suite: The suite, with the options that were asked for.
         jobs: What will be scored, in order.
-        skipped: What will not be, each with the reason and what mends it.
+        skipped: What will not be scored, each with the reason and the command that fixes it.
+        file: Embeddings made elsewhere, if they are what is scored.
     """
 
     suite: Suite
     jobs: tuple[Job, ...]
     skipped: tuple[str, ...]
+    file: EmbeddedDataset | None = None
 
 
 def make_plan(request: Request) -> Plan:
     """Resolves a request; every name in it is looked up before any work begins.
 
     Raises:
-        UnknownNameError: For an unknown suite, data set, division, method, post-processing, index.
-        InputError: If no model is named.
-        DataError: If a data set that was named is not there, or none of the suite's is.
+        UnknownNameError: For a name that does not exist, of whatever kind.
+        InputError: If no model is named, or an option means nothing to the chosen protocols.
+        DataError: If a dataset that was named is missing, or all of the suite's are.
     """
-    suite = request.resolved_suite()
-    if suite.fewshot:
-        check_query_distribution(suite.fewshot.query_distribution)
-        for spec in suite.fewshot.methods:
-            build_method(spec)
-        require_interval(suite.fewshot.interval)
-    if suite.retrieval:
-        build_index(suite.retrieval.search)
-        for spec in suite.retrieval.posts:
-            build_post(spec)
+    suite = load_suite(request.suite)
+    suite = suite.with_options(request.options, request.protocol_settings())
+    suite = dataclasses.replace(suite, model=request.model or suite.model)
+    file = None
     if request.features:
-        return Plan(suite, (), ())
-    if not suite.models:
-        raise InputError(
-            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
-        )
-    wanted = _jobs(suite)
-    unfit = set(request.datasets) - {job.dataset for job in wanted}
-    if unfit:
-        raise InputError(
-            f"suite {suite.name} has no protocol for {', '.join(sorted(unfit))}",
-            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
-            "classes.",
-        )
-    notes = {job: note for job in wanted if (note := _unfit(job, request) or _missing(job))}
-    absent = dict.fromkeys(notes.values())
-    jobs = tuple(job for job in wanted if job not in notes)
-    if absent and (request.datasets or not jobs):
-        hint = "Or try the suite on the built-in data: --dataset demo"
-        raise DataError("\n".join(absent), hint if any(map(_missing, notes)) else "")
-    return Plan(suite, jobs, tuple(absent))
+        file = embedded_file(request.features, request.label_of())
+        wanted = _file_jobs(suite, file)
+    else:
+        _check_models(suite, request)
+        wanted = _jobs(suite)
+    _check_datasets(suite, request, wanted)
+    _check_options(suite, request, wanted)
+    notes = [_unfit(job) or _missing(job, file) for job in wanted]
+    jobs = tuple(job for job, note in zip(wanted, notes, strict=True) if not note)
+    absent = tuple(dict.fromkeys(note for note in notes if note))
+    if absent and (request.dataset or not jobs):
+        missing = any(_missing(job, file) for job in wanted)
+        hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
+        raise DataError("\n".join(absent), hint)
+    return Plan(suite, jobs, absent, file)
 
 
 def _jobs(suite: Suite) -> list[Job]:
-    """Each protocol with those of its data sets that are of its kind."""
-    protocols: Sequence[tuple[str, Kind, Protocol | None]] = (
-        ("fewshot", "classes", suite.fewshot),
-        ("fewshot", "classes", suite.knn),
-        ("retrieval", "classes", suite.retrieval),
-        ("retrieval", "revisited", suite.revisited),
-        ("retrieval", "copies", suite.copies),
-    )
+    """Each protocol with those of its datasets that fit."""
     return [
-        Job(name, dataset, _completed(protocol, dataset))
-        for name, kind, protocol in protocols
-        if protocol
-        for dataset in protocol.datasets
-        if _kind(dataset, name) == kind
+        Job(spec, division, protocol.for_dataset(find_dataset(spec)[0]))
+        for protocol in suite.protocols
+        for spec in protocol.dataset
+        if (division := protocol.division_of(spec))
     ]
 
 
-def _completed(protocol: Protocol, spec: str) -> Protocol:
-    """The protocol with the K that is usual on the data set where the suite names none."""
-    if isinstance(protocol, RetrievalProtocol) and not protocol.ks:
-        return dataclasses.replace(protocol, ks=find_dataset(spec)[0].ks)
-    return protocol
+def _file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
+    division = file_division(file)
+    return [
+        Job(file.title, division, protocol.for_dataset(None))
+        for protocol in suite.protocols
+        if protocol.needs(division)
+    ]
 
 
-def _kind(spec: str, suite: str) -> Kind:
-    return division_for(spec, suite).kind
+def _check_models(suite: Suite, request: Request) -> None:
+    if not suite.model:
+        raise InputError(
+            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
+        )
+    if request.label and len(request.label) != len(suite.model):
+        raise InputError(
+            f"{len(request.label)} labels for {len(suite.model)} models",
+            "Give --label once for every --model, in the same order, or not at all.",
+        )
+    for model in suite.model:
+        check_model(model)
 
 
-def division_for(spec: str, suite: str) -> Division:
-    """The division that `spec` names, or the first that suits the suite."""
-    dataset, name = find_dataset(spec)
-    if name:
-        return dataset.division(name)
-    preferred = {"retrieval": ("test", "query")}.get(suite, ())
-    suited = [division for division in dataset.divisions if division.evaluated in preferred]
-    return (suited or list(dataset.divisions))[0]
+def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
+    unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
+    if unfit:
+        raise InputError(
+            f"suite {suite.name} has no protocol for {', '.join(unfit)}",
+            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
+            "classes.",
+        )
 
 
-def _unfit(job: Job, request: Request) -> str | None:
-    """Which of the request's wishes landmarks and copies do not know; None if there is none."""
-    if not isinstance(job.protocol, SearchProtocol):
+def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
+    """Refuses options that no protocol with a job has."""
+    chosen = {job.protocol.name for job in jobs}
+    for option in request.options:
+        owners = [name for name, kind in PROTOCOLS.items() if option in kind.options()]
+        if not chosen & set(owners):
+            flag = option.replace("_", "-")
+            raise InputError(
+                f"--{flag} means nothing to {', '.join(sorted(chosen)) or suite.name}",
+                f"It is an option of {' and '.join(owners)}: leave it out, or choose a suite and a "
+                "dataset of that protocol.",
+            )
+    for name in request.protocol_settings():
+        if name not in chosen:
+            raise InputError(
+                f"--set {name}.… means nothing here: nothing is scored by {name}",
+                f"The protocols of this run: {', '.join(sorted(chosen))}.",
+            )
+
+
+def _unfit(job: Job) -> str | None:
+    reason = job.protocol.unfit(job.division)
+    return f"{job.dataset} {reason}" if reason else None
+
+
+def _missing(job: Job, file: EmbeddedDataset | None) -> str | None:
+    """Why a job cannot be done, with the command that fixes it; None if it can."""
+    if file:
         return None
-    posts = job.protocol.posts
-    if len(posts) > 1 or not all(isinstance(build_post(spec), Whitening) for spec in posts):
-        return f"{job.dataset} takes one --post whiten and no other, not {', '.join(posts)}."
-    if posts and request.train_features is None:
-        return f"{job.dataset} has no images to learn {posts[0]} from: add --train-features FILE."
-    if request.nmi or (request.search or EXACT) != EXACT:
-        return f"{job.dataset} is searched exactly and not clustered: leave --search and --nmi out."
-    return None
-
-
-def _missing(job: Job) -> str | None:
-    """Why a job cannot be done, with what mends it; None if it can."""
-    distractors = job.protocol.distractors if isinstance(job.protocol, SearchProtocol) else None
-    return _absence(job.dataset) or (_absence(distractors) if distractors else None)
+    others = job.protocol.companions().values()
+    return next((note for spec in (job.dataset, *others) if (note := _absence(spec))), None)
 
 
 def _absence(spec: str) -> str | None:
-    """Why a data set cannot be used, with what mends it; None if it can."""
     dataset, _ = find_dataset(spec)
     if not dataset.marker or is_present(dataset):
         return None

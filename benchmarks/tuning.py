@@ -1,10 +1,9 @@
 """Hyper-parameters chosen on the validation part, never on the classes that are scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from lowlabel.benchmarks.suite import FewShotProtocol
-from lowlabel.errors import InputError
-from lowlabel.features import EmbeddingTable
+from lowlabel.features import EmbeddedDataset
 from lowlabel.fewshot import Method, evaluate_fewshot
 from lowlabel.progress import progress_bar
 
@@ -13,70 +12,54 @@ TUNING_TASKS = 500
 
 @dataclass(frozen=True)
 class Choice:
-    """A method with chosen options.
+    """A method with the options that were best.
 
     Attributes:
-        method: The method that was best on the validation part.
-        how: What a record says of the choice; empty where there was nothing to choose.
+        method: The method.
+        tried: Mean accuracy of every candidate on the validation part, by spec; empty if there was
+            nothing to choose.
     """
 
     method: Method
-    how: str = ""
+    tried: dict[str, float] = field(default_factory=dict)
+
+    def record(self) -> dict[str, object]:
+        """What a record says of the choice."""
+        return {"method": self.method.spec, "tried": self.tried} if self.tried else {}
 
 
 def choose(
-    method: Method,
-    validation: EmbeddingTable | None,
-    base: EmbeddingTable | None,
-    protocol: FewShotProtocol,
-    shots: int,
-    device: str,
+    method: Method, data: EmbeddedDataset, *, shots: int, device: str, **sampling: Any
 ) -> Choice:
-    """The best of the method's grid, by mean accuracy over tasks of the validation classes.
+    """Chooses the best of the method's grid, by mean accuracy over tasks of the validation classes.
 
-    The tasks are of the protocol's ways, shots, queries and seed; of equal means the first is
-    taken.
+    The first of equal means is taken.
 
     Args:
         method: The method; options that differ from their defaults are not tuned.
-        validation: Embeddings of the validation part.
-        base: Embeddings of the base part, for methods that learn from it.
-        protocol: The protocol of the scores.
+        data: Embeddings with a validation part, and a base part for methods that learn from it.
         shots: Labelled images per class.
-        device: Where the arithmetic runs.
-
-    Raises:
-        InputError: If there is something to choose and no validation part to choose on.
+        device: Device to compute on.
+        sampling: How tasks are drawn: ways, queries, query_distribution, tasks and seed of
+            `evaluate_fewshot`.
     """
+    validation = data.validation
+    assert validation is not None  # a plan without one is refused
+    base = (data.train.features, data.train.labels) if data.train else None
     candidates = method.candidates()
-    if len(candidates) == 1:
-        return Choice(method)
-    if validation is None:
-        raise InputError(
-            f"{method.spec} cannot be tuned: the data set has no validation part",
-            "Leave --tune out, or take a data set with base, val and novel parts.",
-        )
-    tasks = min(protocol.tasks, TUNING_TASKS)
-    means = []
+    tried: dict[str, float] = {}
     with progress_bar(f"tuning {method.spec} {shots}-shot", "setting") as progress:
         for place, candidate in enumerate(candidates, 1):
             result = evaluate_fewshot(
                 validation.features,
                 validation.labels,
-                base=(base.features, base.labels) if base and candidate.needs_base else None,
-                method=candidate.spec,
-                ways=protocol.ways,
+                base=base if candidate.needs_base else None,
+                method=candidate,
                 shots=shots,
-                queries=protocol.queries,
-                query_distribution=protocol.query_distribution,
-                tasks=tasks,
-                seed=protocol.seed,
                 device=device,
+                **sampling,
             )
-            means.append(result.mean)
+            tried[candidate.spec] = result.mean
             progress(place, len(candidates))
-    best = max(range(len(means)), key=means.__getitem__)
-    tried = "; ".join(
-        f"{candidate.spec} {mean:.2f}" for candidate, mean in zip(candidates, means, strict=True)
-    )
-    return Choice(candidates[best], f"val, {tasks} tasks of seed {protocol.seed}: {tried}")
+    best = max(candidates, key=lambda candidate: tried[candidate.spec])
+    return Choice(best, tried)

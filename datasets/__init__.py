@@ -17,6 +17,7 @@ from lowlabel.datasets.catalogue import (
     is_present,
     open_dataset,
 )
+from lowlabel.datasets.counts import Partial
 from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
 from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 
@@ -32,6 +33,7 @@ __all__ = [
     "Kind",
     "LabelledPath",
     "OpenDataset",
+    "Partial",
     "check_pretraining",
     "classes_seen",
     "find_dataset",

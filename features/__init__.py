@@ -1,6 +1,8 @@
 """Backbones, their preprocessing, the extraction of embeddings and their HDF5 store."""
 
 from lowlabel.features.backbone import Backbone, load_backbone
+from lowlabel.features.embed import embed_dataset, embedded_file, file_division
+from lowlabel.features.embedded import EmbeddedDataset
 from lowlabel.features.extract import (
     ExtractionOptions,
     extract_features,
@@ -10,12 +12,16 @@ from lowlabel.features.extract import (
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.check import check_model
+from lowlabel.features.options import BackboneOptions
 from lowlabel.features.store import StoredRows, cached_rows, feature_path, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
 
 __all__ = [
     "ALIASES",
     "Backbone",
+    "BackboneOptions",
+    "EmbeddedDataset",
     "EmbeddingTable",
     "ExtractionOptions",
     "FeatureFile",
@@ -23,9 +29,13 @@ __all__ = [
     "Framing",
     "StoredRows",
     "cached_rows",
+    "check_model",
+    "embed_dataset",
+    "embedded_file",
     "extract_features",
     "extract_shown",
     "feature_path",
+    "file_division",
     "known_framing",
     "load_backbone",
     "load_feature_file",

@@ -39,12 +39,7 @@ def create(
     Raises:
         InputError: If timm knows no such architecture, or does not take an option.
     """
-    if not timm.is_model(name.partition(".")[0]):
-        close = get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=3)
-        hint = f"Did you mean {' or '.join(close)}? " if close else ""
-        raise InputError(
-            f"timm has no architecture {name!r}", f"{hint}See timm.list_models('*vit*')."
-        )
+    check_architecture(name)
     arguments = {"num_classes": 0, **extra, **options}
     if any_size:
         with suppress(TypeError):  # a convolutional network, which takes any size as it is
@@ -57,6 +52,16 @@ def create(
     except TypeError as error:
         raise InputError(f"{name} does not take these options: {error}") from error
     return module.eval()
+
+
+def check_architecture(name: str) -> None:
+    """Raises an `InputError` with the nearest names unless timm has the architecture."""
+    if not timm.is_model(name.partition(".")[0]):
+        close = get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=3)
+        hint = f"Did you mean {' or '.join(close)}? " if close else ""
+        raise InputError(
+            f"timm has no architecture {name!r}", f"{hint}See timm.list_models('*vit*')."
+        )
 
 
 def has_fixed_input(name: str) -> bool:

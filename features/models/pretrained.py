@@ -10,7 +10,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from torch import nn
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.models.architectures import create
+from lowlabel.features.models.architectures import check_architecture, create
 from lowlabel.features.models.checkpoint import read_checkpoint
 from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
@@ -41,14 +41,8 @@ def create_pretrained(
         InputError: If timm publishes no weights under this name.
         DataError: If the weights cannot be fetched, with the file to put where.
     """
-    architecture = name.partition(".")[0]
-    if timm.is_model(architecture) and not timm.is_model_pretrained(name):
-        published = timm.list_pretrained(f"{architecture}.*")
-        raise InputError(
-            f"timm publishes no weights {name!r}",
-            f"Published: {', '.join(published) or 'none'}. Untrained: random:{architecture}.",
-        )
-    config = timm.get_pretrained_cfg(name) if timm.is_model(architecture) else None
+    check_published(name)
+    config = timm.get_pretrained_cfg(name)
     for suffix in _SUFFIXES:
         local = weights_dir() / f"{name}{suffix}"
         if local.is_file():
@@ -67,6 +61,18 @@ def create_pretrained(
         return create(name, options, resolution, any_size, pretrained=True)
     except OSError as error:
         raise _not_fetched(name, config.hf_hub_id if config else None, str(error)) from error
+
+
+def check_published(name: str) -> None:
+    """Raises an `InputError` unless timm has the architecture and publishes weights of the name."""
+    check_architecture(name)
+    architecture = name.partition(".")[0]
+    if not timm.is_model_pretrained(name):
+        published = timm.list_pretrained(f"{architecture}.*")
+        raise InputError(
+            f"timm publishes no weights {name!r}",
+            f"Published: {', '.join(published) or 'none'}. Untrained: random:{architecture}.",
+        )
 
 
 def holds_imagenet(name: str) -> bool:

@@ -25,7 +25,7 @@ from lowlabel.features.models.pretrained import create_pretrained, holds_imagene
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option, format_spec, parse_spec
 
-_WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
+WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
 _PIXELS_SIDE = 32
 _HUB_SIDE = 224
 FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
@@ -62,7 +62,7 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return _random(rest, resolution, any_size)
     if kind == "hub" and rest:
         return _hub(rest, resolution)
-    if match := _WEIGHTS_FILE.fullmatch(spec):
+    if match := WEIGHTS_FILE.fullmatch(spec):
         return _file(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
     raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
 

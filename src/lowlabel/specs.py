@@ -4,9 +4,11 @@ import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UnknownNameError
 
 _TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
 
@@ -19,9 +21,11 @@ class Configurable:
 
     Attributes:
         name: The name in a spec such as `ncm,norm=cl2n`.
+        version: Version of the arithmetic; raised when the same options would give other numbers.
     """
 
     name: ClassVar[str]
+    version: ClassVar[int] = 1
 
     @classmethod
     def from_options(cls, options: Mapping[str, Option]) -> Self:
@@ -98,6 +102,68 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
 def format_spec(name: str, options: Mapping[str, Option]) -> str:
     """The inverse of `parse_spec`, with options in alphabetical order."""
     return ",".join([name, *(f"{key}={options[key]}" for key in sorted(options))])
+
+
+def parse_setting(setting: str) -> tuple[str, Option]:
+    """Splits `option=value`, as `--set` takes it; the value is read as in `parse_spec`.
+
+    Raises:
+        InputError: If there is no `=`, or nothing on one side of it.
+    """
+    name, separator, value = setting.partition("=")
+    if not separator or not name.strip() or not value.strip():
+        raise InputError(f"--set {setting!r} is not an option", "Write --set option=value.")
+    return name.strip(), _literal(value.strip())
+
+
+def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Checks values for the fields of a dataclass; see `fit`.
+
+    Args:
+        kind: The dataclass.
+        values: By field name.
+        owner: What has these options, for messages.
+
+    Raises:
+        UnknownNameError: If there is no such field, or a value is none of a `Literal`.
+        InputError: If a value is of another type.
+    """
+    hints, known = get_type_hints(kind), [field.name for field in fields(kind)]
+    for name in values:
+        if name not in known:
+            raise UnknownNameError(f"option of {owner}", name, known)
+    return {name: fit(name, value, hints[name]) for name, value in values.items()}
+
+
+def fit(name: str, value: Any, kind: Any) -> Any:
+    """The value as an annotated type: a list becomes a tuple, a single value a tuple of one.
+
+    Types other than basic ones, tuples, paths and `Literal` are left to their owner to check.
+
+    Raises:
+        UnknownNameError: If the value is none of a `Literal`.
+        InputError: If it is of another type.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if value not in arguments:
+            raise UnknownNameError(name, str(value), map(str, arguments))
+        return value
+    if origin is UnionType:
+        if value is None and NoneType in arguments:
+            return None
+        (kind,) = (argument for argument in arguments if argument is not NoneType)
+        return fit(name, value, kind)
+    if origin is tuple:
+        items = value if isinstance(value, list | tuple) else (value,)
+        return tuple(fit(name, item, arguments[0]) for item in items)
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in _TYPE_NAMES and type(value) is not kind:
+        raise InputError(f"{name}={value!r} must be {_TYPE_NAMES[kind]}")
+    return value
 
 
 def canonical_json(value: object) -> str:

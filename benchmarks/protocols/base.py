@@ -1,0 +1,198 @@
+"""What every protocol is: options, the parts it needs, and trials that give scores."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.datasets import Dataset, Division, find_dataset
+from lowlabel.errors import UnknownNameError
+from lowlabel.features import BackboneOptions, EmbeddedDataset
+from lowlabel.features.models.encoders import Encoder
+from lowlabel.results import (
+    Counts,
+    DatasetInfo,
+    Experiment,
+    MethodInfo,
+    ModelInfo,
+    Partial,
+    ProtocolInfo,
+    Score,
+)
+from lowlabel.specs import fit_fields
+
+
+@dataclass(frozen=True)
+class ProtocolScores:
+    """The scores of one experiment, in the form that a record holds.
+
+    Attributes:
+        scores: By metric, in percent.
+        per_item: By metric, the score of each task, query or image.
+        ci95_definition: How the intervals were computed.
+        counts: What was scored.
+        task_hash: Hash of the sampled tasks, if tasks were sampled.
+        chosen: What was chosen on validation data, with what was tried; empty if nothing was.
+    """
+
+    scores: dict[str, Score]
+    per_item: Mapping[str, NDArray[np.float64]]
+    ci95_definition: str
+    counts: dict[str, int]
+    task_hash: str | None = None
+    chosen: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One computation that gives one or several records.
+
+    Attributes:
+        experiments: What determines each score; known before anything is computed.
+        run: Computes the scores, one for each experiment.
+    """
+
+    experiments: tuple[Experiment, ...]
+    run: Callable[[], list[ProtocolScores]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol(ABC):
+    """How scores are taken. The fields are the keys of its table in a suite's TOML file.
+
+    Attributes:
+        name: Name of the table, and in `--set NAME.field=value`.
+        suite: The suite of its records: "fewshot", "classification" or "retrieval".
+        version: Raised when the same options would give other numbers.
+        prefers: Evaluated parts to look for first where no division is named.
+        dataset: Names, as on the command line.
+    """
+
+    name: ClassVar[str]
+    suite: ClassVar[str]
+    version: ClassVar[int] = 1
+    prefers: ClassVar[tuple[str, ...]] = ()
+
+    dataset: tuple[str, ...] = ()
+
+    @abstractmethod
+    def needs(self, division: Division) -> tuple[str, ...]:
+        """The parts of a division that are embedded; empty if the division does not fit."""
+
+    @abstractmethod
+    def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
+        """Yields what is to be computed on `data`.
+
+        Raises:
+            UserError: If something that was asked for cannot be computed.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The protocol in a few words, for the dry run."""
+
+    def backbone(self, asked: BackboneOptions, encoder: Encoder | None = None) -> BackboneOptions:
+        """How models are loaded: as asked for, then as the protocol says.
+
+        Args:
+            asked: What was asked for.
+            encoder: The model, once it is loaded; only the pooling may depend on it.
+        """
+        return asked.completed()
+
+    def for_dataset(self, dataset: Dataset | None) -> Self:
+        """The protocol with what the dataset decides; None for embeddings made elsewhere."""
+        return self
+
+    def companions(self) -> dict[str, str]:
+        """Other datasets that join, by the name of the part that they become."""
+        return {}
+
+    def unfit(self, division: Division) -> str | None:
+        """Why these options do not go with a division that fits; None if they do."""
+        return None
+
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """What the suite names and `trials` leaves out, each with the reason."""
+        return []
+
+    def joined(self, other: Self) -> Self:
+        """The protocol of a suite that includes another with the protocol `other`."""
+        return self
+
+    @classmethod
+    def options(cls) -> list[str]:
+        """Names of the fields."""
+        return [each.name for each in fields(cls)]
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """Builds the protocol from a TOML table.
+
+        Raises:
+            UserError: If a key is unknown or a value does not fit.
+        """
+        return cls(**fit_fields(cls, table, f"protocol {cls.name}"))
+
+    def with_options(self, values: Mapping[str, Any]) -> Self:
+        """Overrides the fields in `values`; raises as `from_table`."""
+        return dataclasses.replace(self, **fit_fields(type(self), values, f"protocol {self.name}"))
+
+    def division_of(self, spec: str) -> Division | None:
+        """The division that `spec` names, or the first that fits; None if none does.
+
+        Raises:
+            UnknownNameError: If there is no such dataset or division.
+        """
+        dataset, name = find_dataset(spec)
+        if name:
+            division = dataset.division(name)
+            return division if self.needs(division) else None
+        fitting = [division for division in dataset.divisions if self.needs(division)]
+        fitting.sort(key=lambda division: division.evaluated not in self.prefers)
+        return fitting[0] if fitting else None
+
+    def experiment(
+        self,
+        data: EmbeddedDataset,
+        name: str,
+        options: dict[str, object],
+        method: MethodInfo,
+        *parts: str | None,
+    ) -> Experiment:
+        """What determines the score of one method on some parts of a dataset.
+
+        Args:
+            data: The embeddings.
+            name: The protocol's name in tables.
+            options: Every choice that the score depends on.
+            method: What turns embeddings into scores.
+            parts: The parts that the score depends on; None and parts that are not there are
+                left out.
+        """
+        return Experiment(
+            suite=self.suite,
+            protocol=ProtocolInfo(name, self.version, options),
+            model=ModelInfo(**vars(data.embedder)),
+            dataset=_dataset_info(data),
+            method=method,
+            feature_keys=data.keys(*parts),
+        )
+
+
+def _dataset_info(data: EmbeddedDataset) -> DatasetInfo:
+    return DatasetInfo(
+        name=data.name,
+        title=data.title,
+        split=data.evaluated_part,
+        scheme=data.division,
+        manifest_sha256=data.manifest_sha256,
+        images=len(data.evaluated.labels),
+        classes=len(np.unique(data.evaluated.labels)),
+        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in data.partial),
+        bad_images=len(data.evaluated.bad_images),
+    )

@@ -1,0 +1,38 @@
+"""Copy detection: altered pictures against their originals and distractors."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lowlabel.benchmarks.protocols.landmarks import InstanceRetrieval
+from lowlabel.features import EmbeddedDataset
+from lowlabel.retrieval import RetrievalResult, evaluate_copies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copies(InstanceRetrieval):
+    """mAP over the first images; see `lowlabel.retrieval.evaluate_copies`.
+
+    Attributes:
+        top: Originals at later ranks count as not found.
+    """
+
+    name: ClassVar[str] = "copies"
+    kind: ClassVar[str] = "copies"
+
+    top: int = 20
+
+    def own_options(self) -> dict[str, object]:
+        """The number of ranks that count."""
+        return {"top": self.top}
+
+    def evaluate(self, data: EmbeddedDataset, **shared: Any) -> RetrievalResult:
+        """Scores the copies by their originals' classes."""
+        assert data.gallery is not None
+        return evaluate_copies(
+            data.evaluated.features,
+            data.evaluated.labels,
+            data.gallery.features,
+            data.gallery.labels,
+            top=self.top,
+            **shared,
+        )

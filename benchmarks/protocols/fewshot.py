@@ -1,0 +1,181 @@
+"""Few-shot classification of the evaluated part."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal, Self
+
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
+from lowlabel.datasets import Division
+from lowlabel.errors import InputError
+from lowlabel.features import EmbeddedDataset
+from lowlabel.features.embedded import VALIDATION
+from lowlabel.fewshot import Method, build_method, evaluate_fewshot
+from lowlabel.progress import progress_bar
+from lowlabel.results import Experiment, MethodInfo, Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShot(Protocol):
+    """Accuracy over random tasks, by number of shots and method.
+
+    Attributes:
+        method: Methods, or their specs.
+        ways: Classes in a task.
+        shots: Labelled images per class; a record for each.
+        queries: Query images per class, on average.
+        tasks: Number of tasks.
+        seed: Random seed. The same seed gives every model and method the same tasks.
+        query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
+        interval: The 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
+        tune: Whether hyper-parameters are chosen on the validation part.
+        strict: Whether a method that the embeddings do not fit is an error; by default it is left
+            out, and this is said.
+    """
+
+    name: ClassVar[str] = "fewshot"
+    suite: ClassVar[str] = "fewshot"
+
+    method: tuple[Method, ...] = ()
+    ways: int = 5
+    shots: tuple[int, ...] = (1, 5)
+    queries: int = 15
+    tasks: int = 10_000
+    seed: int = 0
+    query_distribution: Literal["balanced", "dirichlet"] = "balanced"
+    interval: Literal["normal", "student-t"] = "normal"
+    tune: bool = False
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("ways", "queries", "tasks"):
+            _require_at_least(1, name, getattr(self, name))
+        for shots in self.shots:
+            _require_at_least(1, "shots", shots)
+        _require_at_least(0, "seed", self.seed)
+        object.__setattr__(self, "method", tuple(map(build_method, self.method)))
+
+    def needs(self, division: Division) -> tuple[str, ...]:
+        """The base part if a method learns from it, the validation part to tune on, the rest."""
+        if division.kind != "classes":
+            return ()
+        base = division.train_part if any(m.needs_base for m in self.method) else None
+        validation = VALIDATION if self.tune and VALIDATION in division.parts else None
+        return tuple(part for part in (base, validation, division.evaluated) if part)
+
+    def unfit(self, division: Division) -> str | None:
+        """Tuning needs a validation part."""
+        tunable = [method.spec for method in self.method if len(method.candidates()) > 1]
+        if not self.tune or not tunable or VALIDATION in division.parts:
+            return None
+        return (
+            f"{', '.join(tunable)} cannot be tuned: the dataset has no validation part. Leave "
+            "--tune out, or take a dataset with base, val and novel parts."
+        )
+
+    def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
+        """Yields a trial for each number of shots and method."""
+        for shots in self.shots:
+            for method in self.method:
+                if self.strict or _reason_against(method, data) is None:
+                    run = partial(self._score, data, shots, method, device)
+                    yield Trial((self._experiment(data, shots, method),), run)
+
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """Methods of the suite that the embeddings do not fit."""
+        if self.strict:
+            return []
+        reasons = {method.spec: _reason_against(method, data) for method in self.method}
+        return [f"{spec} on {data.title}: {why}" for spec, why in reasons.items() if why]
+
+    def joined(self, other: Self) -> Self:
+        """Adds the methods of the other suite."""
+        return self.with_options({"method": tuple(dict.fromkeys(self.method + other.method))})
+
+    def describe(self) -> str:
+        """Such as "5-way 1/5-shot × 10,000 tasks × 8 methods"."""
+        shots = "/".join(map(str, self.shots))
+        return f"{self.ways}-way {shots}-shot × {self.tasks:,} tasks × {len(self.method)} methods"
+
+    def _experiment(self, data: EmbeddedDataset, shots: int, method: Method) -> Experiment:
+        options: dict[str, object] = {
+            "ways": self.ways,
+            "shots": shots,
+            "queries": self.queries,
+            "query_distribution": self.query_distribution,
+            "tasks": self.tasks,
+            "seed": self.seed,
+        }
+        name = f"{self.ways}-way {shots}-shot"
+        if self.query_distribution != "balanced":
+            name += f", {self.query_distribution.capitalize()} queries"
+        if self.interval != "normal":  # older records do not name the normal one
+            options["interval"] = self.interval
+        tuned = {"tuned": self._tuning()} if self._tunes(method) else {}
+        return self.experiment(
+            data,
+            name,
+            options,
+            MethodInfo(
+                method.spec, {**method.options, **tuned}, method.transductive, method.version
+            ),
+            data.evaluated_part,
+            data.train_part if method.needs_base else None,
+            VALIDATION if tuned else None,
+        )
+
+    def _score(
+        self, data: EmbeddedDataset, shots: int, method: Method, device: str
+    ) -> list[ProtocolScores]:
+        sampled = {"ways": self.ways, "shots": shots, "queries": self.queries, "seed": self.seed}
+        sampled["query_distribution"] = self.query_distribution
+        choice = Choice(method)
+        if self._tunes(method):
+            tasks = self._tuning()["tasks"]
+            choice = choose(method, data, device=device, tasks=tasks, **sampled)
+        title = f"{choice.method.spec} {shots}-shot on {data.title}"
+        base = data.train if method.needs_base else None
+        with progress_bar(title, "task") as progress:
+            result = evaluate_fewshot(
+                data.evaluated.features,
+                data.evaluated.labels,
+                base=(base.features, base.labels) if base else None,
+                method=choice.method,
+                tasks=self.tasks,
+                interval=self.interval,
+                device=device,
+                progress=progress,
+                **sampled,
+            )
+        return [
+            ProtocolScores(
+                {"accuracy": Score(result.mean, result.ci95)},
+                {"accuracy": result.accuracies},
+                result.ci95_definition,
+                {"tasks": result.tasks},
+                result.task_hash,
+                choice.record(),
+            )
+        ]
+
+    def _tunes(self, method: Method) -> bool:
+        return self.tune and len(method.candidates()) > 1
+
+    def _tuning(self) -> dict[str, object]:
+        """What the choice depends on, besides the method and the sampling of the scored tasks."""
+        return {"part": VALIDATION, "tasks": min(self.tasks, TUNING_TASKS), "seed": self.seed}
+
+
+def _reason_against(method: Method, data: EmbeddedDataset) -> str | None:
+    """Why a method cannot run on the embeddings; None if it can."""
+    if method.needs_base and data.train is None:
+        return "it needs base classes, and there are none"
+    if method.needs_non_negative and (data.evaluated.features < 0).any():
+        return "it needs features without negative values"
+    return None
+
+
+def _require_at_least(least: int, name: str, value: int) -> None:
+    if value < least:
+        raise InputError(f"{name}={value} must be an integer of at least {least}")

@@ -1,0 +1,165 @@
+"""Landmark retrieval as easy, medium and hard, and what instance retrieval has in common."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.retrieval import retrieval_scores, similarity
+from lowlabel.datasets import Division
+from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
+from lowlabel.features.models.encoders import Encoder
+from lowlabel.progress import progress_bar
+from lowlabel.retrieval import RetrievalResult, evaluate_revisited, learn_whitening
+from lowlabel.retrieval.post import Post, build_post
+from lowlabel.retrieval.post.whiten import Whitening
+
+DISTRACTORS = "distractors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceRetrieval(Protocol):
+    """Queries against a gallery of other images and distractors.
+
+    Attributes:
+        kind: Kind of the divisions that fit.
+        framing: How images become the model's input; see `lowlabel.features.load_backbone`. This
+            and the next three hold where the command line says nothing.
+        resolution: Side of the images in pixels; the model's own by default.
+        scales: Factors at which images are embedded.
+        pooling: From tokens to a vector; the model's own by default.
+        distractors: A dataset whose images join the gallery.
+        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+        post: Post-processing: at most one "whiten", with options.
+        train_features: A file of embeddings to learn whitening from.
+    """
+
+    suite: ClassVar[str] = "retrieval"
+    kind: ClassVar[str]
+
+    framing: Framing = "crop"
+    resolution: int | None = None
+    scales: tuple[float, ...] = (1.0,)
+    pooling: str | None = None
+    distractors: str | None = None
+    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+    post: tuple[Post, ...] = ()
+    train_features: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
+
+    @abstractmethod
+    def own_options(self) -> dict[str, object]:
+        """The options of this protocol alone, for the record."""
+
+    @abstractmethod
+    def evaluate(self, data: EmbeddedDataset, **shared: Any) -> RetrievalResult:
+        """Scores the queries; `shared` goes to the evaluation as it is."""
+
+    def needs(self, division: Division) -> tuple[str, ...]:
+        """Queries and gallery."""
+        if division.kind != self.kind or division.gallery is None:
+            return ()
+        return (division.evaluated, division.gallery)
+
+    def backbone(self, asked: BackboneOptions, encoder: Encoder | None = None) -> BackboneOptions:
+        """Completes what was asked for by the protocol's framing, resolution, scales, pooling."""
+        return asked.completed(
+            pooling=self.pooling,
+            resolution=self.resolution,
+            framing=self.framing,
+            scales=self.scales,
+        )
+
+    def companions(self) -> dict[str, str]:
+        """The distractors."""
+        return {DISTRACTORS: self.distractors} if self.distractors else {}
+
+    def unfit(self, division: Division) -> str | None:
+        """Only whitening that is learned from a file goes with images that pass in blocks."""
+        if len(self.post) > 1 or not all(isinstance(post, Whitening) for post in self.post):
+            specs = ", ".join(post.spec for post in self.post)
+            return f"takes one --post whiten and no other, not {specs}."
+        if self.post and self.train_features is None:
+            return f"has no images to learn {self.post[0].spec} from: add --train-features FILE."
+        return None
+
+    def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
+        """Yields one trial."""
+        if self.post and self.train_features:
+            data = data.with_train_features(self.train_features)
+        distractors = data.stored.get(DISTRACTORS)
+        options: dict[str, object] = {
+            "ties": self.ties,
+            "distractors": distractors.facts.dataset if distractors else None,
+            **self.own_options(),
+        }
+        experiment = self.experiment(
+            data,
+            data.division,
+            options,
+            similarity(self.post),
+            data.evaluated_part,
+            data.gallery_part,
+            DISTRACTORS,
+            data.train_part,
+        )
+        yield Trial((experiment,), partial(self._score, data, device))
+
+    def describe(self) -> str:
+        """Such as "landmarks, distractors: none"."""
+        return f"{self.name}, distractors: {self.distractors or 'none'}"
+
+    def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
+        assert data.gallery is not None
+        with ExitStack() as stack:
+            rows = [stack.enter_context(part.rows()) for part in data.stored.values()]
+            transform = None
+            if self.post and data.train:
+                transform = learn_whitening(
+                    data.train.features, data.gallery.features, self.post[0], device=device
+                )
+            result = self.evaluate(
+                data,
+                distractors=rows,
+                ties=self.ties,
+                transform=transform,
+                device=device,
+                progress=stack.enter_context(progress_bar(f"{self.name} on {data.title}", "img")),
+            )
+        counts = {"gallery": len(data.gallery.labels), "distractors": sum(map(len, rows))}
+        return [retrieval_scores(result, **counts)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landmarks(InstanceRetrieval):
+    """mAP and mP@k; see `lowlabel.retrieval.evaluate_revisited`.
+
+    Attributes:
+        precision_at: The k of mP@k.
+    """
+
+    name: ClassVar[str] = "landmarks"
+    kind: ClassVar[str] = "revisited"
+
+    precision_at: tuple[int, ...] = (1, 5, 10)
+
+    def own_options(self) -> dict[str, object]:
+        """The k of mP@k."""
+        return {"ks": self.precision_at}
+
+    def evaluate(self, data: EmbeddedDataset, **shared: Any) -> RetrievalResult:
+        """Scores the queries by the ground truth."""
+        assert data.gallery is not None and data.ground_truth is not None
+        return evaluate_revisited(
+            data.evaluated.features,
+            data.gallery.features,
+            data.ground_truth,
+            ks=self.precision_at,
+            **shared,
+        )

@@ -1,0 +1,149 @@
+"""Class-level retrieval: leave-one-out within the evaluated part, or in its gallery."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.datasets import Dataset, Division
+from lowlabel.errors import InputError
+from lowlabel.features import EmbeddedDataset
+from lowlabel.progress import progress_bar
+from lowlabel.results import Experiment, MethodInfo, Score
+from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
+from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
+from lowlabel.retrieval.post import Post, build_post
+from lowlabel.retrieval.search import EXACT, Index, build_index
+
+_FILE_K = (1, 2, 4, 8)  # of embeddings made elsewhere
+_NAMED = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval(Protocol):
+    """Recall@K, MAP@R, R-Precision, mAP and MRR.
+
+    Attributes:
+        k: The K of Recall@K; empty for those that are usual on the dataset.
+        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+        lone_queries: Whether a query without a positive is left out or counts as a miss.
+        post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
+        search: "exact", or the spec of an index.
+        nmi: Whether k-means clusters are scored too.
+        train_features: A file of embeddings to learn whitening from, in place of the train part.
+        worst: Number of worst queries to draw with their nearest images; changes no score.
+    """
+
+    name: ClassVar[str] = "retrieval"
+    suite: ClassVar[str] = "retrieval"
+    prefers: ClassVar[tuple[str, ...]] = ("test", "query")
+
+    k: tuple[int, ...] = ()
+    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+    lone_queries: Literal["exclude", "miss"] = "exclude"
+    post: tuple[Post, ...] = ()
+    search: str = EXACT
+    nmi: bool = False
+    train_features: Path | None = None
+    worst: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
+        build_index(self.search)
+        if any(k < 1 for k in self.k):
+            raise InputError(f"k={self.k} must hold positive integers")
+        if self.worst < 0:
+            raise InputError(f"worst={self.worst} must be at least 0")
+
+    @property
+    def index(self) -> Index | None:
+        """The index that searches; None for exact ranks."""
+        return build_index(self.search)
+
+    def needs(self, division: Division) -> tuple[str, ...]:
+        """The train part if whitening learns from it, the gallery, the evaluated part."""
+        if division.kind != "classes":
+            return ()
+        learns = any(post.needs_train for post in self.post) and self.train_features is None
+        parts = division.train_part if learns else None, division.gallery, division.evaluated
+        return tuple(part for part in parts if part)
+
+    def for_dataset(self, dataset: Dataset | None) -> Self:
+        """Fills `k`."""
+        return self if self.k else replace(self, k=dataset.ks if dataset else _FILE_K)
+
+    def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
+        """Yields one trial."""
+        if self.train_features:
+            data = data.with_train_features(self.train_features)
+        yield Trial((self._experiment(data),), partial(self._score, data, device))
+
+    def describe(self) -> str:
+        """Such as "retrieval, aqe:10, NMI, K = 1, 2, 4, 8"."""
+        steps = [post.spec for post in self.post]
+        steps += [self.search] if self.search != EXACT else []
+        steps += ["NMI"] if self.nmi else []
+        return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, self.k))}"])
+
+    def _experiment(self, data: EmbeddedDataset) -> Experiment:
+        options: dict[str, object] = {
+            "ks": self.k,
+            "ties": self.ties,
+            "lone_queries": self.lone_queries,
+        }
+        if self.nmi:
+            options["nmi"] = f"{clustering_backend()} k-means, {ITERATIONS} iterations"
+        unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
+        learns = any(post.needs_train for post in self.post)
+        return self.experiment(
+            data,
+            data.division if data.division in _NAMED else unnamed,
+            options,
+            similarity(self.post, self.index),
+            data.train_part if learns else None,
+            data.gallery_part,
+            data.evaluated_part,
+        )
+
+    def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
+        gallery = data.gallery
+        with progress_bar(f"retrieval on {data.title}", "query") as progress:
+            result = evaluate_retrieval(
+                data.evaluated.features,
+                data.evaluated.labels,
+                gallery=(gallery.features, gallery.labels) if gallery else None,
+                train=data.train.features if data.train else None,
+                post=self.post,
+                search=self.search,
+                nmi=self.nmi,
+                ks=self.k,
+                ties=self.ties,
+                lone_queries=self.lone_queries,
+                device=device,
+                progress=progress,
+            )
+        counts = {"gallery": len(gallery.labels)} if gallery else {}
+        return [retrieval_scores(result, **counts)]
+
+
+def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
+    """The scores of a retrieval result, with further `counts` of what was scored."""
+    return ProtocolScores(
+        {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
+        result.per_query,
+        result.ci95_definition,
+        {"queries": result.queries, "lone": result.lone, **counts},
+    )
+
+
+def similarity(post: Sequence[Post], index: Index | None = None) -> MethodInfo:
+    """Cosine after post-processing, and the index that searches if there is one."""
+    steps: list[Post | Index] = [*post, *([index] if index else [])]
+    options: dict[str, object] = {
+        step.spec: step.options | ({"version": step.version} if step.version > 1 else {})
+        for step in steps
+    }
+    transductive = any(each.transductive for each in post)
+    return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)

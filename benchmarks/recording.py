@@ -1,0 +1,74 @@
+"""From trials to records: an experiment that has a record is read, any other is run and saved."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lowlabel.benchmarks.protocols import ProtocolScores, Trial
+from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
+from lowlabel.results import (
+    Experiment,
+    Record,
+    describe_environment,
+    find_record,
+    save_record,
+)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Keeps records in a folder.
+
+    Attributes:
+        folder: Folder of the records.
+        device: Device to compute on.
+        overwrite: Score again what has a record.
+    """
+
+    folder: Path
+    device: str = "auto"
+    overwrite: bool = False
+
+    def records(self, trial: Trial, contamination: Sequence[str]) -> Iterator[Record]:
+        """Yields a record for each experiment of a trial, which runs if one is missing.
+
+        Args:
+            trial: What is computed.
+            contamination: Why its scores may be too good.
+        """
+        known = [self._known(experiment, contamination) for experiment in trial.experiments]
+        if None not in known:
+            yield from filter(None, known)
+            return
+        started = time.perf_counter()
+        results = trial.run()
+        seconds = round(time.perf_counter() - started, 3)
+        for experiment, scores, found in zip(trial.experiments, results, known, strict=True):
+            yield found or self._save(experiment, scores, contamination, seconds)
+
+    def _known(self, experiment: Experiment, contamination: Sequence[str]) -> Record | None:
+        record = None if self.overwrite else find_record(self.folder, experiment.identity())
+        return record if record and record.contamination == tuple(contamination) else None
+
+    def _save(
+        self,
+        experiment: Experiment,
+        scores: ProtocolScores,
+        contamination: Sequence[str],
+        seconds: float,
+    ) -> Record:
+        record = Record(
+            experiment=experiment,
+            scores=scores.scores,
+            ci95_definition=scores.ci95_definition,
+            counts=scores.counts,
+            environment=describe_environment(describe_device(resolve_device(self.device))),
+            task_hash=scores.task_hash,
+            wall_s=seconds,
+            peak_memory_mb=round(peak_memory_mb(), 1),
+            contamination=tuple(contamination),
+            chosen=scores.chosen,
+        )
+        save_record(record, scores.per_item, self.folder)
+        return record

@@ -1,0 +1,133 @@
+"""From a backbone and a dataset, or from a feature file, to an `EmbeddedDataset`."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.datasets import Division, ImageSet, LabelledPath, OpenDataset, classes_seen
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart
+from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
+from lowlabel.features.table import EmbeddingTable, load_feature_file
+from lowlabel.progress import progress_bar
+
+_FILE_PARTS = ("base", "gallery", "all")
+
+
+def embed_dataset(
+    backbone: Backbone,
+    opened: OpenDataset,
+    parts: Sequence[str],
+    options: ExtractionOptions,
+    *,
+    label: str | None = None,
+    stored: Mapping[str, OpenDataset] | None = None,
+) -> EmbeddedDataset:
+    """Extracts the features of some parts that the store does not have yet.
+
+    A ground truth names the gallery's images by their row, so none of its images may be left out.
+
+    Args:
+        backbone: The model.
+        opened: The dataset.
+        parts: The parts to embed; the evaluated one and the gallery must be among them.
+        options: How to extract.
+        label: The model's name in tables; its own by default.
+        stored: Other datasets whose evaluated part joins under a name and stays in the store.
+    """
+    division = opened.division
+    strict = replace(options, skip_bad_images=False) if division.ground_truth else options
+    images = {part: opened.load(part) for part in parts}
+    tables = {part: extract_shown(backbone, images[part], strict) for part in parts}
+    names = np.array(sorted({name for each in images.values() for name in each.class_names}))
+    evaluated = images[division.evaluated]
+    return EmbeddedDataset(
+        embedder=Embedder.of(backbone, label),
+        name=opened.dataset.name,
+        title=opened.title,
+        division=division.name,
+        evaluated_part=division.evaluated,
+        manifest_sha256=_manifest(opened),
+        tables={part: _renumbered(tables[part], images[part], names) for part in parts},
+        gallery_part=division.gallery,
+        train_part=division.train_part,
+        stored={part: _store(backbone, other, options) for part, other in (stored or {}).items()},
+        images=images,
+        class_names=tuple(names.tolist()),
+        ground_truth=opened.ground_truth(),
+        partial=tuple(partial for part in parts if (partial := opened.partial(part))),
+        contamination=(
+            *_shared_classes(evaluated, images.get(division.train_part or "")),
+            *_seen_classes(backbone, evaluated),
+        ),
+    )
+
+
+def embedded_file(path: Path, label: str | None = None) -> EmbeddedDataset:
+    """Takes embeddings that were made elsewhere as they are."""
+    file = load_feature_file(path)
+    tables = {"all": file.evaluated}
+    if file.base:
+        tables["base"] = file.base
+    if file.gallery:
+        tables["gallery"] = replace(file.gallery, key="")  # the file's one key covers it
+    key = file.evaluated.key
+    return EmbeddedDataset(
+        embedder=Embedder(label or path.stem, f"features:{path.name}", key),
+        name="features",
+        title=path.name,
+        division="file",
+        evaluated_part="all",
+        manifest_sha256=key,
+        tables=tables,
+        gallery_part="gallery" if file.gallery else None,
+        train_part="base" if file.base else None,
+    )
+
+
+def file_division(data: EmbeddedDataset) -> Division:
+    """The division of a feature file: the parts that it holds, none of them images."""
+    return Division(
+        data.division, tuple(sorted(data.tables, key=_FILE_PARTS.index)), _no_images,
+        gallery=data.gallery_part,
+    )
+
+
+def _no_images(root: Path, part: str) -> list[LabelledPath]:
+    return []
+
+
+def _renumbered(table: EmbeddingTable, images: ImageSet, names: NDArray[np.str_]) -> EmbeddingTable:
+    places = np.searchsorted(names, np.array(images.class_names))
+    return replace(table, labels=places[table.labels])
+
+
+def _store(backbone: Backbone, opened: OpenDataset, options: ExtractionOptions) -> StoredPart:
+    images = opened.load(opened.division.evaluated)
+    with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
+        return StoredPart(store_features(backbone, images, options, progress))
+
+
+def _manifest(opened: OpenDataset) -> str:
+    """Hash of the evaluated images, and of their gallery's if they have one."""
+    evaluated = opened.load(opened.division.evaluated).manifest_sha256
+    if opened.division.gallery is None:
+        return evaluated
+    gallery = opened.load(opened.division.gallery).manifest_sha256
+    return hashlib.sha256(f"{evaluated}\n{gallery}".encode()).hexdigest()
+
+
+def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> tuple[str, ...]:
+    shared = set(evaluated.class_names) & set(train.class_names) if train else set()
+    if not shared or train is None:
+        return ()
+    return (f"{len(shared)} of the {evaluated.part} classes are also in {train.part}",)
+
+
+def _seen_classes(backbone: Backbone, images: ImageSet) -> tuple[str, ...]:
+    seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
+    return (f"{backbone.name} was {seen}",) if seen else ()

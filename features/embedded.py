@@ -1,0 +1,168 @@
+"""Embeddings of one dataset by one model, part by part: what protocols and analyses work on."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lowlabel.datasets import GroundTruth, ImageSet, Partial
+from lowlabel.errors import InputError
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.key import FeatureKey
+from lowlabel.features.store import StoredRows, stored_rows
+from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
+
+VALIDATION = "val"
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """What made the embeddings.
+
+    Attributes:
+        name: Name in tables.
+        spec: What it was loaded from, without folders.
+        weights_sha256: Hash of the weights; for a feature file, of the file.
+        pooling: From tokens to a vector.
+        resolution: Side of the input in pixels; None if unknown.
+        dtype: Arithmetic of the forward pass.
+        transform: The resolved image transform.
+    """
+
+    name: str
+    spec: str
+    weights_sha256: str
+    pooling: str = ""
+    resolution: int | None = None
+    dtype: str = ""
+    transform: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
+        """Describes a backbone, under the name `label` if there is one."""
+        return cls(
+            label or backbone.name,
+            backbone.spec,
+            backbone.weights_sha256,
+            backbone.pooling,
+            backbone.transform.side,
+            backbone.dtype,
+            asdict(backbone.transform),
+        )
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part that stays in the store and is read by blocks of rows, for sets beyond memory."""
+
+    facts: FeatureKey
+
+    @property
+    def key(self) -> str:
+        """Its feature key."""
+        return self.facts.digest
+
+    def rows(self) -> AbstractContextManager[StoredRows]:
+        """Opens it for reading."""
+        return stored_rows(self.facts)
+
+
+@dataclass(frozen=True)
+class EmbeddedDataset:
+    """Embeddings by part, with everything that a record says of their origin.
+
+    Attributes:
+        embedder: The model.
+        name: The dataset's name, without the division.
+        title: The dataset's name in tables.
+        division: Name of the division.
+        evaluated_part: The part that scores are taken on.
+        manifest_sha256: Hash of the scored images (and their gallery).
+        tables: Embeddings in memory, by part. Labels number `class_names` in every part.
+        gallery_part: The part that evaluated images are searched in; None for the part itself.
+        train_part: The part that methods learn from, if there is one.
+        stored: Embeddings that are read by blocks, by part: distractors.
+        images: The images of each part in `tables`; empty for a feature file.
+        class_names: Names of the classes of all parts, sorted; empty for a feature file.
+        ground_truth: Rows of the gallery that each query is to find; None if labels tell.
+        partial: The parts whose counts are not the full dataset's.
+        contamination: Why scores may be too good.
+    """
+
+    embedder: Embedder
+    name: str
+    title: str
+    division: str
+    evaluated_part: str
+    manifest_sha256: str
+    tables: Mapping[str, EmbeddingTable]
+    gallery_part: str | None = None
+    train_part: str | None = None
+    stored: Mapping[str, StoredPart] = field(default_factory=dict)
+    images: Mapping[str, ImageSet] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    ground_truth: GroundTruth | None = None
+    partial: tuple[Partial, ...] = ()
+    contamination: tuple[str, ...] = ()
+
+    @property
+    def evaluated(self) -> EmbeddingTable:
+        """Embeddings of the evaluated part."""
+        return self.tables[self.evaluated_part]
+
+    @property
+    def gallery(self) -> EmbeddingTable | None:
+        """Embeddings of the gallery; None where each image is searched among the others."""
+        return self.tables.get(self.gallery_part) if self.gallery_part else None
+
+    @property
+    def train(self) -> EmbeddingTable | None:
+        """Embeddings to learn from, if they were extracted."""
+        return self.tables.get(self.train_part) if self.train_part else None
+
+    @property
+    def validation(self) -> EmbeddingTable | None:
+        """Embeddings to choose hyper-parameters on, if they were extracted."""
+        return self.tables.get(VALIDATION)
+
+    def keys(self, *parts: str | None) -> dict[str, str]:
+        """Feature keys of some parts; those that are None or not there are left out."""
+        held = {**self.tables, **self.stored}
+        return {part: held[part].key for part in parts if part in held and held[part].key}
+
+    def with_train_features(self, path: Path) -> "EmbeddedDataset":
+        """Takes the embeddings of a file as those to learn from.
+
+        Raises:
+            InputError: If the file says that another model made them, or its width differs.
+        """
+        file = load_feature_file(path)
+        _check_origin(file, self.embedder)
+        ours, theirs = (t.features.shape[1] for t in (self.evaluated, file.evaluated))
+        if ours != theirs:
+            raise InputError(
+                f"{path} has {theirs} dimensions, the embeddings to score have {ours}",
+                "Extract both with one model and pooling.",
+            )
+        kept = {part: table for part, table in self.tables.items() if part != self.train_part}
+        return replace(self, tables=kept | {"train": file.evaluated}, train_part="train")
+
+
+def _check_origin(file: FeatureFile, embedder: Embedder) -> None:
+    """A file of the store says what made it; others are taken as they are."""
+    made = {
+        "model": embedder.spec,
+        "weights_sha256": embedder.weights_sha256,
+        "pooling": embedder.pooling,
+        "transform": embedder.transform,
+    }
+    differing = [
+        name for name, value in made.items() if file.origin and file.origin.get(name) != value
+    ]
+    if differing:
+        raise InputError(
+            f"{file.path} was made with another {' and '.join(differing)} than the embeddings to "
+            "score",
+            "Extract both with one model: lowlabel extract --model …",
+        )

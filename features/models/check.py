@@ -1,0 +1,50 @@
+"""Whether a model's name can be resolved, without loading anything."""
+
+from pathlib import Path
+
+from lowlabel.datasets import check_pretraining
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.architectures import check_architecture
+from lowlabel.features.models.own_models import OWN_MODELS
+from lowlabel.features.models.pretrained import check_published
+from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE
+from lowlabel.specs import parse_spec
+
+
+def check_model(spec: str) -> None:
+    """Checks what can be known of a model before it is loaded: names, forms, files.
+
+    Raises:
+        UnknownNameError: If the name is not known, with the nearest ones.
+        InputError: If timm has no such architecture or weights, or the form is incomplete.
+        DataError: If there is no such file.
+    """
+    kind, _, rest = spec.partition(":")
+    if spec == "pixels" or spec in ALIASES or spec in OWN_MODELS:
+        return
+    if kind == "timm" and rest:
+        check_published(_architecture(rest))
+    elif kind == "random" and rest:
+        check_architecture(_architecture(rest))
+    elif kind == "hub" and rest:
+        if ":" not in rest:
+            raise InputError(f"{spec} names no entry point", "A hub model is hub:REPO:ENTRY.")
+    elif match := WEIGHTS_FILE.fullmatch(spec):
+        path = Path(match["path"]).expanduser()
+        if not path.is_file():
+            raise DataError(
+                f"there is no weights file {path}", "Check the path given with --model."
+            )
+        if match["arch"]:
+            check_architecture(_architecture(match["arch"]))
+    else:
+        raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
+
+
+def _architecture(text: str) -> str:
+    """The architecture's name; the pretraining set among its options must exist too."""
+    name, options = parse_spec(text)
+    if "pretrained_on" in options:
+        check_pretraining(str(options["pretrained_on"]))
+    return name

@@ -1,0 +1,41 @@
+"""How a model is loaded, in one value that can be compared and completed."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from lowlabel.features.backbone import Backbone, load_backbone
+from lowlabel.features.framing import Framing
+
+
+@dataclass(frozen=True)
+class BackboneOptions:
+    """The keyword arguments of `load_backbone`; None stands for its default."""
+
+    pooling: str | None = None
+    resolution: int | None = None
+    framing: Framing | None = None
+    scales: tuple[float, ...] | None = None
+    dtype: str = "float32"
+    device: str = "auto"
+
+    def completed(
+        self,
+        *,
+        pooling: str | None = None,
+        resolution: int | None = None,
+        framing: Framing = "crop",
+        scales: tuple[float, ...] = (1.0,),
+    ) -> "BackboneOptions":
+        """Fills what is None."""
+        return dataclasses.replace(
+            self,
+            pooling=self.pooling or pooling,
+            resolution=resolution if self.resolution is None else self.resolution,
+            framing=self.framing or framing,
+            scales=self.scales or scales,
+        )
+
+    def load(self, model: str) -> Backbone:
+        """Loads a model with these options; see `load_backbone`."""
+        chosen = {name: value for name, value in vars(self).items() if value is not None}
+        return load_backbone(model, **chosen)
