@@ -1,0 +1,119 @@
+"""Groups of options that commands share, as dataclasses.
+
+Typer knows no groups: `grouped` gives it a flat signature and packs the values back.
+
+    @grouped
+    def extract(model: options.Models = None, *, machine: MachineGroup) -> None: ...
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from lowlabel.cli import options
+
+if TYPE_CHECKING:
+    from lowlabel.features import Backbone, ExtractionOptions
+
+
+@dataclass(frozen=True)
+class DataGroup:
+    """Which flaws of a dataset are allowed."""
+
+    allow_partial: options.AllowPartial = False
+    skip_bad_images: options.SkipBadImages = False
+
+
+@dataclass(frozen=True)
+class BackboneGroup:
+    """How a model is loaded; None stands for the choice of the protocol or the model."""
+
+    pooling: options.Pooling = None
+    resolution: options.Resolution = None
+    framing: options.Framing = None
+    multi_scale: options.MultiScale = False
+    dtype: options.Dtype = "float32"
+
+    @property
+    def scales(self) -> tuple[float, ...] | None:
+        """The scales of whole images; None unless `--multi-scale` is given."""
+        return options.MULTI_SCALE if self.multi_scale else None
+
+    def load(self, model: str, device: str) -> "Backbone":
+        """Loads a model; without a framing, images are cropped at the centre."""
+        from lowlabel.features import known_framing, load_backbone
+
+        return load_backbone(
+            model,
+            pooling=self.pooling,
+            resolution=self.resolution,
+            framing=known_framing(self.framing) or "crop",
+            scales=self.scales or (1.0,),
+            dtype=self.dtype,
+            device=device,
+        )
+
+
+@dataclass(frozen=True)
+class MachineGroup:
+    """How features are computed; none of these options changes a result."""
+
+    device: options.Device = "auto"
+    batch_size: options.BatchSize = 32
+    workers: options.Workers = 4
+
+    def extraction(self, *, skip_bad_images: bool = False) -> "ExtractionOptions":
+        """The options of `extract_features`."""
+        from lowlabel.features import ExtractionOptions
+
+        return ExtractionOptions(self.batch_size, self.workers, skip_bad_images)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Turns each parameter of `command` that is a dataclass into one option per field.
+
+    Args:
+        command: A function for `typer.Typer.command`. The fields of its dataclasses are annotated
+            as its own parameters are: `Annotated[TYPE, typer.Option(…)]`.
+
+    Returns:
+        A function of the fields and the other parameters, which typer can inspect.
+
+    Raises:
+        ValueError: If two options have the same name.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    signature = inspect.signature(command)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.name in groups:
+            parameters += _parameters(groups[parameter.name])
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(kind=kind, annotation=hints[parameter.name]))
+
+    @wraps(command)
+    def flat(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    flat.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    flat.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return flat
+
+
+def _parameters(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
