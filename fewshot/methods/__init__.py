@@ -39,12 +39,14 @@ for _method in (
     METHODS.add(_method.name, _method)
 
 
-def build_method(spec: str) -> Method:
+def build_method(spec: str | Method) -> Method:
     """The method that a text such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1" stands for.
 
     Raises:
         UnknownNameError: If there is no such method.
         InputError: If it has no such option, or the option cannot have the value.
     """
+    if isinstance(spec, Method):
+        return spec
     name, options = parse_spec(spec)
     return METHODS[name].from_options(options)

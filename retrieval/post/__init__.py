@@ -20,7 +20,7 @@ for _post in (Whitening, QueryExpansion, DatabaseAugmentation, KReciprocal, Diff
     POSTS.add(_post.name, _post)
 
 
-def build_post(spec: str) -> Post:
+def build_post(spec: str | Post) -> Post:
     """What a text such as "aqe", "aqe:10" or "whiten:256,covariance=reference" stands for.
 
     The value after the colon is the first option.
@@ -29,6 +29,8 @@ def build_post(spec: str) -> Post:
         UnknownNameError: If there is no such post-processing.
         InputError: If it has no such option, or the option cannot have the value.
     """
+    if isinstance(spec, Post):
+        return spec
     name, options = parse_spec(spec)
     name, colon, value = name.partition(":")
     kind = POSTS[name]

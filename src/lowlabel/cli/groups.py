@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from lowlabel.cli import options
 
 if TYPE_CHECKING:
-    from lowlabel.features import Backbone, ExtractionOptions
+    from lowlabel.features import Backbone, BackboneOptions, ExtractionOptions
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,22 @@ class BackboneGroup:
     multi_scale: options.MultiScale = False
     dtype: options.Dtype = "float32"
 
-    @property
-    def scales(self) -> tuple[float, ...] | None:
-        """The scales of whole images; None unless `--multi-scale` is given."""
-        return options.MULTI_SCALE if self.multi_scale else None
+    def options(self, device: str) -> "BackboneOptions":
+        """The options of `load_backbone` on a device, to be completed by a protocol."""
+        from lowlabel.features import BackboneOptions, known_framing
+
+        return BackboneOptions(
+            self.pooling,
+            self.resolution,
+            known_framing(self.framing),
+            options.MULTI_SCALE if self.multi_scale else None,
+            self.dtype,
+            device,
+        )
 
     def load(self, model: str, device: str) -> "Backbone":
         """Loads a model; without a framing, images are cropped at the centre."""
-        from lowlabel.features import known_framing, load_backbone
-
-        return load_backbone(
-            model,
-            pooling=self.pooling,
-            resolution=self.resolution,
-            framing=known_framing(self.framing) or "crop",
-            scales=self.scales or (1.0,),
-            dtype=self.dtype,
-            device=device,
-        )
+        return self.options(device).completed().load(model)
 
 
 @dataclass(frozen=True)
