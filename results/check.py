@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from tabulate import tabulate
 
-from lowlabel.results.baseline import Baseline, BaselineEntry, comparable_facts
+from lowlabel.results.baseline import ABSENT, Baseline, BaselineEntry, comparable_facts
 from lowlabel.results.grid import newest
 from lowlabel.results.labels import format_difference
 from lowlabel.results.metrics import find_metric
@@ -120,11 +120,11 @@ def _status(entry: BaselineEntry, mean: float) -> Status:
 
 
 def _differences(entry: BaselineEntry, record: Record) -> list[str]:
-    new = comparable_facts(record)
+    old, new = ABSENT | entry.facts, ABSENT | comparable_facts(record)
     return [
-        f"{name} was {entry.facts.get(name)}, is {new.get(name)}"
-        for name in dict.fromkeys([*entry.facts, *new])
-        if entry.facts.get(name) != new.get(name)
+        f"{name} was {old.get(name)}, is {new.get(name)}"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
     ]
 
 
