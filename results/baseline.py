@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.paths import atomic_write
-from lowlabel.results.decode import decode
+from lowlabel.results.decode import NewerFormatError, decode, encode
 from lowlabel.results.grid import newest
 from lowlabel.results.record import Record
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
+ABSENT: Facts = {"method_version": 1}
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class BaselineEntry:
         method: The method's spec.
         metric: "accuracy", "recall@1", ….
         facts: What must be equal for the number to be comparable: split, scheme, manifest and
-            weights hashes, preprocessing, protocol version and options (tasks, seed, …).
+            weights hashes, preprocessing, versions, protocol options (tasks, seed, …).
         mean: In percent.
         ci95: Half width of the 95 % interval, for the reader.
         tolerance: Points by which a later mean may lie below `mean`.
@@ -57,7 +58,7 @@ class Baseline:
 
     def save(self, path: Path) -> None:
         """Writes the JSON, whole or not at all."""
-        data = {"baseline_version": BASELINE_VERSION, **asdict(self)}
+        data = {"baseline_version": BASELINE_VERSION, **encode(self)}
         with atomic_write(path) as temporary:
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
@@ -75,6 +76,10 @@ class Baseline:
             raise DataError(
                 f"cannot read the baseline {path}: {error.strerror or error}",
                 f"Make one with `lowlabel check {path} --update`.",
+            ) from error
+        except NewerFormatError as error:
+            raise DataError(
+                f"the baseline {path} cannot be used: {error}", "Update lowlabel."
             ) from error
         except ValueError as error:
             raise DataError(
@@ -118,8 +123,12 @@ def make_baseline(
 
 
 def comparable_facts(record: Record) -> Facts:
-    """What must be equal for two means of the same names to be comparable."""
+    """What must be equal for two means of the same names to be comparable.
+
+    A fact that older baselines lack is absent while it has its value of then; see `ABSENT`.
+    """
     e = record.experiment
+    version = e.method.version
     return {
         "scheme": e.dataset.scheme,
         "split": e.dataset.split,
@@ -132,6 +141,7 @@ def comparable_facts(record: Record) -> Facts:
         "dtype": e.model.dtype,
         "protocol_version": e.protocol.version,
         **{f"protocol.{name}": value for name, value in e.protocol.options.items()},
+        **({"method_version": version} if version != ABSENT["method_version"] else {}),
     }
 
 

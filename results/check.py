@@ -6,9 +6,10 @@ from enum import StrEnum
 
 from tabulate import tabulate
 
-from lowlabel.results.baseline import Baseline, BaselineEntry, comparable_facts
+from lowlabel.results.baseline import ABSENT, Baseline, BaselineEntry, comparable_facts
 from lowlabel.results.grid import newest
-from lowlabel.results.labels import format_difference, metric_label
+from lowlabel.results.labels import format_difference
+from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 
 _ROUNDING = 6  # digits: a difference of exactly the tolerance holds
@@ -112,18 +113,18 @@ def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
 
 
 def _status(entry: BaselineEntry, mean: float) -> Status:
-    difference = round(mean - entry.mean, _ROUNDING)
-    if difference < -entry.tolerance:
+    gain = round(find_metric(entry.metric).merit(mean - entry.mean), _ROUNDING)
+    if gain < -entry.tolerance:
         return Status.REGRESSION
-    return Status.BETTER if difference > entry.tolerance else Status.HOLDS
+    return Status.BETTER if gain > entry.tolerance else Status.HOLDS
 
 
 def _differences(entry: BaselineEntry, record: Record) -> list[str]:
-    new = comparable_facts(record)
+    old, new = ABSENT | entry.facts, ABSENT | comparable_facts(record)
     return [
-        f"{name} was {entry.facts.get(name)}, is {new.get(name)}"
-        for name in dict.fromkeys([*entry.facts, *new])
-        if entry.facts.get(name) != new.get(name)
+        f"{name} was {old.get(name)}, is {new.get(name)}"
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name)
     ]
 
 
@@ -144,7 +145,7 @@ def _table(findings: Sequence[Finding]) -> str:
             "Protocol": finding.entry.protocol,
             "Model": finding.entry.model,
             "Method": finding.entry.method,
-            "Metric": metric_label(finding.entry.metric),
+            "Metric": find_metric(finding.entry.metric).label,
             "Baseline": f"{finding.entry.mean:.2f}",
             "Now": "–" if finding.mean is None else f"{finding.mean:.2f}",
             "Δ": "" if finding.mean is None else _change(finding.entry, finding.mean),

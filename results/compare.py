@@ -1,6 +1,6 @@
 """Paired comparison of records over the same tasks or queries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lowlabel.errors import InputError
+from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.pairing import Pair, pair_records, reason_against
 from lowlabel.results.store import ScoredRecord
 
-_METRICS = ("accuracy", "recall@1", "map@r", "map_medium", "map_hard", "map@20")
 _LEVEL = 0.05
 _NO_SPREAD = 1e-9
 _COLUMNS = [
@@ -22,7 +22,7 @@ _COLUMNS = [
 
 
 def compare(
-    a: Sequence[ScoredRecord], b: Sequence[ScoredRecord], metrics: Sequence[str] = _METRICS
+    a: Sequence[ScoredRecord], b: Sequence[ScoredRecord], metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
     """Compares A with B, pair by pair, task by task.
 
@@ -49,7 +49,7 @@ def compare(
     tested = [row for row in rows if "p" in row]
     p_values = np.array([row["p"] for row in tested], dtype=np.float64)
     for row, p in zip(tested, holm(p_values), strict=True):
-        row |= {"p_holm": float(p), "verdict": _verdict(row["difference"], p)}
+        row |= {"p_holm": float(p), "verdict": _verdict(row, p)}
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -62,17 +62,27 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _rows(pair: Pair, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def _rows(pair: Pair, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
     a, b = pair
     head = _head(a, b)
     reason = reason_against(a, b)
     if reason or a is None or b is None:
         return [{**head, "verdict": "not comparable", "reason": reason}]
-    shared = [m for m in metrics if m in a.per_item and m in b.per_item]
+    shared = _shared_metrics(a, b, metrics)
     if not shared:
-        reason = f"no scores per task or query in common for {', '.join(metrics)}"
+        wanted = f" for {', '.join(metrics)}" if metrics else ""
+        reason = f"no scores of tasks, queries or images in common{wanted}"
         return [{**head, "verdict": "not comparable", "reason": reason}]
     return [{**head, "metric": m, **_test(a.per_item[m], b.per_item[m])} for m in shared]
+
+
+def _shared_metrics(
+    a: ScoredRecord, b: ScoredRecord, metrics: Sequence[str] | None
+) -> Sequence[str]:
+    shared = [metric for metric in a.per_item if metric in b.per_item]
+    if metrics is not None:
+        return [metric for metric in metrics if metric in shared]
+    return sorted((m for m in shared if find_metric(m).compared), key=metric_order)
 
 
 def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
@@ -118,7 +128,7 @@ def _paired_t(differences: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(interval.low), float(interval.high), float(test.pvalue)
 
 
-def _verdict(difference: float, p: float) -> str:
+def _verdict(row: Mapping[str, Any], p: float) -> str:
     if p >= _LEVEL:
         return "no difference shown"
-    return "A better" if difference > 0 else "B better"
+    return "A better" if find_metric(row["metric"]).merit(row["difference"]) > 0 else "B better"

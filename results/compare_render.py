@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from lowlabel.results.labels import format_difference, metric_label
+from lowlabel.results.labels import format_difference
+from lowlabel.results.metrics import find_metric
 
 Row = dict[Hashable, Any]
 
@@ -26,7 +27,9 @@ def render_comparison(frame: pd.DataFrame) -> str:
         parts.append(f"## {dataset}\n\n{table}")
     if refused:
         parts.append("## Not comparable\n\n" + "\n".join(map(_refusal, refused)))
-    parts.append(f"Paired t-test over the same tasks or queries; Holm over {len(tested)} tests.")
+    parts.append(
+        f"Paired t-test over the same tasks, queries or images; Holm over {len(tested)} tests."
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -43,10 +46,9 @@ def _names(rows: Sequence[Row]) -> list[dict[str, str]]:
 
 
 def _numbers(row: Row) -> dict[str, str]:
-    metric, protocol = row["metric"], row["protocol"]
     half_width = (row["ci_high"] - row["ci_low"]) / 2
     return {
-        "Score": protocol if metric == "accuracy" else metric_label(metric),
+        "Score": find_metric(row["metric"]).heading(row["protocol"]),
         "Mean A": f"{row['mean_a']:.2f}",
         "Mean B": f"{row['mean_b']:.2f}",
         "A − B": f"{format_difference(row['difference'])}±{half_width:.2f}",

@@ -1,14 +1,28 @@
-"""JSON to dataclasses and back, with every field checked on the way in."""
+"""Dataclasses to JSON and back. Every field is checked on the way in.
+
+A field added after records were written is declared with `grown(default)`: it is absent from JSON,
+and so from hashes, while it has its default. Older files stay valid and keep their identities.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from copy import deepcopy
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from lowlabel.errors import InputError
 
 T = TypeVar("T")
+
+
+class NewerFormatError(ValueError):
+    """A file made by a newer version of lowlabel."""
+
+
+def grown(default: T) -> T:
+    """A dataclass field that is absent from JSON and hashes while it has its default."""
+    return field(default_factory=lambda: deepcopy(default), metadata={"grown": True})
 
 
 def plain(value: object, where: str) -> Any:
@@ -28,11 +42,24 @@ def plain(value: object, where: str) -> Any:
     raise InputError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
 
 
+def encode(value: object) -> Any:
+    """The inverse of `decode`: dataclasses as dicts, without grown fields at their default."""
+    if is_dataclass(value):
+        present = (f for f in fields(value) if not _is_absent(f, getattr(value, f.name)))
+        return {f.name: encode(getattr(value, f.name)) for f in present}
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
+
+
 def decode(kind: type[T], value: object, where: str) -> T:
     """Builds a `kind` (a dataclass, or what its fields are made of) from parsed JSON.
 
     Raises:
-        ValueError: If a field is missing, unknown or of another type; `where` leads to it.
+        NewerFormatError: If a field is unknown.
+        ValueError: If a field is missing or of another type. `where` leads to it.
     """
     return cast(T, _decode(kind, value, where))
 
@@ -63,15 +90,29 @@ def _optional(arguments: tuple[Any, ...], value: object, where: str) -> object:
 
 def _dataclass(kind: type, value: object, where: str) -> object:
     data = _expect(dict, value, where)
-    names = [field.name for field in fields(kind)]
-    missing = [name for name in names if name not in data]
-    unknown = [name for name in data if name not in names]
+    known = {field.name: field for field in fields(kind)}
+    unknown = [name for name in data if name not in known]
+    missing = [n for n, field in known.items() if n not in data and not _is_grown(field)]
+    if unknown:
+        names = ", ".join(unknown)
+        raise NewerFormatError(f"{where} has the unknown field {names}: made by a newer lowlabel")
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
-    if unknown:
-        raise ValueError(f"{where} has the unknown field {', '.join(unknown)}")
     hints = get_type_hints(kind)
-    return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in names})
+    present = [name for name in known if name in data]
+    return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in present})
+
+
+def _is_grown(field: Field[Any]) -> bool:
+    return bool(field.metadata.get("grown"))
+
+
+def _is_absent(field: Field[Any], value: object) -> bool:
+    """Whether a field is left out of JSON."""
+    if not _is_grown(field):
+        return False
+    assert field.default_factory is not MISSING
+    return bool(value == field.default_factory())
 
 
 def _expect(kind: Any, value: object, where: str) -> Any:

@@ -1,9 +1,9 @@
 """What was measured: everything that determines a number, and nothing else."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
-from lowlabel.results.decode import plain
+from lowlabel.results.decode import encode, grown, plain
 from lowlabel.specs import canonical_json
 
 Options = dict[str, object]
@@ -112,11 +112,13 @@ class MethodInfo:
         spec: "ncm,norm=cl2n"; for retrieval the similarity, "cosine".
         options: Every option with its value, defaults included.
         transductive: Whether the queries of a task are classified together.
+        version: Raised when a correction changes the scores at the same options.
     """
 
     spec: str
     options: Options = field(default_factory=dict)
     transductive: bool = False
+    version: int = grown(1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", plain(self.options, "method.options"))
@@ -153,6 +155,6 @@ class Experiment:
         What is only shown (the model's name, the data set's title and what it lacks of the full
         set, which the manifests imply) does not enter.
         """
-        facts = asdict(self)
+        facts = encode(self)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -1,9 +1,11 @@
 """Records arranged as a grid: model × method down, protocol × metric across."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from lowlabel.results.labels import distinctions, metric_order, natural_order
+from lowlabel.results.labels import distinctions, natural_order
+from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.record import Record, Score
 from lowlabel.specs import canonical_json
 
@@ -47,16 +49,21 @@ class Grid:
         return record.score(self.columns[column].metric) if record else None
 
     def best(self, column: int) -> set[int]:
-        """The rows with the best uncontaminated score, inductive and transductive apart."""
-        best = set()
+        """The rows with the best uncontaminated score, inductive and transductive apart.
+
+        Empty if the metric has no direction.
+        """
+        metric, best = find_metric(self.columns[column].metric), set[int]()
+        if metric.higher_is_better is None:
+            return best
         for transductive in (False, True):
-            means = {
-                row: score.mean
+            merits = {
+                row: metric.merit(score.mean)
                 for row, facts in enumerate(self.rows)
                 if facts.transductive == transductive and not facts.contaminated
                 if (score := self.score(row, column)) and score.mean is not None
             }
-            best |= {row for row, mean in means.items() if mean == max(means.values())}
+            best |= {row for row, merit in merits.items() if merit == max(merits.values())}
         return best
 
 
@@ -127,12 +134,16 @@ def _sorted(grid: Grid) -> Grid:
     )
 
     def value(row: int) -> float:
-        scores = (grid.score(row, column) for column in columns)
-        return next((s.mean for s in scores if s and s.mean is not None), -1.0)
+        """The merit of the first score that the row has."""
+        for column in columns:
+            score = grid.score(row, column)
+            if score and score.mean is not None:
+                return find_metric(grid.columns[column].metric).merit(score.mean)
+        return -math.inf
 
     best_of_model: dict[str, float] = {}
     for row, facts in enumerate(grid.rows):
-        best_of_model[facts.model] = max(value(row), best_of_model.get(facts.model, -1.0))
+        best_of_model[facts.model] = max(value(row), best_of_model.get(facts.model, -math.inf))
 
     def order(row: int) -> tuple[float, str, bool, float, str]:
         facts = grid.rows[row]

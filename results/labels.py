@@ -1,4 +1,4 @@
-"""How scores, metrics and things with equal names are written in a table."""
+"""How scores and equal names are written in a table."""
 
 import hashlib
 import re
@@ -17,51 +17,7 @@ SUITES = {
     "retrieval": "Retrieval",
 }
 
-_METRICS = {
-    "accuracy": "Accuracy",
-    "top1": "Top-1",
-    "top5": "Top-5",
-    "map@r": "MAP@R",
-    "r_precision": "R-Precision",
-    "map": "mAP",
-    "map_easy": "mAP E",
-    "map_medium": "mAP M",
-    "map_hard": "mAP H",
-    "mrr": "MRR",
-    "nmi": "NMI",
-    "search_recall": "Search recall",
-}
-_PREFIXES = {"recall@": "R@", "precision@": "P@", "map@": "mAP@", "mp@": "mP@"}
 _LONGEST = 24
-
-
-def metric_label(metric: str) -> str:
-    """A metric's name in a heading: "R@1", "MAP@R"."""
-    if metric in _METRICS:
-        return _METRICS[metric]
-    for prefix, short in _PREFIXES.items():
-        if metric.startswith(prefix):
-            k, _, mode = metric.removeprefix(prefix).partition("_")
-            return f"{short}{k} {mode[:1].upper()}".strip()
-    return metric
-
-
-def metric_family(metric: str) -> str:
-    """The caption of the table that a metric stands in."""
-    if metric in ("accuracy", "top1", "top5"):
-        return "Accuracy (%)"
-    if metric.startswith("mp@"):
-        return "mP@K: precision among the first K (%)"
-    return "Recall@K (%)" if metric.startswith("recall@") else "Ranking (%)"
-
-
-def metric_order(metric: str) -> tuple[int, list[tuple[int, str]]]:
-    """Sorts metrics: recall@K by K, then the named ones in their usual order, then the rest."""
-    if metric.startswith("recall@"):
-        return 0, natural_order(metric)
-    names = list(_METRICS)
-    rank = names.index(metric) if metric in names else len(names)
-    return rank + 1, natural_order(metric.replace("_medium", "_f"))  # between easy and hard
 
 
 def natural_order(text: str) -> list[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """Tables from records: one section a data set (and protocol), floors and all in ordinary rows."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,15 +17,13 @@ from lowlabel.results.labels import (
     UNSTATED_SPLIT,
     distinctions,
     format_score,
-    metric_family,
-    metric_label,
 )
+from lowlabel.results.metrics import common_unit, find_metric
 from lowlabel.results.published import beside_published, published_for, published_table
 from lowlabel.results.record import Record
 from lowlabel.specs import canonical_json
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})
-_TWINS = {"precision@1": "recall@1"}  # the same number: one column is enough
 
 
 @dataclass(frozen=True)
@@ -76,38 +74,49 @@ def leaderboard(records: Iterable[Record]) -> list[Section]:
 
 def _section(title: str, records: Sequence[Record]) -> Section:
     grid = build_grid(records)
-    families = dict.fromkeys(metric_family(column.metric) for column in grid.columns)
+    captions = dict.fromkeys(find_metric(column.metric).caption for column in grid.columns)
     beside, references = beside_published(grid), published_for(grid)
-    tables = [_score_table(grid, family) for family in families]
+    tables = [_score_table(grid, caption) for caption in captions]
+    published = {reference.metric for reference in references}
     if not beside.empty:
-        tables.append(Table("Beside the published numbers (%)", beside))
+        tables.append(Table(common_unit("Beside the published numbers", published), beside))
     if references:
         scheme = records[0].experiment.dataset.scheme
-        tables.append(Table("Published (%)", published_table(references, scheme)))
+        table = published_table(references, scheme)
+        tables.append(Table(common_unit("Published", published), table))
     notes = [*_notes(records), *_mark_notes(tables)]
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
     return Section(title, tuple(tables), tuple(notes))
 
 
-def _score_table(grid: Grid, family: str) -> Table:
-    metrics = {column.metric for column in grid.columns}
-    columns = [
-        index
-        for index, column in enumerate(grid.columns)
-        if metric_family(column.metric) == family and _TWINS.get(column.metric) not in metrics
-    ]
+def _score_table(grid: Grid, caption: str) -> Table:
+    columns = _columns(grid, caption)
     data: dict[str, list[str]] = {
         "Model": [row.model + f" {CONTAMINATED}" * row.contaminated for row in grid.rows],
         "Method": [row.method + f" {TRANSDUCTIVE}" * row.transductive for row in grid.rows],
     }
     bold = set()
-    for column in columns:
-        facts = grid.columns[column]
-        heading = facts.label if facts.metric == "accuracy" else metric_label(facts.metric)
+    for column, heading in columns.items():
         bold |= {(row, len(data)) for row in grid.best(column)}
         scores = [grid.score(row, column) for row in range(len(grid.rows))]
         data[heading] = [format_score(s.mean, s.ci95) if s else "" for s in scores]
-    return Table(family, pd.DataFrame(data), frozenset(bold))
+    return Table(caption, pd.DataFrame(data), frozenset(bold))
+
+
+def _columns(grid: Grid, caption: str) -> dict[int, str]:
+    """The columns of a table with their headings, no two alike."""
+    present = {column.metric for column in grid.columns}
+    metrics = [find_metric(column.metric) for column in grid.columns]
+    headings = {
+        index: metric.heading(grid.columns[index].label)
+        for index, metric in enumerate(metrics)
+        if metric.caption == caption and metric.same_as not in present
+    }
+    counts = Counter(headings.values())
+    return {
+        index: heading if counts[heading] == 1 else f"{grid.columns[index].label} {heading}"
+        for index, heading in headings.items()
+    }
 
 
 def _notes(records: Sequence[Record]) -> Iterable[str]:

@@ -14,8 +14,8 @@ from lowlabel.results.labels import (
     UNSTATED_SPLIT,
     format_difference,
     format_score,
-    metric_label,
 )
+from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 from lowlabel.results.reference import Reference, find_reference, published_rows
 
@@ -63,7 +63,7 @@ def beside_published(grid: Grid) -> pd.DataFrame:
             {
                 "Model": grid.rows[row].model,
                 "Method": grid.rows[row].method,
-                "Score": _heading(grid.columns[column].label, metric),
+                "Score": find_metric(metric).heading(grid.columns[column].label),
                 "Ours": format_score(score.mean, score.ci95),
                 "Published": found.reference.printed,
                 "Δ": str(found),
@@ -89,7 +89,7 @@ def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFram
     """Published numbers, one line a method; those of another division than `scheme` marked."""
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for reference in references:
-        heading = _heading(reference.protocol, reference.metric)
+        heading = find_metric(reference.metric).heading(reference.protocol)
         lines[_line(reference, scheme)][heading] = reference.printed
     headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
     rows = [
@@ -97,10 +97,6 @@ def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFram
         for (method, embedder, source), scores in lines.items()
     ]
     return pd.DataFrame(rows, columns=["Method", "Embedder", *headings, "Source"])
-
-
-def _heading(protocol: str, metric: str) -> str:
-    return protocol if metric == "accuracy" else metric_label(metric)
 
 
 def _line(reference: Reference, scheme: str) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """The record: one model × data set × protocol × method, its scores and where they come from."""
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lowlabel.errors import InputError
-from lowlabel.results.decode import decode
+from lowlabel.results.decode import NewerFormatError, decode, encode, grown, plain
 from lowlabel.results.environment import Environment
-from lowlabel.results.experiment import Experiment
+from lowlabel.results.experiment import Experiment, Options
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +54,8 @@ class Record:
         contamination: Why the model may have seen what it is scored on; empty if it did not.
         complete: False for a run that was cut short: its scores stay out of every table.
         created: UTC time, ISO 8601.
+        chosen: What tuning or validation chose, with the scores of what it tried:
+            {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
     """
 
     experiment: Experiment
@@ -67,6 +69,10 @@ class Record:
     contamination: tuple[str, ...] = ()
     complete: bool = True
     created: str = field(default_factory=utc_now)
+    chosen: Options = grown({})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "chosen", plain(self.chosen, "chosen"))
 
     def identity(self) -> str:
         """The experiment's identity: two records with one identity are the same experiment."""
@@ -78,7 +84,7 @@ class Record:
 
     def to_json(self) -> dict[str, object]:
         """The record as JSON holds it."""
-        return {"schema_version": SCHEMA_VERSION, "identity": self.identity(), **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, "identity": self.identity(), **encode(self)}
 
     @classmethod
     def from_json(cls, data: object) -> "Record":
@@ -93,7 +99,7 @@ class Record:
         body = dict(data)
         version, identity = body.pop("schema_version"), body.pop("identity", None)
         if version != SCHEMA_VERSION:
-            raise ValueError(
+            raise NewerFormatError(
                 f"it has schema version {version}, this lowlabel reads only {SCHEMA_VERSION}"
             )
         record = decode(cls, body, "record")

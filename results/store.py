@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.results.decode import NewerFormatError
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.record import Record
 
@@ -75,6 +76,11 @@ def load_record(path: Path) -> Record:
         return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
+    except NewerFormatError as error:
+        raise DataError(
+            f"the record {path} cannot be used: {error}",
+            "Update lowlabel, or move the record to another folder.",
+        ) from error
     except ValueError as error:
         raise DataError(
             f"the record {path} cannot be used: {error}",

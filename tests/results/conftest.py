@@ -46,6 +46,7 @@ def make_fewshot(
     version: int = 1,
     task_hash: str | None = "tasks",
     transductive: bool = False,
+    method_version: int = 1,
     **changes: object,
 ) -> ScoredRecord:
     """A few-shot record whose accuracies have the wanted mean; `changes` go to its parts."""
@@ -88,7 +89,7 @@ def make_fewshot(
             }
             | fields[DatasetInfo]
         ),
-        method=MethodInfo(method, method_options or {}, transductive),
+        method=MethodInfo(method, method_options or {}, transductive, method_version),
         feature_keys={"novel": sha(model + dataset)},
     )
     record = Record(

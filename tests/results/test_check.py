@@ -72,6 +72,7 @@ def test_a_loss_of_exactly_the_tolerance_holds_in_binary_too(fewshot):
         ({"options": {"seed": 7}}, "protocol.seed was 0, is 7"),
         ({"options": {"new": 1}}, "protocol.new was None, is 1"),
         ({"version": 2}, "protocol_version was 1, is 2"),
+        ({"method_version": 2}, "method_version was 1, is 2"),
         ({"manifest_sha256": "0" * 64}, "manifest_sha256 was .* is 0000"),
         ({"weights_sha256": "0" * 64}, "weights_sha256 was"),
         ({"pooling": "mean"}, "pooling was cls, is mean"),
@@ -139,6 +140,25 @@ def test_a_damaged_baseline_is_named(tmp_path, text, message):
     with pytest.raises(DataError, match=message) as caught:
         Baseline.load(path)
     assert str(path) in caught.value.message
+
+
+def test_a_corrected_method_has_a_baseline_of_its_own(fewshot):
+    corrected = fewshot(method_version=2).record
+    baseline = make_baseline([corrected], 0.5)
+    assert check([corrected], baseline).exit_code == 0
+    report = check([fewshot().record], baseline)
+    assert report.findings[0].reason == "method_version was 2, is 1"
+
+
+def test_a_baseline_of_a_newer_version_asks_for_an_update(baseline, tmp_path):
+    path = tmp_path / "baseline.json"
+    baseline.save(path)
+    data = json.loads(path.read_text())
+    data["entries"][0]["interval"] = {}
+    path.write_text(json.dumps(data))
+    with pytest.raises(DataError, match="unknown field interval: made by a newer") as caught:
+        Baseline.load(path)
+    assert caught.value.hint == "Update lowlabel."
 
 
 def test_a_missing_baseline_is_named(tmp_path):

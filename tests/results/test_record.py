@@ -72,6 +72,7 @@ def test_identity_ignores_what_is_shown_and_where_it_ran(fewshot):
         {"method": "ncm,norm=l2n"},
         {"method_options": {"norm": "l2n"}},
         {"transductive": True},
+        {"method_version": 2},
         {"weights_sha256": "0" * 64},
         {"pooling": "mean"},
         {"resolution": 112},
@@ -83,6 +84,43 @@ def test_identity_ignores_what_is_shown_and_where_it_ran(fewshot):
 )
 def test_identity_changes_with_what_determines_the_numbers(fewshot, change):
     assert fewshot(**change).record.identity() != fewshot().record.identity()
+
+
+CHOSEN = {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, "logreg": 61.0}}
+
+
+def test_what_was_chosen_is_kept_and_is_no_part_of_the_identity(fewshot):
+    record = fewshot(chosen=CHOSEN).record
+    assert through_json(record) == record
+    assert through_json(record).chosen == CHOSEN
+    assert record.identity() == fewshot().record.identity()
+    with pytest.raises(InputError, match=r"chosen\.tried is a set"):
+        fewshot(chosen={"tried": {1}})
+
+
+def test_a_corrected_method_carries_its_version(fewshot):
+    record = fewshot(method_version=2).record
+    assert record.to_json()["experiment"]["method"]["version"] == 2
+    assert through_json(record) == record
+
+
+def test_a_grown_field_is_absent_at_its_default(fewshot):
+    data = fewshot().record.to_json()
+    assert "chosen" not in data
+    assert "version" not in data["experiment"]["method"]
+    written = damaged(fewshot().record, chosen={})
+    written["experiment"]["method"]["version"] = 1
+    assert Record.from_json(written).to_json() == data
+
+
+def test_a_field_of_a_newer_version_is_named(fewshot):
+    newer = "has the unknown field intervals: made by a newer lowlabel"
+    with pytest.raises(ValueError, match=f"record {newer}"):
+        Record.from_json(damaged(fewshot().record, intervals={}))
+    data = damaged(fewshot().record)
+    data["experiment"]["method"]["intervals"] = {}
+    with pytest.raises(ValueError, match=f"record.experiment.method {newer}"):
+        Record.from_json(data)
 
 
 def damaged(record, **changes):
@@ -109,8 +147,8 @@ def test_a_changed_experiment_is_refused(fewshot):
         ({"counts": {"tasks": 1.5}}, r"record.counts.tasks is 1.5, which is no int"),
         ({"counts": {"tasks": True}}, r"record.counts.tasks is True, which is no int"),
         ({"scores": {"accuracy": {"mean": 1.0}}}, r"record.scores.accuracy lacks ci95"),
-        ({"colour": "red"}, r"record has the unknown field colour"),
         ({"contamination": "all"}, r"record.contamination is 'all', which is no list"),
+        ({"chosen": []}, r"record.chosen is \[\], which is no dict"),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named(fewshot, change, message):

@@ -104,6 +104,16 @@ def test_a_damaged_record_is_named_with_what_mends_it(fewshot, tmp_path, text):
     assert "lowlabel run" in caught.value.hint
 
 
+@pytest.mark.parametrize("change", [{"schema_version": 2}, {"intervals": {}}])
+def test_a_record_of_a_newer_version_asks_for_an_update(fewshot, tmp_path, change):
+    path = save(fewshot(), tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DataError) as caught:
+        load_record(path)
+    assert str(path) in caught.value.message
+    assert "Update lowlabel" in caught.value.hint
+
+
 def test_missing_or_damaged_scores_are_named(fewshot, tmp_path):
     path = save(fewshot(), tmp_path)
     scores = path.with_suffix(".npz")

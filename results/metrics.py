@@ -1,0 +1,119 @@
+"""Every metric in one row: how tables, `compare` and `check` treat it.
+
+A metric is computed where its protocol is; nothing else needs to know its name.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from lowlabel.results.labels import natural_order
+
+_MODES = ("easy", "medium", "hard")
+_PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{mode}": f"(?P<mode>{'|'.join(_MODES)})"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown and compared.
+
+    Attributes:
+        name: The name in records. `{k}` stands for a number, `{mode}` for easy, medium or hard.
+        label: The name in tables, with the same placeholders; a mode is shown as its initial.
+        family: Caption of the table that shows it, without the unit.
+        unit: "%", "points", or "" for a plain number. Part of the caption.
+        higher_is_better: False for an error. None if the direction is not known: the metric is
+            never bold, and `check` and `compare` treat a rise as better.
+        compared: Whether `compare` tests it by default.
+        headed_by_protocol: Whether a column is headed "5-way 1-shot" instead of by the label.
+        same_as: A metric of the same value. A table that has both shows only the other one.
+    """
+
+    name: str
+    label: str
+    family: str
+    unit: str = "%"
+    higher_is_better: bool | None = True
+    compared: bool = False
+    headed_by_protocol: bool = False
+    same_as: str = ""
+
+    def match(self, name: str) -> re.Match[str] | None:
+        """The values of the placeholders in `name`; None if this row is not its row."""
+        pattern = re.escape(self.name).replace(r"\{", "{").replace(r"\}", "}")
+        for placeholder, values in _PLACEHOLDERS.items():
+            pattern = pattern.replace(placeholder, values)
+        return re.fullmatch(pattern, name)
+
+    @property
+    def caption(self) -> str:
+        """The caption of its table: "Recall@K (%)"."""
+        return f"{self.family} ({self.unit})" if self.unit else self.family
+
+    def heading(self, protocol: str) -> str:
+        """The heading of its column under a protocol."""
+        return protocol if self.headed_by_protocol else self.label
+
+    def merit(self, value: float) -> float:
+        """A value or a difference such that larger is better."""
+        return -value if self.higher_is_better is False else value
+
+
+METRICS = (  # in the order of columns
+    Metric("recall@1", "R@1", "Recall@K", compared=True),
+    Metric("recall@{k}", "R@{k}", "Recall@K"),
+    Metric("accuracy", "Accuracy", "Accuracy", compared=True, headed_by_protocol=True),
+    Metric("top1", "Top-1", "Accuracy", compared=True),
+    Metric("top5", "Top-5", "Accuracy", compared=True),
+    Metric("map@r", "MAP@R", "Ranking", compared=True),
+    Metric("r_precision", "R-Precision", "Ranking"),
+    Metric("map", "mAP", "Ranking"),
+    Metric("map_easy", "mAP E", "Ranking"),
+    Metric("map_medium", "mAP M", "Ranking", compared=True),
+    Metric("map_hard", "mAP H", "Ranking", compared=True),
+    Metric("mrr", "MRR", "Ranking"),
+    Metric("nmi", "NMI", "Ranking"),
+    Metric("search_recall", "Search recall", "Ranking"),
+    Metric("map@{k}", "mAP@{k}", "Ranking", compared=True),
+    Metric("mp@{k}_{mode}", "mP@{k} {mode}", "mP@K: precision among the first K"),
+    Metric("precision@1", "P@1", "Ranking", same_as="recall@1"),
+    Metric("precision@{k}", "P@{k}", "Ranking"),
+)
+
+
+def find_metric(name: str) -> Metric:
+    """The row of a metric, with name and label filled in.
+
+    A metric that has no row, as in a record of a newer version, gets a plain one: its name as the
+    label, no unit and no direction.
+    """
+    found = _find(name)
+    if found is None:
+        return Metric(name, name, "Other metrics", unit="", higher_is_better=None)
+    index, k, mode = found
+    row = METRICS[index]
+    return replace(row, name=name, label=row.label.format(k=k, mode=mode[:1].upper()))
+
+
+def metric_order(name: str) -> tuple[int, list[tuple[int, str]]]:
+    """Sort key of metrics: by row, then by `{k}` and `{mode}`; those without a row by name."""
+    found = _find(name)
+    if found is None:
+        return len(METRICS), natural_order(name)
+    index, k, mode = found
+    return index, [(int(k or 0), ""), (_MODES.index(mode) if mode else 0, "")]
+
+
+def common_unit(title: str, names: Iterable[str]) -> str:
+    """`title` with the unit of the metrics if they share one: "Published (%)"."""
+    units = {find_metric(name).unit for name in names}
+    return f"{title} ({units.pop()})" if len(units) == 1 and "" not in units else title
+
+
+def _find(name: str) -> tuple[int, str, str] | None:
+    """Index of the row of a metric, and its `{k}` and `{mode}`: empty where it has none."""
+    for index, row in enumerate(METRICS):
+        if found := row.match(name):
+            values = found.groupdict()
+            return index, values.get("k", ""), values.get("mode", "")
+    return None

@@ -1,0 +1,95 @@
+"""Records of an earlier version, and the tables it made from them, stay as they were.
+
+Each archive of `tests/data/before` is the output folder of a run. `tiny.zip` has two tuned records;
+its folder `untuned` has the tables of all the others.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowlabel.results import (
+    Baseline,
+    check,
+    load_records,
+    load_scored,
+    save_record,
+    write_leaderboards,
+)
+
+ROOT = Path(__file__).parents[2]
+BEFORE = ROOT / "tests" / "data" / "before"
+BASELINE = ROOT / "benchmarks" / "baselines" / "ci.json"
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("before")
+    for archive in BEFORE.glob("*.zip"):
+        with zipfile.ZipFile(archive) as file:
+            file.extractall(folder / archive.stem)
+    return folder
+
+
+@pytest.fixture(params=["ci", "demo", "tiny"])
+def run(request, unpacked):
+    return unpacked / request.param
+
+
+def json_files(run):
+    return sorted((run / "records").glob("*.json"))
+
+
+def tables(folder):
+    files = (folder / f"leaderboard.{suffix}" for suffix in ("md", "csv", "tex"))
+    return {file.name: file.read_bytes().decode() for file in files}
+
+
+def rendered(records, folder):
+    write_leaderboards(records, folder)
+    return tables(folder)
+
+
+def is_tuned(record):
+    return "tuned" in record.experiment.method.options
+
+
+def test_every_record_is_read_and_keeps_its_identity(run):
+    records = load_records(run / "records")
+    files = json_files(run)
+    assert len(records) == len(files) > 0
+    for record, file in zip(records, files, strict=True):
+        identity = json.loads(file.read_text(encoding="utf-8"))["identity"]
+        assert record.identity() == identity
+        assert file.stem.endswith(identity[:12])
+
+
+def test_a_record_is_saved_as_the_same_bytes(run, tmp_path):
+    for scored, file in zip(load_scored(run / "records"), json_files(run), strict=True):
+        saved = save_record(scored.record, scored.per_item, tmp_path)
+        assert saved.name == file.name
+        assert saved.read_bytes() == file.read_bytes()
+        with np.load(saved.with_suffix(".npz")) as new, np.load(file.with_suffix(".npz")) as old:
+            assert new.files == old.files
+            assert all(np.array_equal(new[name], old[name], equal_nan=True) for name in old.files)
+
+
+@pytest.mark.parametrize("name", ["ci", "demo"])
+def test_leaderboards_are_the_same_bytes(name, unpacked, tmp_path):
+    assert rendered(load_records(unpacked / name / "records"), tmp_path) == tables(unpacked / name)
+
+
+def test_leaderboards_without_tuned_records_are_the_same_bytes(unpacked, tmp_path):
+    records = load_records(unpacked / "tiny" / "records")
+    untuned = [record for record in records if not is_tuned(record)]
+    assert len(untuned) == len(records) - 2
+    assert rendered(untuned, tmp_path) == tables(unpacked / "tiny" / "untuned")
+
+
+def test_the_committed_baseline_holds(unpacked):
+    report = check(load_records(unpacked / "ci" / "records"), Baseline.load(BASELINE))
+    assert report.exit_code == 0
+    assert report.render() == "24 holds\n"
