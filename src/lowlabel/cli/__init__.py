@@ -1,14 +1,16 @@
 """The command line: `lowlabel run | list | prepare | extract | pretrain | analyze | …`.
 
-Commands import what they need when they are called, so that `--help` answers at once.
+Commands import torch and the rest when they are called, so that `--help` answers at once.
 """
 
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from lowlabel import __version__
 from lowlabel.cli import analyze, data, extract, pretrain, results, run
 from lowlabel.errors import UserError
 
@@ -32,20 +34,37 @@ app.command("check")(results.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; what the user can mend is said without a traceback, with exit code 2."""
+    """Runs a command; a `UserError` is printed without a traceback and exits with code 2."""
     warnings.showwarning = _show_warning
     try:
-        app(args=None if arguments is None else list(arguments))
+        app(args=None if arguments is None else list(arguments), prog_name="lowlabel")
     except UserError as error:
         say_error(error)
         sys.exit(USER_ERROR)
 
 
 def say_error(error: UserError) -> None:
-    """Prints what is wrong and what mends it on standard error."""
+    """Prints the message and the hint of an error on standard error."""
     typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
     if error.hint:
         typer.echo(error.hint, err=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lowlabel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None: ...
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
