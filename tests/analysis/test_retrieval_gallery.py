@@ -111,11 +111,11 @@ def test_command_draws_the_worst_or_chosen_queries(data, image_folder, tmp_path,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--query", "3.png"), "3 images of the data set are called 3.png"),
-        (("--query", "nowhere.png"), "neither an image of"),
+        (("--query", "3.png"), "3 images of the dataset are called 3.png"),
+        (("--query", "nowhere.png"), "neither an image in"),
         (("--top", "18"), "18 neighbours were asked for in a gallery that has 17"),
         (("--post", "whitening:3"), "unknown post-processing"),
-        (("--output", "out.gif"), "no picture can be written to out.gif"),
+        (("--output", "out.gif"), "cannot write a picture to out.gif"),
     ],
 )
 def test_bad_options(data, options, message, capsys):

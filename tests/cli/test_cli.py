@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own where its start is the point."""
+"""The command line, from arguments to output."""
 
 import json
 import os
@@ -50,22 +50,6 @@ def feature_file(tmp_path: Path) -> Path:
     features = centres[labels] + 0.3 * random.normal(size=(80, 16))
     np.savez(tmp_path / "mine.npz", features=features, labels=labels)
     return tmp_path / "mine.npz"
-
-
-def test_help_answers_at_once_and_without_torch():
-    code = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('HEAVY', {'torch', 'timm', 'pandas'} & set(sys.modules)))\n"
-        "from lowlabel.cli import main\n"
-        "main(sys.argv[1:])"
-    )
-    for command in ([], ["run"], ["list"], ["prepare"], ["extract"], ["compare"], ["check"]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *command, "--help"], capture_output=True, text=True
-        )
-        assert done.returncode == 0
-        assert "Usage" in done.stdout
-        assert "HEAVY set()" in done.stdout
 
 
 def test_run_benchmark_takes_the_same_arguments():

@@ -1,4 +1,4 @@
-"""`lowlabel analyze`: pictures of what training and models see."""
+"""`lowlabel analyze`: pictures of what training and models see in images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli import analyze_retrieval, options
-from lowlabel.cli.pictures import save_picture
+from lowlabel.cli.groups import DataGroup, MachineGroup, grouped
+from lowlabel.cli.options import RESULTS_FOLDER, option
+from lowlabel.cli.pictures import PictureFile, save_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -14,25 +16,22 @@ if TYPE_CHECKING:
     from lowlabel.analysis import PatchedView
     from lowlabel.training.views.geometry import CropGeometry
 
-app = typer.Typer(help="Shows what training and models see in images.", no_args_is_help=True)
+app = typer.Typer(help="Draw what training and models see in images.", no_args_is_help=True)
 app.command("retrieval")(analyze_retrieval.retrieval)
 
 
 @app.command("patch-matching")
 def patch_matching(
     image: Annotated[Path, typer.Argument(help="An image file.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The picture to write (.png or .jpg) [default: in the results folder]."),
-    ] = None,
-    patch: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 16,
-    size: Annotated[int, typer.Option(help="Side of the views in pixels.")] = 224,
-    seed: Annotated[int, typer.Option(help="Of the crops and flips.")] = 0,
+    output: PictureFile = None,
+    patch: Annotated[int, option("Views", "Side of a patch in pixels.")] = 16,
+    size: Annotated[int, option("Views", "Side of the views in pixels.")] = 224,
+    seed: Annotated[int, option("Views", "Random seed of the crops and flips.")] = 0,
     matching: Annotated[
-        str, typer.Option(help="containing (accurate) or reference (as PW-Self's authors).")
+        str, option("Views", "containing (accurate) or reference (as PW-Self's authors).")
     ] = "containing",
 ) -> None:
-    """Draws two random views of an image with their corresponding patches, and lists those."""
+    """Draw two random views of an image with their corresponding patches, and list the pairs."""
     from lowlabel.analysis import draw_matches
     from lowlabel.paths import results_dir
     from lowlabel.training.methods.patch_matching import MATCHINGS
@@ -54,37 +53,39 @@ def patch_matching(
 
 
 @app.command("base-classes")
+@grouped
 def base_classes(
     model: options.Models = None,
     dataset: Annotated[
-        str, typer.Option(help="NAME, NAME:DIVISION or folder:PATH, with base classes.")
+        str, option("Data", "NAME, NAME:DIVISION or folder:PATH, with base classes.")
     ] = "demo",
     method: Annotated[
-        str, typer.Option(help="dc or dc-sslvit, with options such as dc,k=3.")
+        str, option("Results", "dc or dc-sslvit, with options as in dc,k=3.")
     ] = "dc-sslvit",
-    classes: Annotated[int, typer.Option(help="Novel classes in the picture.")] = 8,
-    top: Annotated[int, typer.Option(help="Base classes shown for each model.")] = 3,
-    output: options.Output = None,
-    allow_partial: options.AllowPartial = False,
-    device: options.Device = "auto",
-    batch_size: options.BatchSize = 32,
-    workers: options.Workers = 4,
+    classes: Annotated[int, option("Results", "Novel classes in the picture.")] = 8,
+    top: Annotated[int, option("Results", "Base classes shown for each model.")] = 3,
+    output: Annotated[
+        Path | None,
+        option("Results", "Folder of the table and the picture.", default=RESULTS_FOLDER),
+    ] = None,
+    *,
+    data: DataGroup,
+    machine: MachineGroup,
 ) -> None:
-    """Shows which base classes Distribution Calibration borrows from, by model (.csv and .png)."""
+    """Show which base classes Distribution Calibration borrows from, by model (.csv and .png)."""
     from lowlabel.analysis import draw_choices, tabulate_choices
     from lowlabel.analysis.base_class_survey import survey
     from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
-    from lowlabel.features import ExtractionOptions
     from lowlabel.paths import atomic_write, results_dir, writable_dir
 
     if not model:
-        raise InputError("base-classes needs a --model", "Name one: --model dino_vits16")
+        raise InputError("base-classes needs a --model", "For example: --model dino_vits16")
     if classes < 1 or top < 1:
         raise InputError(f"classes={classes} and top={top} must be at least 1")
-    opened = open_dataset(dataset, allow_partial=allow_partial)
-    extraction = ExtractionOptions(batch_size, workers)
-    found = survey(model, opened, method, extraction, device)
+    opened = open_dataset(dataset, allow_partial=data.allow_partial)
+    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
+    found = survey(model, opened, method, extraction, machine.device)
     table = tabulate_choices(found.models)
     picture = draw_choices(found.models, found.spread(classes), found.examples, _read_path, top)
 

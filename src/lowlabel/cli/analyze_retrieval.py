@@ -1,15 +1,15 @@
 """`lowlabel analyze retrieval`, and the galleries of a run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lowlabel.cli import options
-from lowlabel.cli.pictures import save_picture
+from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
+from lowlabel.cli.options import option
+from lowlabel.cli.pictures import PictureFile, save_picture
 
 if TYPE_CHECKING:
-    from lowlabel.analysis import Collection
+    from lowlabel.analysis import Collection, Tile
     from lowlabel.benchmarks.runner import Watch
     from lowlabel.benchmarks.subject import Subject
     from lowlabel.benchmarks.suite import RetrievalProtocol
@@ -20,73 +20,59 @@ if TYPE_CHECKING:
 _TOP = 10
 
 
+@grouped
 def retrieval(
-    model: Annotated[str, typer.Option(help="As for lowlabel run.")],
-    dataset: Annotated[str, typer.Option(help="As for lowlabel run.")],
+    model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
+    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION or folder:PATH.")],
     query: Annotated[
         list[str] | None,
-        typer.Option(
-            help="An image of the data set (its path, or the end of it) or any image file "
-            "[default: the worst queries]. Repeats."
+        option(
+            "Results",
+            "Image of the dataset (its path or the end of it) or an image file. Repeats.",
+            default="the worst queries",
         ),
     ] = None,
-    worst: Annotated[int, typer.Option(help="How many of the worst queries.")] = 8,
-    top: Annotated[int, typer.Option(help="Images for each query.")] = _TOP,
+    worst: Annotated[int, option("Results", "Number of worst queries.")] = 8,
+    top: Annotated[int, option("Results", "Images to show for each query.")] = _TOP,
     post: options.Posts = None,
     train_features: options.TrainFeatures = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The picture to write (.png or .jpg) [default: in the results folder]."),
-    ] = None,
-    allow_partial: options.AllowPartial = False,
-    skip_bad_images: options.SkipBadImages = False,
-    pooling: options.Pooling = None,
-    resolution: options.Resolution = None,
-    dtype: options.Dtype = "float32",
-    device: options.Device = "auto",
-    batch_size: options.BatchSize = 32,
-    workers: options.Workers = 4,
+    output: PictureFile = None,
+    *,
+    data: DataGroup,
+    backbone: BackboneGroup,
+    machine: MachineGroup,
 ) -> None:
-    """Draws queries with the images that a model finds for them, right and wrong ones marked."""
+    """Draw queries with the images that a model finds for them, marked as right or wrong."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
     from lowlabel.benchmarks.plan import division_for
     from lowlabel.benchmarks.subject import embed_dataset, with_train_features
     from lowlabel.datasets import open_dataset
-    from lowlabel.features import ExtractionOptions, load_backbone
     from lowlabel.features.key import slug
     from lowlabel.paths import results_dir
     from lowlabel.retrieval.post import build_post
 
     learns = any(build_post(spec).needs_train for spec in post or ())
-    backbone = load_backbone(
-        model, pooling=pooling, resolution=resolution, dtype=dtype, device=device
-    )
-    opened = open_dataset(dataset, division_for(dataset, "retrieval"), allow_partial=allow_partial)
-    extraction = ExtractionOptions(batch_size, workers, skip_bad_images)
-    subject = embed_dataset(
-        backbone, opened, extraction, with_base=learns and train_features is None
-    )
+    loaded = backbone.load(model, machine.device)
+    division = division_for(dataset, "retrieval")
+    opened = open_dataset(dataset, division, allow_partial=data.allow_partial)
+    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
+    subject = embed_dataset(loaded, opened, extraction, with_base=learns and train_features is None)
     if train_features:
         subject = with_train_features(subject, train_features)
     queries, gallery = _collections(opened, subject)
     train = subject.base.features if subject.base else None
-    chosen = {"train": train, "post": tuple(post or ()), "device": device}
+    chosen = {"train": train, "post": tuple(post or ()), "device": machine.device}
     if query:
-        found = {name: _find(queries, name) for name in query}
-        rows = [row for row in found.values() if row is not None]
-        drawn = retrieved(queries, gallery, rows, top, **chosen) if rows else []
-        if files := [Path(name) for name, row in found.items() if row is None]:
-            outsiders = _embedded(backbone, files, opened.name)
-            drawn += retrieved(outsiders, gallery or queries, range(len(files)), top, **chosen)
+        drawn = _chosen(loaded, queries, gallery, query, top, **chosen)
     else:
         rows = worst_queries(queries, gallery, worst, **chosen)
         drawn = retrieved(queries, gallery, rows, top, **chosen)
-    name = slug(f"{backbone.name}-{opened.dataset.name}-retrieval")
+    name = slug(f"{loaded.name}-{opened.dataset.name}-retrieval")
     save_picture(draw_gallery(drawn), output or results_dir() / f"{name}.png")
 
 
 def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
-    """What draws the worst queries of each retrieval of a run into `output/galleries`."""
+    """A watch that draws the worst queries of each retrieval of a run into `output/galleries`."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
     from lowlabel.errors import InputError
     from lowlabel.results import record_path
@@ -112,7 +98,7 @@ def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
 def _collections(
     opened: "OpenDataset", subject: "Subject"
 ) -> "tuple[Collection, Collection | None]":
-    """The images of the evaluated part, and those of the gallery if it is another part."""
+    """The images of the evaluated part, and of the gallery if it is another part."""
     from lowlabel.analysis import Collection
 
     queries = Collection.of(opened.load(opened.division.evaluated), subject.evaluated)
@@ -121,21 +107,42 @@ def _collections(
     return queries, Collection.of(opened.load(opened.division.gallery), subject.gallery)
 
 
+def _chosen(
+    backbone: "Backbone",
+    queries: "Collection",
+    gallery: "Collection | None",
+    names: list[str],
+    top: int,
+    **chosen: Any,
+) -> "list[tuple[Tile, list[Tile]]]":
+    """Tiles of the queries that the user names, images of the dataset first."""
+    from lowlabel.analysis import retrieved
+
+    found = {name: _find(queries, name) for name in names}
+    rows = [row for row in found.values() if row is not None]
+    drawn = retrieved(queries, gallery, rows, top, **chosen) if rows else []
+    if files := [Path(name) for name, row in found.items() if row is None]:
+        outsiders = _embedded(backbone, files, queries.root)
+        drawn += retrieved(outsiders, gallery or queries, range(len(files)), top, **chosen)
+    return drawn
+
+
 def _find(queries: "Collection", name: str) -> int | None:
-    """The row of the one image whose path ends so; None for a file of the user's."""
+    """The row of the image whose path ends with `name`; None if there is no such image."""
     from lowlabel.errors import InputError
 
     ends = [row for row, path in enumerate(queries.paths) if f"/{path}".endswith(f"/{name}")]
     if len(ends) > 1:
         examples = ", ".join(queries.paths[row] for row in ends[:3])
         raise InputError(
-            f"{len(ends)} images of the data set are called {name}: {examples}", "Give more of it."
+            f"{len(ends)} images of the dataset are called {name}: {examples}",
+            "Give more of the path.",
         )
     return ends[0] if ends else None
 
 
-def _embedded(backbone: "Backbone", files: list[Path], dataset: str) -> "Collection":
-    """Images of the user's, which have no class."""
+def _embedded(backbone: "Backbone", files: list[Path], root: Path) -> "Collection":
+    """Image files of the user, which have no class."""
     import numpy as np
     import torch
 
@@ -149,8 +156,8 @@ def _embedded(backbone: "Backbone", files: list[Path], dataset: str) -> "Collect
             pixels = torch.from_numpy(backbone.transform.read(file).copy())
         except (OSError, ValueError, SyntaxError) as error:
             raise DataError(
-                f"{file} is neither an image of {dataset} nor a file that can be read: {error}",
-                "Give the end of a path in the data set, or an image file.",
+                f"{file} is neither an image in {root} nor a readable image file: {error}",
+                "Give the end of a path in the dataset, or an image file.",
             ) from error
         rows.append(backbone.embed(pixels[None]).cpu().numpy())
     table = EmbeddingTable(np.concatenate(rows), np.zeros(len(files), np.int64), "")

@@ -1,34 +1,74 @@
 """`lowlabel list` and `lowlabel prepare`."""
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from lowlabel.cli import options
+from lowlabel.cli import names, options
+from lowlabel.cli.options import option
+
+_DESCRIBED = ("name", "description")
+_WIDEST = 72  # characters in a column: no link is broken
 
 
 def list_known() -> None:
-    """Lists suites, models, data sets and methods, with what is present."""
+    """List suites, protocols, models, datasets and methods, and which data and weights are here."""
     from tabulate import tabulate
 
-    from lowlabel.benchmarks.suite import load_suite, suite_names
-    from lowlabel.datasets import DATASETS, is_present
-    from lowlabel.features.models.aliases import ALIASES
-    from lowlabel.features.models.own_models import OWN_MODELS
+    for title, headers, rows in _tables():
+        if rows:
+            table = tabulate(rows, headers, tablefmt="simple", maxcolwidths=_WIDEST)
+            typer.echo(f"{title}\n{table}\n")
+
+
+def _tables() -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    from lowlabel.benchmarks import load_suite
     from lowlabel.fewshot import METHODS
-    from lowlabel.paths import weights_dir
     from lowlabel.retrieval.post import POSTS
     from lowlabel.retrieval.search import INDEXES
+    from lowlabel.training import PRETRAIN_METHODS
 
-    suites = [(name, load_suite(name).title) for name in suite_names()]
+    protocols = {
+        name: import_module(f"lowlabel.benchmarks.protocols.{name}") for name in names.protocols()
+    }
+    yield "Suites", _DESCRIBED, [(name, load_suite(name).title) for name in names.suites()]
+    yield "Protocols", _DESCRIBED, _described(protocols)
+    yield (
+        "Models (also timm:NAME, hub:REPO:ENTRY, PATH.pth, random:ARCH and pixels)",
+        (*_DESCRIBED, "weights"),
+        _models(),
+    )
+    yield "Datasets (also folder:PATH)", ("name", "title", "divisions", "state"), _datasets()
+    yield "Few-shot methods", _DESCRIBED, _described(METHODS)
+    yield "Post-processing of retrieval", _DESCRIBED, _described(POSTS)
+    yield "Search indexes of retrieval (also exact)", _DESCRIBED, _described(INDEXES)
+    yield "Pretraining methods", _DESCRIBED, _described(PRETRAIN_METHODS)
+
+
+def _described(known: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    return [(name, (item.__doc__ or "").splitlines()[0]) for name, item in known.items()]
+
+
+def _models() -> list[tuple[str, ...]]:
+    from lowlabel.features.models.aliases import ALIASES
+    from lowlabel.features.models.own_models import OWN_MODELS
+    from lowlabel.paths import weights_dir
+
     weights = {path.stem for path in weights_dir().glob("*.*")}
-    models = [
+    aliases = [
         (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
         for name, alias in ALIASES.items()
     ]
-    models += [(name, own.about, "in the package") for name, own in OWN_MODELS.items()]
-    datasets = [
+    return aliases + [(name, own.about, "in the package") for name, own in OWN_MODELS.items()]
+
+
+def _datasets() -> list[tuple[str, ...]]:
+    from lowlabel.datasets import DATASETS, is_present
+
+    return [
         (
             name,
             dataset.title,
@@ -37,40 +77,27 @@ def list_known() -> None:
         )
         for name, dataset in DATASETS.items()
     ]
-    kinds = [
-        [(name, (kind.__doc__ or "").splitlines()[0]) for name, kind in known.items()]
-        for known in (METHODS, POSTS, INDEXES)
-    ]
-    for title, headers, rows in (
-        ("Suites", ("name", "what"), suites),
-        (
-            "Models (further: timm:NAME, hub:REPO:ENTRY, PATH.pth, random:ARCH, pixels)",
-            ("name", "what", "weights"),
-            models,
-        ),
-        ("Data sets (further: folder:PATH)", ("name", "title", "divisions", "state"), datasets),
-        ("Few-shot methods", ("name", "what"), kinds[0]),
-        ("Post-processing of retrieval", ("name", "what"), kinds[1]),
-        ("Search indexes of retrieval (further: exact)", ("name", "what"), kinds[2]),
-    ):
-        typer.echo(f"{title}\n{tabulate(rows, headers=headers, tablefmt='simple')}\n")
 
 
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="The data set's name; see lowlabel list.")],
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset; see lowlabel list.")],
     archive: Annotated[
         list[Path],
-        typer.Option(
-            help="A zip or tar file in the published layout, a list beside it, or a folder of it, "
-            "which is linked. Repeats."
+        option(
+            "Data",
+            "Published archive (zip or tar), a list that goes with it, or an unpacked folder, "
+            "which is linked. Repeats.",
         ),
     ],
     title: Annotated[
-        str | None, typer.Option(help="Honest name in tables, for a subset of the full set.")
+        str | None,
+        option(
+            "Data", "Title in tables, for a subset of the dataset.", default="the dataset's own"
+        ),
     ] = None,
     allow_partial: options.AllowPartial = False,
 ) -> None:
-    """Unpacks an archive of a data set, checks it, and puts it where the suite looks."""
+    """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
     from lowlabel.datasets import find_dataset
     from lowlabel.datasets import prepare as unpack
     from lowlabel.progress import progress_bar

@@ -1,120 +1,108 @@
 """Options that several commands share, each declared once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from lowlabel.cli import names
+
 MULTI_SCALE = (1.0, 2**-0.5, 0.5)
+RESULTS_FOLDER = "results in $LOWLABEL_HOME"
+
+
+def option(panel: str, text: str, *flags: str, default: str | bool = True) -> Any:
+    """Declares an option, as `Annotated[TYPE, …]` takes it.
+
+    Args:
+        panel: Heading in the help under which the option stands.
+        text: What the option does.
+        flags: Its spelling; made from the parameter's name by default.
+        default: What None stands for. A default that is a value is shown anyway.
+    """
+    return typer.Option(*flags, help=text, show_default=default, rich_help_panel=panel)
+
 
 Models = Annotated[
     list[str] | None,
-    typer.Option(
-        "--model",
-        help="dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
+    option(
+        "Model",
+        "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
         "PATH.pth[:ARCH[,option=value…]], random:ARCH or pixels. Repeats.",
-        rich_help_panel="Model",
+        "--model",
     ),
 ]
 Pooling = Annotated[
     str | None,
-    typer.Option(
-        help="cls, mean, gem, cls+mean, or cls@4 for the last four blocks.",
-        show_default="the model's own",
-        rich_help_panel="Model",
+    option(
+        "Model",
+        "cls, mean, gem, cls+mean, or cls@4 for the last four blocks.",
+        default="the model's own",
     ),
 ]
 Resolution = Annotated[
-    int | None,
-    typer.Option(
-        help="Side of the images in pixels.",
-        show_default="the model's own",
-        rich_help_panel="Model",
-    ),
+    int | None, option("Model", "Side of the images in pixels.", default="the model's own")
 ]
 Framing = Annotated[
     str | None,
-    typer.Option(
-        help="crop (Resize → CenterCrop), square (whole images, squeezed) or longest (whole "
-        "images in their aspect ratio).",
-        show_default="the protocol's own, else crop",
-        rich_help_panel="Model",
+    option(
+        "Model",
+        "crop (Resize → CenterCrop), square (whole images, squeezed) or longest (whole images in "
+        "their aspect ratio).",
+        default="the protocol's own, else crop",
     ),
 ]
 MultiScale = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Model",
+        "Average the features of whole images at 1, 1/√2 and 1/2 of their size.",
         "--multi-scale",
-        help="Average the features of whole images at 1, 1/√2 and 1/2 of their size.",
-        rich_help_panel="Model",
     ),
 ]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        help="Data type of the network: float32, bfloat16 or float16.", rich_help_panel="Model"
-    ),
-]
+Dtype = Annotated[str, option("Model", "Data type of the network: float32, bfloat16 or float16.")]
 
 Datasets = Annotated[
     list[str] | None,
-    typer.Option(
-        "--dataset",
-        help="NAME, NAME:DIVISION (cub:feat) or folder:PATH. Repeats.",
-        rich_help_panel="Data",
-    ),
+    option("Data", "NAME, NAME:DIVISION (cub:feat) or folder:PATH. Repeats.", "--dataset"),
 ]
 AllowPartial = Annotated[
     bool,
-    typer.Option(
-        "--allow-partial",
-        help="Allow incomplete datasets; results are marked partial.",
-        rich_help_panel="Data",
-    ),
+    option("Data", "Allow incomplete datasets; results are marked partial.", "--allow-partial"),
 ]
 SkipBadImages = Annotated[
     bool,
-    typer.Option(
+    option(
+        "Data",
+        "Skip and count images that cannot be decoded, instead of stopping.",
         "--skip-bad-images",
-        help="Skip and count images that cannot be decoded, instead of stopping.",
-        rich_help_panel="Data",
     ),
 ]
 
 Posts = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "Protocol",
+        f"Post-processing of retrieval, in order: {', '.join(names.post_processing())}; "
+        "with options as in whiten:256 or k-reciprocal:20,k2=6. Repeats.",
         "--post",
-        help="Post-processing of retrieval, in order: whiten:256, aqe:10, dba:10, "
-        "k-reciprocal:20, diffusion:50. Repeats.",
-        rich_help_panel="Protocol",
     ),
 ]
 TrainFeatures = Annotated[
     Path | None,
-    typer.Option(
-        help="Embeddings (.npz or .h5) to learn whitening from.",
-        show_default="the dataset's train part",
-        rich_help_panel="Protocol",
+    option(
+        "Protocol",
+        "Embeddings (.npz or .h5) to learn whitening from.",
+        default="the dataset's train part",
     ),
 ]
 
-Device = Annotated[
-    str,
-    typer.Option(
-        help="Device to compute on: auto, cpu, cuda or cuda:1.", rich_help_panel="Machine"
-    ),
-]
-BatchSize = Annotated[int, typer.Option(help="Images per forward pass.", rich_help_panel="Machine")]
-Workers = Annotated[
-    int, typer.Option(help="Threads that decode images.", rich_help_panel="Machine")
-]
+Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda or cuda:1.")]
+BatchSize = Annotated[int, option("Machine", "Images per forward pass.")]
+Workers = Annotated[int, option("Machine", "Threads that decode images.")]
 
 Output = Annotated[
     Path | None,
-    typer.Option(
-        help="Folder of records and leaderboards.",
-        show_default="results in $LOWLABEL_HOME",
-        rich_help_panel="Results",
-    ),
+    option("Results", "Folder of records and leaderboards.", default=RESULTS_FOLDER),
 ]
+DryRun = Annotated[bool, option("Results", "Print the plan and stop.", "--dry-run")]

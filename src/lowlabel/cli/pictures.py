@@ -1,10 +1,11 @@
 """Pictures in files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.errors import InputError
 from lowlabel.paths import atomic_write, writable_dir
 
@@ -13,17 +14,27 @@ if TYPE_CHECKING:
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 
+PictureFile = Annotated[
+    Path | None,
+    option(
+        "Results",
+        "Picture to write (.png or .jpg).",
+        "--output",
+        default=RESULTS_FOLDER,
+    ),
+]
+
 
 def save_picture(picture: "Image", path: Path) -> None:
-    """Writes an RGB picture in the format that the file's name tells, and says so.
+    """Writes an RGB picture in the format of the file's suffix and prints the path.
 
     Raises:
-        InputError: If the name ends on no format that is written.
+        InputError: If the suffix is not .png, .jpg or .jpeg.
         DataError: If the file cannot be written.
     """
     kind = _FORMATS.get(path.suffix.lower())
     if kind is None:
-        raise InputError(f"no picture can be written to {path}", "Name a .png or .jpg file.")
+        raise InputError(f"cannot write a picture to {path}", "Name a .png or .jpg file.")
     writable_dir(path.parent)
     with atomic_write(path) as temporary:
         picture.save(temporary, kind, quality=80)

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli import options
+from lowlabel.cli.options import option
 
 if TYPE_CHECKING:
     from lowlabel.results import ScoredRecord
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A record, a results folder, or a model's name.")],
-    b: Annotated[str, typer.Argument(help="Likewise; differences are A - B.")],
+    a: Annotated[str, typer.Argument(help="A record, a results folder or a model's name.")],
+    b: Annotated[str, typer.Argument(help="Another one. Differences are A - B.")],
     output: options.Output = None,
 ) -> None:
-    """Compares two models, results folders or records over identical tasks or queries."""
+    """Compare two models, results folders or records over identical tasks or queries."""
     from lowlabel.paths import results_dir
     from lowlabel.results import compare as paired
     from lowlabel.results import render_comparison
@@ -29,23 +30,23 @@ def check(
     baseline: Annotated[Path, typer.Argument(help="A baseline file (JSON).")],
     output: options.Output = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Write the baseline from the records instead.")
+        bool, option("Baseline", "Write the baseline from the records instead.", "--update")
     ] = False,
     tolerance: Annotated[
-        float, typer.Option(help="With --update: points that a mean may fall.")
+        float, option("Baseline", "Points that a mean may fall; takes effect with --update.")
     ] = 0.1,
 ) -> None:
-    """Holds records against a baseline: exit code 0 holds, 1 regression, 2 not comparable."""
+    """Check records against a baseline: exit code 0 if it holds, 1 if not, 2 if not comparable."""
     from lowlabel.paths import results_dir
     from lowlabel.results import Baseline, load_records, make_baseline
-    from lowlabel.results import check as hold_against
+    from lowlabel.results import check as check_records
 
     records = load_records(_records_folder(output or results_dir()))
     if update:
         make_baseline(records, tolerance).save(baseline)
         typer.echo(f"written: {baseline}")
         return
-    report = hold_against(records, Baseline.load(baseline))
+    report = check_records(records, Baseline.load(baseline))
     typer.echo(report.render())
     raise typer.Exit(report.exit_code)
 
@@ -60,10 +61,10 @@ def _scored(name: str, folder: Path) -> "list[ScoredRecord]":
     everything = load_scored(_records_folder(folder))
     names = {scored.record.experiment.model.name for scored in everything}
     if name not in names:
-        raise UnknownNameError(f"path, or model with records in {folder}", name, names)
+        raise UnknownNameError(f"file, folder or model with records in {folder}:", name, names)
     return [scored for scored in everything if scored.record.experiment.model.name == name]
 
 
 def _records_folder(path: Path) -> Path:
-    """An output folder keeps its records one level down."""
+    """The folder of records, which is inside an output folder."""
     return path / "records" if (path / "records").is_dir() else path

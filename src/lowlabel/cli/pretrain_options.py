@@ -1,0 +1,168 @@
+"""The options of `lowlabel pretrain`, in groups."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from lowlabel.cli import names, options
+from lowlabel.cli.options import option
+
+if TYPE_CHECKING:
+    from lowlabel.training import Recipe, RunOptions
+
+
+@dataclass(frozen=True)
+class ImagesGroup:
+    """The images to train on."""
+
+    dataset: Annotated[
+        str | None,
+        option(
+            "Data",
+            "NAME, NAME:DIVISION or folder:PATH, with or without class folders. Only the training "
+            "part of a dataset is used.",
+        ),
+    ] = None
+    class_list: Annotated[
+        Path | None,
+        option("Data", "File of class folders to train on, one per line.", default="all of them"),
+    ] = None
+    allow_partial: options.AllowPartial = False
+
+
+@dataclass(frozen=True)
+class RecipeGroup:
+    """What decides the weights."""
+
+    preset: Annotated[
+        str | None,
+        option(
+            "Recipe",
+            f"{', '.join(names.presets())}, or a TOML file. The other options override it.",
+        ),
+    ] = None
+    arch: Annotated[
+        str | None,
+        option(
+            "Recipe",
+            "Backbone: timm:NAME or a short name such as vit_small or resnet50, each with "
+            ",option=value…",
+            default="the preset's, else vit_small",
+        ),
+    ] = None
+    epochs: Annotated[
+        int | None,
+        option("Recipe", "Passes over the images.", default="the preset's, else 100"),
+    ] = None
+    batch_size: Annotated[
+        int | None,
+        option("Recipe", "Images per step, over all processes.", default="the preset's, else 256"),
+    ] = None
+    seed: Annotated[
+        int | None,
+        option(
+            "Recipe",
+            "Random seed of the weights, the order and the views.",
+            default="the preset's, else 0",
+        ),
+    ] = None
+    dtype: Annotated[
+        str | None,
+        option(
+            "Recipe",
+            "float32, or bfloat16 or float16 for mixed precision.",
+            default="the preset's, else float32",
+        ),
+    ] = None
+    settings: Annotated[
+        list[str] | None,
+        option(
+            "Recipe",
+            "Any other option=value of the method, its views or the optimiser, such as "
+            "prototypes=4096; --dry-run lists them. Repeats.",
+            "--set",
+        ),
+    ] = None
+    start: Annotated[
+        Path | None, option("Recipe", "Checkpoint of DINO's own code to start from.")
+    ] = None
+
+    def build(self, method: str | None) -> "Recipe":
+        """The recipe of a method; None for the preset's."""
+        from lowlabel.training import make_recipe
+
+        return make_recipe(
+            method,
+            self.preset,
+            self.settings or (),
+            arch=self.arch,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            dtype=self.dtype,
+        )
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """How the run is carried out and what it writes."""
+
+    device: options.Device = "auto"
+    workers: Annotated[
+        int, option("Machine", "Processes that load images; 0 loads them in the main process.")
+    ] = 2
+    accumulate: Annotated[
+        int, option("Machine", "Parts to split each process's batch into, to save memory.")
+    ] = 1
+    augment: Annotated[
+        str,
+        option("Machine", "Where to make views: cpu, device, or auto (device if it is a GPU)."),
+    ] = "auto"
+    compile: Annotated[bool, option("Machine", "Compile the backbone.", "--compile")] = False
+    slurm: Annotated[
+        str | None,
+        option(
+            "Machine",
+            "Submit to Slurm with partition=…,gpus=…,nodes=…,hours=… (needs submitit).",
+        ),
+    ] = None
+    output: Annotated[
+        Path | None,
+        option(
+            "Results",
+            "Folder of checkpoint, metrics and weights; the same command resumes in it.",
+        ),
+    ] = None
+    knn_every: Annotated[
+        int, option("Results", "Epochs between k-NN scores on held-out labels; 0 for none.")
+    ] = 0
+    dino_format: Annotated[
+        bool,
+        option(
+            "Results",
+            "Also write dino_checkpoint.pth in the format of DINO's own code.",
+            "--dino-format",
+        ),
+    ] = False
+    dry_run: options.DryRun = False
+
+    def build(self) -> "RunOptions":
+        """The options of `lowlabel.training.pretrain`.
+
+        Raises:
+            InputError: If there is no folder to write to.
+        """
+        from lowlabel.errors import InputError
+        from lowlabel.training import RunOptions
+
+        if self.output is None:
+            raise InputError("pretrain needs an --output folder", "For example: --output runs/dino")
+        return RunOptions(
+            self.output,
+            self.workers,
+            self.accumulate,
+            self.augment,
+            self.compile,
+            self.knn_every,
+            dino_format=self.dino_format,
+        )
