@@ -8,7 +8,7 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base import BaseStatistics
 from lowlabel.fewshot.inputs import Features, Labels, as_table, require_same_width
-from lowlabel.fewshot.methods import build_method
+from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
 
 
@@ -17,7 +17,7 @@ def chosen_base_classes(
     labels: Labels,
     *,
     base: tuple[Features, Labels],
-    method: str = "dc-sslvit",
+    method: str | Method = "dc-sslvit",
     device: str | torch.device = "auto",
 ) -> NDArray[np.int64]:
     """The base classes that each image would borrow from, were it a support image.
@@ -28,7 +28,7 @@ def chosen_base_classes(
         features: Embeddings of the novel classes' images, floats [N, D].
         labels: Class of each image, integers [N].
         base: Features and labels of the base classes.
-        method: "dc" or "dc-sslvit", with options such as "dc,k=3".
+        method: The spec of `dc` or `dc-sslvit`, such as "dc,k=3", or a built one.
         device: Where the arithmetic runs.
 
     Returns:

@@ -32,7 +32,7 @@ def evaluate_fewshot(
     labels: Labels,
     *,
     base: tuple[Features, Labels] | None = None,
-    method: str = "ncm",
+    method: str | Method = "ncm",
     ways: int = 5,
     shots: int = 1,
     queries: int = 15,
@@ -54,7 +54,8 @@ def evaluate_fewshot(
             arithmetic is in float32.
         labels: Class of each image, any integers, [N]. Classes may differ in size.
         base: Features and labels of the base classes, for methods that use them.
-        method: A method's text such as "ncm", "ncm,norm=cl2n", "logreg,c=0.1"; see `METHODS`.
+        method: A method, or its spec such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1"; see
+            `METHODS`.
         ways: Classes per task.
         shots: Labelled images per class.
         queries: Images per class to be classified, on average.

@@ -1,4 +1,4 @@
-"""The few-shot methods, one file each, and how a method is made from its text."""
+"""The few-shot methods, one file each, and `build_method`, which reads one from text."""
 
 from lowlabel.fewshot.methods.alpha_tim import AlphaTim
 from lowlabel.fewshot.methods.base import Method
@@ -39,12 +39,16 @@ for _method in (
     METHODS.add(_method.name, _method)
 
 
-def build_method(spec: str) -> Method:
-    """The method that a text such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1" stands for.
+def build_method(method: str | Method) -> Method:
+    """Builds a method from its spec, such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1".
+
+    A built method is returned as it is.
 
     Raises:
         UnknownNameError: If there is no such method.
         InputError: If it has no such option, or the option cannot have the value.
     """
-    name, options = parse_spec(spec)
+    if isinstance(method, Method):
+        return method
+    name, options = parse_spec(method)
     return METHODS[name].from_options(options)
