@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.inputs import Features, Labels, as_table, require_same_width
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.fewshot.shares import DRAWS_PER_SHARE, dirichlet_counts, query_slots
+from lowlabel.fewshot.query_counts import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
 QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
 _WORDS = 2**18  # random words that are decoded together, whatever the block

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.inputs import (
     Features,

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.specs import Configurable, Option
 
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.calibration import Calibration
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import tukey, unit_rows
 from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.calibration import Calibration
 from lowlabel.specs import Option
 
 

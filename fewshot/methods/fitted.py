@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.methods.base import Method
 

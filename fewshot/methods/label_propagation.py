@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.base import apart_from_first
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import neighbour_of, squared_distances

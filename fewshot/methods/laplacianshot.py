@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.bd_cspn import rectified_prototypes
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, neighbour_of, squared_distances
-from lowlabel.fewshot.rectification import rectified_prototypes
 from lowlabel.specs import Option
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
 from lowlabel.specs import Option

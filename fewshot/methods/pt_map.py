@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.base import Method
 from lowlabel.fewshot.prototypes import nearness, shared_means

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.base import apart_from_first
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.specs import Option

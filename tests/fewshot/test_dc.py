@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot import build_method, evaluate_fewshot
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.calibration import Calibration
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.episodes import EpisodeSampler
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.normals import standard_normals
+from lowlabel.fewshot.methods.calibration import Calibration
+from lowlabel.fewshot.methods.normals import standard_normals
 
 WIDTH, ALPHA, SAMPLES = 16, 0.21, 120
 

@@ -6,7 +6,7 @@ import torch
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot import METHODS, build_method, evaluate_fewshot
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
 from lowlabel.fewshot.solvers.sinkhorn import balance
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.normals import standard_normals
+from lowlabel.fewshot.methods.normals import standard_normals
 from lowlabel.fewshot.solvers.lbfgs import Tolerance, minimize
 from lowlabel.fewshot.solvers.logistic import LinearClassifiers, penalty_ratio
 from lowlabel.fewshot.solvers.softmax_loss import Moments, SoftmaxLoss
