@@ -1,4 +1,4 @@
-"""The few-shot methods, one file each, and `build_method`, which reads one from text."""
+"""Few-shot methods, one file each. `METHODS` lists them, `build_method` builds one from a spec."""
 
 from lowlabel.fewshot.methods.alpha_tim import AlphaTim
 from lowlabel.fewshot.methods.base import Method
