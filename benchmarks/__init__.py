@@ -1,7 +1,7 @@
 """Suites as TOML, and the runner: plan → skip → run → record.
 
-The runner imports networks, so that names are looked up when they are asked for: what needs none
-of them (the scripts in `speed/`, which measure memory) does not pay for them.
+Names are looked up on first use, since the runner imports networks and the modules of `speed/`,
+which measure memory, need none.
 """
 
 from importlib import import_module
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lowlabel.benchmarks.plan import Job, Plan, make_plan
-    from lowlabel.benchmarks.request import BackboneOptions, Request
+    from lowlabel.benchmarks.request import Request
     from lowlabel.benchmarks.runner import Run, run_plan
     from lowlabel.benchmarks.suite import Suite, load_suite, suite_names
 
 __all__ = [
-    "BackboneOptions",
     "Job",
     "Plan",
     "Request",

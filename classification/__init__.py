@@ -1,6 +1,7 @@
-"""Classification of frozen embeddings with many labels: weighted k-nearest neighbours.
+"""Classification of frozen embeddings with many labels.
 
-Takes feature and label arrays and gives scores; it knows nothing of data sets or networks.
+`evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`. It takes
+arrays and knows nothing of datasets or models.
 """
 
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn

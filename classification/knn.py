@@ -18,7 +18,7 @@ DEFAULT_KS = (10, 20, 100, 200)
 _TOPS = (1, 5)
 _BLOCK_ROWS = {"cpu": 512}
 _ACCELERATOR_ROWS = 4096
-_EQUAL_VOTES = 1e-12  # relative; far above the rounding of a sum, far below a neighbour's share
+_EQUAL_VOTES = 1e-12  # relative; far above a sum's rounding, far below a neighbour's vote
 
 
 @torch.inference_mode()
@@ -35,32 +35,32 @@ def evaluate_knn(
     device: str | torch.device = "auto",
     progress: Callable[[int, int], object] | None = None,
 ) -> KNNResult:
-    """Accuracy of classifying test images by the classes of their nearest train images.
+    """Evaluates weighted k-nearest-neighbour classification by cosine similarity.
 
     Each of the k most similar train images votes for its class with exp(cosine / temperature)
     (Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021,
-    arXiv 2104.14294, who take k from 10, 20, 100, 200 and the temperature 0.07). Similarities are
-    in float64; of equally similar images the one that stands first is nearer, of classes with
-    equal votes the one of the lower label is chosen. Top-5 counts classes that have a vote only.
+    arXiv 2104.14294, with k from 10, 20, 100, 200 and temperature 0.07). Similarities are
+    computed in float64. Of equally similar images the first is nearer; of classes with equal votes
+    the lower label wins. Top-5 counts only classes that have a vote.
 
     Args:
-        train_features: Floats [N, D], numpy or torch; their lengths do not matter.
-        train_labels: Integers [N], any values.
-        test_features: Floats [M, D].
-        test_labels: Integers [M].
+        train_features: Train embeddings of any length, floats [N, D], numpy or torch.
+        train_labels: Class of each train image, any integers, [N].
+        test_features: Test embeddings, floats [M, D].
+        test_labels: Class of each test image, integers [M].
         k: Number of neighbours, or several.
-        temperature: Above 0; the smaller, the more the nearest neighbours decide.
-        clip_k: Takes all N train images where k is larger than N; an error by default.
-        block_size: Test images at once; by default 512 on a CPU, 4096 elsewhere.
-        device: Where to compute; "auto" is a GPU when there is one.
-        progress: Called with the number of test images done and their total.
+        temperature: Temperature of the votes, above 0; a smaller one favours the nearest images.
+        clip_k: Replaces a k larger than N by N; by default that is an error.
+        block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
+        device: Device to compute on; "auto" is a GPU if there is one.
+        progress: Called with (test images done, test images) after each block.
 
     Returns:
-        Top-1 and top-5 accuracy for each k, in percent, and which test images were right.
+        Top-1 and top-5 accuracy for each k, in percent, and which test images are correct.
 
     Raises:
-        InputError: If shapes do not fit, features are no finite floats or all zero, labels are no
-            integers, no test image has a class of the train images, or an option does not fit.
+        InputError: If shapes do not match, features are not floats, not finite or all zero, labels
+            are not integers, no test image has a train class, or an option is invalid.
 
     Example:
         >>> train = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
@@ -78,15 +78,15 @@ def evaluate_knn(
     rows = check_block_size(block_size, _BLOCK_ROWS.get(place.type, _ACCELERATOR_ROWS))
     classes, train_classes, test_classes = _number_classes(train.labels, test.labels)
 
-    voters = torch.from_numpy(train_classes).to(place)
-    wanted = torch.from_numpy(test_classes).to(place)
+    train_targets = torch.from_numpy(train_classes).to(place)
+    test_targets = torch.from_numpy(test_classes).to(place)
     ranks = np.empty((len(ks), len(test)), np.int64)
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
         weights = ((cosines - cosines[:, :1]) / temperature).exp()
         for row, count in enumerate(ks):
             votes = weights.new_zeros(len(weights), classes)
-            votes.scatter_add_(1, voters[neighbours[:, :count]], weights[:, :count])
-            ranks[row, block] = _ranks(votes, wanted[block]).cpu().numpy()
+            votes.scatter_add_(1, train_targets[neighbours[:, :count]], weights[:, :count])
+            ranks[row, block] = _ranks(votes, test_targets[block]).cpu().numpy()
         if progress is not None:
             progress(block.stop, len(test))
     correct = {
@@ -95,32 +95,32 @@ def evaluate_knn(
     return KNNResult(correct, ks, float(temperature), classes, int((test_classes < 0).sum()))
 
 
-def _ranks(votes: Tensor, wanted: Tensor) -> Tensor:
-    """How many classes stand before the wanted one [B]; all of them where it has no vote."""
+def _ranks(votes: Tensor, targets: Tensor) -> Tensor:
+    """Number of classes ranked before the target, [B]; the largest int64 if it has no vote."""
     classes = torch.arange(votes.shape[1], device=votes.device)
-    own = votes.gather(1, wanted.clamp(min=0)[:, None])
-    margin = _EQUAL_VOTES * own
-    before = votes > own + margin
-    before |= (votes >= own - margin) & (classes < wanted[:, None])
-    voted = (own[:, 0] > 0) & (wanted >= 0)
-    return torch.where(voted, before.sum(1), torch.iinfo(torch.int64).max)
+    target_votes = votes.gather(1, targets.clamp(min=0)[:, None])
+    margin = _EQUAL_VOTES * target_votes
+    before = votes > target_votes + margin
+    before |= (votes >= target_votes - margin) & (classes < targets[:, None])
+    has_vote = (target_votes[:, 0] > 0) & (targets >= 0)
+    return torch.where(has_vote, before.sum(1), torch.iinfo(torch.int64).max)
 
 
 def _number_classes(
     train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
-    """Number of train classes, and both sets' labels as 0, 1, …; -1 for a class not in train."""
-    classes, numbered = np.unique(train, return_inverse=True)
-    places = np.searchsorted(classes, test).clip(max=len(classes) - 1)
-    known = classes[places] == test
+    """Number of train classes, and both labels as 0, 1, …; -1 for a class that train lacks."""
+    classes, train_classes = np.unique(train, return_inverse=True)
+    test_classes = np.searchsorted(classes, test).clip(max=len(classes) - 1)
+    known = classes[test_classes] == test
     if not known.any():
         raise InputError(
             f"none of the {len(test)} test images has a class of the {len(train)} train images: "
             f"train labels are {classes[0]} to {classes[-1]}, test labels {test.min()} to "
             f"{test.max()}",
-            "Number the classes of both sets alike.",
+            "Use the same class numbers for train and test labels.",
         )
-    return len(classes), numbered.astype(np.int64), np.where(known, places, -1)
+    return len(classes), train_classes.astype(np.int64), np.where(known, test_classes, -1)
 
 
 def _require_same_width(train: Embeddings, test: Embeddings) -> None:

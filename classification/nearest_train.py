@@ -1,8 +1,8 @@
-"""The nearest train images of each test image, the same on every processor.
+"""The nearest train images of each test image, the same on every device.
 
-Cosines are computed in float64 and put on a grid, then packed with the train row into one integer.
-Integers of different rows differ, so the k largest are one definite set in one definite order: it
-depends neither on the block size nor on how a sort treats equal values.
+Cosines are computed in float64, rounded to a grid and packed with the train row into one integer.
+Different rows have different integers, so the k largest and their order are unique: they depend
+neither on the block size nor on how a sort treats equal values.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from lowlabel.classification.inputs import Embeddings
 from lowlabel.errors import InputError
 
 _ROW_BITS = 26
-_GRID = 2.0**35  # cosines that differ by less than 3e-11 are equal
+_GRID = 2.0**35  # cosines that differ by less than the grid, 3e-11, are ties
 _TRAIN_BLOCK = 8192
 
 
@@ -23,20 +23,20 @@ def nearest(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     """The k train images most similar to each test image, block by block.
 
-    Equally similar ones stand in the order of their rows.
+    Equally similar train images are ordered by row.
 
     Args:
-        train: What is searched.
-        test: What is searched for.
+        train: Embeddings to search.
+        test: Embeddings to find neighbours for.
         k: Number of neighbours, at most the number of train images.
-        block_size: Test images at once.
+        block_size: Number of test images per block.
 
     Yields:
-        The block's test rows, the neighbours' cosines (falling, float64 [block, k]) and their
+        The block's test rows, the neighbours' cosines (descending, float64 [block, k]) and their
         train rows (int64 [block, k]).
 
     Raises:
-        InputError: If there are more train images than rows can be told apart (67 million).
+        InputError: If there are more than 2²⁶ (67 million) train images.
     """
     most = 2**_ROW_BITS
     if len(train) > most:
@@ -52,7 +52,7 @@ def nearest(
 
 
 def _keys(queries: Tensor, train: Embeddings, first: int, last: int) -> Tensor:
-    """Cosine on the grid in the high bits, falling train row in the low ones."""
+    """Cosine on the grid in the high bits, train row in descending order in the low bits."""
     cosines = queries @ train.unit(first, last).T
     keys = cosines.mul_(_GRID).round_().to(torch.int64).bitwise_left_shift_(_ROW_BITS)
     rows = torch.arange(first, last, device=keys.device)

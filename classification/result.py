@@ -1,4 +1,4 @@
-"""What a k-NN evaluation gives back."""
+"""Result of a k-NN evaluation."""
 
 import math
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ class KNNResult:
     """Accuracies of a k-NN classifier for each k, in percent.
 
     Attributes:
-        correct: Whether each test image was classified rightly, bool [test images], under
+        correct: Whether each test image is classified correctly, bool [test images], by
             "top1@K" and "top5@K" for every K of `ks`.
-        ks: The numbers of neighbours, in the order asked for.
+        ks: Numbers of neighbours, in the requested order.
         temperature: T of the vote exp(similarity / T).
-        classes: Number of classes among the train labels.
-        unseen: Test images whose class has no train image; they count as wrong.
+        classes: Number of train classes.
+        unseen: Number of test images whose class has no train image; they count as wrong.
     """
 
     correct: Mapping[str, NDArray[np.bool_]]
@@ -31,17 +31,17 @@ class KNNResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Accuracy under each name of `correct`, in percent."""
+        """Accuracy for each key of `correct`, in percent."""
         return {name: 100 * float(hits.mean()) for name, hits in self.correct.items()}
 
     @property
     def ci95(self) -> dict[str, float]:
-        """Half the width of each accuracy's 95 % confidence interval; NaN for a single image."""
+        """Half-width of each accuracy's 95 % confidence interval; NaN for a single image."""
         return {name: _ci95(hits) for name, hits in self.correct.items()}
 
     @property
     def ci95_definition(self) -> str:
-        """How `ci95` is computed."""
+        """The formula of `ci95`."""
         return CI95_DEFINITION
 
 

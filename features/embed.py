@@ -92,7 +92,9 @@ def embedded_file(path: Path, label: str | None = None) -> EmbeddedDataset:
 def file_division(data: EmbeddedDataset) -> Division:
     """The division of a feature file: the parts that it holds, none of them images."""
     return Division(
-        data.division, tuple(sorted(data.tables, key=_FILE_PARTS.index)), _no_images,
+        data.division,
+        tuple(sorted(data.tables, key=_FILE_PARTS.index)),
+        _no_images,
         gallery=data.gallery_part,
     )
 

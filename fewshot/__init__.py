@@ -1,7 +1,9 @@
-"""Few-shot classification of frozen embeddings: tasks, methods, accuracies.
+"""Few-shot classification of frozen embeddings.
 
-`evaluate_fewshot` takes arrays and knows nothing of images, models or datasets, so the protocol
-can be used on anyone's embeddings.
+`evaluate_fewshot` scores a method on random tasks and returns a `FewShotResult`. `METHODS` lists
+the methods, `build_method` builds one from a spec such as "ncm,norm=cl2n", and
+`chosen_base_classes` tells which base classes Distribution Calibration borrows from. All take
+arrays and know nothing of images, models or datasets.
 """
 
 from lowlabel.fewshot.base_choices import chosen_base_classes

@@ -1,4 +1,4 @@
-"""Which base classes Distribution Calibration borrows from."""
+"""The base classes that Distribution Calibration borrows statistics from."""
 
 import numpy as np
 import torch
@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.inputs import Features, Labels, as_table, require_same_width
-from lowlabel.fewshot.methods import build_method
+from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
 
 
@@ -17,35 +17,35 @@ def chosen_base_classes(
     labels: Labels,
     *,
     base: tuple[Features, Labels],
-    method: str = "dc-sslvit",
+    method: str | Method = "dc-sslvit",
     device: str | torch.device = "auto",
 ) -> NDArray[np.int64]:
-    """The base classes that each image would borrow from, were it a support image.
+    """Nearest base classes of each image, as Distribution Calibration chooses them.
 
-    The choice depends on the image alone, not on the task.
+    The choice depends on the image alone, not on the task that it is a support image of.
 
     Args:
-        features: Embeddings of the novel classes' images, floats [N, D].
+        features: Embeddings of the novel classes, floats [N, D].
         labels: Class of each image, integers [N].
         base: Features and labels of the base classes.
-        method: "dc" or "dc-sslvit", with options such as "dc,k=3".
-        device: Where the arithmetic runs.
+        method: The spec of `dc` or `dc-sslvit`, such as "dc,k=3", or a built one.
+        device: Device to compute on; "auto" is a GPU if there is one.
 
     Returns:
         Labels of the k nearest base classes of each image, [N, k].
 
     Raises:
-        InputError: If the method borrows from no base classes, or arrays do not fit.
+        InputError: If the method borrows from no base classes, or the arrays are invalid.
     """
     calibration = build_method(method)
     if not isinstance(calibration, SslVitCalibration):
         raise InputError(f"{calibration.spec} borrows from no base classes", "Use dc or dc-sslvit.")
     processor = resolve_device(device)
-    table, learnt = as_table(features, labels, processor), as_table(*base, processor, "base ")
-    require_same_width(table.features, learnt.features)
-    statistics = BaseStatistics(learnt.features, learnt.labels)
+    table, base_table = as_table(features, labels, processor), as_table(*base, processor, "base ")
+    require_same_width(table.features, base_table.features)
+    statistics = BaseStatistics(base_table.features, base_table.labels)
     with torch.inference_mode():
         transformed = calibration.transform(table.features, statistics)
-        places = calibration.gaussians(statistics).nearest(transformed, calibration.k)
-    chosen: NDArray[np.int64] = np.unique(learnt.labels)[places.cpu().numpy()]
+        nearest = calibration.gaussians(statistics).nearest(transformed, calibration.k)
+    chosen: NDArray[np.int64] = np.unique(base_table.labels)[nearest.cpu().numpy()]
     return chosen

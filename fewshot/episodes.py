@@ -1,4 +1,4 @@
-"""The random tasks: which classes, and which of their images are support and which are queries."""
+"""Random tasks: a choice of classes, and of support images and queries of each class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.fewshot.shares import DRAWS_PER_SHARE, dirichlet_counts, query_slots
+from lowlabel.fewshot.query_counts import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
 QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
-_WORDS = 2**18  # random words that are decoded together, whatever the block
+_WORDS = 2**18  # random words decoded at once, independent of the block size
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -23,7 +23,7 @@ class Episodes:
     Attributes:
         support: Rows of the labelled images, [T, ways, shots].
         query: Rows of the images to classify, [T, Q].
-        query_ways: Which of the task's classes each query is of, 0 … ways-1, [T, Q].
+        query_ways: Class of each query within its task, 0 … ways-1, [T, Q].
     """
 
     support: IntArray
@@ -37,7 +37,7 @@ class Episodes:
         return Episodes(self.support[tasks], self.query[tasks], self.query_ways[tasks])
 
     def to_bytes(self) -> bytes:
-        """The row numbers, task by task, in a form that no platform changes."""
+        """The row numbers, task by task, as the same bytes on every platform."""
         rows = np.concatenate([self.support.reshape(len(self), -1), self.query], 1)
         return rows.astype("<i8").tobytes()
 
@@ -45,17 +45,17 @@ class Episodes:
 class EpisodeSampler:
     """Draws tasks uniformly: classes without replacement, then images of each without replacement.
 
-    A task depends on the seed and its number alone, so a longer run begins with the tasks of a
-    shorter one, and the size of the blocks changes nothing. Classes may differ in size; every image
-    of a class is equally likely whatever the size of the others.
+    A task depends only on the seed and its index, so a longer run begins with the tasks of a
+    shorter one and the block size changes nothing. Classes may differ in size; all classes, and
+    all images of a class, are equally likely.
 
     Args:
         labels: Class of each row, any integers, [N].
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified, on average.
-        distribution: "balanced" for as many of each class, or "dirichlet" for shares out of a
-            Dirichlet distribution with the concentration 2, of ways × queries images in all.
+        queries: Images per class to classify, on average.
+        distribution: "balanced" (`queries` images of each class) or "dirichlet" (ways × queries
+            images, divided among the classes by Dirichlet(2, …, 2); see `dirichlet_counts`).
 
     Raises:
         InputError: If there are too few classes, or too few images of some class.
@@ -75,8 +75,8 @@ class EpisodeSampler:
         self._starts = np.cumsum(sizes) - sizes
 
     def blocks(self, tasks: int, seed: int, block: int) -> Iterator[Episodes]:
-        """The first `tasks` tasks of `seed`, at most `block` at a time."""
-        # The raw words of a bit generator, unlike numpy's distributions, never change by version.
+        """Yields the first `tasks` tasks of `seed`, at most `block` at a time."""
+        # Unlike numpy's distributions, a bit generator's raw words are stable across versions.
         words = np.random.PCG64(seed)
         draws_per_class = 1 + self.shots + self.queries
         if not self._is_balanced:
@@ -118,11 +118,11 @@ class EpisodeSampler:
 
 
 def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -> IntArray:
-    """The first k cards of shuffled decks, for many decks together.
+    """The first k cards of shuffled decks, for many decks at once.
 
-    A Fisher-Yates shuffle that never lays out the deck: step i swaps places i and j[i] ≥ i, and the
-    card found at j[i] is traced back through the swaps before it. The cost is k² operations for
-    each deck, whatever its size.
+    A Fisher-Yates shuffle that never stores the deck: step i swaps positions i and j[i] ≥ i, and
+    the card at j[i] is traced back through the earlier swaps. The cost is k² operations per deck,
+    independent of its size.
 
     Args:
         uniforms: Independent uniform numbers in [0, 1), [..., k].
@@ -130,7 +130,7 @@ def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -
 
     Returns:
         k different numbers out of 0 … size-1 for each deck, every ordered choice equally likely.
-        Of a deck with fewer cards than k all come first, and what follows them has no meaning.
+        A deck of fewer than k cards gives all of its cards first; the rest is meaningless.
     """
     picks = uniforms.shape[-1]
     left = np.asarray(sizes)[..., None] - np.arange(picks)
@@ -144,7 +144,7 @@ def pick_without_replacement(uniforms: FloatArray, sizes: IntArray | np.int64) -
 
 
 def check_query_distribution(name: str) -> None:
-    """Raises an `UnknownNameError` unless there is a query distribution of that name."""
+    """Raises an `UnknownNameError` if there is no query distribution of that name."""
     if name not in QUERY_DISTRIBUTIONS:
         raise UnknownNameError("query distribution", name, QUERY_DISTRIBUTIONS)
 
@@ -155,7 +155,7 @@ def _require_enough(
     if len(classes) < ways:
         raise InputError(
             f"a {ways}-way task needs {ways} classes, but the labels hold {len(classes)}",
-            f"Ask for at most {len(classes)} ways.",
+            f"Use at most {len(classes)} ways.",
         )
     small = np.flatnonzero(sizes < shots + queries)
     if len(small):
@@ -164,5 +164,5 @@ def _require_enough(
         raise InputError(
             f"{shots} shots and {queries} queries need {shots + queries} images of each class, "
             f"but {listed}{more}",
-            "Ask for fewer queries, or leave these classes out.",
+            "Use fewer shots or queries, or remove these classes.",
         )

@@ -1,4 +1,4 @@
-"""The few-shot protocol: embeddings and labels in, accuracies over random tasks out."""
+"""The few-shot protocol: accuracies of a method on random tasks."""
 
 import hashlib
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.inputs import (
     Features,
@@ -22,7 +22,7 @@ from lowlabel.fewshot.inputs import (
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.result import FewShotResult, require_interval
 
-# On a CPU small enough for glibc to reuse the memory (32 MiB), on a GPU large enough to fill it.
+# Small enough on a CPU for glibc to reuse the memory (32 MiB), large enough to fill a GPU.
 _BLOCK_BYTES_CPU = 24 * 2**20
 _BLOCK_BYTES_GPU = 256 * 2**20
 
@@ -32,7 +32,7 @@ def evaluate_fewshot(
     labels: Labels,
     *,
     base: tuple[Features, Labels] | None = None,
-    method: str = "ncm",
+    method: str | Method = "ncm",
     ways: int = 5,
     shots: int = 1,
     queries: int = 15,
@@ -44,36 +44,38 @@ def evaluate_fewshot(
     task_block: int | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> FewShotResult:
-    """Accuracy of a few-shot method on embeddings, over random tasks.
+    """Evaluates a few-shot method on random tasks.
 
-    The tasks depend on the labels, `ways`, `shots`, the queries and `seed` alone: every model and
-    method is measured on the same ones, and the first n of a longer run are those of a run of n.
+    The tasks depend only on the labels, `ways`, `shots`, `queries`, `query_distribution` and
+    `seed`: every model and method is scored on the same tasks, and a longer run begins with the
+    tasks of a shorter one.
 
     Args:
-        features: Embeddings of the novel classes' images, floats [N, D], numpy or torch. The
-            arithmetic is in float32.
+        features: Embeddings of the novel classes, floats [N, D], numpy or torch; converted to
+            float32.
         labels: Class of each image, any integers, [N]. Classes may differ in size.
         base: Features and labels of the base classes, for methods that use them.
-        method: A method's text such as "ncm", "ncm,norm=cl2n", "logreg,c=0.1"; see `METHODS`.
+        method: A method, or its spec such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1"; see
+            `METHODS`.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified, on average.
-        query_distribution: "balanced" for as many of each class, or "dirichlet" for class shares
-            that differ by task, of ways × queries images in all; see `dirichlet_counts`.
+        queries: Images per class to classify, on average.
+        query_distribution: "balanced" (`queries` images of each class) or "dirichlet" (ways ×
+            queries images, divided unequally among the classes; see `dirichlet_counts`).
         tasks: Number of tasks.
-        seed: Seed of the tasks, from 0 up.
-        interval: How the confidence interval is computed, "normal" or "student-t"; see
+        seed: Random seed, at least 0. The same seed gives every model the same tasks.
+        interval: Definition of the confidence interval, "normal" or "student-t"; see
             `confidence_interval`.
-        device: Where the arithmetic runs; "auto" is a GPU when there is one.
-        task_block: Tasks worked on together, by default as many as suit the memory.
+        device: Device to compute on; "auto" is a GPU if there is one.
+        task_block: Number of tasks computed together; by default chosen to fit the memory.
         progress: Called with (tasks done, tasks) after each block.
 
     Returns:
         The accuracies, their mean and 95 % confidence interval, and the hash of the tasks.
 
     Raises:
-        InputError: If arrays or options do not fit, with the counts that show it.
-        UnknownNameError: If there is no such method or interval.
+        InputError: If arrays or options are invalid; the message gives the values and counts.
+        UnknownNameError: If there is no such method, query distribution or interval.
 
     Example:
         >>> import numpy as np
@@ -132,18 +134,18 @@ def _accuracies(
     tasks, ways, shots = episodes.support.shape
     rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
     flat = torch.from_numpy(rows.reshape(-1)).to(features.device)
-    gathered = features.index_select(0, flat).view(*rows.shape, -1)  # twice as fast as features[…]
+    gathered = features.index_select(0, flat).view(*rows.shape, -1)  # twice as fast as [flat]
     support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
     scores = method.seeded_scores(support, gathered[:, ways * shots :], base, seeds)
-    best = scores.max(-1)  # the first of equals
+    best = scores.max(-1)  # the first class wins a tie
     if not best.values.sum().isfinite():
         raise InputError(
             f"{method.spec} overflows on these features, whose largest entry is "
             f"{features.abs().max().item():.3g}",
             "Scale them down.",
         )
-    right = best.indices.cpu().numpy() == episodes.query_ways
-    accuracies: NDArray[np.float64] = 100.0 * right.sum(1) / right.shape[1]
+    correct = best.indices.cpu().numpy() == episodes.query_ways
+    accuracies: NDArray[np.float64] = 100.0 * correct.sum(1) / correct.shape[1]
     return accuracies
 
 

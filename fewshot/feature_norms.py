@@ -1,4 +1,4 @@
-"""What may be done to each feature before a classifier sees it."""
+"""Normalisation of features before classification."""
 
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -12,7 +12,7 @@ def apply_norm(features: Tensor, norm: str) -> Tensor:
     """Normalises each row: "none", "l2" (length 1), "tukey" (square root), or "tukey-l2" (both).
 
     Raises:
-        InputError: If "tukey" meets a negative entry.
+        InputError: If the norm includes "tukey" and an entry is negative.
     """
     if norm.startswith("tukey"):
         features = tukey(features, 0.5)
@@ -25,19 +25,19 @@ def unit_rows(features: Tensor) -> Tensor:
 
 
 def tukey(features: Tensor, power: float) -> Tensor:
-    """Tukey's ladder of powers, x ↦ x^power, which makes skewed features more like a Gaussian.
+    """Tukey's ladder of powers, x ↦ x^power, which brings skewed features closer to a Gaussian.
 
     John W. Tukey. Exploratory Data Analysis. Addison-Wesley 1977.
 
     Raises:
-        InputError: If an entry is negative, for which the power is not a number.
+        InputError: If an entry is negative.
     """
     negative = int((features < 0).any(-1).sum())
     if negative:
         raise InputError(
             f"Tukey's power needs features of at least 0, but {negative} of {len(features)} rows "
-            f"have negative entries, the least {features.min().item():.3g}",
-            "Embeddings of a vision transformer have both signs: use --method dc-sslvit for "
-            "dc, norm=l2 for logreg.",
+            f"have negative entries, the lowest {features.min().item():.3g}",
+            "Embeddings of a vision transformer have both signs: use dc-sslvit instead of dc, "
+            "norm=l2 instead of tukey.",
         )
     return features**power

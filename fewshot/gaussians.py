@@ -1,4 +1,4 @@
-"""A Gaussian for each base class, and factors of the mean covariance of several."""
+"""Gaussians of the base classes, and Cholesky factors of the mean covariance of several."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ FACTOR_BYTES = 512 * 2**20
 # far below what a float32 sample resolves.
 _JITTER, _JITTER_OF_ALPHA = 1e-5, 1e-10
 
-Neighbours = tuple[int, ...]
+ClassSet = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,41 +26,41 @@ class BaseGaussians:
 
     means: Tensor
     covariances: Tensor
-    _factors: dict[float, "_FactorPool"] = field(default_factory=dict, init=False)
+    _caches: dict[float, "_FactorCache"] = field(default_factory=dict, init=False)
 
     def nearest(self, features: Tensor, k: int) -> Tensor:
         """The k classes of the nearest means in Euclidean distance, ascending, [M, D] → [M, k]."""
         distances = torch.cdist(features, self.means, compute_mode="donot_use_mm_for_euclid_dist")
         return distances.topk(k, largest=False).indices.sort(-1).values
 
-    def factors(self, neighbours: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-        """Cholesky factors of the mean covariance of some classes with alpha added to every entry.
+    def factors(self, classes: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        """Cholesky factors of the mean covariance of several classes plus alpha in every entry.
 
-        A set of classes is factored once and kept, as long as `FACTOR_BYTES` suffice.
+        Each set of classes is factored once and kept while `FACTOR_BYTES` suffice.
 
         Args:
-            neighbours: Ascending classes, [M, k].
-            alpha: What is added to each entry of the mean covariance.
+            classes: Sets of classes, each in ascending order, [M, k].
+            alpha: Number added to each entry of the mean covariance.
 
         Returns:
-            Lower triangular factors [P, D, D], and the place of each one's among them, [M].
+            Lower triangular factors [P, D, D], and the index of each set's factor, [M].
         """
-        pool = self._factors.setdefault(alpha, _FactorPool(self.covariances, alpha))
-        sets, inverse = neighbours.unique(dim=0, return_inverse=True)
-        slots = pool.slots([tuple(classes) for classes in sets.tolist()])
-        return pool.factors, torch.tensor(slots, device=inverse.device)[inverse]
+        cache = self._caches.setdefault(alpha, _FactorCache(self.covariances, alpha))
+        sets, inverse = classes.unique(dim=0, return_inverse=True)
+        slots = cache.slots([tuple(members) for members in sets.tolist()])
+        return cache.factors, torch.tensor(slots, device=inverse.device)[inverse]
 
 
-class _FactorPool:
+class _FactorCache:
     """The most recently used factors, in one tensor."""
 
     def __init__(self, covariances: Tensor, alpha: float) -> None:
         self._covariances, self._alpha = covariances, alpha
-        self._slots: OrderedDict[Neighbours, int] = OrderedDict()
+        self._slots: OrderedDict[ClassSet, int] = OrderedDict()
         self.factors = covariances.new_empty(0, *covariances.shape[1:])
 
-    def slots(self, sets: Sequence[Neighbours]) -> list[int]:
-        """Where the factors of different sets are; missing ones take the places of the oldest."""
+    def slots(self, sets: Sequence[ClassSet]) -> list[int]:
+        """Indices of the factors of different sets; missing ones replace the oldest."""
         self._make_room(len(sets))
         for classes in sets:
             if classes in self._slots:
@@ -72,7 +72,7 @@ class _FactorPool:
         return [self._slots[classes] for classes in sets]
 
     def _make_room(self, needed: int) -> None:
-        """Doubles the pool while that is allowed; what is asked for at once always fits."""
+        """Doubles the room up to `FACTOR_BYTES`; the sets of one call always fit."""
         size = self._covariances[0].numel() * self._covariances.element_size()
         wanted = max(needed, min(len(self._slots) + needed, FACTOR_BYTES // size))
         if wanted > len(self.factors):
@@ -86,7 +86,7 @@ class _FactorPool:
             return len(self._slots)
         return self._slots.popitem(last=False)[1]
 
-    def _factor(self, classes: Neighbours) -> Tensor:
+    def _factor(self, classes: ClassSet) -> Tensor:
         covariance = self._covariances[list(classes)].double().mean(0)
         variance = covariance.diagonal().mean()
         jitter = _JITTER * variance + _JITTER_OF_ALPHA * self._alpha * len(covariance)

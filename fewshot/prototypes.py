@@ -1,8 +1,8 @@
-"""Class prototypes of many tasks, so computed that equal classes stay exactly equal.
+"""Prototype arithmetic for many tasks that gives classes of equal support exactly equal results.
 
-A product rounds its rows differently by their place, and an iteration would let such a difference
-grow until chance decides between classes that are the same. Here everything is the first class's
-value plus a product with differences from it, which are exactly 0 for an equal class.
+A matrix product may round equal rows differently, and iterations amplify the difference until it
+decides between identical classes. Each function here therefore computes the first class's value
+plus a product with the differences from it, which are exactly 0 for an equal class.
 """
 
 import torch
@@ -16,26 +16,26 @@ def product(rows: Tensor, matrix: Tensor) -> Tensor:
     return torch.cat([parts[:, :1], parts[:, :1] + parts[:, 1:]], 1)
 
 
-def shared_means(support: Tensor, query: Tensor, shares: Tensor) -> Tensor:
-    """Means of each class's support images and of its shares of the queries.
+def soft_means(support: Tensor, query: Tensor, assigned: Tensor) -> Tensor:
+    """Mean of each class over its support images and the queries, weighted by assignment.
 
     Args:
         support: [T, K, shots, D].
         query: [T, Q, D].
-        shares: [T, K, Q].
+        assigned: Weight of each query in each class, [T, K, Q].
 
     Returns:
         [T, K, D].
     """
-    counts = support.shape[2] + shares.sum(-1, keepdim=True)
-    return (support.sum(2) + product(shares, query)) / counts
+    counts = support.shape[2] + assigned.sum(-1, keepdim=True)
+    return (support.sum(2) + product(assigned, query)) / counts
 
 
 def nearness(points: Tensor, means: Tensor) -> Tensor:
     """Half the squared distance to the first class's mean minus half of that to each mean.
 
     ½|x-m₀|² - ½|x-m|² = x·(m-m₀) - (m₀ + ½(m-m₀))·(m-m₀): no large terms cancel, and equal means
-    give an exact 0.
+    give exactly 0. Up to a constant of the point this is -½|x-m|².
 
     Args:
         points: [T, n, D].
@@ -45,13 +45,13 @@ def nearness(points: Tensor, means: Tensor) -> Tensor:
         [T, K, n].
     """
     first = means[:, :1]
-    apart = means - first
-    offset = ((first + apart / 2) * apart).sum(-1, keepdim=True)
-    return torch.baddbmm(-offset, apart, points.transpose(1, 2))
+    differences = means - first
+    offset = ((first + differences / 2) * differences).sum(-1, keepdim=True)
+    return torch.baddbmm(-offset, differences, points.transpose(1, 2))
 
 
 def squared_distances(points: Tensor) -> Tensor:
-    """Squared distances between the points of each task, infinite to itself, [T, n, n]."""
+    """Squared distances between the points of each task, infinite on the diagonal, [T, n, n]."""
     centered = points - points.mean(1, keepdim=True)
     squares = (centered * centered).sum(-1)
     distances = squares[:, :, None] + squares[:, None]
@@ -60,22 +60,22 @@ def squared_distances(points: Tensor) -> Tensor:
     return distances
 
 
-def neighbour_of(distances: Tensor, count: int, tie: Tensor | float = 0.0) -> Tensor:
+def neighbour_mask(distances: Tensor, count: int, tie: Tensor | float = 0.0) -> Tensor:
     """Whether point i is among the `count` nearest of point j, ties included, bool [T, n, n].
 
     Args:
         distances: [T, n, n].
         count: Number of neighbours.
-        tie: Difference up to which two distances are equal, a number or one per task [T, 1, 1].
+        tie: Distances that differ by at most `tie` are equal; a number, or one per task [T, 1, 1].
     """
     return distances <= _smallest(distances, count)[:, None] + tie
 
 
 def _smallest(rows: Tensor, count: int) -> Tensor:
-    """The value of rank `count` in each row, [T, n, m] → [T, n]."""
+    """The `count`-th smallest value of each row, [T, n, m] → [T, n]."""
     if count > 6:
         return rows.topk(count, largest=False).values[..., -1]
     rows = rows.clone()
-    for _ in range(count - 1):  # a topk takes longer for so few
+    for _ in range(count - 1):  # faster than topk for small counts
         rows.scatter_(-1, rows.min(-1, keepdim=True).indices, torch.inf)
     return rows.amin(-1)

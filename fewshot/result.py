@@ -1,4 +1,4 @@
-"""The outcome of a few-shot evaluation and the confidence intervals that papers print."""
+"""Result of a few-shot evaluation, and the confidence intervals that papers report."""
 
 import math
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ CI_DEFINITIONS = {
 
 @dataclass(frozen=True, eq=False)
 class FewShotResult:
-    """Accuracies of one method over one sequence of tasks, with all that is needed to repeat it.
+    """Accuracies of one method on a sequence of tasks, with the options that reproduce them.
 
     Attributes:
         accuracies: Accuracy of each task, in percent, float64 [tasks].
-        method: The method with its options, as `build_method` reads it.
-        transductive: Whether the method saw all queries of a task together.
+        method: Spec of the method, as `build_method` reads it.
+        transductive: Whether the method classifies the queries of a task together.
         ways: Classes per task.
         shots: Labelled images per class.
-        queries: Images per class to be classified, on average.
-        seed: Seed of the tasks.
-        task_hash: SHA-256 of the drawn row numbers. Results of equal hashes were measured on
+        queries: Images per class to classify, on average.
+        seed: Random seed of the tasks.
+        task_hash: SHA-256 of the drawn row numbers. Results with equal hashes were scored on
             identical tasks, so their accuracies can be compared in pairs.
         query_distribution: "balanced" or "dirichlet".
-        interval: Which definition `ci95` has; see `confidence_interval`.
+        interval: Definition of `ci95`; see `confidence_interval`.
     """
 
     accuracies: NDArray[np.float64]
@@ -51,7 +51,7 @@ class FewShotResult:
 
     @property
     def mean(self) -> float:
-        """Mean accuracy over tasks, in percent."""
+        """Mean accuracy over the tasks, in percent."""
         return float(self.accuracies.mean())
 
     @property
@@ -61,7 +61,7 @@ class FewShotResult:
 
     @property
     def ci95_definition(self) -> str:
-        """How `ci95` is computed."""
+        """The formula of `ci95`."""
         return CI_DEFINITIONS[self.interval]
 
 
@@ -70,11 +70,11 @@ def confidence_interval(accuracies: NDArray[np.float64], definition: str = "norm
 
     Args:
         accuracies: One value per task, [tasks].
-        definition: "normal" is 1.96·σ/√n, the usual one in few-shot papers; "student-t" takes the
-            quantile of Student's t with n-1 degrees of freedom instead of 1.96. σ has ddof=1.
+        definition: "normal" is 1.96·σ/√n, as few-shot papers report; "student-t" replaces 1.96 by
+            the quantile of Student's t with n-1 degrees of freedom. σ has ddof=1.
 
     Returns:
-        The half-width; NaN for a single task, which has no spread.
+        The half-width; NaN for a single task.
 
     Raises:
         UnknownNameError: If there is no such definition.
@@ -88,6 +88,6 @@ def confidence_interval(accuracies: NDArray[np.float64], definition: str = "norm
 
 
 def require_interval(definition: str) -> None:
-    """Raises an `UnknownNameError` unless there is such a confidence interval."""
+    """Raises an `UnknownNameError` if there is no such confidence interval."""
     if definition not in CI_DEFINITIONS:
         raise UnknownNameError("confidence interval", definition, CI_DEFINITIONS)

@@ -3,14 +3,13 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.datasets import Dataset, Division, find_dataset
-from lowlabel.errors import UnknownNameError
 from lowlabel.features import BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.results import (

@@ -1,4 +1,4 @@
-"""The few-shot methods, one file each, and how a method is made from its text."""
+"""Few-shot methods, one file each. `METHODS` lists them, `build_method` builds one from a spec."""
 
 from lowlabel.fewshot.methods.alpha_tim import AlphaTim
 from lowlabel.fewshot.methods.base import Method
@@ -39,14 +39,16 @@ for _method in (
     METHODS.add(_method.name, _method)
 
 
-def build_method(spec: str | Method) -> Method:
-    """The method that a text such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1" stands for.
+def build_method(method: str | Method) -> Method:
+    """Builds a method from its spec, such as "ncm", "ncm,norm=cl2n" or "logreg,c=0.1".
+
+    A built method is returned as it is.
 
     Raises:
         UnknownNameError: If there is no such method.
         InputError: If it has no such option, or the option cannot have the value.
     """
-    if isinstance(spec, Method):
-        return spec
-    name, options = parse_spec(spec)
+    if isinstance(method, Method):
+        return method
+    name, options = parse_spec(method)
     return METHODS[name].from_options(options)

@@ -1,4 +1,4 @@
-"""α-TIM."""
+"""α-TIM: TIM with α-entropies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from lowlabel.specs import Option
 
 @dataclass(frozen=True)
 class AlphaTim(Tim):
-    """TIM with the α-entropies of Tsallis, which do not force the classes to equal shares.
+    """TIM with Tsallis's α-entropies, which do not force equal class shares.
 
     Olivier Veilleux, Malik Boudiaf, Pablo Piantanida, Ismail Ben Ayed. Realistic Evaluation of
     Transductive Few-Shot Learning. NeurIPS 2021. arXiv:2204.11181
 
-    H(p) = (1 - Σ p^alpha) / (alpha - 1) takes the place of Shannon's entropy in both terms over
-    the queries, and all three weights are 1; the support keeps its cross-entropy.
+    H(p) = (1 - Σ p^alpha) / (alpha - 1) replaces Shannon's entropy in the marginal and the
+    conditional entropy, and all three weights are 1. The support keeps its cross-entropy.
 
     Attributes:
         alpha: Order of the entropies, above 1. The paper tunes it on validation classes.
         norm: See `Normalized`.
-        temperature: As for `Tim`, and so the others.
+        temperature: As in `Tim`, like all other options.
     """
 
     name: ClassVar[str] = "alpha-tim"
@@ -38,6 +38,6 @@ class AlphaTim(Tim):
         if not 1 < self.alpha < float("inf"):
             raise InputError(f"alpha={self.alpha} of {self.name} must be above 1 and finite")
 
-    def entropy_slope(self, p: Tensor) -> Tensor:
-        """Derivative of Tsallis's entropy by p."""
+    def entropy_derivative(self, p: Tensor) -> Tensor:
+        """∂H/∂p of Tsallis's entropy, -alpha / (alpha - 1) · p^(alpha - 1)."""
         return -self.alpha / (self.alpha - 1) * p ** (self.alpha - 1)

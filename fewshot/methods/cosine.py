@@ -1,11 +1,11 @@
-"""Cosine to the class prototype."""
+"""Cosine similarity to the class prototype."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.base import Method
 
@@ -18,8 +18,8 @@ class Cosine(Method):
     arXiv:1804.09458
 
     It differs from `ncm,norm=l2n` in the order: here the raw features are averaged and the mean is
-    scaled to length 1, there each feature is scaled and the mean is not. With one shot both predict
-    the same.
+    scaled to length 1; there each feature is scaled and the mean is not. With one shot both give
+    the same predictions.
     """
 
     name: ClassVar[str] = "cosine"
@@ -27,6 +27,6 @@ class Cosine(Method):
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The query's length times (cosine to each class minus cosine to the first one)."""
         prototypes = unit_rows(support.mean(2))
-        # Taking the first class off makes equal prototypes exactly equal scores.
-        apart = prototypes - prototypes[:, :1]
-        return query @ apart.transpose(1, 2)
+        # Without this subtraction equal prototypes may get scores that differ by rounding.
+        differences = prototypes - prototypes[:, :1]
+        return query @ differences.transpose(1, 2)

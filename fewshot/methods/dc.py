@@ -1,4 +1,4 @@
-"""Distribution Calibration: samples around the support, drawn with the base classes' spread."""
+"""Distribution Calibration: logistic regression on samples around the support images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.calibration import Calibration
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import tukey, unit_rows
 from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.calibration import Calibration
 from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
 class SslVitCalibration(Method):
-    """Distribution Calibration on features of length 1, as SSL-ViT used it, without Tukey's power.
+    """Distribution Calibration on features of length 1 without Tukey's power, as SSL-ViT uses it.
 
     Da Chen, Yuefeng Chen, Yuhong Li, Feng Mao, Yuan He, Hui Xue. Self-Supervised Learning for
     Few-Shot Image Classification with Vision Transformers. 2022. arXiv:2201.08951
 
-    Support, queries and base features are scaled to length 1; the rest is `dc`.
+    Support, queries and base features are scaled to length 1; the rest is as in `dc`.
 
     Attributes:
-        k: How many base classes lend their statistics.
-        alpha: Added to every entry of the covariance.
-        samples: Features sampled for a class, shared among its support images.
+        k: Number of nearest base classes that a support image borrows statistics from.
+        alpha: Number added to every entry of the covariance.
+        samples: Number of samples per class, divided among its support images.
         c: Inverse strength of the logistic regression's penalty.
     """
 
@@ -48,7 +48,7 @@ class SslVitCalibration(Method):
 
     @property
     def needs_base(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
@@ -56,15 +56,15 @@ class SslVitCalibration(Method):
         return unit_rows(features)
 
     def gaussians(self, base: BaseStatistics | None) -> BaseGaussians:
-        """The base classes' means and covariances that are lent."""
-        return self._enough(self.require_base(base).unit.gaussians)
+        """Means and covariances of the base classes, of features of length 1."""
+        return self._require_k(self.require_base(base).unit.gaussians)
 
     def rows_per_task(self, ways: int, shots: int, queries: int) -> int:
-        """The samples too."""
+        """Queries, support images and their samples."""
         return ways * (shots * (1 + self.samples // shots) + queries)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The logits of the fitted models, for the first tasks of seed 0."""
+        """Logits of the fitted models, with the samples of the first tasks of seed 0."""
         return self.seeded_scores(support, query, base, [(0, task) for task in range(len(support))])
 
     def seeded_scores(
@@ -74,30 +74,35 @@ class SslVitCalibration(Method):
         base: BaseStatistics | None,
         seeds: Sequence[tuple[int, int]],
     ) -> Tensor:
-        """The logits of logistic regressions fitted to the support and the samples."""
+        """Logits of logistic regressions fitted to the support images and their samples."""
         calibration = Calibration.of(support, self.gaussians(base), self.k, self.alpha)
         return calibration.fit(seeds, self.samples // support.shape[2], self.c)(query)
 
-    def _enough(self, gaussians: BaseGaussians) -> BaseGaussians:
+    def _require_k(self, gaussians: BaseGaussians) -> BaseGaussians:
         if len(gaussians.means) < self.k:
             raise InputError(
                 f"k={self.k} of {self.name} needs {self.k} base classes, but there are "
-                f"{len(gaussians.means)}"
+                f"{len(gaussians.means)}",
+                f"Use k={len(gaussians.means)} or less.",
             )
         return gaussians
 
 
 @dataclass(frozen=True)
 class DistributionCalibration(SslVitCalibration):
-    """Logistic regression on the support and on samples of calibrated Gaussians.
+    """Logistic regression on the support images and samples from calibrated Gaussians.
 
     Shuo Yang, Lu Liu, Min Xu. Free Lunch for Few-Shot Learning: Distribution Calibration. ICLR
     2021. arXiv:2101.06395
 
-    Each support image borrows from its `k` nearest base classes: it is the centre of a Gaussian
-    whose mean is that of its feature and their means, and whose covariance is the mean of theirs
-    plus `alpha` in every entry. Base statistics are of raw features, while support and queries are
-    raised to Tukey's power first, as the authors' code does.
+    A support feature x with the means μ₁ … μₖ and the covariances C₁ … Cₖ of its `k` nearest base
+    classes gets samples from a Gaussian with
+
+        mean = (x + μ₁ + … + μₖ) / (k + 1)
+        covariance = (C₁ + … + Cₖ) / k + alpha in every entry
+
+    Base statistics are of raw features, while support and queries are raised to Tukey's power
+    first, as in the authors' code.
 
     Attributes:
         power: Tukey's power, for features of at least 0.
@@ -113,13 +118,13 @@ class DistributionCalibration(SslVitCalibration):
 
     @property
     def needs_non_negative(self) -> bool:
-        """For Tukey's power."""
+        """True: Tukey's power is undefined for negative features."""
         return True
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Raises to Tukey's power, [N, D] → [N, D]."""
+        """Applies Tukey's power, [N, D] → [N, D]."""
         return tukey(features, self.power)
 
     def gaussians(self, base: BaseStatistics | None) -> BaseGaussians:
-        """The base classes' means and covariances, of raw features."""
-        return self._enough(self.require_base(base).gaussians)
+        """Means and covariances of the base classes, of raw features."""
+        return self._require_k(self.require_base(base).gaussians)

@@ -1,17 +1,17 @@
-"""What classifiers that are fitted to each task's support share."""
+"""The base of classifiers that are fitted to each task's support."""
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
 from lowlabel.fewshot.methods.base import Method
 
 
 class Fitted(Method):
-    """A method whose features are first scaled, raised to Tukey's power, or both.
+    """A method whose features are first raised to Tukey's power, scaled to length 1, or both.
 
     Attributes:
-        norm: One of `FEATURE_NORMS`; a field of each such method.
+        norm: One of `FEATURE_NORMS`; each subclass declares it as a field.
     """
 
     norm: str
@@ -21,9 +21,9 @@ class Fitted(Method):
 
     @property
     def needs_non_negative(self) -> bool:
-        """For Tukey's power."""
+        """True if the norm includes Tukey's power."""
         return self.norm.startswith("tukey")
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Normalises as `norm` says, [N, D] → [N, D]."""
+        """Applies `norm`, [N, D] → [N, D]."""
         return apply_norm(features, self.norm)

@@ -1,4 +1,4 @@
-"""Label propagation."""
+"""Label propagation on the graph of a task's images."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,33 +7,37 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import apart_from_first
+from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import relative_to_first
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
+from lowlabel.fewshot.prototypes import neighbour_mask, squared_distances
 
-_ROUNDING = 1e-13  # of a squared distance, as a share of the points' largest squared length
+_ROUNDING = 1e-13  # of a squared distance, relative to the largest squared length of the points
 
 
 @dataclass(frozen=True)
 class LabelPropagation(Normalized):
-    """Labels spread over the graph of a task's images, to where they come to rest.
+    """Labels propagated to equilibrium on the k-nearest-neighbour graph of a task's images.
 
     Yanbin Liu, Juho Lee, Minseop Park, Saehoon Kim, Eunho Yang, Sung Ju Hwang, Yi Yang. Learning to
     Propagate Labels: Transductive Propagation Network for Few-Shot Learning. ICLR 2019.
-    arXiv:1805.10002. The propagation is that of Dengyong Zhou et al. Learning with Local and Global
+    arXiv:1805.10002. The propagation follows Dengyong Zhou et al. Learning with Local and Global
     Consistency. NeurIPS 2003.
 
-    Images are joined to their nearest neighbours with the weight exp(-d² / 2·width²); with S the
-    symmetrically normalised weights, the scores are (I - alpha·S)⁻¹ · labels, in float64. The
-    reference has alpha=0.99 on features that were trained for it; on others labels then spread so
-    far that the best connected image wins everywhere, and 0.5 is that of embedding propagation (Pau
-    Rodríguez et al. ECCV 2020. arXiv:2003.04151).
+    The scores are those of
+
+        F = (I - alpha·S)⁻¹ Y,  S = D^-½ W D^-½,  W = exp(-d² / 2·width²) between neighbours, else 0
+
+    in float64, with Y the one-hot labels (0 for queries) and D the row sums of W. Two images are
+    neighbours if either is among the other's nearest. The reference has alpha=0.99 on features
+    trained for it; on other features labels then spread so far that the best connected image
+    decides everywhere. The default 0.5 is the one of embedding propagation (Pau Rodríguez et al.
+    ECCV 2020. arXiv:2003.04151).
 
     Attributes:
         norm: See `Normalized`.
-        alpha: How much of a label comes from the neighbours, below 1.
-        neighbours: Of each image; all others where a task has fewer.
+        alpha: Share of a label that comes from the neighbours, below 1.
+        neighbours: Number of neighbours of each image; all other images if a task has fewer.
         width: σ of the weights, in the unit of the distances.
     """
 
@@ -53,23 +57,23 @@ class LabelPropagation(Normalized):
             raise InputError(f"alpha={self.alpha} of {self.name} must be below 1")
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The labels' weights at rest; what differs by rounding only is made equal."""
+        """F of the queries minus F of the first class; differences of rounding become 0."""
         points = torch.cat([support.flatten(1, 2), query], 1).double()
-        spread = self._spread(points)
+        system = self._system(points)
         _, ways, shots, _ = support.shape
-        labels = torch.eye(len(spread[0]), ways * shots, dtype=spread.dtype, device=spread.device)
+        labels = torch.eye(len(system[0]), ways * shots, dtype=system.dtype, device=system.device)
         labels = labels.unflatten(1, (ways, shots)).sum(2)
-        rest = torch.linalg.solve(spread, labels.expand(len(spread), -1, -1))[:, ways * shots :]
-        return apart_from_first(rest)
+        propagated = torch.linalg.solve(system, labels.expand(len(system), -1, -1))
+        return relative_to_first(propagated[:, ways * shots :])
 
-    def _spread(self, points: Tensor) -> Tensor:
+    def _system(self, points: Tensor) -> Tensor:
         """I - alpha·S, [T, n, n]."""
         images = points.shape[1]
         distances = squared_distances(points)
         largest = (points * points).sum(-1).amax(-1)[:, None, None]
-        near = neighbour_of(distances, min(self.neighbours, images - 1), _ROUNDING * largest)
-        nearest = distances.amin((1, 2), keepdim=True)  # a common factor changes no S
+        near = neighbour_mask(distances, min(self.neighbours, images - 1), _ROUNDING * largest)
+        nearest = distances.amin((1, 2), keepdim=True)  # a factor common to all weights cancels
         weights = ((nearest - distances) / (2 * self.width**2)).exp() * (near | near.mT)
-        degree = weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()
-        normalized = degree[:, :, None] * weights * degree[:, None]
+        inverse_root = weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()
+        normalized = inverse_root[:, :, None] * weights * inverse_root[:, None]
         return torch.eye(images, dtype=points.dtype, device=points.device) - self.alpha * normalized

@@ -1,4 +1,4 @@
-"""LaplacianShot."""
+"""LaplacianShot: nearest prototypes with Laplacian regularisation over the queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,30 +8,33 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.bd_cspn import rectified_prototypes
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import nearness, neighbour_of, squared_distances
-from lowlabel.fewshot.rectification import rectified_prototypes
+from lowlabel.fewshot.prototypes import nearness, neighbour_mask, squared_distances
 from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
 class LaplacianShot(Normalized):
-    """Nearest prototype, with neighbouring queries drawn to the same class.
+    """Nearest prototype, with neighbouring queries pulled to the same class.
 
     Imtiaz Masud Ziko, Jose Dolz, Eric Granger, Ismail Ben Ayed. Laplacian Regularized Few-Shot
     Learning. ICML 2020. arXiv:2006.15486
 
-    Soft assignments start from the squared distances to rectified prototypes and are updated by
-    y ← softmax(-distance + smoothness · Σ of the neighbours' y). A query's neighbours are other
-    queries: it is not counted among its own.
+    The soft assignments y of the queries start at softmax(unary) and are updated by
+
+        y ← softmax(unary + smoothness · Σ over neighbours of y)
+
+    where unary is minus the squared distance to each rectified prototype. A query's neighbours
+    are other queries, never the query itself.
 
     Attributes:
         norm: See `Normalized`.
         smoothness: λ of the paper, which tunes it on validation classes.
-        neighbours: How many neighbours a query has.
+        neighbours: Number of neighbours of each query.
         scale: See `rectified_prototypes`.
-        iterations: Updates of the assignments.
+        iterations: Number of updates.
     """
 
     name: ClassVar[str] = "laplacianshot"
@@ -55,16 +58,17 @@ class LaplacianShot(Normalized):
         """The logits of the last assignments."""
         if query.shape[1] <= self.neighbours:
             raise InputError(
-                f"{self.spec} looks at {self.neighbours} other queries, but a task has "
-                f"{query.shape[1]} in all",
-                "Ask for more queries, or set neighbours=1.",
+                f"{self.spec} needs {self.neighbours} other queries for each query, but a task has "
+                f"{query.shape[1]} queries in all",
+                "Use more queries, or neighbours=1.",
             )
         prototypes = rectified_prototypes(support, query, self.scale)
         unary = 2 * nearness(query, prototypes)
-        near = neighbour_of(squared_distances(query), self.neighbours).to(query.dtype)
+        neighbours = neighbour_mask(squared_distances(query), self.neighbours).to(query.dtype)
         logits = unary
         for _ in range(self.iterations):
             assigned = logits.softmax(1)
-            apart = assigned - assigned[:, :1]  # a constant of the query changes no softmax
-            logits = torch.baddbmm(unary, apart, near, alpha=self.smoothness)
+            # Subtracting a query's constant changes no softmax and keeps equal classes equal.
+            assigned = assigned - assigned[:, :1]
+            logits = torch.baddbmm(unary, assigned, neighbours, alpha=self.smoothness)
         return logits.transpose(1, 2)

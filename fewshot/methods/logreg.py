@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
 from lowlabel.specs import Option
@@ -15,18 +15,18 @@ from lowlabel.specs import Option
 
 @dataclass(frozen=True)
 class LogisticRegression(Fitted):
-    """Logistic regression fitted to each task's support features, with scikit-learn's objective.
+    """Logistic regression on each task's support features, with scikit-learn's objective.
 
     Yonglong Tian, Yue Wang, Dilip Krishnan, Joshua B. Tenenbaum, Phillip Isola. Rethinking Few-Shot
     Image Classification: a Good Embedding Is All You Need? ECCV 2020. arXiv:2003.11539
 
-    The minimum of ½|W|² + c · Σ cross-entropy, intercepts unpenalised: what scikit-learn's
-    `LogisticRegression(C=c)` reaches with a tight tolerance.
+    Minimises ½|W|² + c · Σ cross-entropy with unpenalised intercepts, as scikit-learn's
+    `LogisticRegression(C=c)` does with a tight tolerance.
 
     Attributes:
         c: Inverse strength of the penalty, positive.
-        norm: What is done to each feature before: "none", "l2" (scaled to length 1), "tukey"
-            (square root, for features of at least 0), or "tukey-l2" (both, in this order).
+        norm: Normalisation of each feature: "none", "l2" (scaled to length 1), "tukey" (square
+            root, for features of at least 0), or "tukey-l2" (both, in this order).
     """
 
     name: ClassVar[str] = "logreg"
@@ -40,7 +40,7 @@ class LogisticRegression(Fitted):
         super().__post_init__()
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The logits of the fitted models."""
+        """Logits of the fitted models."""
         _, ways, shots, _ = support.shape
         labels = torch.arange(ways, device=support.device).repeat_interleave(shots)
         return fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)(query)

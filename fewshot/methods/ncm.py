@@ -1,11 +1,11 @@
-"""Nearest centroid."""
+"""Nearest class mean (centroid)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness
 
@@ -17,9 +17,9 @@ class NearestCentroid(Normalized):
     Yan Wang, Wei-Lun Chao, Kilian Q. Weinberger, Laurens van der Maaten. SimpleShot: Revisiting
     Nearest-Neighbor Classification for Few-Shot Learning. 2019. arXiv:1911.04623
 
-    A class is the mean of its support features; a query belongs to the class of the nearest mean.
-    On unnormalised features that is the classification rule of prototypical networks (Jake Snell,
-    Kevin Swersky, Richard S. Zemel. NeurIPS 2017. arXiv:1703.05175).
+    A query belongs to the class whose mean support feature is nearest. On unnormalised features
+    this is the classification rule of prototypical networks (Jake Snell, Kevin Swersky, Richard S.
+    Zemel. NeurIPS 2017. arXiv:1703.05175).
 
     Attributes:
         norm: See `Normalized`.

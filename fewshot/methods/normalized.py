@@ -1,10 +1,10 @@
-"""The normalisation that many methods begin with."""
+"""The base of methods that begin with SimpleShot's normalisation."""
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.base import Method
 
@@ -14,8 +14,8 @@ class Normalized(Method):
     """A method whose features can be normalised as in SimpleShot (arXiv:1911.04623).
 
     Attributes:
-        norm: What is done to each feature before: "none" (UN in the paper), "l2n" (scaled to
-            length 1), or "cl2n" (the mean of the base images subtracted, then scaled).
+        norm: Normalisation of each feature: "none" (UN in the paper), "l2n" (scaled to length 1),
+            or "cl2n" (centred on the mean of the base images, then scaled to length 1).
     """
 
     norm: str = "none"
@@ -25,11 +25,11 @@ class Normalized(Method):
 
     @property
     def needs_base(self) -> bool:
-        """Only for the centre of "cl2n"."""
+        """True for "cl2n", which subtracts the base mean."""
         return self.norm == "cl2n"
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Centres and normalises as `norm` says, [N, D] → [N, D]."""
+        """Applies `norm`, [N, D] → [N, D]."""
         if self.norm == "cl2n":
             features = features - self.require_base(base).mean
         return features if self.norm == "none" else unit_rows(features)

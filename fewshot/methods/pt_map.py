@@ -1,4 +1,4 @@
-"""PT-MAP."""
+"""PT-MAP: power transform and maximum a posteriori prototypes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,32 +7,37 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.methods.base import Method
-from lowlabel.fewshot.prototypes import nearness, shared_means
+from lowlabel.fewshot.prototypes import nearness, soft_means
 from lowlabel.fewshot.solvers.sinkhorn import balance
 
-_ABOVE_ZERO = 1e-6
+_EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class PtMap(Method):
-    """Power transform, then prototypes and balanced assignments in turn.
+    """Power transform, then balanced assignments and prototype updates in turn.
 
     Yuqing Hu, Vincent Gripon, Stéphane Pateux. Leveraging the Feature Distribution in
     Transfer-based Few-Shot Learning. ICANN 2021. arXiv:2006.03806
 
-    Features are raised to a power, scaled to length 1, and centred and scaled again, support and
-    queries each by their own mean. Queries are then assigned by optimal transport (Sinkhorn), which
-    is told that all classes have equally many, and prototypes move towards the means so found. The
-    reference also rotates the features by a QR decomposition, which changes no distance.
+    Features are raised to a power, scaled to length 1, centred and scaled again; support and
+    queries are each centred by their own mean. Each iteration assigns the queries by optimal
+    transport with equally many queries per class (Sinkhorn), and moves the prototypes towards the
+    means of the classes:
+
+        plan = the balanced softmax(-scale · squared distance + potentials)
+        prototype ← prototype + rate · (mean over the support and plan-weighted queries - prototype)
+
+    The reference also rotates the features by a QR decomposition, which changes no distance.
 
     Attributes:
-        beta: The power. 1 leaves the transform out, as signed features need it.
+        beta: The power. 1 leaves the features as they are, which signed features need.
         scale: λ of the paper: inverse temperature of the transport.
-        rate: α of the paper: how far prototypes move.
-        iterations: Times that they move.
+        rate: α of the paper: step size of the prototypes.
+        iterations: Number of prototype updates.
     """
 
     name: ClassVar[str] = "pt-map"
@@ -49,38 +54,43 @@ class PtMap(Method):
 
     @property
     def needs_non_negative(self) -> bool:
-        """Unless the power leaves everything as it is."""
+        """True unless the power is 1."""
         return self.beta != 1
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The power transform and the first scaling, [N, D] → [N, D]."""
+        """Applies the power and the first scaling, [N, D] → [N, D]."""
         if self.needs_non_negative:
             lowest = features.min().item()
             if lowest < 0:
                 raise InputError(
-                    f"{self.spec} takes powers of features, and the lowest is {lowest:.3g}",
-                    "Use features that are not negative, or pt-map,beta=1.",
+                    f"{self.spec} raises features to a power and needs features of at least 0, but "
+                    f"the lowest is {lowest:.3g}",
+                    "Use non-negative features, or pt-map,beta=1.",
                 )
-            features = (features + _ABOVE_ZERO) ** self.beta
+            features = (features + _EPSILON) ** self.beta
         return unit_rows(features)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The logarithm of the last transport plan."""
+        """Logarithm of the last transport plan, up to a constant of the query."""
         support = _centred(support.flatten(1, 2)).view_as(support)
         query = _centred(query)
         prototypes = support.mean(2)
-        addend = torch.zeros_like(prototypes[..., :1], dtype=torch.float64)
+        potentials = torch.zeros_like(prototypes[..., :1], dtype=torch.float64)
         for _ in range(self.iterations):
-            addend, logits = self._assign(query, prototypes, addend)
-            means = shared_means(support, query, logits.softmax(1).to(query.dtype))
+            potentials, logits = self._transport(query, prototypes, potentials)
+            means = soft_means(support, query, logits.softmax(1).to(query.dtype))
             prototypes = prototypes.lerp(means, self.rate)
-        return self._assign(query, prototypes, addend)[1].transpose(1, 2)
+        return self._transport(query, prototypes, potentials)[1].transpose(1, 2)
 
-    def _assign(self, query: Tensor, prototypes: Tensor, addend: Tensor) -> tuple[Tensor, Tensor]:
+    def _transport(
+        self, query: Tensor, prototypes: Tensor, potentials: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The potentials that balance the plan, [T, K, 1], and the plan's logits, [T, K, Q]."""
         logits = 2 * self.scale * nearness(query, prototypes).double()
-        addend = balance(logits, addend)
-        return addend, logits + addend
+        potentials = balance(logits, potentials)
+        return potentials, logits + potentials
 
 
 def _centred(points: Tensor) -> Tensor:
+    """Points minus the mean of their task, scaled to length 1, [T, n, D]."""
     return unit_rows(points - points.mean(1, keepdim=True))

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.methods.base import apart_from_first
+from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import relative_to_first
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.specs import Option
 
@@ -20,13 +20,13 @@ class Ridge(Fitted):
     Luca Bertinetto, João F. Henriques, Philip H. S. Torr, Andrea Vedaldi. Meta-learning with
     Differentiable Closed-form Solvers. ICLR 2019. arXiv:1805.08136
 
-    The minimum of Σ (x·w + b - y)² + alpha · |w|² for each class, y being ±1 and the intercept
-    unpenalised: scikit-learn's `RidgeClassifier(alpha=alpha)`. It is found in the span of the
-    support: one system of ways·shots unknowns for a task.
+    Minimises Σ (x·w + b - y)² + alpha · |w|² for each class, with y = ±1 and an unpenalised
+    intercept, as scikit-learn's `RidgeClassifier(alpha=alpha)` does. With centred x and y the
+    solution is w = xᵀ (x·xᵀ + alpha·I)⁻¹ y: one system of ways·shots unknowns per task.
 
     Attributes:
         alpha: Strength of the penalty, positive.
-        norm: What is done to each feature before: "none", "l2", "tukey" or "tukey-l2".
+        norm: Normalisation of each feature: "none", "l2", "tukey" or "tukey-l2".
     """
 
     name: ClassVar[str] = "ridge"
@@ -40,17 +40,17 @@ class Ridge(Fitted):
         super().__post_init__()
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """The regression's values, less those of the first class."""
+        """Values of the regressions minus those of the first class."""
         tasks, ways, shots, _ = support.shape
         x = support.flatten(1, 2).double()
         centre = x.mean(1, keepdim=True)
         x = x - centre
         system = x @ x.transpose(1, 2)
         system.diagonal(dim1=1, dim2=2).add_(self.alpha)
-        # One-hot targets instead of ±1 only halve what distinguishes the classes.
+        # One-hot targets instead of ±1 halve the differences between the classes, no more.
         targets = torch.eye(ways, dtype=x.dtype, device=x.device).repeat_interleave(shots, 0)
         dual = torch.cholesky_solve(
             (targets - 1 / ways).expand(tasks, -1, -1), torch.linalg.cholesky(system)
         )
         values = (query - centre) @ (x.transpose(1, 2) @ dual)
-        return apart_from_first(values + 1 / ways).to(query.dtype)
+        return relative_to_first(values + 1 / ways).to(query.dtype)

@@ -1,13 +1,13 @@
-"""Soft k-means."""
+"""Soft k-means from the class means."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
-from lowlabel.fewshot.prototypes import nearness, shared_means
+from lowlabel.fewshot.prototypes import nearness, soft_means
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class SoftKMeans(Normalized):
     Hugo Larochelle, Richard S. Zemel. Meta-Learning for Semi-Supervised Few-Shot Classification.
     ICLR 2018. arXiv:1803.00676
 
-    The support images keep their class; a query belongs to each class with the softmax of
-    -scale · squared distance. The defaults are those of EASY (Yassir Bendou et al. 2022.
+    Support images keep their class; a query is assigned to the classes by
+    softmax(-scale · squared distance). The defaults are those of EASY (Yassir Bendou et al. 2022.
     arXiv:2201.09699).
 
     Attributes:
         norm: See `Normalized`.
         scale: Inverse temperature of the assignments.
-        iterations: Times that the prototypes are computed anew.
+        iterations: Number of prototype updates.
     """
 
     name: ClassVar[str] = "soft-kmeans"
@@ -45,5 +45,5 @@ class SoftKMeans(Normalized):
         prototypes = support.mean(2)
         for _ in range(self.iterations):
             assigned = (2 * self.scale * nearness(query, prototypes)).softmax(1)
-            prototypes = shared_means(support, query, assigned)
+            prototypes = soft_means(support, query, assigned)
         return nearness(query, prototypes).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Transductive information maximisation."""
+"""TIM: transductive information maximisation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -6,34 +6,40 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.base import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, product
 from lowlabel.fewshot.solvers.adam import Adam
 
-_ABOVE_ZERO = 1e-12
+_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
 class Tim(Normalized):
-    """TIM-GD: prototypes trained on each task's support labels and its queries' information.
+    """TIM-GD: prototypes trained on the support's labels and the queries' mutual information.
 
     Malik Boudiaf, Imtiaz Masud Ziko, Jérôme Rony, Jose Dolz, Pablo Piantanida, Ismail Ben Ayed.
     Transductive Information Maximization for Few-Shot Learning. NeurIPS 2020. arXiv:2008.11297
 
-    With p = softmax(-½ · temperature · squared distance), Adam minimises
-    cross_entropy · (that of the support) - marginal · H(mean p of the queries) + conditional ·
-    (mean H(p) of the queries), from the class means on. The gradient is written out: two products a
-    step.
+    With p = softmax(-½ · temperature · squared distance to each prototype), Adam minimises
+
+        loss = cross_entropy · support_cross_entropy
+             - marginal · marginal_entropy + conditional · conditional_entropy
+
+        support_cross_entropy = mean over the support of -log p[label]
+        marginal_entropy      = H(mean of p over the queries)
+        conditional_entropy   = mean over the queries of H(p)
+
+    from the class means on. The gradient is written out, which takes two products per step.
 
     Attributes:
         norm: See `Normalized`.
         temperature: Inverse temperature of p.
-        cross_entropy: Weight of the support's labels.
-        marginal: Weight of the queries' spread over the classes.
-        conditional: Weight of each query's certainty.
+        cross_entropy: Weight of the support's cross-entropy.
+        marginal: Weight of the marginal entropy, which spreads the queries over the classes.
+        conditional: Weight of the conditional entropy, which makes each prediction certain.
         rate: Adam's step size.
-        iterations: Steps.
+        iterations: Number of steps.
     """
 
     name: ClassVar[str] = "tim"
@@ -55,28 +61,38 @@ class Tim(Normalized):
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """Half the squared distance to the first trained prototype minus half of that to each."""
+        _, ways, shots, _ = support.shape
         points = torch.cat([support.flatten(1, 2), query], 1)
-        labelled, prototypes = support.shape[1] * support.shape[2], support.mean(2)
-        sums, weight = support.sum(2), self.cross_entropy / labelled
+        prototypes, support_sums = support.mean(2), support.sum(2)
+        label_weight = self.cross_entropy / (ways * shots)
         adam = Adam(prototypes, self.rate)
         for _ in range(self.iterations):
-            slope = self._slope(self.temperature * nearness(points, prototypes), labelled)
-            total = slope.sum(-1, keepdim=True) - weight * support.shape[2]
-            gradient = product(slope, points) - weight * sums - total * prototypes
-            prototypes = adam.step(prototypes, self.temperature * gradient)
+            logits = self.temperature * nearness(points, prototypes)
+            by_logits = self._loss_by_logits(logits, ways * shots)
+            # ∂logit/∂prototype = temperature · (point - prototype), summed over the points. The
+            # labels' part of the cross-entropy is -label_weight at each support image.
+            totals = by_logits.sum(-1, keepdim=True) - label_weight * shots
+            by_prototypes = (
+                product(by_logits, points) - label_weight * support_sums - totals * prototypes
+            )
+            prototypes = adam.step(prototypes, self.temperature * by_prototypes)
         return nearness(query, prototypes).transpose(1, 2)
 
-    def entropy_slope(self, p: Tensor) -> Tensor:
-        """Derivative of the entropy by p, up to a constant."""
-        return -(p + _ABOVE_ZERO).log()
+    def entropy_derivative(self, p: Tensor) -> Tensor:
+        """∂H/∂p of Shannon's entropy, -log p, up to a constant, which softmax cancels."""
+        return -(p + _EPSILON).log()
 
-    def _slope(self, logits: Tensor, labelled: int) -> Tensor:
+    def _loss_by_logits(self, logits: Tensor, labelled: int) -> Tensor:
         """Derivative of the loss by the logits of support and queries, [T, K, n].
 
-        What the support's own labels add, -cross_entropy / labelled at each, is left out.
+        Support: cross_entropy · (p - label) / labelled, here without the label. Queries:
+        p · (g - Σ p·g) / queries, where g / queries is the loss's derivative by p. Each term below
+        is the derivative of the one of the same name in the loss.
         """
-        known, p = logits.softmax(1).tensor_split([labelled], 2)
-        shared = self.entropy_slope(p.mean(2, keepdim=True))
-        slope = self.conditional * self.entropy_slope(p) - self.marginal * shared
-        slope = p * (slope - (p * slope).sum(1, keepdim=True)) / p.shape[2]
-        return torch.cat([self.cross_entropy / labelled * known, slope], 2)
+        support_p, p = logits.softmax(1).tensor_split([labelled], 2)
+        support_cross_entropy = self.cross_entropy / labelled * support_p
+        marginal_entropy = self.entropy_derivative(p.mean(2, keepdim=True))
+        conditional_entropy = self.entropy_derivative(p)
+        g = self.conditional * conditional_entropy - self.marginal * marginal_entropy
+        information = p * (g - (p * g).sum(1, keepdim=True)) / p.shape[2]
+        return torch.cat([support_cross_entropy, information], 2)

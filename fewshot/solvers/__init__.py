@@ -1,1 +1,1 @@
-"""Batched solvers and losses that few-shot methods are fitted with."""
+"""Batched solvers for the methods: Adam, L-BFGS, Sinkhorn, logistic regression, squared hinge."""

@@ -10,13 +10,15 @@ _EPSILON = 1e-8
 
 
 class Adam:
-    """Diederik P. Kingma, Jimmy Ba. Adam. ICLR 2015. arXiv:1412.6980. PyTorch's defaults.
+    """Adam with PyTorch's default moments.
 
-    Unlike `torch.optim.Adam` it takes the gradient as it is and so works in inference mode.
+    Diederik P. Kingma, Jimmy Ba. Adam. ICLR 2015. arXiv:1412.6980
+
+    Unlike `torch.optim.Adam` it is given the gradient, so it works in inference mode.
 
     Args:
-        params: The first parameters, for their shape.
-        rate: The step size.
+        params: Initial parameters, for their shape.
+        rate: Step size.
     """
 
     def __init__(self, params: Tensor, rate: float) -> None:
@@ -26,7 +28,7 @@ class Adam:
         self._square = torch.zeros_like(params)
 
     def step(self, params: Tensor, gradient: Tensor) -> Tensor:
-        """The next parameters."""
+        """Returns the next parameters."""
         self._steps += 1
         first, second = _MOMENTS
         self._mean.lerp_(gradient, 1 - first)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.solvers.softmax_loss import Metric, SoftmaxLoss
+from lowlabel.fewshot.solvers.softmax_loss import Preconditioner, SoftmaxLoss
 
 HISTORY = 10
 REFRESHES = (5, 20, 40, 80, 160)
@@ -20,11 +20,11 @@ SUFFICIENT_DECREASE = 1e-4
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What is small enough to stop at, as a part of c·n. By default only the rounding is.
+    """When a task may stop, relative to c·n. By default only at the rounding.
 
     Attributes:
-        decrement: Of the decrement gᵀM⁻¹g.
-        gradient: Of the gradient's largest entry.
+        decrement: Largest decrement gᵀPg.
+        gradient: Largest entry of the gradient.
     """
 
     decrement: float = 0.0
@@ -32,7 +32,7 @@ class Tolerance:
 
 
 def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
-    """Minimises the loss of every task by L-BFGS with a preconditioner that follows the search.
+    """Minimises the loss of every task by L-BFGS with a preconditioner that is updated.
 
     Dong C. Liu, Jorge Nocedal. On the limited memory BFGS method for large scale optimization.
     Mathematical Programming 45, 1989. The first preconditioner is the bound of Dankmar Böhning.
@@ -40,12 +40,13 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     44, 1992.
 
     Where classes separate, the true curvature falls orders of magnitude below the bound, and
-    unequally over the examples. So the preconditioner is made anew now and then with the curvature
-    found there: 20 to 30 iterations then do what took hundreds.
+    unequally over the examples. At the iterations of `REFRESHES` the preconditioner is therefore
+    recomputed from the current curvature: 20 to 30 iterations then do what took hundreds.
 
-    A task stops when its decrement gᵀM⁻¹g, of the size of what is left to gain, is below the
-    rounding of an objective of size c·n, or it and the gradient are within the tolerance, or when
-    rounding hides every descent. Stopped tasks take steps of 0 until the last one stops.
+    A task stops when its decrement gᵀPg (gradient g, preconditioner P), which is of the size of
+    the remaining decrease, is below the rounding of an objective of size c·n; when decrement and
+    gradient are within the tolerance; or when rounding hides every descent. Stopped tasks take
+    steps of length 0 until the last one stops.
 
     Args:
         loss: The objective.
@@ -59,28 +60,29 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     params, logits = loss.zero_params(), loss.x.new_zeros(loss.targets.shape)
     value = loss.cross_entropy(logits)
     gradient = loss.gradient(params, logits)
-    metric = loss.bound_metric()
+    preconditioner = loss.bound_preconditioner()
     pairs: deque[_Pair] = deque(maxlen=HISTORY)
     active = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        decrement, steepest = dot(gradient, metric(gradient)), gradient.abs().amax((1, 2))
+        decrement = dot(gradient, preconditioner(gradient))
+        steepest = gradient.abs().amax((1, 2))
         tolerable = (decrement <= tolerance.decrement * size) & (
             steepest <= tolerance.gradient * size
         )
         active &= (decrement > rounding) & ~tolerable
         if not active.any():
             break
-        direction = -_inverse_hessian_times(gradient, metric, pairs)
-        moves = loss.logits(direction)
-        line = _Line.through(loss, params, logits, direction, moves)
+        direction = -_inverse_hessian_times(gradient, preconditioner, pairs)
+        logit_direction = loss.logits(direction)
+        line = _Line.through(loss, params, logits, direction, logit_direction)
         length, value = line.search(value, dot(gradient, direction), rounding, active)
         active &= length > 0
         step = direction * length[:, None, None]
-        params, logits = params + step, logits + moves * length[:, None, None]
+        params, logits = params + step, logits + logit_direction * length[:, None, None]
         before, gradient = gradient, loss.gradient(params, logits)
         pairs.append(_Pair.of(step, gradient - before))
         if iteration in REFRESHES:
-            metric = loss.local_metric(logits)
+            preconditioner = loss.local_preconditioner(logits)
     return params
 
 
@@ -91,10 +93,9 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A step, the change of the gradient over it, and 1 / their inner product.
+    """A step, the gradient's change over it, and 1 / their inner product.
 
-    The last is 0 where the step had no curvature, as that of a stopped task; the pair then changes
-    nothing.
+    The last is 0 if the step has no curvature, as for a stopped task: the pair then has no effect.
     """
 
     step: Tensor
@@ -108,16 +109,18 @@ class _Pair:
         return cls(step, change, inverse)
 
 
-def _inverse_hessian_times(gradient: Tensor, metric: Metric, pairs: Sequence[_Pair]) -> Tensor:
+def _inverse_hessian_times(
+    gradient: Tensor, preconditioner: Preconditioner, pairs: Sequence[_Pair]
+) -> Tensor:
     """The two-loop recursion around the preconditioner."""
     result, weights = gradient, []
     for pair in reversed(pairs):
         weights.append((pair.inverse * dot(pair.step, result))[:, None, None])
         result = result - weights[-1] * pair.change
-    result = metric(result)
+    result = preconditioner(result)
     if pairs:
         last = pairs[-1]
-        scale = last.inverse * dot(last.change, metric(last.change))
+        scale = last.inverse * dot(last.change, preconditioner(last.change))
         result = result / torch.where(scale > 0, scale, 1.0)[:, None, None]
     for pair, weight in zip(pairs, reversed(weights), strict=True):
         back = (pair.inverse * dot(pair.change, result))[:, None, None]
@@ -127,29 +130,40 @@ def _inverse_hessian_times(gradient: Tensor, metric: Metric, pairs: Sequence[_Pa
 
 @dataclass(frozen=True)
 class _Line:
-    """The loss along a direction. Logits are linear in it, so a trial costs no product with x."""
+    """The loss along a direction. Logits are linear in it, so a trial needs no product with x.
+
+    The penalty ½|W + t·V|² is kept as the inner products W·W, W·V and V·V.
+    """
 
     loss: SoftmaxLoss
     logits: Tensor
-    moves: Tensor
+    logit_direction: Tensor
     penalty: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
     def through(
-        cls, loss: SoftmaxLoss, params: Tensor, logits: Tensor, direction: Tensor, moves: Tensor
+        cls,
+        loss: SoftmaxLoss,
+        params: Tensor,
+        logits: Tensor,
+        direction: Tensor,
+        logit_direction: Tensor,
     ) -> "_Line":
-        weight, turn = params[..., :-1], direction[..., :-1]
-        return cls(loss, logits, moves, (dot(weight, weight), dot(weight, turn), dot(turn, turn)))
+        w, v = params[..., :-1], direction[..., :-1]
+        return cls(loss, logits, logit_direction, (dot(w, w), dot(w, v), dot(v, v)))
 
     def value(self, length: Tensor) -> Tensor:
-        """The loss at a distance of `length` directions, [T]."""
+        """The loss after a step of `length` directions, [T]."""
         constant, linear, square = self.penalty
         penalty = constant / 2 + length * linear + length**2 * square / 2
-        return self.loss.cross_entropy(self.logits + length[:, None, None] * self.moves) + penalty
+        logits = self.logits + length[:, None, None] * self.logit_direction
+        return self.loss.cross_entropy(logits) + penalty
 
     def newton_length(self) -> Tensor:
-        """One Newton step from the length 1 towards the lowest point of the line, [T]."""
-        first, second = self.loss.slopes(self.logits + self.moves, self.moves)
+        """Length after one Newton step from length 1 towards the line's minimum, [T]."""
+        first, second = self.loss.directional_derivatives(
+            self.logits + self.logit_direction, self.logit_direction
+        )
         _, linear, square = self.penalty
         length = 1 - (first + linear + square) / (second + square)
         return torch.where(length.isfinite(), length, 1.0).clamp(*NEWTON_LENGTHS)
@@ -159,7 +173,7 @@ class _Line:
     ) -> tuple[Tensor, Tensor]:
         """The first of t, t/2, t/4, … with sufficient decrease, and the loss there, [T] each.
 
-        The length is 0 where there is none and where the task is not active.
+        The length is 0 if there is none or the task is not active.
         """
         length = self.newton_length()
         for _ in range(MAX_HALVINGS):

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression fitted to many small tasks at once."""
+"""Multinomial logistic regression, fitted to many small tasks at once."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from lowlabel.fewshot.solvers.softmax_loss import SoftmaxLoss
 
 @dataclass(frozen=True)
 class LinearClassifiers:
-    """One linear classifier for each of T tasks: its logits are x @ weight + bias.
+    """One linear classifier for each of T tasks, with logits x @ weight + bias.
 
     Attributes:
         weight: [T, D, ways].
@@ -23,20 +23,19 @@ class LinearClassifiers:
     bias: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Logits, [T, n, D] → [T, n, ways], in x's type."""
+        """Logits, [T, n, D] → [T, n, ways], in the dtype of x."""
         return torch.baddbmm(self.bias.to(x.dtype)[:, None], x, self.weight.to(x.dtype))
 
 
 def fit_logistic_regression(
     x: Tensor, labels: Tensor, ways: int, c: float = 1.0
 ) -> LinearClassifiers:
-    """Minimises ½|W|² + c·Σ cross-entropy for each task, the intercepts unpenalised.
+    """Minimises ½|W|² + c·Σ cross-entropy for each task, with unpenalised intercepts.
 
-    The objective is that of scikit-learn's `LogisticRegression(C=c)`, for two classes as well. The
-    work is done in x's type and a task is done when its objective is within that type's rounding of
-    the minimum: float64 goes far beyond scikit-learn's default tolerance, float32 a little. With
-    fewer examples than dimensions the weights lie in the span of the examples, and the same
-    minimum is found in n instead of D dimensions.
+    The objective is the one of scikit-learn's `LogisticRegression(C=c)`, also for two classes. It
+    is minimised up to the rounding of x's dtype: float64 goes far beyond scikit-learn's default
+    tolerance, float32 slightly. With fewer examples than dimensions the weights lie in the span of
+    the examples, and the same minimum is found in n instead of D dimensions.
 
     Args:
         x: Examples of each task, [T, n, D], finite, float32 or float64.
@@ -45,7 +44,7 @@ def fit_logistic_regression(
         c: Inverse strength of the penalty.
 
     Returns:
-        The classifiers, in x's type.
+        The classifiers, in the dtype of x.
     """
     center = x.mean(1, keepdim=True)
     centered = x - center
@@ -63,10 +62,10 @@ def fit_logistic_regression(
 
 
 def penalty_ratio(c: float, ways: int) -> float:
-    """The c that gives scikit-learn's objective with one weight vector for every class.
+    """The c that gives scikit-learn's objective with one weight vector per class.
 
-    Two opposite softmax weights share the logit that scikit-learn's one sigmoid weight has alone,
-    which halves their penalty.
+    For two classes scikit-learn has one sigmoid weight; two opposite softmax weights share its
+    logit, which halves their penalty.
     """
     return c / 2 if ways == 2 else c
 
@@ -75,7 +74,7 @@ def _gram_factor(x: Tensor) -> Tensor:
     """Coordinates [T, n, n] of the examples in their own span: L with L·Lᵀ = x·xᵀ."""
     gram = x @ x.transpose(1, 2)
     n = x.shape[1]
-    # Centred examples are linearly dependent. The jitter is of the size of the rounding.
+    # Centred examples are linearly dependent; the jitter is of the size of the rounding.
     trace = gram.diagonal(dim1=1, dim2=2).sum(-1).clamp_min(1e-30)
     jitter = 8 * torch.finfo(x.dtype).eps * n * trace
     factor: Tensor = torch.linalg.cholesky(gram + torch.diag_embed(jitter[:, None].expand(-1, n)))

@@ -10,40 +10,6 @@ from lowlabel.analysis.base_classes import (
     typical_rows,
 )
 from lowlabel.cli import app
-from lowlabel.errors import InputError
-from lowlabel.fewshot import chosen_base_classes
-
-
-def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
-
-
-@pytest.fixture
-def embeddings():
-    random = np.random.default_rng(0)
-    base, base_labels = random.random((60, 6), np.float32), 10 + np.arange(60) % 5 * 3
-    novel, labels = random.random((40, 6), np.float32), np.arange(40) % 4
-    return novel, labels, base, base_labels
-
-
-@pytest.mark.parametrize(("method", "k"), [("dc", 2), ("dc-sslvit", 2), ("dc-sslvit,k=3", 3)])
-def test_the_nearest_means_are_chosen(embeddings, method, k):
-    novel, labels, base, base_labels = embeddings
-    chosen = chosen_base_classes(
-        novel, labels, base=(base, base_labels), method=method, device="cpu"
-    )
-    x, b = (novel**0.5, base) if method == "dc" else (unit(novel), unit(base))
-    names = np.unique(base_labels)
-    means = np.stack([b[base_labels == name].mean(0) for name in names])
-    for image, classes in zip(x, chosen, strict=True):
-        nearest = np.argsort(((means - image) ** 2).sum(1))[:k]
-        assert set(classes) == set(names[nearest])
-
-
-def test_only_calibration_chooses(embeddings):
-    novel, labels, base, base_labels = embeddings
-    with pytest.raises(InputError, match="ncm borrows from no base classes"):
-        chosen_base_classes(novel, labels, base=(base, base_labels), method="ncm")
 
 
 def count(chosen, labels):

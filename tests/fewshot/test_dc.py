@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot import build_method, evaluate_fewshot
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.calibration import Calibration
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.episodes import EpisodeSampler
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.normals import standard_normals
+from lowlabel.fewshot.methods.calibration import Calibration
+from lowlabel.fewshot.methods.normals import standard_normals
 
 WIDTH, ALPHA, SAMPLES = 16, 0.21, 120
 
@@ -213,7 +213,7 @@ def test_constant_features_score_about_chance(value):
 def test_signed_features_cannot_be_raised_to_a_power(novel, base, method):
     signed = novel[0].copy()
     signed[[2, 2, 9], [0, 1, 3]] = -0.5
-    message = f"2 of {len(signed)} rows have negative entries, the least -0.5"
+    message = f"2 of {len(signed)} rows have negative entries, the lowest -0.5"
     with pytest.raises(InputError, match=message):
         evaluate_fewshot(signed, novel[1], base=base, method=method, tasks=3, device="cpu")
 

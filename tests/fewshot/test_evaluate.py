@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError
-from lowlabel.fewshot import evaluate_fewshot
+from lowlabel.fewshot import build_method, evaluate_fewshot
 
 SMALL = {"tasks": 40, "queries": 5, "device": "cpu"}
 
@@ -79,6 +79,16 @@ def test_the_example_in_the_documentation_runs():
     outcome = doctest.testmod(sys.modules[evaluate_fewshot.__module__])
     assert outcome.attempted > 0
     assert outcome.failed == 0
+
+
+def test_a_built_method_scores_as_its_spec_does(novel, base):
+    spec = "ncm,norm=cl2n"
+    built, read = (
+        evaluate_fewshot(*novel, base=base, method=method, **SMALL)
+        for method in (build_method(spec), spec)
+    )
+    assert built.method == read.method == spec
+    assert np.array_equal(built.accuracies, read.accuracies)
 
 
 def test_progress_is_told_after_each_block(novel):

@@ -6,8 +6,8 @@ import torch
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot import METHODS, build_method, evaluate_fewshot
-from lowlabel.fewshot.base import BaseStatistics
-from lowlabel.fewshot.prototypes import neighbour_of, squared_distances
+from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.prototypes import neighbour_mask, squared_distances
 from lowlabel.fewshot.solvers.sinkhorn import balance
 
 QUICK = ",iterations=60,rate=0.01"
@@ -366,7 +366,7 @@ def test_balance_does_not_depend_on_the_start():
 
 def test_neighbours_are_others_and_ties_are_all_in():
     points = torch.tensor([[0.0], [1.0], [-1.0], [5.0]])[None]
-    near = neighbour_of(squared_distances(points), 1)[0].T
+    near = neighbour_mask(squared_distances(points), 1)[0].T
     assert near.int().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
 
 
@@ -391,5 +391,5 @@ def test_options_that_are_not_possible(spec, message):
 
 
 def test_too_few_queries_for_the_neighbours(novel):
-    with pytest.raises(InputError, match="looks at 3 other queries, but a task has 2 in all"):
+    with pytest.raises(InputError, match=r"needs 3 other queries .* has 2 queries in all"):
         run(*novel, "laplacianshot,norm=l2n", ways=2, queries=1, tasks=2)

@@ -96,7 +96,7 @@ def _carry_out(plan: "Plan", request: "Request") -> None:
     """Runs a plan and prints its leaderboard; Ctrl-C leaves everything resumable."""
     from lowlabel.benchmarks import run_plan
     from lowlabel.cli import USER_ERROR, say_error
-    from lowlabel.cli.analyze_retrieval import gallery_writer
+    from lowlabel.cli.galleries import gallery_writer
     from lowlabel.progress import interruptible
     from lowlabel.results import load_records, render_markdown, write_leaderboards
 

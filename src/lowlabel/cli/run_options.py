@@ -1,7 +1,6 @@
 """Options of `lowlabel run` that belong to protocols; each is named after the field it sets."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,9 +26,7 @@ class ProtocolGroup:
     ] = None
     tasks: Annotated[
         int | None,
-        typer.Option(
-            help="Number of few-shot tasks.", show_default=_SUITE, rich_help_panel=_PANEL
-        ),
+        typer.Option(help="Number of few-shot tasks.", show_default=_SUITE, rich_help_panel=_PANEL),
     ] = None
     ways: Annotated[
         int | None,

@@ -1,4 +1,4 @@
-"""How many queries of a task are of each class."""
+"""Number of queries of each class in a task."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,23 +8,23 @@ DRAWS_PER_SHARE = 2
 
 
 def dirichlet_counts(uniforms: NDArray[np.float64], total: int, most: IntArray) -> IntArray:
-    """Divides a task's queries among its classes as Dirichlet(2, …, 2) says.
+    """Divides a task's queries among its classes by shares from Dirichlet(2, …, 2).
 
     Olivier Veilleux, Malik Boudiaf, Pablo Piantanida, Ismail Ben Ayed. Realistic Evaluation of
     Transductive Few-Shot Learning. NeurIPS 2021. arXiv:2204.11181
 
-    The shares are made whole by the largest remainders. What a class is too small for goes to the
-    others, the largest first.
+    Shares are rounded to whole counts by the largest remainders. Queries that a class is too small
+    for go to the other classes, in descending order of share.
 
     Args:
         uniforms: Independent uniform numbers in [0, 1), [T, ways, 2].
-        total: Queries of a task.
-        most: How many there can be of each class, [T, ways].
+        total: Number of queries per task.
+        most: Largest possible count of each class, [T, ways].
 
     Returns:
-        Counts with the sum `total`, [T, ways].
+        Counts that sum to `total`, [T, ways].
     """
-    gammas = -np.log1p(-uniforms).sum(2)  # two exponentials make a Gamma(2)
+    gammas = -np.log1p(-uniforms).sum(2)  # the sum of two exponentials is a Gamma(2)
     exact = total * gammas / gammas.sum(1, keepdims=True)
     counts: IntArray = np.floor(exact).astype(np.int64)
     counts += _rank(exact - counts) < (total - counts.sum(1, keepdims=True))
@@ -38,13 +38,13 @@ def dirichlet_counts(uniforms: NDArray[np.float64], total: int, most: IntArray) 
 
 
 def query_slots(counts: IntArray) -> tuple[IntArray, IntArray]:
-    """Lays a task's queries out in a row, class by class.
+    """Lays out the queries of each task in a row, class by class.
 
     Args:
-        counts: Queries of each class, with the same sum Q in each task, [T, ways].
+        counts: Number of queries of each class, with the same sum Q in each task, [T, ways].
 
     Returns:
-        The class of each slot and its place among the class's queries, both [T, Q].
+        The class of each slot and its index among the class's queries, both [T, Q].
     """
     ends = counts.cumsum(1)
     slots = np.arange(ends[0, -1])
@@ -53,5 +53,5 @@ def query_slots(counts: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _rank(values: NDArray[np.float64]) -> IntArray:
-    """The places of each row's values in their descending order."""
+    """Rank of each value in its row, in descending order."""
     return np.argsort(np.argsort(-values, 1, kind="stable"), 1, kind="stable")

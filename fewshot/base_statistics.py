@@ -1,4 +1,4 @@
-"""What is known of the base (training) classes, for the methods that use it."""
+"""Statistics of the base (training) classes, for the methods that use them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ from lowlabel.fewshot.gaussians import BaseGaussians
 
 @dataclass(frozen=True)
 class BaseStatistics:
-    """Statistics of the base classes' raw features, each computed when it is first asked for.
+    """Statistics of the base classes' raw features, each computed on first use.
 
     Attributes:
         features: Raw features of the base images, [N, D].
@@ -32,30 +32,30 @@ class BaseStatistics:
 
     @cached_property
     def unit(self) -> "BaseStatistics":
-        """The statistics of the features scaled to length 1."""
+        """Statistics of the features scaled to length 1."""
         return BaseStatistics(unit_rows(self.features), self.labels)
 
     @cached_property
     def gaussians(self) -> BaseGaussians:
-        """Mean and covariance (ddof 1) of each class, in the order of the labels.
+        """Mean and covariance (ddof 1) of each class, ordered by label.
 
-        They take C·D² numbers for C classes.
+        Memory: C·D² numbers for C classes.
 
         Raises:
-            InputError: If a class has a single image, which has no covariance.
+            InputError: If a class has a single image and therefore no covariance.
         """
         classes, sizes = np.unique(self.labels, return_counts=True)
         if sizes.min() < 2:
             raise InputError(
                 f"base class {classes[sizes.argmin()]} has one image, which has no covariance",
-                "Leave it out of the base classes.",
+                "Remove it from the base classes.",
             )
         width = self.features.shape[1]
         means = self.features.new_empty(len(classes), width)
         covariances = self.features.new_empty(len(classes), width, width)
-        for place, name in enumerate(classes):
-            rows = torch.from_numpy(np.flatnonzero(self.labels == name))
+        for index, label in enumerate(classes):
+            rows = torch.from_numpy(np.flatnonzero(self.labels == label))
             members = self.features[rows.to(self.features.device)].double()
-            means[place] = members.mean(0)
-            covariances[place] = torch.cov(members.T)
+            means[index] = members.mean(0)
+            covariances[index] = torch.cov(members.T)
         return BaseGaussians(means, covariances)

@@ -1,4 +1,4 @@
-"""Standard normal numbers that depend on the task alone."""
+"""Standard normal numbers that depend only on the task."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,15 +11,15 @@ from torch import Tensor
 def standard_normals(
     seeds: Sequence[tuple[int, int]], count: int, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Independent standard normal numbers for each task.
+    """Draws independent standard normal numbers for each task.
 
-    They are drawn on the CPU, by as many threads as torch has: so neither the device, nor the
-    tasks beside it, nor their order changes what a task gets.
+    They are drawn on the CPU with torch's number of threads: a task's numbers depend neither on
+    the device nor on the other tasks or their order.
 
     Args:
-        seeds: Seed and number of each of T tasks.
-        count: How many numbers a task gets.
-        device: Where they are wanted.
+        seeds: Seed and index of each of T tasks.
+        count: Numbers per task.
+        device: Device of the result.
 
     Returns:
         float32 [T, count].
@@ -32,5 +32,5 @@ def standard_normals(
 
 def _fill(numbers: Tensor, seed: tuple[int, int]) -> None:
     state = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    with torch.inference_mode():  # which each thread enters by itself
+    with torch.inference_mode():  # set per thread
         numbers.normal_(generator=torch.Generator().manual_seed(state))

@@ -7,7 +7,7 @@ from scipy import stats
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.episodes import EpisodeSampler
-from lowlabel.fewshot.shares import dirichlet_counts, query_slots
+from lowlabel.fewshot.query_counts import dirichlet_counts, query_slots
 
 PLENTY = np.full((1, 5), 1000)
 

@@ -1,0 +1,102 @@
+"""Calibrated Gaussians of many tasks: sampling, and a classifier fitted to the samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from lowlabel.fewshot.gaussians import BaseGaussians
+from lowlabel.fewshot.methods.normals import standard_normals
+from lowlabel.fewshot.solvers.lbfgs import Tolerance, minimize
+from lowlabel.fewshot.solvers.logistic import LinearClassifiers, penalty_ratio
+from lowlabel.fewshot.solvers.softmax_loss import Moments, SoftmaxLoss
+
+# Half of scikit-learn's default, which is a gradient of 1e-4·c·n.
+TOLERANCE = Tolerance(decrement=1e-5, gradient=5e-5)
+_COLUMNS = 64
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A Gaussian around each support image of T tasks, from the statistics of base classes.
+
+    All vectors are relative to the task's centre, so the samples need no centring.
+
+    Attributes:
+        base: Statistics of the base classes.
+        alpha: Number added to every entry of the covariances.
+        support: Features of the labelled images, [T, ways, shots, D].
+        nearest: Nearest base classes of each labelled image, ascending, [T, ways, shots, k].
+        means: Means of the Gaussians, [T, ways, shots, D].
+        centre: Mean of a task's Gaussians, [T, D].
+    """
+
+    base: BaseGaussians
+    alpha: float
+    support: Tensor
+    nearest: Tensor
+    means: Tensor
+    centre: Tensor
+
+    @classmethod
+    def of(cls, support: Tensor, base: BaseGaussians, k: int, alpha: float) -> "Calibration":
+        """Calibrates with the `k` nearest base classes of each support feature."""
+        nearest = base.nearest(support.flatten(0, 2), k).unflatten(0, support.shape[:3])
+        means = (base.means[nearest].sum(3) + support) / (k + 1)
+        centre = means.mean((1, 2))
+        origin = centre[:, None, None]
+        return cls(base, alpha, support - origin, nearest, means - origin, centre)
+
+    def samples(self, seeds: Sequence[tuple[int, int]], samples_per_image: int) -> Tensor:
+        """The support images, each followed by the samples of its Gaussian.
+
+        A sample is μ + L·z, where L is the Cholesky factor of the mean covariance of the nearest
+        base classes, shared by all support images with the same ones. The product is taken in
+        place, from the last columns of the triangle to the first.
+
+        Returns:
+            [T, ways, shots, 1 + samples_per_image, D].
+        """
+        tasks, ways, shots, width = self.support.shape
+        rows = 1 + samples_per_image
+        count = ways * shots * rows * width
+        x = standard_normals(seeds, count, self.support.device).view(-1, rows, width)
+        factors, index = self.base.factors(self.nearest.flatten(0, 2), self.alpha)
+        means = self.means.reshape(-1, 1, width)
+        for start in reversed(range(0, width, _COLUMNS)):
+            end = min(start + _COLUMNS, width)
+            columns = factors[:, start:end, :end][index].transpose(1, 2)
+            x[..., start:end] = torch.baddbmm(means[..., start:end], x[..., :end], columns)
+        x[:, 0] = self.support.reshape(-1, width)
+        return x.view(tasks, ways, shots, rows, width)
+
+    def moments(self) -> Moments:
+        """Expected second moments of each class's samples.
+
+        E[x·xᵀ] = mean of the borrowed covariances + alpha·1·1ᵀ + mean over the shots of μ·μᵀ: the
+        last two are outer products of the vectors √alpha·1 and μ / √shots.
+        """
+        shots = self.support.shape[2]
+        borrowed = one_hot(self.nearest, len(self.base.means)).to(self.support.dtype)
+        alpha_vector = torch.full_like(self.means[:, :, :1], self.alpha**0.5)
+        vectors = torch.cat([self.means / shots**0.5, alpha_vector], 2)
+        return Moments(self.base.covariances, borrowed.mean((2, 3)), vectors)
+
+    def fit(
+        self, seeds: Sequence[tuple[int, int]], samples_per_image: int, c: float
+    ) -> LinearClassifiers:
+        """Fits logistic regressions to the support images and their samples.
+
+        The objective is scikit-learn's, minimised further than by its default tolerance.
+        """
+        x = self.samples(seeds, samples_per_image).flatten(2, 3)
+        tasks, ways, per_class, _ = x.shape
+        labels = torch.arange(ways, device=x.device).repeat_interleave(per_class)
+        targets = one_hot(labels, ways).to(x.dtype).T.expand(tasks, -1, -1)
+        loss = SoftmaxLoss(x.flatten(1, 2), targets, penalty_ratio(c, ways), self.moments())
+        params = minimize(loss, TOLERANCE)
+        weight, bias = params[..., :-1], params[..., -1]
+        bias = bias - (weight @ self.centre[..., None]).squeeze(-1)
+        return LinearClassifiers(weight.transpose(1, 2), bias)
