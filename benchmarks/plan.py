@@ -122,11 +122,11 @@ def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
     for option in request.options:
         owners = [name for name, kind in PROTOCOLS.items() if option in kind.options()]
         if not chosen & set(owners):
-            flag = option.replace("_", "-")
+            flag = f"--{option.replace('_', '-')}"
             raise InputError(
-                f"--{flag} means nothing to {', '.join(sorted(chosen)) or suite.name}",
-                f"It is an option of {' and '.join(owners)}: leave it out, or choose a suite and a "
-                "dataset of that protocol.",
+                f"{flag} is not an option of {', '.join(sorted(chosen)) or suite.name}",
+                f"{' and '.join(owners)} {'takes' if len(owners) == 1 else 'take'} it: choose a "
+                f"suite and a dataset for that, or leave {flag} out.",
             )
     for name in request.protocol_settings():
         if name not in chosen:
@@ -138,7 +138,7 @@ def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
 
 def _unfit(job: Job) -> str | None:
     reason = job.protocol.unfit(job.division)
-    return f"{job.dataset} {reason}" if reason else None
+    return f"{job.dataset}: {reason}" if reason else None
 
 
 def _missing(job: Job, file: EmbeddedDataset | None) -> str | None:

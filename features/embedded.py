@@ -1,5 +1,6 @@
 """Embeddings of one dataset by one model, part by part: what protocols and analyses work on."""
 
+import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +13,7 @@ from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import StoredRows, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
+from lowlabel.specs import canonical_json
 
 VALIDATION = "val"
 
@@ -27,7 +29,7 @@ class Embedder:
         pooling: From tokens to a vector.
         resolution: Side of the input in pixels; None if unknown.
         dtype: Arithmetic of the forward pass.
-        transform: The resolved image transform.
+        transform: The resolved image transform, as JSON holds it.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Embedder:
             backbone.pooling,
             backbone.transform.side,
             backbone.dtype,
-            asdict(backbone.transform),
+            json.loads(canonical_json(asdict(backbone.transform))),
         )
 
 

@@ -102,4 +102,10 @@ def _table(
             f"{path} has no array {' and no '.join(absent)}; it has: {', '.join(arrays) or 'none'}",
             "Save features [N, D] and labels [N] under these names.",
         )
+    if features.shape[:1] != labels.shape[:1]:
+        raise DataError(
+            f"{path}: {prefix}features have the shape {features.shape}, {prefix}labels "
+            f"{labels.shape}",
+            "Save one label for each row of features.",
+        )
     return EmbeddingTable(features, labels, digest)

@@ -15,11 +15,12 @@ from PIL import Image
 
 from lowlabel.benchmarks import load_suite
 from lowlabel.cli import main
-from lowlabel.fewshot import METHODS, build_method
+from lowlabel.fewshot import METHODS
 
 ROOT = Path(__file__).parents[2]
 KS = ["--k", "1", "--k", "4"]
-QUICK = ["--tasks", "20", "--ways", "2", "--queries", "2", "--shots", "1", *KS]
+TASKS = ["--tasks", "20", "--ways", "2", "--queries", "2", "--shots", "1"]
+QUICK = [*TASKS, *KS]
 
 
 def call(*arguments: str) -> int:
@@ -82,7 +83,7 @@ def test_images_to_leaderboard_and_back_from_the_cache(image_folder, tmp_path, c
 def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
     output = tmp_path / "out"
     call("run", "--suite", "fewshot", "--model", "pixels", "--dataset", f"folder:{image_folder}",
-         *QUICK, "--method", "ncm,norm=cl2n", "--label", "Raw pixels", "--output", str(output),
+         *TASKS, "--method", "ncm,norm=cl2n", "--label", "Raw pixels", "--output", str(output),
          )  # fmt: skip
     (path,) = (output / "records").glob("*.json")
     record = json.loads(path.read_text())
@@ -110,7 +111,7 @@ def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):
     weights = tmp_path / "mine.pth"
     torch.save(timm.create_model("resnet18", num_classes=0).state_dict(), weights)
     arguments = ["run", "--suite", "fewshot", "--dataset", "tiered-imagenet", "--allow-partial"]
-    arguments += ["--method", "ncm", *QUICK, "--resolution", "32", "--output", str(tmp_path / "o")]
+    arguments += ["--method", "ncm", *TASKS, "--resolution", "32", "--output", str(tmp_path / "o")]
     assert call(*arguments, "--model", f"{weights}:resnet18") == 0
     assert "contaminated" not in capsys.readouterr().out
     assert call(*arguments, "--model", f"{weights}:resnet18,pretrained_on=ssl-vit-mini") == 0
@@ -120,7 +121,7 @@ def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):
 
 
 def test_unequal_queries_stand_in_a_column_of_their_own(feature_file, tmp_path, capsys, failing):
-    arguments = ["run", "--suite", "fewshot", "--features", str(feature_file), *QUICK]
+    arguments = ["run", "--suite", "fewshot", "--features", str(feature_file), *TASKS]
     arguments += ["--method", "pt-map,beta=1", "--output", str(tmp_path / "o")]
     assert call(*arguments) == 0
     assert call(*arguments, "--query-distribution", "dirichlet") == 0
@@ -147,7 +148,7 @@ def test_features_made_elsewhere(feature_file, tmp_path, capsys):
 
 def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_path):
     output = tmp_path / "out"
-    arguments = ["run", "--suite", "fewshot", "--model", "pixels", *QUICK, "--resolution", "8",
+    arguments = ["run", "--suite", "fewshot", "--model", "pixels", *TASKS, "--resolution", "8",
                  "--dataset", f"folder:{image_folder}", "--method", "ridge", "--method", "ncm",
                  "--interval", "student-t", "--tune", "--output", str(output)]  # fmt: skip
     assert call(*arguments) == 0
@@ -156,11 +157,12 @@ def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_pa
     ncm, ridge = sorted(records, key=lambda r: r["experiment"]["method"]["spec"])
     assert "tuned" not in ncm["experiment"]["method"]["options"]
     method = ridge["experiment"]["method"]
-    how = method["options"]["tuned"]
-    assert how.startswith("val, 20 tasks of seed 0: ridge,alpha=0.01 ")
-    scores = {part.split()[0]: float(part.split()[1]) for part in how.split(": ")[1].split("; ")}
-    assert len(scores) == 5
-    assert scores[method["spec"]] == max(scores.values())
+    assert method["spec"] == "ridge"
+    assert method["options"]["tuned"] == {"part": "val", "tasks": 20, "seed": 0}
+    assert set(ridge["experiment"]["feature_keys"]) == {"val", "novel"}
+    tried = ridge["chosen"]["tried"]
+    assert len(tried) == 5
+    assert tried[ridge["chosen"]["method"]] == max(tried.values())
     assert "t(0.975, n-1)" in ridge["ci95_definition"]
     assert ridge["experiment"]["protocol"]["options"]["interval"] == "student-t"
 
@@ -168,9 +170,9 @@ def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_pa
 def test_tuning_needs_a_validation_part(feature_file, tmp_path, failing):
     arguments = ["--method", "svm", "--tune", "--output", str(tmp_path / "o")]
     message = failing(
-        "run", "--suite", "fewshot", "--features", str(feature_file), *QUICK, *arguments
+        "run", "--suite", "fewshot", "--features", str(feature_file), *TASKS, *arguments
     )
-    assert "svm cannot be tuned: the data set has no validation part" in message
+    assert "svm cannot be tuned: the dataset has no validation part" in message
 
 
 def test_an_unknown_interval(failing, image_folder):
@@ -180,19 +182,20 @@ def test_an_unknown_interval(failing, image_folder):
 
 def test_method_that_was_asked_for_and_cannot_run_is_an_error(feature_file, tmp_path, failing):
     message = failing(
-        "run", "--suite", "fewshot", "--features", str(feature_file), *QUICK,
+        "run", "--suite", "fewshot", "--features", str(feature_file), *TASKS,
         "--method", "ncm,norm=cl2n", "--output", str(tmp_path / "o"),
     )  # fmt: skip
     assert "base" in message
 
 
 def test_one_failure_loses_nothing_else(image_folder, tmp_path, capsys):
-    models = ["--model", "random:no_such_net", "--model", "pixels"]
+    (tmp_path / "broken.pth").write_bytes(b"no weights")
+    models = ["--model", f"{tmp_path / 'broken.pth'}:resnet18", "--model", "pixels"]
     data = ["--dataset", f"folder:{image_folder}", "--output", str(tmp_path / "o")]
     assert call("run", "--suite", "retrieval", *models, *data, *KS) == 2
     captured = capsys.readouterr()
     assert "pixels" in captured.out
-    assert "no architecture 'no_such_net'" in captured.err
+    assert "broken.pth" in captured.err
     assert len(list((tmp_path / "o" / "records").glob("*.json"))) == 1
 
 
@@ -286,9 +289,9 @@ def test_missing_data(failing, tmp_path):
 
 
 def test_the_suite_of_all_methods_has_each_once():
-    methods = load_suite("fewshot-all").fewshot.methods
+    methods = load_suite("fewshot-all").protocol("fewshot").method
     assert len(set(methods)) == len(methods)
-    assert {build_method(spec).name for spec in methods} == set(METHODS)
+    assert {method.name for method in methods} == set(METHODS)
 
 
 def test_k_beyond_the_images(failing, image_folder, tmp_path):
@@ -371,6 +374,6 @@ def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     process.send_signal(2)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 130, errors
-    assert "the same command goes on" in errors
+    assert "run the same command again" in errors
     assert "Traceback" not in errors
     assert list((home / "features").glob("*.partial"))

@@ -5,19 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from lowlabel.benchmarks.neighbours import places_in_classes
+from lowlabel.benchmarks.protocols.knn import index_in_class
 from lowlabel.cli import main
 
 
-def test_places_in_classes():
+def test_index_in_class():
     labels = np.array([3, 1, 3, 3, 1, 9])
-    assert places_in_classes(labels).tolist() == [0, 0, 1, 2, 1, 0]
+    assert index_in_class(labels).tolist() == [0, 0, 1, 2, 1, 0]
 
 
 def brute_force(features, labels, k, temperature):
     """Votes in float64, one image at a time."""
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    scored = places_in_classes(labels) % 2 == 1
+    scored = index_in_class(labels) % 2 == 1
     voters, hits = np.flatnonzero(~scored), []
     for image in np.flatnonzero(scored):
         similarity = unit[voters] @ unit[image]

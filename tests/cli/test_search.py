@@ -206,8 +206,8 @@ def whitened(train: np.ndarray, dimensions: int, *sets: np.ndarray) -> list[np.n
     [
         (("--post", "aqe:3"), "takes one --post whiten and no other, not aqe:3"),
         (("--post", "whiten:4"), "add --train-features FILE"),
-        (("--nmi",), "leave --search and --nmi out"),
-        (("--search", "flat"), "leave --search and --nmi out"),
+        (("--nmi",), "--nmi is not an option of copies"),
+        (("--search", "flat"), "--search is not an option of copies"),
     ],
 )
 def test_what_landmarks_and_copies_do_not_know(call, capsys, arguments, message):
@@ -219,34 +219,35 @@ def test_dry_run_names_the_protocols(call, capsys):
     datasets = ("--dataset", "demo-landmarks", "--dataset", "demo-copies")
     assert call(*PIXELS, *datasets, "--dry-run")[0] == 0
     shown = capsys.readouterr().out
-    assert "revisited, distractors: none" in shown
+    assert "landmarks, distractors: none" in shown
     assert "24 images, made first" in shown
 
 
 def test_distractors_are_read_from_the_store_in_blocks(oxford, monkeypatch):
-    from lowlabel.benchmarks.search_subject import embed_search
-    from lowlabel.features import StoredRows, stored_rows
+    from lowlabel.features import StoredRows, embed_dataset
 
     opened = open_dataset("roxford5k", allow_partial=True)
     others = open_dataset("demo-copies")
     backbone = load_backbone("pixels", framing="longest", resolution=16)
-    subject = embed_search(backbone, opened, others, ExtractionOptions())
+    data = embed_dataset(
+        backbone, opened, ("query", "gallery"), ExtractionOptions(), stored={"more": others}
+    )
     asked = []
     read = StoredRows.__getitem__
     monkeypatch.setattr(
         StoredRows, "__getitem__", lambda self, rows: asked.append(rows) or read(self, rows)
     )
-    with stored_rows(subject.distractors) as rows:
+    with data.stored["more"].rows() as rows:
         result = evaluate_revisited(
-            subject.query.features,
-            subject.gallery.features,
-            subject.ground_truth,
+            data.evaluated.features,
+            data.gallery.features,
+            data.ground_truth,
             distractors=rows,
             block_size=50,
         )
     assert [(part.start, part.stop) for part in asked] == [(0, 50), (50, 100), (100, 120)]
     whole = extract_features(backbone, others.load("strong")).features
     expected = evaluate_revisited(
-        subject.query.features, subject.gallery.features, subject.ground_truth, distractors=whole
+        data.evaluated.features, data.gallery.features, data.ground_truth, distractors=whole
     )
     assert result.metrics == expected.metrics

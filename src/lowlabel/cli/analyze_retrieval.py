@@ -4,20 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lowlabel.cli import options
+from lowlabel.cli.galleries import collections
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import option
 from lowlabel.cli.pictures import PictureFile, save_picture
 
 if TYPE_CHECKING:
     from lowlabel.analysis import Collection, Tile
-    from lowlabel.benchmarks.runner import Watch
-    from lowlabel.benchmarks.subject import Subject
-    from lowlabel.benchmarks.suite import RetrievalProtocol
-    from lowlabel.datasets import OpenDataset
-    from lowlabel.features import Backbone
-    from lowlabel.results import Record
-
-_TOP = 10
+    from lowlabel.features import Backbone, EmbeddedDataset
 
 
 @grouped
@@ -33,7 +27,7 @@ def retrieval(
         ),
     ] = None,
     worst: Annotated[int, option("Results", "Number of worst queries.")] = 8,
-    top: Annotated[int, option("Results", "Images to show for each query.")] = _TOP,
+    top: Annotated[int, option("Results", "Images to show for each query.")] = 10,
     post: options.Posts = None,
     train_features: options.TrainFeatures = None,
     output: PictureFile = None,
@@ -44,67 +38,50 @@ def retrieval(
 ) -> None:
     """Draw queries with the images that a model finds for them, marked as right or wrong."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
-    from lowlabel.benchmarks.plan import division_for
-    from lowlabel.benchmarks.subject import embed_dataset, with_train_features
-    from lowlabel.datasets import open_dataset
     from lowlabel.features.key import slug
     from lowlabel.paths import results_dir
     from lowlabel.retrieval.post import build_post
 
-    learns = any(build_post(spec).needs_train for spec in post or ())
+    steps = tuple(map(build_post, post or ()))
     loaded = backbone.load(model, machine.device)
-    division = division_for(dataset, "retrieval")
-    opened = open_dataset(dataset, division, allow_partial=data.allow_partial)
-    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-    subject = embed_dataset(loaded, opened, extraction, with_base=learns and train_features is None)
+    learns = any(step.needs_train for step in steps) and train_features is None
+    embedded = _embed(loaded, dataset, learns, data, machine)
     if train_features:
-        subject = with_train_features(subject, train_features)
-    queries, gallery = _collections(opened, subject)
-    train = subject.base.features if subject.base else None
-    chosen = {"train": train, "post": tuple(post or ()), "device": machine.device}
+        embedded = embedded.with_train_features(train_features)
+    queries, gallery = collections(embedded)
+    train = embedded.train.features if embedded.train else None
+    chosen = {"train": train, "post": steps, "device": machine.device}
     if query:
         drawn = _chosen(loaded, queries, gallery, query, top, **chosen)
     else:
         rows = worst_queries(queries, gallery, worst, **chosen)
         drawn = retrieved(queries, gallery, rows, top, **chosen)
-    name = slug(f"{loaded.name}-{opened.dataset.name}-retrieval")
+    name = slug(f"{loaded.name}-{embedded.name}-retrieval")
     save_picture(draw_gallery(drawn), output or results_dir() / f"{name}.png")
 
 
-def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
-    """A watch that draws the worst queries of each retrieval of a run into `output/galleries`."""
-    from lowlabel.analysis import draw_gallery, retrieved, worst_queries
+def _embed(
+    backbone: "Backbone", dataset: str, learns: bool, data: DataGroup, machine: MachineGroup
+) -> "EmbeddedDataset":
+    """Embeds what the first retrieval protocol that fits needs, and the part to learn from."""
+    from lowlabel.benchmarks.protocols import PROTOCOLS
+    from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
-    from lowlabel.results import record_path
+    from lowlabel.features import embed_dataset
 
-    if worst < 1:
-        raise InputError(f"--worst {worst} must be at least 1")
-
-    def write(
-        opened: "OpenDataset", subject: "Subject", protocol: "RetrievalProtocol", record: "Record"
-    ) -> None:
-        queries, gallery = _collections(opened, subject)
-        train = subject.base.features if subject.base else None
-        chosen = {"train": train, "post": protocol.posts, "device": device}
-        rows = worst_queries(queries, gallery, worst, **chosen)
-        others = len((gallery or queries).paths) - (gallery is None)
-        drawn = retrieved(queries, gallery, rows, min(_TOP, others), **chosen)
-        path = record_path(output / "galleries", record.experiment).with_suffix(".png")
-        save_picture(draw_gallery(drawn), path)
-
-    return write
-
-
-def _collections(
-    opened: "OpenDataset", subject: "Subject"
-) -> "tuple[Collection, Collection | None]":
-    """The images of the evaluated part, and of the gallery if it is another part."""
-    from lowlabel.analysis import Collection
-
-    queries = Collection.of(opened.load(opened.division.evaluated), subject.evaluated)
-    if opened.division.gallery is None or subject.gallery is None:
-        return queries, None
-    return queries, Collection.of(opened.load(opened.division.gallery), subject.gallery)
+    fitting = [
+        (protocol, division)
+        for protocol in (kind() for kind in PROTOCOLS.values() if kind.suite == "retrieval")
+        if (division := protocol.division_of(dataset))
+    ]
+    if not fitting:
+        raise InputError(f"{dataset} has no queries to retrieve images for", "See lowlabel list.")
+    protocol, division = fitting[0]
+    opened = open_dataset(dataset, division, allow_partial=data.allow_partial)
+    train = (division.train_part,) if learns and division.train_part else ()
+    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
+    parts = dict.fromkeys((*train, *protocol.needs(division)))
+    return embed_dataset(backbone, opened, tuple(parts), extraction)
 
 
 def _chosen(

@@ -5,69 +5,55 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowlabel.cli import options
+from lowlabel.cli import names, options
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
+from lowlabel.cli.options import option
+from lowlabel.cli.resumable import resumable
 from lowlabel.cli.run_options import ProtocolGroup
 
 if TYPE_CHECKING:
     from lowlabel.benchmarks import Plan, Request
-
-INTERRUPTED = 130
 
 
 @grouped
 def run(
     suite: Annotated[
         str | None,
-        typer.Option(
-            help="fewshot, fewshot-dc, fewshot-transductive, fewshot-all, fewshot-10way, "
-            "fewshot-20way, knn, retrieval, all or demo.",
-            show_default="all; demo if nothing is named",
-            rich_help_panel="What",
-        ),
+        option("What", f"{', '.join(names.suites())}.", default="all; demo if nothing is named"),
     ] = None,
     model: options.Models = None,
     label: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Name of a model in tables, once per --model. Repeats.", rich_help_panel="Model"
-        ),
+        list[str] | None, option("Model", "Name of a model in tables, once per --model. Repeats.")
     ] = None,
     features: Annotated[
         Path | None,
-        typer.Option(
-            help="Score embeddings made elsewhere (.npz or .h5 with features and labels; "
-            "base_features, base_labels, gallery_features and gallery_labels are optional).",
-            rich_help_panel="Data",
+        option(
+            "Data",
+            "Score embeddings made elsewhere (.npz or .h5 with features and labels; base_features, "
+            "base_labels, gallery_features and gallery_labels are optional).",
         ),
     ] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "Protocol",
+            "Any other field: PROTOCOL.field=value, as knn.neighbours=10. Repeats. Protocols: "
+            f"{', '.join(names.protocols())}.",
             "--set",
-            help="Any other field of a protocol: PROTOCOL.field=value, as knn.neighbours=10. "
-            "Repeats.",
-            rich_help_panel="Protocol",
         ),
     ] = None,
     output: options.Output = None,
     overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Score again what has a record.", rich_help_panel="Results"
-        ),
+        bool, option("Results", "Score again what has a record.", "--overwrite")
     ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print what would be done.", rich_help_panel="Results"),
-    ] = False,
+    dry_run: Annotated[bool, option("Results", "Print what would be done.", "--dry-run")] = False,
     *,
     protocol: ProtocolGroup,
     data: DataGroup,
     backbone: BackboneGroup,
     machine: MachineGroup,
 ) -> None:
-    """Scores models on datasets and prints a leaderboard. Without arguments: the demo."""
+    """Score models on datasets and print a leaderboard; without arguments, the demo."""
     from lowlabel.benchmarks import Request, make_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.paths import results_dir
@@ -97,17 +83,12 @@ def _carry_out(plan: "Plan", request: "Request") -> None:
     from lowlabel.benchmarks import run_plan
     from lowlabel.cli import USER_ERROR, say_error
     from lowlabel.cli.galleries import gallery_writer
-    from lowlabel.progress import interruptible
     from lowlabel.results import load_records, render_markdown, write_leaderboards
 
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
-    try:
-        with interruptible():
-            outcome = run_plan(plan, request, gallery_writer(request))
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted: the same command goes on where this one stopped", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with resumable():
+        outcome = run_plan(plan, request, gallery_writer(request))
     for note in dict.fromkeys(outcome.left_out):
         typer.echo(f"left out: {note}", err=True)
     if outcome.records:

@@ -1,13 +1,11 @@
-"""Options of `lowlabel run` that belong to protocols; each is named after the field it sets."""
+"""The options of `lowlabel run` that belong to protocols, each named after the field it sets."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
+from lowlabel.cli import names, options
+from lowlabel.cli.options import option
 
-from lowlabel.cli import options
-
-_PANEL = "Protocol"
 _SUITE = "the suite's own"
 
 
@@ -18,108 +16,94 @@ class ProtocolGroup:
     dataset: options.Datasets = None
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Few-shot method, as ncm,norm=cl2n. Repeats.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            f"Few-shot method with its options, as ncm,norm=cl2n. Repeats. Known: "
+            f"{', '.join(names.fewshot_methods())}.",
+            default=_SUITE,
         ),
     ] = None
     tasks: Annotated[
-        int | None,
-        typer.Option(help="Number of few-shot tasks.", show_default=_SUITE, rich_help_panel=_PANEL),
+        int | None, option("Protocol", "Number of few-shot tasks.", default=_SUITE)
     ] = None
-    ways: Annotated[
-        int | None,
-        typer.Option(help="Classes in a task.", show_default=_SUITE, rich_help_panel=_PANEL),
-    ] = None
+    ways: Annotated[int | None, option("Protocol", "Classes in a task.", default=_SUITE)] = None
     shots: Annotated[
         list[int] | None,
-        typer.Option(
-            help="Labelled images per class. Repeats.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
-        ),
+        option("Protocol", "Labelled images per class. Repeats.", default=_SUITE),
     ] = None
     queries: Annotated[
-        int | None,
-        typer.Option(
-            help="Query images per class, on average.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
-        ),
+        int | None, option("Protocol", "Query images per class, on average.", default=_SUITE)
     ] = None
     query_distribution: Annotated[
         str | None,
-        typer.Option(
-            help="balanced, or dirichlet for class shares that differ by task.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            "balanced, or dirichlet for class shares that differ by task.",
+            default=_SUITE,
         ),
     ] = None
     seed: Annotated[
         int | None,
-        typer.Option(
-            help="Random seed. The same seed gives every model the same tasks.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            "Random seed. The same seed gives every model the same tasks.",
+            default=_SUITE,
         ),
     ] = None
     interval: Annotated[
         str | None,
-        typer.Option(
-            help="95 % interval of few-shot means: normal (1.96·σ/√n) or student-t.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            "95 % interval of few-shot means: normal (1.96·σ/√n) or student-t.",
+            default=_SUITE,
         ),
     ] = None
     tune: Annotated[
         bool | None,
-        typer.Option(
+        option(
+            "Protocol",
+            "Choose few-shot hyper-parameters on tasks of the validation part.",
             "--tune/--no-tune",
-            help="Choose few-shot hyper-parameters on tasks of the validation part.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+            default=_SUITE,
         ),
     ] = None
     k: Annotated[
         list[int] | None,
-        typer.Option(help="K of Recall@K. Repeats.", show_default=_SUITE, rich_help_panel=_PANEL),
+        option("Protocol", "K of Recall@K. Repeats.", default=f"{_SUITE}, else the dataset's"),
     ] = None
     post: options.Posts = None
     search: Annotated[
         str | None,
-        typer.Option(
-            help="exact, or a faiss index, as flat, ivf,probe=32 or hnsw, whose recall is "
-            "measured.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            "exact, or a faiss index with its options, as ivf,probe=32, whose recall is measured. "
+            f"Known: {', '.join(names.search_indexes())}.",
+            default=_SUITE,
         ),
     ] = None
     nmi: Annotated[
         bool | None,
-        typer.Option(
+        option(
+            "Protocol",
+            "Score k-means clusters, too, in retrieval.",
             "--nmi/--no-nmi",
-            help="Score k-means clusters, too, in retrieval.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+            default=_SUITE,
         ),
     ] = None
     train_features: options.TrainFeatures = None
     distractors: Annotated[
         str | None,
-        typer.Option(
-            help="Dataset whose images join the gallery of landmarks or copies, as revisitop1m "
-            "or folder:PATH.",
-            show_default=_SUITE,
-            rich_help_panel=_PANEL,
+        option(
+            "Protocol",
+            "Dataset whose images join the gallery of landmarks or copies, as revisitop1m or "
+            "folder:PATH.",
+            default=_SUITE,
         ),
     ] = None
     worst: Annotated[
         int | None,
-        typer.Option(
-            help="Save a picture of the N worst queries of each retrieval.",
-            metavar="N",
-            rich_help_panel="Results",
+        option(
+            "Results", "Save a picture of the N worst queries of each retrieval.", default="none"
         ),
     ] = None
 
