@@ -13,7 +13,7 @@ from lowlabel.results.record import Record
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
-ABSENT: Facts = {"method_version": 1}
+ABSENT: Facts = {"method_version": 1, "tuned": None}
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,10 @@ def comparable_facts(record: Record) -> Facts:
     A fact that older baselines lack is absent while it has its value of then; see `ABSENT`.
     """
     e = record.experiment
-    version = e.method.version
+    grown = {
+        "method_version": e.method.version,
+        "tuned": e.method.options["tuned"] if e.method.is_tuned else None,
+    }
     return {
         "scheme": e.dataset.scheme,
         "split": e.dataset.split,
@@ -141,7 +144,7 @@ def comparable_facts(record: Record) -> Facts:
         "dtype": e.model.dtype,
         "protocol_version": e.protocol.version,
         **{f"protocol.{name}": value for name, value in e.protocol.options.items()},
-        **({"method_version": version} if version != ABSENT["method_version"] else {}),
+        **{name: value for name, value in grown.items() if value != ABSENT[name]},
     }
 
 

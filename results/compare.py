@@ -93,7 +93,7 @@ def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
     for side, scored in (("a", a), ("b", b)):
         if scored is not None:
             head[f"model_{side}"] = scored.record.experiment.model.name
-            head[f"method_{side}"] = scored.record.experiment.method.spec
+            head[f"method_{side}"] = scored.record.method_label
     return head
 
 

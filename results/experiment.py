@@ -110,7 +110,9 @@ class MethodInfo:
 
     Attributes:
         spec: "ncm,norm=cl2n"; for retrieval the similarity, "cosine".
-        options: Every option with its value, defaults included.
+        options: Every option with its value, defaults included. "tuned" is a mapping that says on
+            what the options were chosen: {"part": "val", "tasks": 500, "seed": 0}. The record
+            holds what was chosen; in older records "tuned" is text that holds both.
         transductive: Whether the queries of a task are classified together.
         version: Raised when a correction changes the scores at the same options.
     """
@@ -127,6 +129,11 @@ class MethodInfo:
     def name(self) -> str:
         """The method without its options."""
         return self.spec.partition(",")[0]
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether `spec` and `options` are as asked for, and the record holds what was chosen."""
+        return isinstance(self.options.get("tuned"), dict)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ def beside_published(grid: Grid) -> pd.DataFrame:
     """The scores that have a published counterpart, one a row; empty if none has."""
     lines = []
     for (row, column), record in sorted(grid.records.items()):
+        if (row, column) in grid.outdated:
+            continue
         metric = grid.columns[column].metric
         found, score = difference(record, metric), record.score(metric)
         if found is None:

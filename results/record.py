@@ -78,6 +78,14 @@ class Record:
         """The experiment's identity: two records with one identity are the same experiment."""
         return self.experiment.identity()
 
+    @property
+    def method_label(self) -> str:
+        """The method in tables: its spec, or "logreg,c=0.1 (tuned)", as chosen by tuning."""
+        method = self.experiment.method
+        if not method.is_tuned:
+            return method.spec
+        return f"{self.chosen.get('method', method.spec)} (tuned)"
+
     def score(self, metric: str) -> Score:
         """The score of a metric, empty where it was not taken or the run is incomplete."""
         return self.scores.get(metric, Score(None)) if self.complete else Score(None)

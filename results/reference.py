@@ -72,7 +72,7 @@ class Reference:
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (
             e.model.spec in self.models
-            and _agree(self.method_options, e.method.options)
+            and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
         )
 
@@ -127,6 +127,14 @@ def _reference(row: dict[str, str]) -> Reference:
         arxiv=row["arxiv"],
         note=row["note"],
     )
+
+
+def _method_options(record: Record) -> dict[str, object]:
+    """The options that the method was run with, chosen ones included."""
+    method = record.experiment.method
+    if not method.is_tuned:
+        return method.options
+    return method.options | parse_spec(str(record.chosen.get("method", method.spec)))[1]
 
 
 def _agree(wanted: Mapping[str, Option], found: Mapping[str, object]) -> bool:

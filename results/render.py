@@ -28,6 +28,7 @@ _LATEX = {
     "Δ": r"$\Delta$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "§": r"\S{}",
     "ᵀ": r"$^{\mathrm{T}}$",
 }
 

@@ -150,6 +150,15 @@ def test_a_corrected_method_has_a_baseline_of_its_own(fewshot):
     assert report.findings[0].reason == "method_version was 2, is 1"
 
 
+def test_a_tuned_method_does_not_stand_for_the_untuned_one(fewshot, tuned):
+    plain, chosen = fewshot("a", "logreg").record, tuned("a", 0.1, mean=20).record
+    baseline = make_baseline([plain, chosen], 0.5)
+    assert check([chosen, plain], baseline).exit_code == 0
+    report = check([chosen], baseline)
+    assert [finding.status for finding in report.findings] == ["not comparable", "holds"]
+    assert "tuned was None, is {" in report.findings[0].reason
+
+
 def test_a_baseline_of_a_newer_version_asks_for_an_update(baseline, tmp_path):
     path = tmp_path / "baseline.json"
     baseline.save(path)
