@@ -1,7 +1,7 @@
 """Records arranged as a grid: model × method down, protocol × metric across."""
 
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from lowlabel.results.labels import distinctions, natural_order
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One metric under one protocol; `label` is the protocol's, told apart where names agree."""
+    """One metric under one protocol; `label` is the protocol name, made unique."""
 
     label: str
     protocol: str
@@ -31,13 +31,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """The scores of one data set.
+    """The scores of one dataset.
 
     Attributes:
-        rows: Best model first; inside a model inductive methods first, then by score.
+        rows: Best model first; within a model inductive methods first, then by score.
         columns: By protocol, then by metric.
-        records: By (row, column); a pair that was never run is missing.
-        outdated: (row, column) of the records that were made before a change.
+        records: Record by (row, column); missing if never run.
+        outdated: (row, column) of records made before a change; see `outdated.made_before`.
     """
 
     rows: tuple[Row, ...]
@@ -46,7 +46,7 @@ class Grid:
     outdated: frozenset[tuple[int, int]] = frozenset()
 
     def score(self, row: int, column: int) -> Score | None:
-        """The score of a cell, empty if incomplete; None if it was never run."""
+        """The score of a cell; empty if incomplete, None if never run."""
         record = self.records.get((row, column))
         return record.score(self.columns[column].metric) if record else None
 
@@ -71,14 +71,14 @@ class Grid:
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """The records without those that a later one of the same experiment replaces."""
+    """The latest record of each experiment."""
     by_identity: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.created):
         by_identity[record.identity()] = record
     return list(by_identity.values())
 
 
-def build_grid(records: Sequence[Record], outdated: Container[str] = ()) -> Grid:
+def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Grid:
     """Arranges records of one suite and dataset, no experiment twice.
 
     Two records share a row only if model, weights, preprocessing and method agree in everything,
@@ -86,7 +86,7 @@ def build_grid(records: Sequence[Record], outdated: Container[str] = ()) -> Grid
 
     Args:
         records: The records.
-        outdated: Identities of those made before a change.
+        outdated: Identities of records made before a change.
     """
     rows = {_row_key(record): record for record in records}
     protocols = {_protocol_key(record): record for record in records}
@@ -105,13 +105,13 @@ def build_grid(records: Sequence[Record], outdated: Container[str] = ()) -> Grid
             _rows(rows, contaminated),
             tuple(Column(*labels[key], metric) for key, metric in columns),
             cells,
-            frozenset(at for at, record in cells.items() if record.identity() in outdated),
+            frozenset(at for at, r in cells.items() if outdated and r.identity() in outdated),
         )
     )
 
 
 def protocol_facts(record: Record) -> dict[str, object]:
-    """What tells protocols of one name apart."""
+    """Version and options: what differs between protocols of one name."""
     protocol = record.experiment.protocol
     return {"version": protocol.version, **protocol.options}
 

@@ -1,4 +1,4 @@
-"""Tables from records: one section a data set (and protocol), floors and all in ordinary rows."""
+"""Tables from records: one section per dataset, and per protocol except in few-shot."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, ready to be rendered.
+    """A table of text cells.
 
     Attributes:
-        caption: What the numbers are.
-        frame: Text cells; empty where nothing was run.
+        caption: Caption with the unit.
+        frame: The cells; "" for a score that was never run.
         bold: (row, column) of the best cells.
     """
 
@@ -45,7 +45,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """The tables of one data set, with what a reader must know of them."""
+    """The tables of one dataset, with notes for the reader."""
 
     title: str
     tables: tuple[Table, ...]
@@ -53,10 +53,10 @@ class Section:
 
 
 def leaderboard(records: Iterable[Record]) -> list[Section]:
-    """Arranges records as tables. Of an experiment that was run twice the later run counts.
+    """Arranges the latest record of each experiment as tables.
 
-    Data sets, schemes, protocols and their versions never share a column. A score of an
-    incomplete run is "–" and enters no mean and no comparison.
+    Datasets, divisions, protocols and their versions never share a column. A score of an
+    incomplete run is shown as "–" and is never bold.
 
     Raises:
         InputError: If there are no records.
@@ -67,7 +67,7 @@ def leaderboard(records: Iterable[Record]) -> list[Section]:
     for record in latest:
         groups[_section_key(record)].append(record)
     if not groups:
-        raise InputError("there are no records to make a table of", "Run `lowlabel run` first.")
+        raise InputError("no records to make a table of", "Make some with `lowlabel run`.")
     heads = [members[-1] for members in groups.values()]
     names = [_title(head) for head in heads]
     added = distinctions(names, [_section_facts(head) for head in heads])
@@ -91,7 +91,8 @@ def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str])
         scheme = records[0].experiment.dataset.scheme
         table = published_table(references, scheme)
         tables.append(Table(common_unit("Published", published), table))
-    changes = dict.fromkeys(outdated[i] for r in records if (i := r.identity()) in outdated)
+    found = (outdated.get(record.identity()) for record in records if outdated)
+    changes = dict.fromkeys(change for change in found if change)
     notes = [*_notes(records)]
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
     notes += _mark_notes(tables)
@@ -121,7 +122,7 @@ def _cell(grid: Grid, row: int, column: int) -> str:
 
 
 def _columns(grid: Grid, caption: str) -> dict[int, str]:
-    """The columns of a table with their headings, no two alike."""
+    """The columns of a table with their headings, which are unique."""
     present = {column.metric for column in grid.columns}
     metrics = [find_metric(column.metric) for column in grid.columns]
     headings = {
@@ -137,7 +138,7 @@ def _columns(grid: Grid, caption: str) -> dict[int, str]:
 
 
 def _notes(records: Sequence[Record]) -> Iterable[str]:
-    """What was scored, and what is unusual about the images or the models."""
+    """What was scored, and what is unusual about the dataset or the models."""
     dataset = records[0].experiment.dataset
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
@@ -151,7 +152,7 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
 
 
 def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
-    """The meanings of the marks that occur."""
+    """The meaning of every mark that occurs."""
     text = "\n".join(table.frame.to_csv() for table in tables)
     marks = {
         TRANSDUCTIVE: "transductive: the queries of a task are classified together.",

@@ -1,6 +1,6 @@
-"""Records made before a change that newer records have.
+"""Records made before a change of their method, protocol or format.
 
-They stay in tables with a mark: never bold, and never subtracted from a published number.
+Tables show them with a mark: never bold, and without a difference from a published number.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,22 +9,22 @@ from lowlabel.results.record import Record
 
 
 def made_before(records: Iterable[Record]) -> dict[str, str]:
-    """What has changed since a record was made, by the identity of each such record.
+    """The reason by identity, for each record made before a change.
 
-    A method or protocol has changed if another of the records has a higher version of the same
-    name. A tuned record has if it names the chosen options as its method.
+    A record is outdated if another record has a higher version of the same method or protocol, or
+    if it was tuned when `method.spec` was still the chosen method.
     """
     records = list(records)
     latest: dict[tuple[str, str], int] = {}
     for record in records:
         for name, version in _versions(record):
             latest[name] = max(version, latest.get(name, version))
-    reasons = {record.identity(): _reason(record, latest) for record in records}
-    return {identity: reason for identity, reason in reasons.items() if reason}
+    reasons = ((record, _reason(record, latest)) for record in records)
+    return {record.identity(): reason for record, reason in reasons if reason}
 
 
 def _versions(record: Record) -> Iterator[tuple[tuple[str, str], int]]:
-    """The versions of a record by what they are of: ("method", "dc")."""
+    """The versions of a record by kind and name: ("method", "dc")."""
     e = record.experiment
     yield ("method", e.method.name), e.method.version
     yield ("protocol", e.protocol.name), e.protocol.version

@@ -1,4 +1,4 @@
-"""Which record of one side is compared with which of the other, and whether it may be."""
+"""Pairs of records to compare, and whether a pair is comparable."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -54,7 +54,7 @@ def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[P
 
 
 def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None:
-    """Why two records cannot be compared task by task; None if they can."""
+    """Why two records cannot be compared item by item; None if they can."""
     if a is None or b is None:
         return "no counterpart in " + ("A" if a is None else "B")
     for side, scored in (("A", a), ("B", b)):

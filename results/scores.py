@@ -1,4 +1,4 @@
-"""All scores in long form: one row each, with everything that the record knows of it."""
+"""All scores in long form: one row per score, with every field of its record."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -15,14 +15,14 @@ _GROWN = {"method_version": 1, "chosen": "", "made_before": ""}  # left out if a
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a score: model, method, data set, protocol, mean, interval, published, provenance.
+    """One row per score: model, method, dataset, protocol, mean, interval, published, provenance.
 
     Scores of incomplete runs and published numbers that do not apply are missing values.
     """
     latest = newest(records)
     outdated = made_before(latest)
     rows = [
-        _row(record, metric, outdated.get(record.identity(), ""))
+        _row(record, metric, outdated.get(record.identity(), "") if outdated else "")
         for record in latest
         for metric in record.scores
     ]

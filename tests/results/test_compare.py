@@ -193,7 +193,7 @@ def test_retrieval_is_paired_by_query_and_leaves_out_lone_ones(retrieval):
     assert frame.loc["map@r", "n"] == 498
     b.per_item["map@r"][5] = np.nan
     frame = compare([a], [b], metrics=["map@r"])
-    assert frame["reason"][0] == "other items are scored: 498 and 497"
+    assert frame["reason"][0] == "scored items differ: 498 and 497"
 
 
 def test_metrics_that_are_not_there(retrieval):
