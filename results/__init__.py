@@ -1,4 +1,4 @@
-"""Records of experiments, and the tables, comparisons and checks that are made from them alone."""
+"""Records of experiments, and the tables, comparisons and checks made from them alone."""
 
 from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
 from lowlabel.results.check import CheckReport, check

@@ -1,4 +1,4 @@
-"""A baseline: the numbers that later runs are held against, as a JSON file that is committed."""
+"""Baselines: committed JSON files of scores that later records are checked against."""
 
 import json
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ from lowlabel.results.record import Record
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
-ABSENT: Facts = {"method_version": 1}
+ABSENT: Facts = {"method_version": 1, "tuned": None}
 
 
 @dataclass(frozen=True)
 class BaselineEntry:
-    """One number.
+    """One score of a baseline.
 
     Attributes:
-        suite: "fewshot" or "retrieval".
-        dataset: The data set's name.
-        protocol: The protocol's name.
-        model: The model's name.
-        method: The method's spec.
+        suite: "fewshot", "classification" or "retrieval".
+        dataset: Name of the dataset.
+        protocol: Name of the protocol.
+        model: Name of the model.
+        method: Spec of the method.
         metric: "accuracy", "recall@1", ….
-        facts: What must be equal for the number to be comparable: split, scheme, manifest and
-            weights hashes, preprocessing, versions, protocol options (tasks, seed, …).
-        mean: In percent.
+        facts: What a record must share to be comparable: split, division, manifest and weights
+            hashes, preprocessing, versions, protocol options (tasks, seed, …).
+        mean: In the unit of the metric.
         ci95: Half width of the 95 % interval, for the reader.
-        tolerance: Points by which a later mean may lie below `mean`.
+        tolerance: How much worse a later mean may be, in the unit of the metric.
     """
 
     suite: str
@@ -52,12 +52,12 @@ class BaselineEntry:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The entries, in the order of the records that they were made from."""
+    """Entries, in the order of their records."""
 
     entries: tuple[BaselineEntry, ...]
 
     def save(self, path: Path) -> None:
-        """Writes the JSON, whole or not at all."""
+        """Writes the JSON atomically."""
         data = {"baseline_version": BASELINE_VERSION, **encode(self)}
         with atomic_write(path) as temporary:
             text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
@@ -79,37 +79,37 @@ class Baseline:
             ) from error
         except NewerFormatError as error:
             raise DataError(
-                f"the baseline {path} cannot be used: {error}", "Update lowlabel."
+                f"cannot use the baseline {path}: {error}", "Update lowlabel."
             ) from error
         except ValueError as error:
             raise DataError(
-                f"the baseline {path} cannot be used: {error}",
-                f"Restore the committed file, or make it anew: `lowlabel check {path} --update`.",
+                f"cannot use the baseline {path}: {error}",
+                f"Restore the committed file, or run `lowlabel check {path} --update`.",
             ) from error
 
 
 def make_baseline(
     records: Sequence[Record], tolerance: float, metrics: Sequence[str] | None = None
 ) -> Baseline:
-    """A baseline of all complete scores.
+    """Makes a baseline of the scores of records.
 
     Args:
-        records: Where the numbers come from; all must be complete.
-        tolerance: Points by which a later mean may lie below, ≥ 0.
-        metrics: Those to hold; None for all.
+        records: The records; all must be complete.
+        tolerance: How much worse a later mean may be, in the unit of the metric; ≥ 0.
+        metrics: Metrics to include; None for all.
 
     Raises:
-        InputError: If there is nothing to hold, a run is incomplete, or the tolerance is negative.
+        InputError: If there are no scores, a run is incomplete, or the tolerance is negative.
     """
     if not tolerance >= 0:
-        raise InputError(f"tolerance is {tolerance}; it must be 0 or more points")
+        raise InputError(f"tolerance is {tolerance}; it must be 0 or more")
     incomplete = [r for r in records if not r.complete]
     if incomplete:
         e = incomplete[0].experiment
         raise InputError(
             f"{len(incomplete)} of {len(records)} runs are incomplete, among them"
             f" {e.model.name} with {e.method.spec} on {e.dataset.name}",
-            "Give the same `lowlabel run` again to finish them.",
+            "Repeat the `lowlabel run` that made them to finish them.",
         )
     entries = tuple(
         _entry(record, metric, score.mean, score.ci95, tolerance)
@@ -118,17 +118,20 @@ def make_baseline(
         if score.mean is not None and (metrics is None or metric in metrics)
     )
     if not entries:
-        raise InputError(f"none of {len(records)} records has a score to hold")
+        raise InputError(f"none of {len(records)} records has a score for the baseline")
     return Baseline(entries)
 
 
 def comparable_facts(record: Record) -> Facts:
     """What must be equal for two means of the same names to be comparable.
 
-    A fact that older baselines lack is absent while it has its value of then; see `ABSENT`.
+    Facts that older baselines lack are left out while they have the value in `ABSENT`.
     """
     e = record.experiment
-    version = e.method.version
+    grown = {
+        "method_version": e.method.version,
+        "tuned": e.method.options["tuned"] if e.method.is_tuned else None,
+    }
     return {
         "scheme": e.dataset.scheme,
         "split": e.dataset.split,
@@ -141,7 +144,7 @@ def comparable_facts(record: Record) -> Facts:
         "dtype": e.model.dtype,
         "protocol_version": e.protocol.version,
         **{f"protocol.{name}": value for name, value in e.protocol.options.items()},
-        **({"method_version": version} if version != ABSENT["method_version"] else {}),
+        **{name: value for name, value in grown.items() if value != ABSENT[name]},
     }
 
 
@@ -155,8 +158,8 @@ def _entry(
 
 def _from_json(data: object) -> Baseline:
     if not isinstance(data, dict) or data.pop("baseline_version", None) != BASELINE_VERSION:
-        raise ValueError(f"it is no baseline of version {BASELINE_VERSION}")
+        raise ValueError(f"not a baseline of version {BASELINE_VERSION}")
     baseline = decode(Baseline, data, "baseline")
     if not baseline.entries:
-        raise ValueError("it has no entries")
+        raise ValueError("no entries")
     return baseline

@@ -1,4 +1,4 @@
-"""Whether new records hold a baseline."""
+"""Check of records against a baseline."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from lowlabel.results.labels import format_difference
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 
-_ROUNDING = 6  # digits: a difference of exactly the tolerance holds
+_ROUNDING = 6  # digits; a difference of exactly the tolerance holds
 
 
 class Status(StrEnum):
-    """How a number stands to its baseline."""
+    """Result of comparing a score with its baseline."""
 
     HOLDS = "holds"
     BETTER = "better"
@@ -26,12 +26,12 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One entry of the baseline and what became of it.
+    """One entry of the baseline and the score found for it.
 
     Attributes:
-        entry: The baseline's number.
-        status: How the new one stands to it.
-        mean: The new mean; None where there is none to compare.
+        entry: The entry.
+        status: The result.
+        mean: The new mean; None if not comparable.
         reason: Why it is not comparable; empty otherwise.
     """
 
@@ -43,11 +43,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        findings: One for each entry of the baseline, in its order.
-        unheld: New scores that the baseline does not know; they do not change the verdict.
+        findings: One per entry of the baseline, in its order.
+        unheld: Number of scores that are not in the baseline; they do not affect the exit code.
     """
 
     findings: tuple[Finding, ...]
@@ -55,9 +55,9 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0 all hold, 1 a regression, 2 something not comparable and no regression.
+        """0 if all hold, 1 for a regression, 2 if an entry is not comparable.
 
-        A regression outranks: it is a certain finding that must not hide behind a missing record.
+        A regression comes first: a missing record must not hide it.
         """
         found = {finding.status for finding in self.findings}
         if Status.REGRESSION in found:
@@ -65,13 +65,13 @@ class CheckReport:
         return 2 if Status.NOT_COMPARABLE in found else 0
 
     def render(self) -> str:
-        """The report as Markdown: what does not simply hold, then the verdict."""
+        """The report as Markdown: a table of every entry that is not "holds", then the counts."""
         counts = {status: self._count(status) for status in Status}
         notable = [f for f in self.findings if f.status is not Status.HOLDS]
         parts = [_table(notable)] if notable else []
         parts += [f"- {f.entry}: {f.reason}" for f in notable if f.reason]
         if counts[Status.BETTER]:
-            parts.append("Better than the baseline beyond the tolerance: update the baseline.")
+            parts.append("Better by more than the tolerance: update the baseline.")
         if self.unheld:
             parts.append(f"{self.unheld} scores are not in the baseline.")
         parts.append(", ".join(f"{number} {status}" for status, number in counts.items() if number))
@@ -82,10 +82,10 @@ class CheckReport:
 
 
 def check(records: Iterable[Record], baseline: Baseline) -> CheckReport:
-    """Holds records against a baseline.
+    """Checks records against a baseline.
 
-    An entry is not comparable if its record is missing or incomplete, or if the images, weights,
-    preprocessing, protocol version or protocol options (number of tasks, seed) are others.
+    An entry is not comparable if its record is missing or incomplete, or if images, weights,
+    preprocessing, versions or protocol options (number of tasks, seed) differ.
     """
     latest = newest(records)
     findings = tuple(_finding(entry, latest) for entry in baseline.entries)
@@ -101,7 +101,7 @@ def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
         if entry.metric in record.scores and _record_names(record, entry.metric) == _names(entry)
     ]
     if not candidates:
-        return Finding(entry, Status.NOT_COMPARABLE, reason="there is no such record")
+        return Finding(entry, Status.NOT_COMPARABLE, reason="no such record")
     record = min(candidates, key=lambda record: len(_differences(entry, record)))
     differing = _differences(entry, record)
     if differing:

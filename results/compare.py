@@ -1,4 +1,4 @@
-"""Paired comparison of records over the same tasks or queries."""
+"""Paired comparison of records over the same tasks, queries or images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,21 +24,22 @@ _COLUMNS = [
 def compare(
     a: Sequence[ScoredRecord], b: Sequence[ScoredRecord], metrics: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Compares A with B, pair by pair, task by task.
+    """Compares A with B by a paired test for each pair of records and each metric.
 
-    Records are paired as `lowlabel.results.pairing.pair_records` says. The test is Student's
-    paired t over tasks or queries; p-values are corrected for all comparisons of the call by
-    Holm's step-down method (Scandinavian Journal of Statistics, 1979).
+    `lowlabel.results.pairing.pair_records` pairs the records. The test is Student's paired t over
+    tasks, queries or images; p-values are corrected for all comparisons of the call by Holm's
+    step-down method (Scandinavian Journal of Statistics, 1979).
 
     Args:
-        a: The first side, as `load_scored` gives it.
-        b: The second side.
-        metrics: Those to compare, where both sides of a pair have them.
+        a: Records of side A, from `load_scored`.
+        b: Records of side B.
+        metrics: Metrics to compare if both records have them; by default those that
+            `lowlabel.results.metrics` marks as compared.
 
     Returns:
-        One row a comparison: means, `difference` (A − B, in points) with its 95 % interval
-        `ci_low`…`ci_high`, `p`, `p_holm`, and `verdict`: "B better", "A better", "no difference
-        shown" (p_holm ≥ 0.05) or "not comparable", with the `reason`.
+        One row per comparison: means, `difference` (A − B, in the unit of the metric) with its
+        95 % interval `ci_low`…`ci_high`, `p`, `p_holm`, and `verdict`: "A better", "B better",
+        "no difference shown" (p_holm ≥ 0.05) or "not comparable", with the `reason`.
 
     Raises:
         InputError: If a side is empty.
@@ -93,18 +94,21 @@ def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
     for side, scored in (("a", a), ("b", b)):
         if scored is not None:
             head[f"model_{side}"] = scored.record.experiment.model.name
-            head[f"method_{side}"] = scored.record.experiment.method.spec
+            head[f"method_{side}"] = scored.record.method_label
     return head
 
 
 def _test(a: NDArray[np.floating], b: NDArray[np.floating]) -> dict[str, Any]:
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         counts = f"{np.isfinite(a).sum():,} and {np.isfinite(b).sum():,}"
-        return {"verdict": "not comparable", "reason": f"other items are scored: {counts}"}
+        return {"verdict": "not comparable", "reason": f"scored items differ: {counts}"}
     scored = np.isfinite(a)
     a, b = a[scored].astype(np.float64), b[scored].astype(np.float64)
     if len(a) < 2:
-        return {"verdict": "not comparable", "reason": f"{len(a)} item is too few for an interval"}
+        return {
+            "verdict": "not comparable",
+            "reason": f"{len(a)} scored items; an interval needs 2",
+        }
     difference = float(np.mean(a - b))
     low, high, p = _paired_t(a - b)
     return {

@@ -13,9 +13,9 @@ Row = dict[Hashable, Any]
 
 
 def render_comparison(frame: pd.DataFrame) -> str:
-    """What `compare` found as Markdown, one table a data set, refusals with their reason below.
+    """The result of `compare` as Markdown: a table per dataset, then what was not comparable.
 
-    What A and B have in common, method or model, has a column of its own.
+    A method or model that A and B share has a column of its own.
     """
     tested: list[Row] = frame[frame["p"].notna()].to_dict("records")
     refused: list[Row] = frame[frame["p"].isna()].to_dict("records")

@@ -26,17 +26,17 @@ def grown(default: T) -> T:
 
 
 def plain(value: object, where: str) -> Any:
-    """`value` as JSON would give it back: tuples as lists, string keys, finite numbers.
+    """`value` as read back from JSON: tuples as lists, string keys, finite numbers.
 
     Raises:
-        InputError: If it holds something that JSON cannot, named by `where`.
+        InputError: If JSON cannot hold a value. `where` names it.
     """
     if isinstance(value, Mapping):
         return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{where} is {value}; a record holds finite numbers only")
+        raise InputError(f"{where} is {value}; numbers in a record must be finite")
     if value is None or isinstance(value, str | int | float):
         return value
     raise InputError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
@@ -55,7 +55,7 @@ def encode(value: object) -> Any:
 
 
 def decode(kind: type[T], value: object, where: str) -> T:
-    """Builds a `kind` (a dataclass, or what its fields are made of) from parsed JSON.
+    """Builds a `kind` (a dataclass, or the type of a field) from parsed JSON.
 
     Raises:
         NewerFormatError: If a field is unknown.
@@ -117,5 +117,5 @@ def _is_absent(field: Field[Any], value: object) -> bool:
 
 def _expect(kind: Any, value: object, where: str) -> Any:
     if type(value) is not kind:
-        raise ValueError(f"{where} is {value!r:.60}, which is no {kind.__name__}")
+        raise ValueError(f"{where} is {value!r:.60}, not {kind.__name__}")
     return value

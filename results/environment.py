@@ -1,4 +1,4 @@
-"""Where a number was computed: versions, the package's commit, the device."""
+"""Where a score was computed: versions, commit and device."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ import lowlabel
 
 @dataclass(frozen=True)
 class Environment:
-    """Versions (None where not installed), commit (None outside a checkout) and device."""
+    """Versions (None if not installed), commit (None outside a checkout) and device."""
 
     lowlabel: str
     commit: str | None
@@ -23,10 +23,10 @@ class Environment:
 
 
 def describe_environment(device: str) -> Environment:
-    """The present environment.
+    """The current environment.
 
     Args:
-        device: The device's name, as `lowlabel.devices.describe_device` gives it.
+        device: Name of the device, from `lowlabel.devices.describe_device`.
     """
     return Environment(
         lowlabel=lowlabel.__version__,
@@ -42,8 +42,8 @@ def describe_environment(device: str) -> Environment:
 def source_commit(source: Path) -> str | None:
     """The commit of the checkout that tracks the file `source`, with "-dirty" if files changed.
 
-    None where git does not track it: a package installed inside some other project's checkout
-    must not be given that project's commit.
+    None if git does not track the file: a package installed inside the checkout of another
+    project must not get the commit of that project.
     """
     if _git(source.parent, "ls-files", "--error-unmatch", source.name) is None:
         return None

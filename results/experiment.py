@@ -1,4 +1,4 @@
-"""What was measured: everything that determines a number, and nothing else."""
+"""Everything that determines a score, and nothing else."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ Options = dict[str, object]
 
 @dataclass(frozen=True)
 class ProtocolInfo:
-    """How scores are taken.
+    """The protocol of a score.
 
     Attributes:
-        name: The name in tables: "5-way 1-shot", "dml-zeroshot".
-        version: Raised when the same options would give other numbers.
-        options: Every choice: ways, shots, queries, tasks, seed, ks, ties, the CI's definition, …
+        name: Name in tables: "5-way 1-shot", "dml-zeroshot".
+        version: Raised when a change gives other scores at the same options.
+        options: Every option: ways, shots, queries, tasks, seed, ks, ties, interval, …
     """
 
     name: str
@@ -29,15 +29,15 @@ class ProtocolInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The embedder and how it was applied.
+    """The embedding model and how it was applied.
 
     Attributes:
-        name: The name in tables.
-        spec: What it was loaded from, without folders: "timm:NAME,option=value", "file:ARCH".
-        weights_sha256: Hash of the weights; None for a model that has none ("pixels").
+        name: Name in tables.
+        spec: Source of the model, without folders: "timm:NAME,option=value", "file:ARCH".
+        weights_sha256: Hash of the weights; None for a model without weights.
         pooling: "cls", "mean", "gem", …
         resolution: Side of the input in pixels; None for embeddings made elsewhere.
-        dtype: Arithmetic of the forward pass: "float32", "bfloat16".
+        dtype: Number format of the forward pass: "float32", "bfloat16".
         transform: The resolved image transform: {"resize": 256, "crop": 224, …}.
     """
 
@@ -55,7 +55,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images and classes there are; None where it is not their classes that count."""
+    """Number of images and classes; `classes` is None where classes are not counted."""
 
     images: int
     classes: int | None = None
@@ -63,7 +63,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Partial:
-    """A part of a data set whose counts are not the full set's."""
+    """A part of a dataset whose counts differ from the full dataset."""
 
     part: str
     found: Counts
@@ -79,18 +79,18 @@ class Partial:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The images that were scored.
+    """The evaluated images.
 
     Attributes:
-        name: The registered name, without the scheme: "cub".
-        title: The honest name in tables: "CUB 100-class subset".
-        split: The part that scores are taken on: "novel", "test".
-        scheme: The named way of dividing: "closerlook", "dml-zeroshot".
-        manifest_sha256: Hash of every scored image's name, class and size.
-        images: Number of images scored.
-        classes: Number of classes scored.
-        partial: The parts used that are not the full set's; empty for the full set.
-        bad_images: Images left out because they could not be read.
+        name: Registered name, without the division: "cub".
+        title: Name in tables, true to the data: "CUB 100-class subset".
+        split: Evaluated part: "novel", "test".
+        scheme: Name of the division: "closerlook", "dml-zeroshot".
+        manifest_sha256: Hash of the name, class and size of every evaluated image.
+        images: Number of evaluated images.
+        classes: Number of evaluated classes.
+        partial: Parts whose counts differ from the full dataset; empty for the full dataset.
+        bad_images: Number of images left out because they could not be read.
     """
 
     name: str
@@ -106,13 +106,15 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """What turned embeddings into scores.
+    """The method that turns embeddings into scores.
 
     Attributes:
         spec: "ncm,norm=cl2n"; for retrieval the similarity, "cosine".
-        options: Every option with its value, defaults included.
+        options: Every option with its value, defaults included. "tuned" says where options were
+            tuned, {"part": "val", "tasks": 500, "seed": 0}; `Record.chosen` has the result. In
+            older records "tuned" is a text with both, and `spec` is the chosen method.
         transductive: Whether the queries of a task are classified together.
-        version: Raised when a correction changes the scores at the same options.
+        version: Raised when a correction gives other scores at the same options.
     """
 
     spec: str
@@ -128,18 +130,23 @@ class MethodInfo:
         """The method without its options."""
         return self.spec.partition(",")[0]
 
+    @property
+    def is_tuned(self) -> bool:
+        """Whether options were tuned, with the result in `Record.chosen`."""
+        return isinstance(self.options.get("tuned"), dict)
+
 
 @dataclass(frozen=True)
 class Experiment:
-    """One model × data set × protocol × method, known before anything is computed.
+    """One model × dataset × protocol × method, known before anything is computed.
 
     Attributes:
         suite: "fewshot", "classification" or "retrieval".
-        protocol: How scores are taken.
-        model: The embedder.
-        dataset: The images.
-        method: What turned embeddings into scores.
-        feature_keys: Key in the feature store for each part that was used.
+        protocol: The protocol.
+        model: The embedding model.
+        dataset: The evaluated images.
+        method: The method.
+        feature_keys: Key in the feature store of each part used.
     """
 
     suite: str
@@ -150,10 +157,10 @@ class Experiment:
     feature_keys: dict[str, str]
 
     def identity(self) -> str:
-        """SHA-256 of what determines the numbers: equal for two runs of the same experiment.
+        """SHA-256 of everything that determines the scores: equal for runs of one experiment.
 
-        What is only shown (the model's name, the data set's title and what it lacks of the full
-        set, which the manifests imply) does not enter.
+        Display fields are left out: the name of the model, the title of the dataset, and its
+        partial counts, which follow from the manifest.
         """
         facts = encode(self)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]

@@ -1,7 +1,7 @@
 """Records arranged as a grid: model × method down, protocol × metric across."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from lowlabel.results.labels import distinctions, natural_order
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One metric under one protocol; `label` is the protocol's, told apart where names agree."""
+    """One metric under one protocol; `label` is the protocol name, made unique."""
 
     label: str
     protocol: str
@@ -31,27 +31,29 @@ class Column:
 
 @dataclass(frozen=True)
 class Grid:
-    """The scores of one data set.
+    """The scores of one dataset.
 
     Attributes:
-        rows: Best model first; inside a model inductive methods first, then by score.
+        rows: Best model first; within a model inductive methods first, then by score.
         columns: By protocol, then by metric.
-        records: By (row, column); a pair that was never run is missing.
+        records: Record by (row, column); missing if never run.
+        outdated: (row, column) of records made before a change; see `outdated.made_before`.
     """
 
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     records: dict[tuple[int, int], Record]
+    outdated: frozenset[tuple[int, int]] = frozenset()
 
     def score(self, row: int, column: int) -> Score | None:
-        """The score of a cell, empty if incomplete; None if it was never run."""
+        """The score of a cell; empty if incomplete, None if never run."""
         record = self.records.get((row, column))
         return record.score(self.columns[column].metric) if record else None
 
     def best(self, column: int) -> set[int]:
-        """The rows with the best uncontaminated score, inductive and transductive apart.
+        """The rows with the best score, inductive and transductive apart.
 
-        Empty if the metric has no direction.
+        Contaminated rows and outdated scores do not count. Empty if the metric has no direction.
         """
         metric, best = find_metric(self.columns[column].metric), set[int]()
         if metric.higher_is_better is None:
@@ -60,7 +62,8 @@ class Grid:
             merits = {
                 row: metric.merit(score.mean)
                 for row, facts in enumerate(self.rows)
-                if facts.transductive == transductive and not facts.contaminated
+                if facts.transductive == transductive
+                and not (facts.contaminated or (row, column) in self.outdated)
                 if (score := self.score(row, column)) and score.mean is not None
             }
             best |= {row for row, merit in merits.items() if merit == max(merits.values())}
@@ -68,18 +71,22 @@ class Grid:
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """The records without those that a later one of the same experiment replaces."""
+    """The latest record of each experiment."""
     by_identity: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.created):
         by_identity[record.identity()] = record
     return list(by_identity.values())
 
 
-def build_grid(records: Sequence[Record]) -> Grid:
-    """Arranges records of one suite and data set, no experiment twice.
+def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Grid:
+    """Arranges records of one suite and dataset, no experiment twice.
 
     Two records share a row only if model, weights, preprocessing and method agree in everything,
     and a column only if the protocol does; equal names are told apart by what differs.
+
+    Args:
+        records: The records.
+        outdated: Identities of records made before a change.
     """
     rows = {_row_key(record): record for record in records}
     protocols = {_protocol_key(record): record for record in records}
@@ -98,12 +105,13 @@ def build_grid(records: Sequence[Record]) -> Grid:
             _rows(rows, contaminated),
             tuple(Column(*labels[key], metric) for key, metric in columns),
             cells,
+            frozenset(at for at, r in cells.items() if outdated and r.identity() in outdated),
         )
     )
 
 
 def protocol_facts(record: Record) -> dict[str, object]:
-    """What tells protocols of one name apart."""
+    """Version and options: what differs between protocols of one name."""
     protocol = record.experiment.protocol
     return {"version": protocol.version, **protocol.options}
 
@@ -118,12 +126,13 @@ def _protocol_labels(protocols: Mapping[str, Record]) -> dict[str, tuple[str, st
 
 
 def _rows(records: Mapping[str, Record], contaminated: set[str]) -> tuple[Row, ...]:
-    experiments = [record.experiment for record in records.values()]
-    names = [(e.model.name, e.method.spec) for e in experiments]
+    names = [(record.experiment.model.name, record.method_label) for record in records.values()]
     added = distinctions(names, [_facts(record) for record in records.values()])
     return tuple(
-        Row(e.model.name + suffix, e.method.spec, e.method.transductive, key in contaminated)
-        for key, e, suffix in zip(records, experiments, added, strict=True)
+        Row(model + suffix, method, record.experiment.method.transductive, key in contaminated)
+        for (key, record), (model, method), suffix in zip(
+            records.items(), names, added, strict=True
+        )
     )
 
 
@@ -158,19 +167,24 @@ def _sorted(grid: Grid) -> Grid:
             (rows.index(row), columns.index(column)): record
             for (row, column), record in grid.records.items()
         },
+        frozenset((rows.index(row), columns.index(column)) for row, column in grid.outdated),
     )
 
 
 def _facts(record: Record) -> dict[str, object]:
     e = record.experiment
     model = {key: value for key, value in asdict(e.model).items() if key != "name"}
-    extra = {"options": e.method.options, "features": e.feature_keys}
+    extra = {
+        "options": e.method.options,
+        "method_version": e.method.version,
+        "features": e.feature_keys,
+    }
     return {k: canonical_json(v) if isinstance(v, dict) else v for k, v in (model | extra).items()}
 
 
 def _row_key(record: Record) -> str:
     e = record.experiment
-    facts = {**_facts(record), "name": e.model.name, "method": e.method.spec}
+    facts = {**_facts(record), "name": e.model.name, "method": record.method_label}
     return canonical_json([facts, e.method.transductive])
 
 

@@ -1,4 +1,4 @@
-"""How scores and equal names are written in a table."""
+"""Text of scores, marks and names in tables."""
 
 import hashlib
 import re
@@ -9,6 +9,7 @@ INCOMPLETE = "–"
 TRANSDUCTIVE = "ᵀ"
 CONTAMINATED = "†"
 UNSTATED_SPLIT = "‡"
+BEFORE = "§"
 BEYOND = "*"
 
 SUITES = {
@@ -21,25 +22,25 @@ _LONGEST = 24
 
 
 def natural_order(text: str) -> list[tuple[int, str]]:
-    """Sorts numbers in names by value: "5-way 5-shot" before "5-way 10-shot"."""
+    """Sort key that takes numbers by value: "5-way 5-shot" before "5-way 10-shot"."""
     parts = re.findall(r"\d+|\D+", text)
     return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def format_score(mean: float | None, ci95: float | None) -> str:
-    """Such as "71.20±1.15"; "71.20" without an interval, "–" without a mean."""
+    """A score as text: "71.20±1.15", "71.20" without an interval, "–" without a mean."""
     if mean is None:
         return INCOMPLETE
     return f"{mean:.2f}" if ci95 is None else f"{mean:.2f}±{ci95:.2f}"
 
 
 def format_difference(value: float) -> str:
-    """Such as "+0.42" or "−0.42"."""
+    """A difference as text: "+0.42", "−0.42"."""
     return f"{value:+.2f}".replace("-", "−")
 
 
 def distinctions(names: Sequence[Hashable], facts: Sequence[Mapping[str, object]]) -> list[str]:
-    """What to add to each name so that equal ones can be told apart: "" or " [tasks=600]"."""
+    """Suffixes that tell equal names apart: " [tasks=600]", or "" for a unique name."""
     groups = defaultdict(list)
     for index, name in enumerate(names):
         groups[name].append(index)

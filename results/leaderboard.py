@@ -1,7 +1,7 @@
-"""Tables from records: one section a data set (and protocol), floors and all in ordinary rows."""
+"""Tables from records: one section per dataset, and per protocol except in few-shot."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from lowlabel.errors import InputError
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
+    BEFORE,
     BEYOND,
     CONTAMINATED,
     INCOMPLETE,
@@ -19,6 +20,7 @@ from lowlabel.results.labels import (
     format_score,
 )
 from lowlabel.results.metrics import common_unit, find_metric
+from lowlabel.results.outdated import made_before
 from lowlabel.results.published import beside_published, published_for, published_table
 from lowlabel.results.record import Record
 from lowlabel.specs import canonical_json
@@ -28,11 +30,11 @@ _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text, ready to be rendered.
+    """A table of text cells.
 
     Attributes:
-        caption: What the numbers are.
-        frame: Text cells; empty where nothing was run.
+        caption: Caption with the unit.
+        frame: The cells; "" for a score that was never run.
         bold: (row, column) of the best cells.
     """
 
@@ -43,7 +45,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """The tables of one data set, with what a reader must know of them."""
+    """The tables of one dataset, with notes for the reader."""
 
     title: str
     tables: tuple[Table, ...]
@@ -51,29 +53,34 @@ class Section:
 
 
 def leaderboard(records: Iterable[Record]) -> list[Section]:
-    """Arranges records as tables. Of an experiment that was run twice the later run counts.
+    """Arranges the latest record of each experiment as tables.
 
-    Data sets, schemes, protocols and their versions never share a column. A score of an
-    incomplete run is "–" and enters no mean and no comparison.
+    Datasets, divisions, protocols and their versions never share a column. A score of an
+    incomplete run is shown as "–" and is never bold.
 
     Raises:
         InputError: If there are no records.
     """
     groups: dict[str, list[Record]] = defaultdict(list)
-    for record in newest(records):
+    latest = newest(records)
+    outdated = made_before(latest)
+    for record in latest:
         groups[_section_key(record)].append(record)
     if not groups:
-        raise InputError("there are no records to make a table of", "Run `lowlabel run` first.")
+        raise InputError("no records to make a table of", "Make some with `lowlabel run`.")
     heads = [members[-1] for members in groups.values()]
     names = [_title(head) for head in heads]
     added = distinctions(names, [_section_facts(head) for head in heads])
     titles = (name + suffix for name, suffix in zip(names, added, strict=True))
-    sections = (_section(*pair) for pair in zip(titles, groups.values(), strict=True))
+    sections = (
+        _section(title, group, outdated)
+        for title, group in zip(titles, groups.values(), strict=True)
+    )
     return sorted(sections, key=lambda section: section.title)
 
 
-def _section(title: str, records: Sequence[Record]) -> Section:
-    grid = build_grid(records)
+def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str]) -> Section:
+    grid = build_grid(records, outdated)
     captions = dict.fromkeys(find_metric(column.metric).caption for column in grid.columns)
     beside, references = beside_published(grid), published_for(grid)
     tables = [_score_table(grid, caption) for caption in captions]
@@ -84,7 +91,11 @@ def _section(title: str, records: Sequence[Record]) -> Section:
         scheme = records[0].experiment.dataset.scheme
         table = published_table(references, scheme)
         tables.append(Table(common_unit("Published", published), table))
-    notes = [*_notes(records), *_mark_notes(tables)]
+    found = (outdated.get(record.identity()) for record in records if outdated)
+    changes = dict.fromkeys(change for change in found if change)
+    notes = [*_notes(records)]
+    notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
+    notes += _mark_notes(tables)
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
     return Section(title, tuple(tables), tuple(notes))
 
@@ -98,13 +109,20 @@ def _score_table(grid: Grid, caption: str) -> Table:
     bold = set()
     for column, heading in columns.items():
         bold |= {(row, len(data)) for row in grid.best(column)}
-        scores = [grid.score(row, column) for row in range(len(grid.rows))]
-        data[heading] = [format_score(s.mean, s.ci95) if s else "" for s in scores]
+        data[heading] = [_cell(grid, row, column) for row in range(len(grid.rows))]
     return Table(caption, pd.DataFrame(data), frozenset(bold))
 
 
+def _cell(grid: Grid, row: int, column: int) -> str:
+    score = grid.score(row, column)
+    if score is None:
+        return ""
+    mark = f" {BEFORE}" if (row, column) in grid.outdated else ""
+    return format_score(score.mean, score.ci95) + mark
+
+
 def _columns(grid: Grid, caption: str) -> dict[int, str]:
-    """The columns of a table with their headings, no two alike."""
+    """The columns of a table with their headings, which are unique."""
     present = {column.metric for column in grid.columns}
     metrics = [find_metric(column.metric) for column in grid.columns]
     headings = {
@@ -120,7 +138,7 @@ def _columns(grid: Grid, caption: str) -> dict[int, str]:
 
 
 def _notes(records: Sequence[Record]) -> Iterable[str]:
-    """What was scored, and what is unusual about the images or the models."""
+    """What was scored, and what is unusual about the dataset or the models."""
     dataset = records[0].experiment.dataset
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
@@ -134,7 +152,7 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
 
 
 def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
-    """The meanings of the marks that occur."""
+    """The meaning of every mark that occurs."""
     text = "\n".join(table.frame.to_csv() for table in tables)
     marks = {
         TRANSDUCTIVE: "transductive: the queries of a task are classified together.",

@@ -40,7 +40,7 @@ class Metric:
 
     def match(self, name: str) -> re.Match[str] | None:
         """The values of the placeholders in `name`; None if this row is not its row."""
-        pattern = re.escape(self.name).replace(r"\{", "{").replace(r"\}", "}")
+        pattern = self.name
         for placeholder, values in _PLACEHOLDERS.items():
             pattern = pattern.replace(placeholder, values)
         return re.fullmatch(pattern, name)

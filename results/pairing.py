@@ -1,4 +1,4 @@
-"""Which record of one side is compared with which of the other, and whether it may be."""
+"""Pairs of records to compare, and whether a pair is comparable."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -20,8 +20,14 @@ def _same_names(e: Experiment) -> Hashable:
     return e.suite, e.dataset.name, e.protocol.name
 
 
+def _exact_method(e: Experiment) -> Hashable:
+    return canonical_json([e.method.spec, e.method.options, e.method.version])
+
+
 _WHAT: tuple[Key, ...] = (
+    lambda e: (e.model.name, _exact_method(e)),
     lambda e: (e.model.name, e.method.spec),
+    _exact_method,
     lambda e: e.method.spec,
     lambda e: e.model.name,
     lambda e: None,
@@ -31,10 +37,11 @@ _WHAT: tuple[Key, ...] = (
 def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[Pair]:
     """Pairs the records of two sides, each record once.
 
-    First those of one model and method, then of one method, of one model, and last those that are
-    left alone with each other; always on the same images and protocol first, then on what only
-    has the same names, for the comparison to say why it cannot be made. A partner must be the
-    only candidate. Records without one come last, paired with None.
+    Records with the same model and method are paired first, then those with the same method, then
+    with the same model, and last the only two that are left. A method is the same if its options
+    are, or else if its spec is. Each step first looks on the same images and protocol, then
+    among equal names, so that the comparison can say why it is refused. A partner must be the
+    only candidate. Records without a partner come last, paired with None.
     """
     left, right, pairs = list(a), list(b), list[Pair]()
     for where in (_same_protocol, _same_names):
@@ -47,7 +54,7 @@ def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[P
 
 
 def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None:
-    """Why two records cannot be compared task by task; None if they can."""
+    """Why two records cannot be compared item by item; None if they can."""
     if a is None or b is None:
         return "no counterpart in " + ("A" if a is None else "B")
     for side, scored in (("A", a), ("B", b)):
@@ -57,6 +64,9 @@ def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None
     for name in dict.fromkeys([*ours, *theirs]):
         if ours.get(name) != theirs.get(name):
             return f"{name} differs: {_short(ours.get(name))} and {_short(theirs.get(name))}"
+    one, other = a.record.experiment.method, b.record.experiment.method
+    if one.name == other.name and one.version != other.version:
+        return f"method version differs: {one.version} and {other.version}"
     if a.record.experiment.suite == "fewshot" and a.record.task_hash is None:
         return "the records do not say which tasks were sampled"
     return None

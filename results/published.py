@@ -1,4 +1,4 @@
-"""Our numbers beside the published ones."""
+"""Scores beside published numbers."""
 
 import math
 from collections import defaultdict
@@ -22,13 +22,13 @@ from lowlabel.results.reference import Reference, find_reference, published_rows
 
 @dataclass(frozen=True)
 class Difference:
-    """Ours minus a published number, in points.
+    """A score minus a published number, in the unit of the metric.
 
     Attributes:
         reference: The published number.
         value: The difference.
-        beyond_ci: Whether it is larger than the two intervals combined, √(a² + b²), an interval
-            that was not printed counting as 0; None where neither has one.
+        beyond_ci: Whether the difference exceeds the combined interval √(a² + b²), where an
+            interval that is not printed counts as 0; None if neither has an interval.
     """
 
     reference: Reference
@@ -40,7 +40,7 @@ class Difference:
 
 
 def difference(record: Record, metric: str) -> Difference | None:
-    """How a record's score differs from its published number; None where there is none."""
+    """The difference of a score from its published number; None if there is none."""
     score, reference = record.score(metric), find_reference(record, metric)
     if score.mean is None or reference is None:
         return None
@@ -52,9 +52,11 @@ def difference(record: Record, metric: str) -> Difference | None:
 
 
 def beside_published(grid: Grid) -> pd.DataFrame:
-    """The scores that have a published counterpart, one a row; empty if none has."""
+    """The scores that have a published counterpart, one per row; empty if none has."""
     lines = []
     for (row, column), record in sorted(grid.records.items()):
+        if (row, column) in grid.outdated:
+            continue
         metric = grid.columns[column].metric
         found, score = difference(record, metric), record.score(metric)
         if found is None:
@@ -74,7 +76,7 @@ def beside_published(grid: Grid) -> pd.DataFrame:
 
 
 def published_for(grid: Grid) -> list[Reference]:
-    """Everything published for the grid's data set, protocols and metrics."""
+    """Every number published for the dataset, protocols and metrics of the grid."""
     experiment = next(iter(grid.records.values())).experiment
     shown = {(column.protocol, column.metric): None for column in grid.columns}
     return [
@@ -86,7 +88,7 @@ def published_for(grid: Grid) -> list[Reference]:
 
 
 def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFrame:
-    """Published numbers, one line a method; those of another division than `scheme` marked."""
+    """Published numbers, one row per method; numbers of another division are marked."""
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for reference in references:
         heading = find_metric(reference.metric).heading(reference.protocol)

@@ -1,4 +1,4 @@
-"""The record: one model × data set × protocol × method, its scores and where they come from."""
+"""The record: one model × dataset × protocol × method, its scores and their provenance."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,18 +13,18 @@ SCHEMA_VERSION = 1
 
 
 def utc_now() -> str:
-    """The time as ISO 8601 in UTC, to the second."""
+    """The current time in UTC as ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
 class Score:
-    """A mean and its 95 % confidence interval's half width, in percent.
+    """A mean and the half width of its 95 % confidence interval, in the metric's unit.
 
     Attributes:
-        mean: None where the run is incomplete.
-        ci95: None where the run is incomplete or there is no interval: NMI, or a single task. NaN
-            is taken for None.
+        mean: None if the run is incomplete.
+        ci95: None if the run is incomplete or has no interval: NMI, or a single task. NaN is
+            stored as None.
     """
 
     mean: float | None
@@ -35,24 +35,27 @@ class Score:
             object.__setattr__(self, "ci95", None)
         for name, value in (("mean", self.mean), ("ci95", self.ci95)):
             if value is not None and not math.isfinite(value):
-                raise InputError(f"a score's {name} is {value}", "Leave it None if incomplete.")
+                raise InputError(
+                    f"the {name} of a score is {value}; it must be finite",
+                    "Use None for an incomplete run.",
+                )
 
 
 @dataclass(frozen=True)
 class Record:
-    """What tables, comparisons and checks are made from.
+    """One stored result: the source of tables, comparisons and checks.
 
     Attributes:
         experiment: What was measured.
-        scores: By metric: "accuracy", "recall@1", "map@r", ….
-        ci95_definition: How the intervals were computed: "1.96·σ/√n over tasks, ddof 1".
-        counts: What was scored: {"tasks": 10000}, or {"queries": 5924, "lone": 0}.
-        environment: Versions, commit, device.
-        task_hash: Hash of the sampled tasks; None where the images themselves are the queries.
-        wall_s: Seconds, from features to scores.
+        scores: Score by metric: "accuracy", "recall@1", "map@r", ….
+        ci95_definition: Formula of the intervals: "1.96·σ/√n over tasks, ddof 1".
+        counts: Number of scored items by kind: {"tasks": 10000}, {"queries": 5924, "lone": 0}.
+        environment: Versions, commit and device.
+        task_hash: Hash of the sampled tasks; None if no tasks are sampled.
+        wall_s: Seconds from features to scores.
         peak_memory_mb: Largest resident size in MiB.
-        contamination: Why the model may have seen what it is scored on; empty if it did not.
-        complete: False for a run that was cut short: its scores stay out of every table.
+        contamination: Reasons why the model may have seen the evaluation images; empty if none.
+        complete: False for an interrupted run: its scores are left out of every table.
         created: UTC time, ISO 8601.
         chosen: What tuning or validation chose, with the scores of what it tried:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
@@ -75,15 +78,23 @@ class Record:
         object.__setattr__(self, "chosen", plain(self.chosen, "chosen"))
 
     def identity(self) -> str:
-        """The experiment's identity: two records with one identity are the same experiment."""
+        """The identity of the experiment. Records with equal identities are the same experiment."""
         return self.experiment.identity()
 
+    @property
+    def method_label(self) -> str:
+        """The method in tables: its spec, or "logreg,c=0.1 (tuned)", as chosen by tuning."""
+        method = self.experiment.method
+        if not method.is_tuned:
+            return method.spec
+        return f"{self.chosen.get('method', method.spec)} (tuned)"
+
     def score(self, metric: str) -> Score:
-        """The score of a metric, empty where it was not taken or the run is incomplete."""
+        """The score of a metric; empty if it is missing or the run is incomplete."""
         return self.scores.get(metric, Score(None)) if self.complete else Score(None)
 
     def to_json(self) -> dict[str, object]:
-        """The record as JSON holds it."""
+        """The record as a JSON object."""
         return {"schema_version": SCHEMA_VERSION, "identity": self.identity(), **encode(self)}
 
     @classmethod
@@ -91,18 +102,18 @@ class Record:
         """The inverse of `to_json`.
 
         Raises:
-            ValueError: If it is no record, one of another schema, or one whose experiment was
-                changed by hand.
+            NewerFormatError: If it has another schema version or an unknown field.
+            ValueError: If it is not a record, or its experiment was changed by hand.
         """
         if not isinstance(data, dict) or "schema_version" not in data:
-            raise ValueError("it is no record of lowlabel")
+            raise ValueError("not a record of lowlabel")
         body = dict(data)
         version, identity = body.pop("schema_version"), body.pop("identity", None)
         if version != SCHEMA_VERSION:
             raise NewerFormatError(
-                f"it has schema version {version}, this lowlabel reads only {SCHEMA_VERSION}"
+                f"schema version {version}; this lowlabel reads version {SCHEMA_VERSION}"
             )
         record = decode(cls, body, "record")
         if identity != record.identity():
-            raise ValueError("its identity does not belong to the experiment that it describes")
+            raise ValueError("its identity does not match its experiment: the file was changed")
         return record

@@ -1,8 +1,8 @@
-"""The published numbers, and which of them a record may be set against.
+"""Published numbers, and which of them a record may be compared with.
 
-`reference/fewshot.csv` and `reference/retrieval.csv` hold one number a line. A line names a model
-of the suite only where weights, preprocessing, split and protocol are known to agree; the others
-are listed but never subtracted from.
+The files `reference/*.csv` hold one number per line. A line names a model of the suite only if
+weights, preprocessing, split and protocol are known to agree; other lines are listed, but no
+difference from them is shown.
 """
 
 import csv
@@ -21,25 +21,26 @@ class Reference:
     """One published number.
 
     Attributes:
-        suite: "fewshot" or "retrieval".
-        dataset: The data set's name, always the full set.
-        scheme: The way of dividing it; empty where the source does not state it.
+        suite: "fewshot", "classification" or "retrieval".
+        dataset: Name of the dataset, always the full dataset.
+        scheme: Name of the division; empty if the source does not state it.
         protocol: "5-way 1-shot", "dml-zeroshot".
         metric: "accuracy", "recall@1", ….
-        method: As the source names it.
-        method_name: The suite's method that computes the same; empty where there is none.
-        method_options: The options that it must have been given.
+        method: Name of the method in the source.
+        method_name: Method of the suite that computes the same; empty if there is none.
+        method_options: Options that a record of the method must have.
         transductive: Whether the queries of a task are classified together.
-        embedder: As the source names it.
-        models: Specs of the suite's model with the same weights; empty where there is none.
+        embedder: Name of the embedding model in the source.
+        models: Specs of the suite's model with the same weights; empty if there is none.
         conditions: What else must agree: {"pooling": "cls", "resize": 256, "queries": 15}.
-        training: "frozen", "fine-tuned" on the data set's train classes, or empty if not stated.
+        training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
+            stated.
         value: In percent.
         printed: The value as printed, with its digits and interval.
-        ci95: Half width of the published interval; None where none is printed.
+        ci95: Half width of the published interval; None if none is printed.
         source: Where it is printed.
-        arxiv: Of the source; empty where it has none.
-        note: What a reader must know.
+        arxiv: arXiv id of the source; empty if it has none.
+        note: A remark for the reader.
     """
 
     suite: str
@@ -63,7 +64,7 @@ class Reference:
     note: str
 
     def applies_to(self, record: Record) -> bool:
-        """Whether a record was made under the same conditions, but for the metric."""
+        """Whether a record was made under the same conditions, whatever its metrics."""
         e = record.experiment
         ours = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.method.name)
         theirs = (self.suite, self.dataset, self.scheme, self.protocol, self.method_name)
@@ -72,16 +73,16 @@ class Reference:
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (
             e.model.spec in self.models
-            and _agree(self.method_options, e.method.options)
+            and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
         )
 
 
 @cache
 def load_references() -> tuple[Reference, ...]:
-    """All published numbers; where several sources print one, SSL-ViT's tables come first."""
+    """All published numbers. SSL-ViT's tables come before other sources of the same number."""
     folder = files("lowlabel.results") / "reference"
-    tables = (folder / f"{suite}.csv" for suite in ("fewshot", "retrieval"))
+    tables = sorted(folder.iterdir(), key=lambda table: table.name)
     return tuple(
         _reference(row)
         for table in tables
@@ -90,7 +91,7 @@ def load_references() -> tuple[Reference, ...]:
 
 
 def find_reference(record: Record, metric: str) -> Reference | None:
-    """The published number of the same model, method, full data set, division and protocol."""
+    """The published number of the same model, method, full dataset, division and protocol."""
     for reference in load_references():
         if reference.metric == metric and reference.applies_to(record):
             return reference
@@ -98,7 +99,7 @@ def find_reference(record: Record, metric: str) -> Reference | None:
 
 
 def published_rows(suite: str, dataset: str, protocol: str) -> list[Reference]:
-    """Everything published for a data set and protocol, comparable with a record or not."""
+    """Every number published for a dataset and protocol, comparable with a record or not."""
     wanted = (suite, dataset, protocol)
     return [r for r in load_references() if (r.suite, r.dataset, r.protocol) == wanted]
 
@@ -127,6 +128,14 @@ def _reference(row: dict[str, str]) -> Reference:
         arxiv=row["arxiv"],
         note=row["note"],
     )
+
+
+def _method_options(record: Record) -> dict[str, object]:
+    """The options that the method was run with, chosen ones included."""
+    method = record.experiment.method
+    if not method.is_tuned:
+        return method.options
+    return method.options | parse_spec(str(record.chosen.get("method", method.spec)))[1]
 
 
 def _agree(wanted: Mapping[str, Option], found: Mapping[str, object]) -> bool:

@@ -28,12 +28,13 @@ _LATEX = {
     "Δ": r"$\Delta$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "§": r"\S{}",
     "ᵀ": r"$^{\mathrm{T}}$",
 }
 
 
 def render_markdown(records: Iterable[Record]) -> str:
-    """The leaderboards as Markdown that reads well in a terminal too."""
+    """The leaderboards as Markdown, aligned for a terminal."""
     records = list(records)
     sections = "\n\n".join(_markdown_section(section) for section in leaderboard(records))
     lines = "\n".join(f"- {line}" for line in footer(records))
@@ -41,12 +42,12 @@ def render_markdown(records: Iterable[Record]) -> str:
 
 
 def render_csv(records: Iterable[Record]) -> str:
-    """Every score with its provenance, one a line, in full precision."""
+    """Every score with its provenance as CSV: one line per score, in full precision."""
     return scores_frame(records).to_csv(index=False, lineterminator="\n")
 
 
 def render_latex(records: Iterable[Record]) -> str:
-    """The leaderboards as LaTeX tables; the document needs the package booktabs."""
+    """The leaderboards as LaTeX tables, which need the package booktabs."""
     records = list(records)
     head = "\n".join(f"% {line}" for line in ("needs \\usepackage{booktabs}", *footer(records)))
     tables = (
@@ -56,7 +57,7 @@ def render_latex(records: Iterable[Record]) -> str:
 
 
 def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
-    """Writes leaderboard.md, .csv and .tex, each whole or not at all, and returns their paths.
+    """Writes leaderboard.md, .csv and .tex, each atomically, and returns their paths.
 
     Raises:
         InputError: If there are no records.
@@ -76,7 +77,7 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
 
 
 def footer(records: Sequence[Record]) -> list[str]:
-    """Where the numbers come from, in a few lines."""
+    """Lines below the tables: definition of the intervals, weights, versions and devices."""
     complete = [record for record in records if record.complete]
     weights = {
         record.experiment.model.name: (record.experiment.model.weights_sha256 or "none")[:12]

@@ -1,4 +1,4 @@
-"""All scores in long form: one row each, with everything that the record knows of it."""
+"""All scores in long form: one row per score, with every field of its record."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -6,22 +6,32 @@ from dataclasses import asdict
 import pandas as pd
 
 from lowlabel.results.grid import newest
-from lowlabel.results.published import difference
+from lowlabel.results.outdated import made_before
+from lowlabel.results.published import Difference, difference
 from lowlabel.results.record import Record
 from lowlabel.specs import canonical_json
 
+_GROWN = {"method_version": 1, "chosen": "", "made_before": ""}  # left out if all have this value
+
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a score: model, method, data set, protocol, mean, interval, published, provenance.
+    """One row per score: model, method, dataset, protocol, mean, interval, published, provenance.
 
     Scores of incomplete runs and published numbers that do not apply are missing values.
     """
-    return pd.DataFrame(
-        [_row(record, metric) for record in newest(records) for metric in record.scores]
-    )
+    latest = newest(records)
+    outdated = made_before(latest)
+    rows = [
+        _row(record, metric, outdated.get(record.identity(), "") if outdated else "")
+        for record in latest
+        for metric in record.scores
+    ]
+    frame = pd.DataFrame(rows)
+    unused = [n for n, value in _GROWN.items() if n in frame and (frame[n] == value).all()]
+    return frame.drop(columns=unused)
 
 
-def _row(record: Record, metric: str) -> dict[str, object]:
+def _row(record: Record, metric: str, change: str) -> dict[str, object]:
     e, score = record.experiment, record.score(metric)
     return {
         "suite": e.suite,
@@ -31,20 +41,22 @@ def _row(record: Record, metric: str) -> dict[str, object]:
         "split": e.dataset.split,
         "protocol": e.protocol.name,
         "model": e.model.name,
-        "method": e.method.spec,
+        "method": record.method_label,
         "transductive": e.method.transductive,
         "metric": metric,
         "mean": score.mean,
         "ci95": score.ci95,
-        **_published(record, metric),
+        **_published(None if change else difference(record, metric)),
         "complete": record.complete,
         "contamination": "; ".join(record.contamination),
         **_provenance(record),
+        "method_version": e.method.version,
+        "chosen": canonical_json(record.chosen) if record.chosen else "",
+        "made_before": change,
     }
 
 
-def _published(record: Record, metric: str) -> dict[str, object]:
-    found = difference(record, metric)
+def _published(found: Difference | None) -> dict[str, object]:
     return {
         "published": found.reference.value if found else None,
         "published_ci95": found.reference.ci95 if found else None,

@@ -1,4 +1,4 @@
-"""Records on the disk: one JSON each, with the score of every task or query beside it."""
+"""Records on disk: one JSON per record, with the score of every task, query or image beside it."""
 
 import json
 import re
@@ -25,14 +25,14 @@ _AGREEMENT = 5e-3  # points: half of the last digit that tables show
 
 @dataclass(frozen=True)
 class ScoredRecord:
-    """A record together with the score of every task or query, in percent, by metric."""
+    """A record and, by metric, the score of every task, query or image [n], in percent."""
 
     record: Record
     per_item: PerItem
 
 
 def record_path(folder: Path, experiment: Experiment) -> Path:
-    """Where the record of an experiment lies: a readable name and 12 digits of its identity."""
+    """Path of the record of an experiment: a readable name and 12 digits of its identity."""
     e = experiment
     words = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.model.name)
     slug = re.sub(r"[^a-z0-9_]+", "-", " ".join([*words, e.method.spec]).lower())
@@ -40,20 +40,20 @@ def record_path(folder: Path, experiment: Experiment) -> Path:
 
 
 def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
-    """Writes the scores, then the record, each whole or not at all: no record without scores.
+    """Writes the scores, then the record, each atomically: a record always has its scores.
 
     Args:
         record: The record.
-        per_item: By metric, a score in percent per task or query [n]; NaN where a query has no
-            score. Metrics without one (NMI) are left out.
-        folder: Made if need be.
+        per_item: By metric, the score in percent of every task, query or image [n]; NaN for one
+            without a score. Without metrics that have no such scores (NMI).
+        folder: Folder of the records; created if missing.
 
     Returns:
         The path of the JSON.
 
     Raises:
-        InputError: If the scores per item do not belong to the record's means.
-        DataError: If the files cannot be written; older ones are then as they were.
+        InputError: If the mean of the scores differs from the mean in the record.
+        DataError: If a file cannot be written. Older files are then kept.
     """
     _check_agreement(record, per_item)
     arrays: dict[str, Any] = dict(per_item)
@@ -70,7 +70,7 @@ def load_record(path: Path) -> Record:
     """Reads one record.
 
     Raises:
-        DataError: If the file is missing, damaged, of another schema, or no record.
+        DataError: If the file is missing, damaged, made by a newer version, or not a record.
     """
     try:
         return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -78,21 +78,21 @@ def load_record(path: Path) -> Record:
         raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
     except NewerFormatError as error:
         raise DataError(
-            f"the record {path} cannot be used: {error}",
+            f"cannot use the record {path}: {error}",
             "Update lowlabel, or move the record to another folder.",
         ) from error
     except ValueError as error:
         raise DataError(
-            f"the record {path} cannot be used: {error}",
-            "Delete it and give the same `lowlabel run` again; cached features are kept.",
+            f"cannot use the record {path}: {error}",
+            "Delete it and repeat the `lowlabel run` that made it; cached features are kept.",
         ) from error
 
 
 def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
-    """The scores per task or query that belong to the record at `path`, by metric, in percent.
+    """Scores of every task, query or image of the record at `path`, by metric, in percent.
 
     Raises:
-        DataError: If they are missing or damaged.
+        DataError: If the file of the scores is missing or damaged.
     """
     scores = _scores_path(path)
     try:
@@ -100,27 +100,28 @@ def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
             return {metric: archive[metric] for metric in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
-            f"the scores {scores} of the record {path.name} cannot be read: {error}",
-            "Delete the record and give the same `lowlabel run` again; cached features are kept.",
+            f"cannot read {scores}, the scores of the record {path.name}: {error}",
+            "Delete the record and repeat the `lowlabel run` that made it; cached features are"
+            " kept.",
         ) from error
 
 
 def load_records(path: Path) -> list[Record]:
-    """All records of a folder, by file name, or the one of a file.
+    """The records of a folder, sorted by file name, or the record of a file.
 
     Raises:
-        DataError: If there is no such folder or a record cannot be used.
+        DataError: If the path does not exist or a record cannot be used.
     """
     return [load_record(file) for file in _record_files(path)]
 
 
 def load_scored(path: Path) -> list[ScoredRecord]:
-    """As `load_records`, each with its scores per task or query."""
+    """As `load_records`, each record with the score of every task, query or image."""
     return [ScoredRecord(load_record(file), load_scores(file)) for file in _record_files(path)]
 
 
 def find_record(folder: Path, identity: str) -> Record | None:
-    """The record of an experiment, if the folder has it."""
+    """The record of an experiment, or None if the folder does not have it."""
     for path in sorted(folder.glob(f"*-{identity[:12]}.json")):
         record = load_record(path)
         if record.identity() == identity:
@@ -132,7 +133,7 @@ def _record_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise DataError(f"there are no records at {path}", "Make some with `lowlabel run`.")
+        raise DataError(f"no records at {path}", "Make some with `lowlabel run`.")
     return sorted(path.glob("*.json"))
 
 
@@ -144,15 +145,15 @@ def _check_agreement(record: Record, per_item: PerItem) -> None:
     for metric, values in per_item.items():
         if metric not in record.scores or values.ndim != 1:
             raise InputError(
-                f"scores per item of {metric!r} have shape {values.shape}; expected one dimension"
-                f" and a metric of the record: {', '.join(record.scores)}"
+                f"scores of {metric!r} have shape {values.shape}; expected one dimension and a"
+                f" metric of the record: {', '.join(record.scores)}"
             )
         mean = record.scores[metric].mean
         if mean is None:
             continue
-        own = float(np.nanmean(values, dtype=np.float64)) if np.isfinite(values).any() else None
-        if own is None or abs(own - mean) > _AGREEMENT:
+        found = float(np.nanmean(values, dtype=np.float64)) if np.isfinite(values).any() else None
+        if found is None or abs(found - mean) > _AGREEMENT:
             raise InputError(
-                f"{metric}: the record's mean is {mean}, the mean of {values.size} scores is {own}",
-                "Both are in percent.",
+                f"{metric}: the mean is {mean} in the record, {found} over {values.size} scores",
+                "Give both in the same unit.",
             )

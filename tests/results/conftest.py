@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,38 @@ def make_fewshot(
     return ScoredRecord(record, {"accuracy": values})
 
 
+def make_knn(
+    model: str = "pixels",
+    k: int = 20,
+    mean: float = 60.0,
+    *,
+    temperature: float = 0.07,
+    images: int = 400,
+    **changes: object,
+) -> ScoredRecord:
+    """A k-NN record with top-1 and top-5 of every scored image."""
+    right = np.random.default_rng(int(sha(model)[:8], 16)).permutation(images)
+    per_item = {
+        name: np.where(right < round(share / 100 * images), 100.0, 0.0)
+        for name, share in {"top1": mean, "top5": mean + 20}.items()
+    }
+    like = make_fewshot(model, **changes).record
+    experiment = replace(
+        like.experiment,
+        suite="classification",
+        protocol=ProtocolInfo("half of each class", 1),
+        method=MethodInfo(f"knn,k={k}", {"k": k, "temperature": temperature}),
+    )
+    record = replace(
+        like,
+        experiment=experiment,
+        scores={m: Score(float(v.mean()), interval(v)) for m, v in per_item.items()},
+        counts={"images": images, "voters": images},
+        task_hash=None,
+    )
+    return ScoredRecord(record, per_item)
+
+
 def make_retrieval(
     model: str = "dino_vits16",
     recalls: dict[int, float] | None = None,
@@ -120,6 +153,7 @@ def make_retrieval(
     partial: tuple[object, ...] = (),
     dataset: str = "cub",
     title: str = "CUB-200-2011",
+    version: int = 1,
     **changes: object,
 ) -> ScoredRecord:
     """A retrieval record with recall@K exact to one query, and MAP@R."""
@@ -131,7 +165,7 @@ def make_retrieval(
     per_item["map@r"] = np.linspace(0, 50, queries)
     experiment = Experiment(
         suite="retrieval",
-        protocol=ProtocolInfo(protocol, 1, {"ks": tuple(recalls), "ties": "pessimistic"}),
+        protocol=ProtocolInfo(protocol, version, {"ks": tuple(recalls), "ties": "pessimistic"}),
         model=ModelInfo(model, spec or model, sha(model), "cls", 224, "float32", transform),
         dataset=DatasetInfo(
             dataset, title, "test", "dml-zeroshot", sha(dataset), queries, 100, partial
@@ -160,5 +194,30 @@ def fewshot() -> Callable[..., ScoredRecord]:
 
 
 @pytest.fixture
+def knn() -> Callable[..., ScoredRecord]:
+    return make_knn
+
+
+@pytest.fixture
 def retrieval() -> Callable[..., ScoredRecord]:
     return make_retrieval
+
+
+@pytest.fixture
+def tuned() -> Callable[..., ScoredRecord]:
+    """A record of logistic regression whose c was chosen on the validation part."""
+
+    def make(model: str, c: float, *, tasks: int = 500, **changes: object) -> ScoredRecord:
+        on = {"part": "val", "tasks": tasks, "seed": 0}
+        tried = {"logreg": 61.0, f"logreg,c={c}": 63.2}
+        return make_fewshot(
+            model,
+            **{
+                "method": "logreg",
+                "method_options": {"c": 1.0, "norm": "none", "tuned": on},
+                "chosen": {"method": f"logreg,c={c}", "tried": tried},
+            }
+            | changes,
+        )
+
+    return make

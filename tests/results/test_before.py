@@ -4,11 +4,14 @@ Each archive of `tests/data/before` is the output folder of a run. `tiny.zip` ha
 its folder `untuned` has the tables of all the others.
 """
 
+import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lowlabel.results import (
@@ -87,6 +90,28 @@ def test_leaderboards_without_tuned_records_are_the_same_bytes(unpacked, tmp_pat
     untuned = [record for record in records if not is_tuned(record)]
     assert len(untuned) == len(records) - 2
     assert rendered(untuned, tmp_path) == tables(unpacked / "tiny" / "untuned")
+
+
+def test_tuned_records_differ_by_a_mark_and_a_note_alone(unpacked, tmp_path):
+    before, now = (
+        tables(unpacked / "tiny"),
+        rendered(load_records(unpacked / "tiny" / "records"), tmp_path),
+    )
+    for name in ("leaderboard.md", "leaderboard.tex"):
+        mark = {"leaderboard.md": "§", "leaderboard.tex": r"\S{}"}[name]
+        assert now[name].count(f" {mark}") > 2
+        unmarked = re.sub(rf"(?m)^- {mark} made before: .*\n", "", now[name])
+        unmarked = re.sub(rf"{re.escape(mark)} made before: .*? \\\\ ", "", unmarked)
+        unmarked = unmarked.replace(f" {mark}", "")
+        assert squeezed(unmarked) == squeezed(before[name])
+    old, new = (pd.read_csv(io.StringIO(csv["leaderboard.csv"])) for csv in (before, now))
+    assert new["made_before"].notna().sum() == 2
+    pd.testing.assert_frame_equal(new.drop(columns="made_before"), old)
+
+
+def squeezed(text):
+    """Text without the padding of table cells, which follows the widest."""
+    return re.sub(r" +|-{3,}", " ", text)
 
 
 def test_the_committed_baseline_holds(unpacked):

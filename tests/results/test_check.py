@@ -78,8 +78,8 @@ def test_a_loss_of_exactly_the_tolerance_holds_in_binary_too(fewshot):
         ({"pooling": "mean"}, "pooling was cls, is mean"),
         ({"complete": False}, "the run is incomplete"),
         ({"scores": {"accuracy": Score(None)}}, "the run is incomplete"),
-        ({"scores": {"error": Score(1.0)}}, "there is no such record"),
-        ({"method": "lr"}, "there is no such record"),
+        ({"scores": {"error": Score(1.0)}}, "no such record"),
+        ({"method": "lr"}, "no such record"),
     ],
 )
 def test_what_is_not_comparable_says_why(fewshot, runs, baseline, change, reason):
@@ -127,9 +127,9 @@ def test_a_baseline_is_not_made_of_nothing(fewshot):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot be used"),
-        ("[]", "no baseline"),
-        ('{"baseline_version": 9, "entries": []}', "no baseline of version 1"),
+        ("{", "cannot use the baseline"),
+        ("[]", "not a baseline of version 1"),
+        ('{"baseline_version": 9, "entries": []}', "not a baseline of version 1"),
         ('{"baseline_version": 1, "entries": []}', "no entries"),
         ('{"baseline_version": 1, "entries": [{"suite": "x"}]}', r"entries\[0\] lacks dataset"),
     ],
@@ -148,6 +148,15 @@ def test_a_corrected_method_has_a_baseline_of_its_own(fewshot):
     assert check([corrected], baseline).exit_code == 0
     report = check([fewshot().record], baseline)
     assert report.findings[0].reason == "method_version was 2, is 1"
+
+
+def test_a_tuned_method_does_not_stand_for_the_untuned_one(fewshot, tuned):
+    plain, chosen = fewshot("a", "logreg").record, tuned("a", 0.1, mean=20).record
+    baseline = make_baseline([plain, chosen], 0.5)
+    assert check([chosen, plain], baseline).exit_code == 0
+    report = check([chosen], baseline)
+    assert [finding.status for finding in report.findings] == ["not comparable", "holds"]
+    assert "tuned was None, is {" in report.findings[0].reason
 
 
 def test_a_baseline_of_a_newer_version_asks_for_an_update(baseline, tmp_path):

@@ -88,6 +88,46 @@ def test_methods_pair_across_models_and_models_across_methods(fewshot):
     assert frame["p"].notna().all()
 
 
+def test_knn_is_compared_image_by_image_at_each_k(knn):
+    a = [knn("a", k, 50 + k) for k in (1, 10, 20)]
+    b = [knn("b", k, 40 + k) for k in (20, 10)]
+    frame = compare(a, b)
+    tested = frame[frame["p"].notna()]
+    assert tested[["method_a", "method_b", "metric"]].to_numpy().tolist() == [
+        [f"knn,k={k}", f"knn,k={k}", metric] for k in (10, 20) for metric in ("top1", "top5")
+    ]
+    assert (tested["n"] == 400).all()
+    assert tested["difference"].tolist() == pytest.approx([10.0] * 4)
+    assert frame["reason"].dropna().tolist() == ["no counterpart in B"]
+    markdown = render_comparison(frame)
+    assert "| knn,k=10 | a   | b   | Top-5   |" in markdown
+    assert "the same tasks, queries or images; Holm over 4 tests" in markdown
+
+
+def test_one_spec_with_several_options_pairs_by_the_options(knn):
+    a = [knn("a", 20, 60, temperature=t) for t in (0.07, 0.1)]
+    b = [knn("b", 20, mean, temperature=t) for t, mean in ((0.1, 50), (0.07, 55))]
+    frame = compare(a, b, metrics=["top1"])
+    assert sorted(frame["difference"]) == pytest.approx([5, 10])
+
+
+def test_tuned_methods_pair_with_each_other_and_show_what_was_chosen(fewshot, tuned):
+    a = [fewshot("a", "logreg"), tuned("a", 0.1)]
+    b = [tuned("b", 1.0), fewshot("b", "logreg")]
+    frame = compare(a, b)
+    assert frame[["method_a", "method_b"]].to_numpy().tolist() == [
+        ["logreg", "logreg"],
+        ["logreg,c=0.1 (tuned)", "logreg,c=1.0 (tuned)"],
+    ]
+
+
+def test_a_corrected_method_is_not_compared_with_its_older_version(fewshot):
+    frame = compare([fewshot("a", "dc,k=2")], [fewshot("b", "dc", method_version=2)])
+    assert frame["reason"].tolist() == ["method version differs: 1 and 2"]
+    frame = compare([fewshot("a", "ncm")], [fewshot("a", "dc", method_version=2)])
+    assert frame["p"].notna().all()
+
+
 def test_the_exact_partner_comes_first(fewshot):
     frame = compare(
         [fewshot("a", "ncm", mean=50), fewshot("b", "ncm", mean=60)],
@@ -153,7 +193,7 @@ def test_retrieval_is_paired_by_query_and_leaves_out_lone_ones(retrieval):
     assert frame.loc["map@r", "n"] == 498
     b.per_item["map@r"][5] = np.nan
     frame = compare([a], [b], metrics=["map@r"])
-    assert frame["reason"][0] == "other items are scored: 498 and 497"
+    assert frame["reason"][0] == "scored items differ: 498 and 497"
 
 
 def test_metrics_that_are_not_there(retrieval):

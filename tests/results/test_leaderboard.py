@@ -99,7 +99,7 @@ def test_retrieval_protocols_have_sections_of_their_own(retrieval):
     ]
 
 
-def test_data_sets_of_one_name_are_told_apart(fewshot):
+def test_datasets_of_one_name_are_told_apart(fewshot):
     titles = [s.title for s in board(fewshot(), fewshot(manifest_sha256="0" * 64))]
     assert len(set(titles)) == 2
     assert "Few-shot classification: CIFAR-FS (bertinetto, novel) [manifest=00000000]" in titles

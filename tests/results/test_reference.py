@@ -11,7 +11,7 @@ MINI, SHOT_1, SHOT_5 = "mini-imagenet", "5-way 1-shot", "5-way 5-shot"
 OURS, DINO = "SSL-ViT-16 + DC", "ViT-S/16 (DINO)"
 TABLE_1, TABLE_2 = "SSL-ViT table 1", "SSL-ViT table 2"
 
-VALUES = [  # data set, protocol or K, method, embedder, source, value, ci95
+VALUES = [  # dataset, protocol or K, method, embedder, source, value, ci95
     (MINI, SHOT_1, OURS, "ViT-S/16", TABLE_1, 86.50, 0.17),
     (MINI, SHOT_5, OURS, "ViT-S/16", TABLE_1, 96.22, 0.06),
     ("cub", SHOT_1, OURS, "ViT-S/16", TABLE_1, 89.94, 0.15),

@@ -95,7 +95,7 @@ def test_a_record_that_exists_has_its_scores(fewshot, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", '{"schema_version": 1}', "\xff"])
-def test_a_damaged_record_is_named_with_what_mends_it(fewshot, tmp_path, text):
+def test_a_damaged_record_is_named_with_the_fix(fewshot, tmp_path, text):
     path = save(fewshot(), tmp_path)
     path.write_text(text, encoding="latin-1")
     with pytest.raises(DataError) as caught:
@@ -128,7 +128,7 @@ def test_missing_or_damaged_scores_are_named(fewshot, tmp_path):
 def test_scores_that_are_not_the_records_are_refused(fewshot, tmp_path):
     scored = fewshot(mean=60)
     fractions = {"accuracy": scored.per_item["accuracy"] / 100}
-    with pytest.raises(InputError, match=r"mean is 60.* 200 scores is 0\.6"):
+    with pytest.raises(InputError, match=r"mean is 60.* 0\.6 over 200 scores"):
         save_record(scored.record, fractions, tmp_path)
     with pytest.raises(InputError, match="expected one dimension"):
         save_record(scored.record, {"accuracy": np.zeros((2, 3))}, tmp_path)

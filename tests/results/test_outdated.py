@@ -1,0 +1,130 @@
+"""Tuned rows, and records made before a change."""
+
+import io
+
+import pandas as pd
+import pytest
+
+from lowlabel.results.labels import BEFORE
+from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.render import render_csv, render_latex, render_markdown
+
+OLD_TUNING = {"c": 0.1, "tuned": "val, 500 tasks of seed 0: logreg,c=0.1 63.20; logreg 61.00"}
+
+
+def only(*scored):
+    (section,) = leaderboard([one.record for one in scored])
+    return section
+
+
+def cells(section):
+    """The score cells of the first table, by method and heading."""
+    frame = section.tables[0].frame.set_index("Method").drop(columns="Model")
+    return {key: cell for key, cell in frame.stack().items() if cell}
+
+
+def bold(section):
+    table = section.tables[0]
+    return {(table.frame["Method"][row], table.frame.columns[column]) for row, column in table.bold}
+
+
+def frame_of(*scored):
+    return pd.read_csv(io.StringIO(render_csv([one.record for one in scored])))
+
+
+def test_a_tuned_row_shows_what_was_chosen(fewshot, tuned):
+    section = only(
+        fewshot("a", "logreg"),
+        fewshot("a", "logreg,c=0.1"),
+        tuned("a", 0.1, mean=62),
+        tuned("a", 10.0, shots=5),
+    )
+    assert cells(section).keys() == {
+        ("logreg", "5-way 1-shot"),
+        ("logreg,c=0.1", "5-way 1-shot"),
+        ("logreg,c=0.1 (tuned)", "5-way 1-shot"),
+        ("logreg,c=10.0 (tuned)", "5-way 5-shot"),
+    }
+    assert ("logreg,c=0.1 (tuned)", "5-way 1-shot") in bold(section)
+    assert BEFORE not in "".join(section.notes)
+
+
+def test_the_long_form_says_what_was_chosen_and_tried(fewshot, tuned):
+    frame = frame_of(fewshot("a", "logreg"), tuned("a", 0.1)).set_index("method")
+    assert "63.2" in frame.loc["logreg,c=0.1 (tuned)", "chosen"]
+    assert pd.isna(frame.loc["logreg", "chosen"])
+    assert list(frame_of(fewshot()).columns)[-1] == "identity"
+
+
+def test_a_tuned_record_of_an_older_version_is_marked(fewshot):
+    section = only(
+        fewshot("a", "logreg,c=0.1", method_options=OLD_TUNING, mean=70), fewshot("a", "ncm")
+    )
+    (marked,) = (cell for (method, _), cell in cells(section).items() if method == "logreg,c=0.1")
+    assert marked.startswith("70.00±")
+    assert marked.endswith(f" {BEFORE}")
+    assert bold(section) == {("ncm", "5-way 1-shot")}
+    (note,) = (note for note in section.notes if note.startswith(BEFORE))
+    assert note.startswith(f"{BEFORE} made before: tuned by an older version")
+
+
+def test_an_older_version_of_a_method_is_marked_where_a_newer_is_at_hand(fewshot):
+    old, new = fewshot("a", "dc,k=2", mean=70), fewshot("b", "dc", 5, method_version=2)
+    assert BEFORE not in render_markdown([old.record])
+    section = only(old, new, fewshot("a", "ncm", mean=50))
+    assert cells(section)["dc,k=2", "5-way 1-shot"].endswith(BEFORE)
+    assert not cells(section)["dc", "5-way 5-shot"].endswith(BEFORE)
+    assert bold(section) == {("ncm", "5-way 1-shot"), ("dc", "5-way 5-shot")}
+    assert f"{BEFORE} made before: version 1 of the method dc, now 2; never bold, no Δ." in (
+        section.notes
+    )
+
+
+def test_versions_of_one_method_have_rows_of_their_own(fewshot):
+    section = only(fewshot("a", "dc", mean=70), fewshot("a", "dc", method_version=2, mean=60))
+    assert list(section.tables[0].frame["Model"]) == [
+        "a [method_version=1]",
+        "a [method_version=2]",
+    ]
+
+
+def test_an_older_version_of_a_protocol_is_marked_in_every_section(retrieval):
+    records = [retrieval(dataset="cars").record, retrieval(version=2, dataset="cub").record]
+    old, new = leaderboard(records)
+    assert any(note.startswith(f"{BEFORE} made before: version 1 of the protocol") for note in (
+        old.notes
+    ))  # fmt: skip
+    assert not old.tables[0].bold
+    assert new.tables[0].bold
+
+
+def test_what_was_made_before_is_set_against_no_published_number(retrieval):
+    new = retrieval(version=2, dataset="cars", title="SOP").record
+    section = leaderboard([retrieval().record, new])[0]
+    assert not any(table.caption.startswith("Beside") for table in section.tables)
+    frame = frame_of(retrieval(), retrieval(version=2, dataset="cars"))
+    old = frame[frame["dataset"] == "cub"]
+    assert old["published"].isna().all()
+    assert (old["made_before"] == "version 1 of the protocol dml-zeroshot, now 2").all()
+    assert frame[frame["dataset"] == "cars"]["published"].notna().any()
+
+
+def test_the_mark_is_escaped_in_latex(fewshot):
+    latex = render_latex([fewshot("a", "logreg,c=0.1", method_options=OLD_TUNING).record])
+    assert r" \S{} " in latex
+    assert BEFORE not in latex
+
+
+@pytest.mark.parametrize("c", [0.1, 1.0])
+def test_a_tuned_method_is_published_with_its_chosen_options(fewshot, c):
+    options = {"k": 2, "alpha": 0.21, "samples": 750, "c": 1.0, "tuned": {"part": "val"}}
+    chosen = "dc-sslvit" if c == 1.0 else f"dc-sslvit,c={c}"
+    scored = fewshot(
+        "dino_vits16",
+        "dc-sslvit",
+        method_options=options,
+        chosen={"method": chosen},
+        dataset="cub",
+        scheme="closerlook",
+    )
+    assert frame_of(scored)["published"].notna().all() == (c == 1.0)
