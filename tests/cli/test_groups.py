@@ -72,6 +72,6 @@ def test_the_shared_groups_fit_into_one_command(invoke):
         BackboneGroup(multi_scale=True),
         MachineGroup(workers=2),
     )
-    assert arrived[0][1].scales is None
-    assert arrived[1][1].scales == (1.0, 2**-0.5, 0.5)
+    assert arrived[0][1].options("cpu").scales is None
+    assert arrived[1][1].options("cpu").scales == (1.0, 2**-0.5, 0.5)
     assert arrived[1][2].extraction(skip_bad_images=True).workers == 2

@@ -1,23 +1,18 @@
-"""`lowlabel analyze retrieval`, and the galleries of a run."""
+"""`lowlabel analyze retrieval`: queries with their nearest images."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lowlabel.cli import options
+from lowlabel.cli.galleries import collections
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import option
 from lowlabel.cli.pictures import PictureFile, save_picture
 
 if TYPE_CHECKING:
     from lowlabel.analysis import Collection, Tile
-    from lowlabel.benchmarks.runner import Watch
-    from lowlabel.benchmarks.subject import Subject
-    from lowlabel.benchmarks.suite import RetrievalProtocol
-    from lowlabel.datasets import OpenDataset
-    from lowlabel.features import Backbone
-    from lowlabel.results import Record
-
-_TOP = 10
+    from lowlabel.features import Backbone, EmbeddedDataset, ExtractionOptions
+    from lowlabel.retrieval.post import Post
 
 
 @grouped
@@ -33,7 +28,7 @@ def retrieval(
         ),
     ] = None,
     worst: Annotated[int, option("Results", "Number of worst queries.")] = 8,
-    top: Annotated[int, option("Results", "Images to show for each query.")] = _TOP,
+    top: Annotated[int, option("Results", "Images to show for each query.")] = 10,
     post: options.Posts = None,
     train_features: options.TrainFeatures = None,
     output: PictureFile = None,
@@ -44,67 +39,50 @@ def retrieval(
 ) -> None:
     """Draw queries with the images that a model finds for them, marked as right or wrong."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
-    from lowlabel.benchmarks.plan import division_for
-    from lowlabel.benchmarks.subject import embed_dataset, with_train_features
-    from lowlabel.datasets import open_dataset
     from lowlabel.features.key import slug
     from lowlabel.paths import results_dir
     from lowlabel.retrieval.post import build_post
 
-    learns = any(build_post(spec).needs_train for spec in post or ())
+    steps = tuple(map(build_post, post or ()))
     loaded = backbone.load(model, machine.device)
-    division = division_for(dataset, "retrieval")
-    opened = open_dataset(dataset, division, allow_partial=data.allow_partial)
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-    subject = embed_dataset(loaded, opened, extraction, with_base=learns and train_features is None)
-    if train_features:
-        subject = with_train_features(subject, train_features)
-    queries, gallery = _collections(opened, subject)
-    train = subject.base.features if subject.base else None
-    chosen = {"train": train, "post": tuple(post or ()), "device": machine.device}
+    embedded = _embedded(loaded, dataset, steps, train_features, extraction, data.allow_partial)
+    queries, gallery = collections(embedded)
+    train = embedded.train.features if embedded.train else None
+    chosen = {"train": train, "post": steps, "device": machine.device}
     if query:
         drawn = _chosen(loaded, queries, gallery, query, top, **chosen)
     else:
         rows = worst_queries(queries, gallery, worst, **chosen)
         drawn = retrieved(queries, gallery, rows, top, **chosen)
-    name = slug(f"{loaded.name}-{opened.dataset.name}-retrieval")
+    name = slug(f"{loaded.name}-{embedded.name}-retrieval")
     save_picture(draw_gallery(drawn), output or results_dir() / f"{name}.png")
 
 
-def gallery_writer(worst: int, output: Path, device: str) -> "Watch":
-    """A watch that draws the worst queries of each retrieval of a run into `output/galleries`."""
-    from lowlabel.analysis import draw_gallery, retrieved, worst_queries
+def _embedded(
+    backbone: "Backbone",
+    dataset: str,
+    post: "tuple[Post, ...]",
+    train_features: Path | None,
+    extraction: "ExtractionOptions",
+    allow_partial: bool,
+) -> "EmbeddedDataset":
+    """The parts of a dataset that retrieval needs, as a run takes them."""
+    from lowlabel.benchmarks.protocols.retrieval import Retrieval
+    from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
-    from lowlabel.results import record_path
+    from lowlabel.features import embed_dataset
 
-    if worst < 1:
-        raise InputError(f"--worst {worst} must be at least 1")
-
-    def write(
-        opened: "OpenDataset", subject: "Subject", protocol: "RetrievalProtocol", record: "Record"
-    ) -> None:
-        queries, gallery = _collections(opened, subject)
-        train = subject.base.features if subject.base else None
-        chosen = {"train": train, "post": protocol.posts, "device": device}
-        rows = worst_queries(queries, gallery, worst, **chosen)
-        others = len((gallery or queries).paths) - (gallery is None)
-        drawn = retrieved(queries, gallery, rows, min(_TOP, others), **chosen)
-        path = record_path(output / "galleries", record.experiment).with_suffix(".png")
-        save_picture(draw_gallery(drawn), path)
-
-    return write
-
-
-def _collections(
-    opened: "OpenDataset", subject: "Subject"
-) -> "tuple[Collection, Collection | None]":
-    """The images of the evaluated part, and of the gallery if it is another part."""
-    from lowlabel.analysis import Collection
-
-    queries = Collection.of(opened.load(opened.division.evaluated), subject.evaluated)
-    if opened.division.gallery is None or subject.gallery is None:
-        return queries, None
-    return queries, Collection.of(opened.load(opened.division.gallery), subject.gallery)
+    protocol = Retrieval(dataset=(dataset,), post=post, train_features=train_features)
+    division = protocol.division_of(dataset)
+    if division is None:
+        raise InputError(
+            f"{dataset} has no classes, which tell right from wrong images",
+            "Choose a dataset with classes; see lowlabel list.",
+        )
+    opened = open_dataset(dataset, division, allow_partial=allow_partial)
+    embedded = embed_dataset(backbone, opened, protocol.needs(division), extraction)
+    return embedded.with_train_features(train_features) if train_features else embedded
 
 
 def _chosen(
@@ -122,7 +100,7 @@ def _chosen(
     rows = [row for row in found.values() if row is not None]
     drawn = retrieved(queries, gallery, rows, top, **chosen) if rows else []
     if files := [Path(name) for name, row in found.items() if row is None]:
-        outsiders = _embedded(backbone, files, queries.root)
+        outsiders = _outsiders(backbone, files, queries.root)
         drawn += retrieved(outsiders, gallery or queries, range(len(files)), top, **chosen)
     return drawn
 
@@ -141,7 +119,7 @@ def _find(queries: "Collection", name: str) -> int | None:
     return ends[0] if ends else None
 
 
-def _embedded(backbone: "Backbone", files: list[Path], root: Path) -> "Collection":
+def _outsiders(backbone: "Backbone", files: list[Path], root: Path) -> "Collection":
     """Image files of the user, which have no class."""
     import numpy as np
     import torch
