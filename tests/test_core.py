@@ -30,7 +30,7 @@ def test_spec_errors(spec):
 
 
 def test_spec_refuses_an_option_given_twice():
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="is given twice"):
         parse_spec("ncm,a=1,a=2")
 
 

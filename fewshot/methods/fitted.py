@@ -11,13 +11,15 @@ class Fitted(Method):
     """A method whose features are first raised to Tukey's power, scaled to length 1, or both.
 
     Attributes:
-        norm: One of `FEATURE_NORMS`; each subclass declares it as a field.
+        norm: One of `FEATURE_NORMS`, in which "l2n" is accepted for "l2"; each subclass declares
+            it as a field.
     """
 
     norm: str
 
     def __post_init__(self) -> None:
-        self.require_one_of("norm", FEATURE_NORMS)
+        self.require_one_of("norm", (*FEATURE_NORMS, "l2n", "tukey-l2n"))
+        object.__setattr__(self, "norm", self.norm.replace("l2n", "l2"))
 
     @property
     def needs_non_negative(self) -> bool:

@@ -14,14 +14,17 @@ class Normalized(Method):
     """A method whose features can be normalised as in SimpleShot (arXiv:1911.04623).
 
     Attributes:
-        norm: Normalisation of each feature: "none" (UN in the paper), "l2n" (scaled to length 1),
-            or "cl2n" (centred on the mean of the base images, then scaled to length 1).
+        norm: Normalisation of each feature: "none" (UN in the paper), "l2" (scaled to length 1;
+            kept as "l2n", as records name it), or "cl2n" (centred on the mean of the base images,
+            then scaled to length 1).
     """
 
     norm: str = "none"
 
     def __post_init__(self) -> None:
-        self.require_one_of("norm", ("none", "l2n", "cl2n"))
+        self.require_one_of("norm", ("none", "l2", "l2n", "cl2n"))
+        if self.norm == "l2":
+            object.__setattr__(self, "norm", "l2n")
 
     @property
     def needs_base(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which processor the arithmetic runs on, and how its memory behaves."""
+"""The device to compute on, and how memory is allocated."""
 
 import ctypes
 import resource
@@ -14,10 +14,10 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
-    """The torch device that a name stands for; "auto" is a GPU when there is one.
+    """Resolves the name of a device; "auto" is a GPU if there is one, else the CPU.
 
     Raises:
-        InputError: If the name is no device, or one that this machine does not have.
+        InputError: If torch does not know the device or this machine does not have it.
     """
     import torch
 
@@ -35,7 +35,7 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
 
 
 def describe_device(device: "torch.device") -> str:
-    """The device's name for a record, such as "NVIDIA H100 80GB HBM3" or "cpu (2 threads)"."""
+    """The name of a device in records, such as "NVIDIA H100 80GB HBM3" or "cpu (2 threads)"."""
     import torch
 
     if device.type == "cuda":
@@ -44,11 +44,11 @@ def describe_device(device: "torch.device") -> str:
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to reuse large freed blocks and not to hand them back to the kernel each time.
+    """Makes glibc reuse large freed blocks instead of returning them to the kernel.
 
-    Activations of tens of megabytes are otherwise mapped and unmapped at every layer, and page
-    faults take most of a forward pass on a CPU. Elsewhere than on glibc this does nothing.
-    `release_freed_memory` gives the memory back at the end of a stage.
+    Otherwise, activations of tens of megabytes are mapped and unmapped at every layer, and page
+    faults take most of a forward pass on a CPU. `release_freed_memory` returns the memory at the
+    end of a stage. Without glibc, both do nothing.
     """
     libc = _glibc()
     if libc is None:
@@ -59,14 +59,14 @@ def keep_freed_memory() -> None:
 
 
 def release_freed_memory() -> None:
-    """Hands freed memory back to the kernel (glibc only)."""
+    """Returns freed memory to the kernel (glibc only)."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)
 
 
 def peak_memory_mb() -> float:
-    """The largest resident size of this process so far, in MiB."""
+    """Peak resident size of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

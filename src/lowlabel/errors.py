@@ -1,8 +1,8 @@
-"""What the suite says when it was asked for something that it cannot do.
+"""Errors that a user can fix.
 
-Every error that a user can cause is a `UserError`: its message says what is wrong and where the
-suite looked, its `hint` gives the command that mends it. The command line prints both and exits
-with code 2; a traceback is left to defects of the suite itself.
+Raise `UserError` for anything the user can fix: its message says what is wrong and where lowlabel
+looked, its `hint` gives the command that fixes it. The command line prints both and exits with code
+2. A traceback means a defect of lowlabel itself.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ _MOST_NAMES = 40
 
 
 class UserError(Exception):
-    """A request that cannot be met, with what to do about it.
+    """A request that cannot be met, and how to fix it.
 
     Args:
-        message: What is wrong, with the offending value and where the suite looked.
-        hint: What mends it, as a command or a sentence; empty where the message says it all.
+        message: What is wrong, with the offending value and where lowlabel looked.
+        hint: How to fix it, as a command or a sentence; empty if the message says it all.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -33,7 +33,13 @@ class InputError(UserError, ValueError):
 
 
 class UnknownNameError(UserError, LookupError):
-    """A name that a registry does not hold, with the nearest ones that it does."""
+    """An unknown name, with suggestions of similar ones.
+
+    Args:
+        kind: What the name should be the name of: "dataset", "few-shot method".
+        name: The unknown name.
+        known: The names that exist.
+    """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -45,4 +51,4 @@ class UnknownNameError(UserError, LookupError):
 
 
 class DataError(UserError):
-    """Files that are missing, damaged or not what they should be."""
+    """Files that are missing, damaged or of another kind than expected."""

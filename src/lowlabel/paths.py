@@ -1,4 +1,4 @@
-"""Where data, features, weights and results live, and how a file is written whole or not at all."""
+"""Folders of data, features, weights and results, and atomic writing of files."""
 
 import hashlib
 import os
@@ -12,13 +12,13 @@ from lowlabel.errors import DataError
 
 
 def home() -> Path:
-    """The suite's own folder: `$LOWLABEL_HOME`, else the platform's cache folder."""
+    """The root of these folders: `$LOWLABEL_HOME`, else in the platform's cache folder."""
     configured = os.environ.get("LOWLABEL_HOME")
     return Path(configured).expanduser() if configured else user_cache_path("lowlabel")
 
 
 def datasets_dir() -> Path:
-    """Prepared data sets, one folder each."""
+    """Prepared datasets, one folder each."""
     return home() / "datasets"
 
 
@@ -28,20 +28,20 @@ def features_dir() -> Path:
 
 
 def weights_dir() -> Path:
-    """Weights that the user put there by hand, named as the error message asks for."""
+    """Weights that were downloaded by hand, named as the error message asks."""
     return home() / "weights"
 
 
 def results_dir() -> Path:
-    """Records and leaderboards, unless `--output` says otherwise."""
+    """Records and leaderboards, unless `--output` is given."""
     return home() / "results"
 
 
 def writable_dir(path: Path) -> Path:
-    """Makes the folder `path` if need be and returns it.
+    """Creates the folder `path` if needed and returns it.
 
     Raises:
-        DataError: If it cannot be made or written to.
+        DataError: If the folder cannot be created or written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -51,17 +51,17 @@ def writable_dir(path: Path) -> Path:
     except OSError as error:
         raise DataError(
             f"cannot write to the folder {path}: {error.strerror or error}",
-            "Name another one with --output, or set LOWLABEL_HOME to a folder of yours.",
+            "Choose another folder with --output, or set LOWLABEL_HOME.",
         ) from error
     return path
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that takes its place when the block ends well.
+    """Yields a temporary path that replaces `path` if the block succeeds.
 
     Raises:
-        DataError: If the file cannot be written (a full disk, say); `path` is then as it was.
+        DataError: If the file cannot be written, for example to a full disk; `path` is unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

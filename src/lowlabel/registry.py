@@ -1,4 +1,4 @@
-"""A table from names to things that refuses duplicates and suggests the nearest name."""
+"""A mapping from names to objects that rejects duplicates and suggests similar names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -9,10 +9,12 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Named things of one kind, in the order in which they were added.
+    """Named objects of one kind, in the order of their addition.
+
+    Looking up an unknown name raises an `UnknownNameError`.
 
     Args:
-        kind: What the things are, for messages: "dataset", "few-shot method".
+        kind: What the objects are, for messages: "dataset", "few-shot method".
     """
 
     def __init__(self, kind: str) -> None:
@@ -20,7 +22,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._items: dict[str, T] = {}
 
     def add(self, name: str, item: T) -> T:
-        """Adds `item` under `name` and returns it; a second item of one name is a `ValueError`."""
+        """Adds `item` under `name` and returns it; raises a `ValueError` if the name is taken."""
         if name in self._items:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._items[name] = item

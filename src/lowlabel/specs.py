@@ -1,4 +1,4 @@
-"""The one notation for a thing with options: `NAME[,option=value…]`, as in `ncm,norm=cl2n`."""
+"""Specs: a name with options as `NAME[,option=value…]`, such as `ncm,norm=cl2n`."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ Option = str | int | float | bool | None | tuple[int | float, ...]
 
 @dataclass(frozen=True)
 class Configurable:
-    """A thing whose dataclass fields are the options of its spec.
+    """An object whose dataclass fields are the options of its spec.
 
     Attributes:
         name: The name in a spec such as `ncm,norm=cl2n`.
@@ -29,7 +29,7 @@ class Configurable:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Option]) -> Self:
-        """Builds it from options read from a spec.
+        """Builds the object from the options of a spec.
 
         Raises:
             InputError: If an option is unknown, of another type, or out of range.
@@ -48,12 +48,12 @@ class Configurable:
 
     @property
     def options(self) -> dict[str, Option]:
-        """Every option with its value, defaults too."""
+        """All options with their values, defaults included."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def spec(self) -> str:
-        """The canonical text: the name and the options that are not the default."""
+        """The canonical spec: the name and the options that differ from the default."""
         defaults = {field.name: field.default for field in fields(self)}
         changed = {name: value for name, value in self.options.items() if value != defaults[name]}
         return format_spec(self.name, changed)
@@ -77,11 +77,11 @@ class Configurable:
 def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
     """Splits `NAME[,option=value…]` into the name and its options.
 
-    A value is read as a Python literal where it is one (`0.5`, `True`, `(64, 64)`), else as text.
+    A value that is a Python literal (`0.5`, `True`, `(64, 64)`) is read as such, any other as text.
     Commas inside brackets belong to the value.
 
     Raises:
-        InputError: If an option has no value, no name, or is given twice.
+        InputError: If an option has no value or no name, or is given twice.
     """
     name, *assignments = _split_outside_brackets(spec)
     options: dict[str, Option] = {}
@@ -94,7 +94,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
                 "Options are written NAME,option=value,option=value.",
             )
         if key in options:
-            raise InputError(f"option {key!r} stands twice in {spec!r}")
+            raise InputError(f"option {key!r} is given twice in {spec!r}")
         options[key] = _literal(value.strip())
     return name.strip(), options
 
@@ -122,10 +122,10 @@ def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, A
     Args:
         kind: The dataclass.
         values: By field name.
-        owner: What has these options, for messages.
+        owner: What the options belong to, for messages.
 
     Raises:
-        UnknownNameError: If there is no such field, or a value is none of a `Literal`.
+        UnknownNameError: If there is no such field, or a value is not one of its `Literal`.
         InputError: If a value is of another type.
     """
     hints, known = get_type_hints(kind), [field.name for field in fields(kind)]
@@ -136,13 +136,13 @@ def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, A
 
 
 def fit(name: str, value: Any, kind: Any) -> Any:
-    """The value as an annotated type: a list becomes a tuple, a single value a tuple of one.
+    """Converts a value to an annotated type; for a tuple type, from a list or a single item.
 
-    Types other than basic ones, tuples, paths and `Literal` are left to their owner to check.
+    Checks basic types, tuples, paths and `Literal`; other types are left to their owner.
 
     Raises:
-        UnknownNameError: If the value is none of a `Literal`.
-        InputError: If it is of another type.
+        UnknownNameError: If the value is not one of a `Literal`.
+        InputError: If the value is of another type.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:

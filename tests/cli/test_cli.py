@@ -242,14 +242,13 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
 def test_list_names_everything(capsys):
     assert call("list") == 0
     output = capsys.readouterr().out
-    for word in (
-        "fewshot",
-        "dino_vits16",
-        "cifar-fs",
-        "closerlook, closerlook-box, feat",
-        "logreg",
-    ):
-        assert word in output
+    for words in (
+        "Suites", "fewshot-10way", "Protocols", "landmarks", "Models (also timm:NAME",
+        "dino_vits16", "Datasets (also folder:PATH)", "cifar-fs", "closerlook, closerlook-box, feat",
+        "Few-shot methods", "logreg", "Post-processing of retrieval", "k-reciprocal",
+        "Search indexes", "hnsw", "Pretraining methods", "pw-self",
+    ):  # fmt: skip
+        assert words in output
 
 
 def test_extract_prints_where_features_lie(image_folder, capsys):

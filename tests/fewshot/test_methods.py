@@ -215,6 +215,11 @@ def test_the_canonical_text_builds_the_method_again(spec):
         ("ncm,norm=none", "ncm"),
         ("logreg,norm=l2,c=1", "logreg,norm=l2"),
         ("logreg,c=2", "logreg,c=2.0"),
+        ("ncm,norm=l2", "ncm,norm=l2n"),
+        ("soft-kmeans,norm=l2", "soft-kmeans,norm=l2n"),
+        ("tim,norm=l2", "tim"),
+        ("logreg,norm=l2n", "logreg,norm=l2"),
+        ("svm,norm=tukey-l2n", "svm,norm=tukey-l2"),
     ],
 )
 def test_one_method_has_one_text(given, canonical):
@@ -251,7 +256,7 @@ def test_an_unknown_method_gets_a_suggestion():
     [
         ("ncm,nrom=l2n", "ncm has no option 'nrom'\nIts options: norm"),
         ("cosine,norm=l2", "cosine has no option 'norm'\nIts options: none"),
-        ("ncm,norm=l2", "norm=l2 is not possible for ncm\nPossible: none, l2n, cl2n"),
+        ("ncm,norm=l1", "norm=l1 is not possible for ncm\nPossible: none, l2, l2n, cl2n"),
         ("ncm,norm=1", "norm=1 of ncm must be text"),
         ("logreg,c=high", "c=high of logreg must be a number"),
         ("logreg,c=True", "c=True of logreg must be a number"),

@@ -374,7 +374,7 @@ def test_neighbours_are_others_and_ties_are_all_in():
     ("spec", "message"),
     [
         ("bd-cspn,scale=0", "scale=0.0 of bd-cspn must be positive"),
-        ("bd-cspn,norm=l2", "norm=l2 is not possible for bd-cspn"),
+        ("bd-cspn,norm=l1", "norm=l1 is not possible for bd-cspn"),
         ("laplacianshot,neighbours=0", "neighbours=0 of laplacianshot must be positive"),
         ("laplacianshot,neighbours=2.5", "must be a whole number"),
         ("tim,temperature=-1", "temperature=-1.0 of tim must be positive"),

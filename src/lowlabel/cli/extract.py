@@ -1,11 +1,17 @@
 """`lowlabel extract`: features into the store, without scoring them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lowlabel.cli import options
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
+from lowlabel.cli.options import option
+from lowlabel.cli.resumable import resumable
+
+if TYPE_CHECKING:
+    from lowlabel.datasets import OpenDataset
+    from lowlabel.features import Backbone, ExtractionOptions
 
 
 @grouped
@@ -14,10 +20,8 @@ def extract(
     dataset: options.Datasets = None,
     part: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Part to extract, such as train, test, base or novel. Repeats.",
-            show_default="all parts",
-            rich_help_panel="Data",
+        option(
+            "Data", "Part to extract, such as train, test, base or novel. Repeats.", default="all"
         ),
     ] = None,
     *,
@@ -25,26 +29,35 @@ def extract(
     backbone: BackboneGroup,
     machine: MachineGroup,
 ) -> None:
-    """Extracts the features of datasets into the store and prints the paths of the files."""
+    """Extract the features of datasets into the store and print their shapes and files."""
     from lowlabel.datasets import open_dataset
     from lowlabel.devices import keep_freed_memory
-    from lowlabel.errors import InputError, UnknownNameError
-    from lowlabel.features import FeatureKey, extract_features, feature_path
-    from lowlabel.progress import progress_bar
+    from lowlabel.errors import InputError
 
     if not model or not dataset:
         raise InputError("extract needs a --model and a --dataset", "See lowlabel list.")
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
     keep_freed_memory()
-    for model_spec in model:
-        loaded = backbone.load(model_spec, machine.device)
-        for dataset_spec in dataset:
-            opened = open_dataset(dataset_spec, allow_partial=data.allow_partial)
-            for name in part or opened.division.parts:
-                if name not in opened.division.parts:
-                    raise UnknownNameError(f"part of {opened.name}", name, opened.division.parts)
-                images = opened.load(name)
-                with progress_bar(f"{loaded.name} on {opened.name} {name}", "img") as progress:
-                    table = extract_features(loaded, images, extraction, progress)
-                shape = "×".join(map(str, table.features.shape))
-                typer.echo(f"{shape} {feature_path(FeatureKey.of(loaded, images))}")
+    with resumable():
+        for model_spec in model:
+            loaded = backbone.load(model_spec, machine.device)
+            for dataset_spec in dataset:
+                opened = open_dataset(dataset_spec, allow_partial=data.allow_partial)
+                for name in part or opened.division.parts:
+                    _extract(loaded, opened, name, extraction)
+
+
+def _extract(
+    backbone: "Backbone", opened: "OpenDataset", part: str, extraction: "ExtractionOptions"
+) -> None:
+    from lowlabel.errors import UnknownNameError
+    from lowlabel.features import FeatureKey, extract_features, feature_path
+    from lowlabel.progress import progress_bar
+
+    if part not in opened.division.parts:
+        raise UnknownNameError(f"part of {opened.name}", part, opened.division.parts)
+    images = opened.load(part)
+    with progress_bar(f"{backbone.name} on {opened.name} {part}", "img") as progress:
+        table = extract_features(backbone, images, extraction, progress)
+    shape = "×".join(map(str, table.features.shape))
+    typer.echo(f"{shape} {feature_path(FeatureKey.of(backbone, images))}")
