@@ -24,15 +24,15 @@ class LabelPropagation(Normalized):
     arXiv:1805.10002. The propagation follows Dengyong Zhou et al. Learning with Local and Global
     Consistency. NeurIPS 2003.
 
-    The scores are those of
+    The scores, in float64, are
 
         F = (I - alpha·S)⁻¹ Y,  S = D^-½ W D^-½,  W = exp(-d² / 2·width²) between neighbours, else 0
 
-    in float64, with Y the one-hot labels (0 for queries) and D the row sums of W. Two images are
-    neighbours if either is among the other's nearest. The reference has alpha=0.99 on features
-    trained for it; on other features labels then spread so far that the best connected image
-    decides everywhere. The default 0.5 is the one of embedding propagation (Pau Rodríguez et al.
-    ECCV 2020. arXiv:2003.04151).
+    with Y the one-hot labels (0 for queries) and D the row sums of W. Two images are neighbours if
+    either is among the other's nearest. The reference has alpha=0.99 on features trained for it;
+    on other features labels then spread so far that the best connected image decides everywhere.
+    The default 0.5 follows embedding propagation (Pau Rodríguez et al. ECCV 2020.
+    arXiv:2003.04151).
 
     Attributes:
         norm: See `Normalized`.

@@ -19,7 +19,7 @@ class SoftKMeans(Normalized):
     ICLR 2018. arXiv:1803.00676
 
     Support images keep their class; a query is assigned to the classes by
-    softmax(-scale · squared distance). The defaults are those of EASY (Yassir Bendou et al. 2022.
+    softmax(-scale · squared distance). Defaults follow EASY (Yassir Bendou et al. 2022.
     arXiv:2201.09699).
 
     Attributes:

@@ -32,8 +32,8 @@ def fit_logistic_regression(
 ) -> LinearClassifiers:
     """Minimises ½|W|² + c·Σ cross-entropy for each task, with unpenalised intercepts.
 
-    The objective is the one of scikit-learn's `LogisticRegression(C=c)`, also for two classes. It
-    is minimised up to the rounding of x's dtype: float64 goes far beyond scikit-learn's default
+    The objective equals scikit-learn's `LogisticRegression(C=c)`, also for two classes. It is
+    minimised up to the rounding of x's dtype: float64 goes far beyond scikit-learn's default
     tolerance, float32 slightly. With fewer examples than dimensions the weights lie in the span of
     the examples, and the same minimum is found in n instead of D dimensions.
 

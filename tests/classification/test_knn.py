@@ -40,7 +40,7 @@ def brute_force(train, train_labels, test, test_labels, k, temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
-def test_brute_force(temperature):
+def test_every_hit_equals_a_brute_force_search(temperature):
     data = clusters()
     ks = (200, 1, 10, 20)
     result = evaluate_knn(*data, k=ks, temperature=temperature, device="cpu")
@@ -53,8 +53,9 @@ def test_brute_force(temperature):
 
 
 @pytest.mark.parametrize("k", [1, 5, 50])
-def test_scikit_learn(k):
-    train, train_labels, test, test_labels = clusters(1)
+@pytest.mark.parametrize("images", [300, 9000])  # one block of train images, and two
+def test_every_hit_equals_scikit_learn(k, images):
+    train, train_labels, test, test_labels = clusters(1, train=images)
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in np.float64([*train, *test])[None]]
     unit_train, unit_test = unit[0][: len(train)], unit[0][len(train) :]
     oracle = KNeighborsClassifier(
@@ -71,10 +72,9 @@ def test_scikit_learn(k):
     np.testing.assert_array_equal(result.correct[f"top5@{k}"], top5)
 
 
-def test_blocks_and_lengths_change_nothing(monkeypatch):
+def test_blocks_and_lengths_change_nothing():
     train, train_labels, test, test_labels = clusters(2)
     whole = evaluate_knn(train, train_labels, test, test_labels, k=DEFAULT_KS, device="cpu")
-    monkeypatch.setattr("lowlabel.classification.nearest_train._TRAIN_BLOCK", 17)
     lengths = np.random.default_rng(0).uniform(0.01, 100, (len(train), 1))
     blocks = evaluate_knn(
         torch.from_numpy(lengths * train), torch.from_numpy(train_labels), 3 * test, test_labels,

@@ -1,4 +1,7 @@
+"""Embeddings, and plain float64 versions of what the package computes in batches."""
+
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,3 +58,61 @@ def loop(features, labels, ways, shots, queries, tasks) -> Iterator[tuple]:
     ):
         train = features[support.ravel()], np.arange(ways).repeat(shots)
         yield train, features[query], truth
+
+
+@pytest.fixture(scope="session")
+def plain() -> SimpleNamespace:
+    """Building blocks of the plain versions; test modules cannot import each other."""
+    return SimpleNamespace(
+        unit=unit,
+        softmax=softmax,
+        means=means,
+        squared_distances=squared_distances,
+        rectified=rectified,
+        sinkhorn=sinkhorn,
+    )
+
+
+def unit(x):
+    norms = np.linalg.norm(x, axis=-1, keepdims=True)
+    return x / np.where(norms == 0, 1, norms)
+
+
+def softmax(x):
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def means(support, labels):
+    return np.stack([support[labels == way].mean(0) for way in range(labels.max() + 1)])
+
+
+def squared_distances(a, b):
+    return np.array([[((x - y) ** 2).sum() for y in b] for x in a])
+
+
+def rectified(support, labels, query, scale):
+    """BD-CSPN's prototypes."""
+    prototypes = means(support, labels)
+    moved = query + support.mean(0) - query.mean(0)
+    assigned = (unit(moved) @ unit(prototypes).T).argmax(1)
+    points, owners = np.concatenate([support, moved]), np.concatenate([labels, assigned])
+    weights = np.exp(scale * (unit(points) @ unit(prototypes).T))
+    return np.stack(
+        [
+            np.average(points[owners == way], axis=0, weights=weights[owners == way, way])
+            for way in range(len(prototypes))
+        ]
+    )
+
+
+def sinkhorn(costs, scale):
+    """Balanced transport plan of one task, [Q, K]."""
+    plan = np.exp(-scale * costs)
+    for _ in range(5000):
+        plan /= plan.sum(1, keepdims=True)
+        excess = plan.sum(0) * plan.shape[1] / len(plan)
+        plan /= excess
+        if np.abs(excess - 1).max() < 1e-8:
+            break
+    return plan / plan.sum(1, keepdims=True)

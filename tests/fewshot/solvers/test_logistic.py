@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 
 from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
-from lowlabel.fewshot.solvers.softmax_loss import SoftmaxLoss
 
 
 def examples(*, tasks=6, ways=5, shots=5, width=40, spread=1.0, scale=1.0, shift=0.0):
@@ -125,20 +123,3 @@ def test_constant_examples_give_exactly_nothing(value, width):
     weight, bias = fit(np.full((3, 25, width), value), np.arange(5).repeat(5), 5)
     assert (weight == 0).all()
     assert (bias == 0).all()
-
-
-def test_the_gradient_is_that_of_the_loss():
-    x, labels = examples(tasks=1, shots=3, width=4)
-    targets = torch.nn.functional.one_hot(torch.tensor(labels), 5).double().T[None]
-    loss = SoftmaxLoss(torch.tensor(x), targets, 0.7)
-
-    def value(params):
-        params = torch.tensor(params.reshape(1, 5, 5))
-        penalty = (params[..., :-1] ** 2).sum() / 2
-        return (loss.cross_entropy(loss.logits(params)) + penalty).item()
-
-    def gradient(params):
-        params = torch.tensor(params.reshape(1, 5, 5))
-        return loss.gradient(params, loss.logits(params)).numpy().ravel()
-
-    assert check_grad(value, gradient, np.random.default_rng(0).normal(size=25)) < 1e-5
