@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lowlabel.datasets.base import Box
+from lowlabel.datasets import Box
 from lowlabel.errors import DataError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 from torchvision.transforms import v2
 
-from lowlabel.datasets.base import ImageSet, LabelledPath
+from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import (
     Backbone,

@@ -48,7 +48,7 @@ def recall(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def test_demo_vit_sees_more_in_novel_classes_than_pixels_do():
-    kinds = [kind for kind in demo_classes() if kind.split == "novel"]
+    kinds = [kind for kind in demo_classes() if kind.part == "novel"]
     images = np.stack([demo_image(kind, number) for kind in kinds for number in range(12)])
     labels = np.repeat(np.arange(len(kinds)), 12)
     backbone = load_backbone("demo_vit", device="cpu")
