@@ -28,6 +28,8 @@ class Division:
         gallery: Part in which the evaluated images are searched; None if each is searched among
             the others.
         ground_truth: Reads the gallery rows that each query should find; only for "revisited".
+        shared_classes: Whether all parts hold the same classes, so that a classifier trained on
+            the first part can be scored on the last; if False, the two hold different classes.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Division:
     kind: Kind = "classes"
     gallery: str | None = None
     ground_truth: Callable[[Path], GroundTruth] | None = None
+    shared_classes: bool = False
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""

@@ -153,6 +153,8 @@ CARS = Dataset(
     divisions=(
         Division("dml-zeroshot", _PARTS, _reader(_halves), _HALVES),
         Division("dml-zeroshot-box", _PARTS, _reader(_halves, boxed=True), _HALVES),
-        Division("classification-split", _PARTS, _reader(_by_image), _BY_IMAGE),
+        Division(
+            "classification-split", _PARTS, _reader(_by_image), _BY_IMAGE, shared_classes=True
+        ),
     ),
 )

@@ -146,6 +146,8 @@ CUB = Dataset(
         *_whole_and_boxed("feat", _feat, _FEAT),
         *_whole_and_boxed("easyfsl", _easyfsl, _EASYFSL),
         *_whole_and_boxed("dml-zeroshot", _halves, _HALVES),
-        Division("classification-split", tuple(_BY_IMAGE), _by_image, _BY_IMAGE),
+        Division(
+            "classification-split", tuple(_BY_IMAGE), _by_image, _BY_IMAGE, shared_classes=True
+        ),
     ),
 )

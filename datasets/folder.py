@@ -44,9 +44,11 @@ def divided(
     parts: tuple[str, ...],
     name: str = "folders",
     expected: Mapping[str, Counts] | None = None,
+    *,
+    shared_classes: bool = False,
 ) -> Division:
     """Declares the division whose parts are sub-folders of the root."""
-    return Division(name, parts, class_folders, expected or {})
+    return Division(name, parts, class_folders, expected or {}, shared_classes=shared_classes)
 
 
 def folder_dataset(path: Path) -> Dataset:
@@ -67,7 +69,8 @@ def folder_dataset(path: Path) -> Dataset:
     for first, middle, last in PART_NAMES:
         if (path / first).is_dir() and (path / last).is_dir():
             parts = (first, middle, last) if (path / middle).is_dir() else (first, last)
-            division = divided(parts)
+            shared = _class_names(path / first) == _class_names(path / last)
+            division = divided(parts, shared_classes=shared)
     return Dataset(
         name=f"folder:{path.name}",
         title=path.name,
@@ -77,3 +80,7 @@ def folder_dataset(path: Path) -> Dataset:
         marker="",
         divisions=(division,),
     )
+
+
+def _class_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_dir()}

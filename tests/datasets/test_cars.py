@@ -63,6 +63,7 @@ def test_cars_divisions(request, layout):
         division = cars.division(name)
         train, test = (load_part(cars, division, root, part) for part in division.parts)
         assert (train.counts, test.counts) == ((196, 98), (196, 98))
+        assert not division.shared_classes
         assert train.class_names[0] == "001 Maker Model 1"
         assert train.class_names[-1] == "098 Maker Model 98"
         assert test.class_names[0] == "099 Maker Model 99"
@@ -71,6 +72,7 @@ def test_cars_divisions(request, layout):
         assert [counts.images for counts in division.expected.values()] == [8_054, 8_131]
     split = cars.division("classification-split")
     parts = [load_part(cars, split, root, part) for part in split.parts]
+    assert split.shared_classes
     assert parts[0].class_names == parts[1].class_names
     assert [part.counts for part in parts] == [(196, 196)] * 2
     assert not set(parts[0].paths) & set(parts[1].paths)

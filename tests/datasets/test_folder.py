@@ -14,6 +14,14 @@ def test_folder_with_parts(image_folder):
     assert opened.load("novel").paths[0] == "novel/novel0/0.png"
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_folder_tells_whether_its_parts_share_classes(tmp_path, write_image, shared):
+    for part, names in (("train", "ab"), ("val", "ab"), ("test", "ab" if shared else "bc")):
+        for name in names:
+            write_image(tmp_path / part / name / "0.png")
+    assert open_dataset(f"folder:{tmp_path}").division.shared_classes == shared
+
+
 def test_folder_without_parts_is_evaluated_whole(image_folder):
     opened = open_dataset(f"folder:{image_folder / 'base'}")
     assert (opened.division.evaluated, opened.division.train_part) == ("all", None)
