@@ -15,7 +15,7 @@ def list_known() -> None:
     from lowlabel.benchmarks.suite import load_suite, suite_names
     from lowlabel.datasets import DATASETS, is_present
     from lowlabel.features.models.aliases import ALIASES
-    from lowlabel.features.models.own_models import OWN_MODELS
+    from lowlabel.features.models.shipped import SHIPPED_MODELS
     from lowlabel.fewshot import METHODS
     from lowlabel.paths import weights_dir
     from lowlabel.retrieval.post import POSTS
@@ -27,7 +27,7 @@ def list_known() -> None:
         (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
         for name, alias in ALIASES.items()
     ]
-    models += [(name, own.about, "in the package") for name, own in OWN_MODELS.items()]
+    models += [(name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()]
     datasets = [
         (
             name,
