@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from PIL import Image, ImageOps
 
-from lowlabel.datasets.base import ImageSet
+from lowlabel.datasets import ImageSet
 from lowlabel.datasets.catalogue import open_dataset
 
 

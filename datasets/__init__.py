@@ -1,15 +1,6 @@
-"""Data sets: declarations, splits, checked preparation, and the built-in demo data."""
+"""Datasets: declarations, divisions, checked preparation and the built-in demo data."""
 
-from lowlabel.datasets.base import (
-    Box,
-    Counts,
-    Dataset,
-    Division,
-    GroundTruth,
-    ImageSet,
-    Kind,
-    LabelledPath,
-)
+from lowlabel.datasets.base import Dataset, Division, GroundTruth, Kind
 from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
@@ -18,6 +9,7 @@ from lowlabel.datasets.catalogue import (
     open_dataset,
 )
 from lowlabel.datasets.counts import Partial
+from lowlabel.datasets.images import Box, Counts, ImageSet, LabelledPath
 from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
 from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 

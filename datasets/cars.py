@@ -1,8 +1,8 @@
 """Cars-196: 16,185 photographs of 196 car models (Krause et al., 3DRR workshop 2013).
 
-`dml-zeroshot` takes the first 98 classes for training and the others for the test, over the union
-of all images; `dml-zeroshot-box` crops them to the car's box. `classification-split` is the
-authors' own: all classes in both parts, which some score as retrieval.
+`dml-zeroshot` trains on the first 98 classes and tests on the other 98, over the union of all
+images; `dml-zeroshot-box` crops them to the car's box. `classification-split` is the authors' own
+division with all classes in both parts, which some also score as retrieval.
 """
 
 import zlib
@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lowlabel.datasets.base import Box, Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Dataset, Division
+from lowlabel.datasets.images import Box, Counts, LabelledPath
 from lowlabel.errors import DataError
 
 _UNION = "cars_annos.mat"
@@ -24,7 +25,7 @@ _TEST = tuple(
 )
 _META = ("devkit/cars_meta.mat", "cars_meta.mat")
 _TRAIN_CLASSES = 98
-_MEND = "Prepare it again: lowlabel prepare cars --archive FILE"
+_PREPARE = "Prepare it again: lowlabel prepare cars --archive FILE"
 
 
 class _Car(NamedTuple):
@@ -35,7 +36,7 @@ class _Car(NamedTuple):
 
 
 def _cars(root: Path) -> tuple[list[_Car], list[str]]:
-    """All images and the classes' names, from either layout of the annotations."""
+    """Lists all images and the class names, from either layout of the annotations."""
     if (root / _UNION).is_file():
         annotations, names = _load(root / _UNION, "annotations", "class_names")
         return _listed(root / _UNION, annotations, "relative_im_path", ""), _texts(names)
@@ -47,7 +48,7 @@ def _cars(root: Path) -> tuple[list[_Car], list[str]]:
 
 
 def _listed(path: Path, annotations: Any, name_field: str, folder: str) -> list[_Car]:
-    """One car a row of `annotations`; boxes become zero-based with an open end."""
+    """Reads one car per row of `annotations`; boxes become zero-based and half-open."""
     is_test = folder == "cars_test/"
     try:
         rows = np.atleast_1d(annotations)
@@ -66,14 +67,17 @@ def _listed(path: Path, annotations: Any, name_field: str, folder: str) -> list[
             for row in rows
         ]
     except (ValueError, IndexError, TypeError) as error:
-        hint = "Get cars_test_annos_withlabels.mat: the devkit's own test list has no classes."
+        hint = (
+            "The devkit's own test list has no classes. Get cars_test_annos_withlabels.mat, then: "
+            "lowlabel prepare cars --archive FILE --archive cars_test_annos_withlabels.mat"
+        )
         raise DataError(
-            f"{path} does not list cars with their classes: {error}", hint if is_test else _MEND
+            f"{path} does not list cars with their classes: {error}", hint if is_test else _PREPARE
         ) from error
 
 
 def _load(path: Path, *names: str) -> list[Any]:
-    """Variables of a MATLAB file; nothing in it is executed."""
+    """Reads variables of a MATLAB file; nothing in it is executed."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
@@ -81,9 +85,12 @@ def _load(path: Path, *names: str) -> list[Any]:
         content = loadmat(path, squeeze_me=True, variable_names=names)
         return [content[name] for name in names]
     except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as Cars-196's: {error}", _MEND) from error
-    except NotImplementedError as error:  # MATLAB 7.3
-        raise DataError(f"{path} is of another version than Cars-196's", _MEND) from error
+        raise DataError(
+            f"cannot read Cars-196 annotations from {path}: {error}", _PREPARE
+        ) from error
+    except NotImplementedError as error:
+        message = f"{path} is a MATLAB 7.3 file, unlike the published annotations"
+        raise DataError(message, _PREPARE) from error
 
 
 def _texts(names: Any) -> list[str]:
@@ -94,7 +101,7 @@ def _first(root: Path, candidates: tuple[str, ...]) -> Path:
     for name in candidates:
         if (root / name).is_file():
             return root / name
-    raise DataError(f"{root} has none of {', '.join(candidates)}", _MEND)
+    raise DataError(f"{root} holds none of {', '.join(candidates)}", _PREPARE)
 
 
 def _reader(
@@ -104,7 +111,10 @@ def _reader(
         cars, names = _cars(root)
         highest = max(car.class_id for car in cars)
         if highest > len(names):
-            raise DataError(f"{root} has cars of class {highest} of {len(names)} names", _MEND)
+            raise DataError(
+                f"the annotations under {root} use class {highest} but name {len(names)} classes",
+                _PREPARE,
+            )
         return [
             LabelledPath(
                 car.path,
@@ -136,14 +146,15 @@ CARS = Dataset(
     licence="images under their owners' terms; non-commercial research",
     source="Krause et al., 3D Object Representations for Fine-Grained Categorization, 3DRR 2013",
     obtain="car_ims.tgz with cars_annos.mat, or cars_train.tgz, cars_test.tgz and car_devkit.tgz "
-    "with cars_test_annos_withlabels.mat; their home page, "
-    "http://ai.stanford.edu/~jkrause/cars/car_dataset.html, no longer serves them: a mirror of "
-    "yours",
+    "with cars_test_annos_withlabels.mat, from a mirror: the home page "
+    "http://ai.stanford.edu/~jkrause/cars/car_dataset.html no longer serves them",
     marker=_UNION,
     other_markers=_TRAIN,
     divisions=(
         Division("dml-zeroshot", _PARTS, _reader(_halves), _HALVES),
         Division("dml-zeroshot-box", _PARTS, _reader(_halves, boxed=True), _HALVES),
-        Division("classification-split", _PARTS, _reader(_by_image), _BY_IMAGE),
+        Division(
+            "classification-split", _PARTS, _reader(_by_image), _BY_IMAGE, shared_classes=True
+        ),
     ),
 )

@@ -1,9 +1,9 @@
-"""From a name on the command line to a data set on the disk."""
+"""Opens a dataset on the disk by the name that the command line uses."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowlabel.datasets.base import Dataset, Division, GroundTruth, ImageSet
+from lowlabel.datasets.base import Dataset, Division, GroundTruth
 from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.cifar_fs import CIFAR_FS
 from lowlabel.datasets.copydays import COPYDAYS
@@ -14,6 +14,7 @@ from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
 from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.inshop import INSHOP
 from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
 from lowlabel.datasets.mini_imagenet import MINI_IMAGENET
@@ -25,7 +26,7 @@ from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.registry import Registry
 
-DATASETS: Registry[Dataset] = Registry("data set")
+DATASETS: Registry[Dataset] = Registry("dataset")
 for _dataset in (
     DEMO,
     DEMO_LANDMARKS,
@@ -49,14 +50,14 @@ for _dataset in (
 
 @dataclass(frozen=True)
 class OpenDataset:
-    """A data set that lies on the disk, under one of its divisions.
+    """A dataset on the disk under one of its divisions.
 
     Attributes:
         dataset: The declaration.
-        division: How it is divided.
-        root: The folder with the images.
-        title: The honest name for tables.
-        allow_partial: Whether other counts than the full set's are accepted.
+        division: The division.
+        root: Folder with the images.
+        title: Name in tables; a subset may have its own.
+        allow_partial: Whether counts may differ from the full dataset's.
     """
 
     dataset: Dataset
@@ -68,14 +69,14 @@ class OpenDataset:
 
     @property
     def name(self) -> str:
-        """The name with its division, as "cub:closerlook"."""
+        """Name with the division, such as "cub:closerlook"."""
         return f"{self.dataset.name}:{self.division.name}"
 
     def load(self, part: str) -> ImageSet:
         """Lists a part.
 
         Raises:
-            DataError: If its counts are not the full set's and `allow_partial` is false.
+            DataError: If its counts differ from the full dataset's and `allow_partial` is False.
         """
         if part not in self._parts:
             images = load_part(self.dataset, self.division, self.root, part)
@@ -86,22 +87,22 @@ class OpenDataset:
         return self._parts[part]
 
     def ground_truth(self) -> GroundTruth | None:
-        """Which of the gallery's images each query is to find, where the data set tells."""
+        """Reads the gallery rows that each query should find; None if the labels tell."""
         return self.division.ground_truth(self.root) if self.division.ground_truth else None
 
     def partial(self, part: str) -> Partial | None:
-        """How a part differs from the full set's, if it does."""
+        """Compares a part's counts with the full dataset's; None if they are equal."""
         return difference(self.division, self.load(part))
 
 
 def find_dataset(spec: str) -> tuple[Dataset, str | None]:
-    """Reads `NAME`, `NAME:SCHEME` or `folder:PATH`.
+    """Parses `NAME`, `NAME:DIVISION` or `folder:PATH`.
 
     Returns:
-        The declaration, and the division's name where one was given.
+        The declaration, and the name of the division or None if `spec` names none.
 
     Raises:
-        UnknownNameError: If there is no such data set or division.
+        UnknownNameError: If there is no such dataset or division.
         DataError: If `folder:PATH` is not a folder.
     """
     name, _, rest = spec.partition(":")
@@ -118,17 +119,17 @@ def open_dataset(
     allow_partial: bool = False,
     progress: Progress | None = None,
 ) -> OpenDataset:
-    """Finds a data set on the disk, or makes the one that the suite makes itself.
+    """Finds a prepared dataset on the disk; generated datasets are written on first use.
 
     Args:
-        spec: As for `find_dataset`.
-        division: The division to take; by default the one that `spec` names, or the first.
-        allow_partial: Accept other counts than the full set's.
-        progress: Called with (images done, images in all) while data are made.
+        spec: `NAME`, `NAME:DIVISION` or `folder:PATH`.
+        division: The division to open; by default the one that `spec` names, else the first.
+        allow_partial: Accept counts that differ from the full dataset's.
+        progress: Called with (images done, all images) while a dataset is generated.
 
     Raises:
-        UnknownNameError: If the name is not known.
-        DataError: If the data set is not there, with the command that prepares it.
+        UnknownNameError: If there is no such dataset or division.
+        DataError: If the dataset is not prepared.
     """
     dataset, division_name = find_dataset(spec)
     if division is None:
@@ -140,7 +141,7 @@ def open_dataset(
     if not folder.is_dir():
         raise DataError(
             f"{dataset.title} is not prepared: there is no folder {folder}",
-            f"Get {dataset.obtain}; then: lowlabel prepare {dataset.name} --archive FILE",
+            f"Get {dataset.obtain}. Then: lowlabel prepare {dataset.name} --archive FILE",
         )
     card = read_card(dataset)
     title = card.title if card else dataset.title
@@ -148,5 +149,5 @@ def open_dataset(
 
 
 def is_present(dataset: Dataset) -> bool:
-    """Whether the data set can be opened without an archive."""
+    """Whether the dataset can be opened: it is prepared, or generated on first use."""
     return dataset.make is not None or prepared_folder(dataset).is_dir()

@@ -1,12 +1,13 @@
-"""CIFAR-FS: CIFAR-100 divided for few-shot learning by Bertinetto et al., ICLR 2019.
+"""CIFAR-FS: CIFAR-100 divided for few-shot learning (Bertinetto et al., ICLR 2019).
 
 arXiv:1805.08136. 64 base, 16 validation and 20 novel classes of 600 images of 32×32 pixels.
 """
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.folder import class_folders
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.errors import DataError
 
 _LISTS = {"base": "train", "val": "val", "novel": "test"}
@@ -19,9 +20,9 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
     missing = classes - {item.class_name for item in images}
     if missing:
         raise DataError(
-            f"{len(missing)} classes of {listing} have no images under {root / 'data'}: "
-            + ", ".join(sorted(missing)[:5]),
-            "Prepare the data set again from a whole archive.",
+            f"{len(missing)} of the {len(classes)} classes in {listing} have no images under "
+            f"{root / 'data'}: {', '.join(sorted(missing)[:5])}",
+            "Prepare it again: lowlabel prepare cifar-fs --archive cifar100.zip",
         )
     return images
 

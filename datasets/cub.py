@@ -2,21 +2,22 @@
 
 Several divisions are in use and must never be mixed: `closerlook` (Chen et al., ICLR 2019,
 arXiv:1904.04232), `feat` (Ye et al., CVPR 2020, arXiv:1812.03664), `easyfsl` (140/30/30 classes,
-https://github.com/sicara/easy-few-shot-learning) and, for zero-shot retrieval, `dml-zeroshot`
-with the first hundred classes for training and the others for the test. Each has a twin `-box`
-whose images are cropped to the bird's box, as FEAT has them. `classification-split` is the
-authors' own: all classes in both parts, which some score as retrieval.
+https://github.com/sicara/easy-few-shot-learning) and, for zero-shot retrieval, `dml-zeroshot`,
+which trains on the first 100 classes and tests on the other 100. Each has a variant `-box` with
+images cropped to the bird's box, as in FEAT. `classification-split` is the authors' own division
+with all classes in both parts, which some also score as retrieval.
 """
 
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lowlabel.datasets.base import Box, Counts, Dataset, Division, LabelledPath
-from lowlabel.datasets.split_lists import split_list
+from lowlabel.datasets.base import Dataset, Division
+from lowlabel.datasets.images import Box, Counts, LabelledPath
+from lowlabel.datasets.splits import split_list
 from lowlabel.errors import DataError
 
-_MEND = "Prepare the data set again: lowlabel prepare cub --archive CUB_200_2011.tgz"
+_PREPARE = "Prepare it again: lowlabel prepare cub --archive CUB_200_2011.tgz"
 
 
 def _closerlook(class_id: int) -> str:
@@ -49,28 +50,29 @@ def _table(path: Path) -> dict[int, str]:
         rows = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
         return {int(number): value.strip() for number, value in rows}
     except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a list of CUB-200-2011: {error}", _PREPARE) from error
+
+
+def _image_table(root: Path, name: str) -> dict[int, str]:
+    """Reads a table that must have a line for every image."""
+    table, images = _table(root / name), _table(root / "images.txt")
+    if absent := len(images.keys() - table.keys()):
         raise DataError(
-            f"{path} is not a list of CUB-200-2011: {error}",
-            _MEND,
-        ) from error
-
-
-def _facts(root: Path, name: str) -> dict[int, str]:
-    """A table that must have a line for every image."""
-    facts = _table(root / name)
-    if absent := len(_table(root / "images.txt").keys() - facts.keys()):
-        raise DataError(f"{root / name} lacks {absent} of the images in images.txt", _MEND)
-    return facts
+            f"{root / name} lacks {absent:,} of the {len(images):,} images in images.txt", _PREPARE
+        )
+    return table
 
 
 def _boxes(root: Path) -> dict[int, Box]:
     boxes: dict[int, Box] = {}
     name = "bounding_boxes.txt"
-    for image, values in _facts(root, name).items():
+    for image, values in _image_table(root, name).items():
         try:
             left, top, width, height = (round(float(value)) for value in values.split())
         except ValueError as error:
-            raise DataError(f"{root / name} has no box in {values!r}", _MEND) from error
+            raise DataError(
+                f"{root / name} gives image {image} the box {values!r}, not four numbers", _PREPARE
+            ) from error
         boxes[image] = left, top, left + width, top + height
     return boxes
 
@@ -91,7 +93,7 @@ def _by_class(
 
 def _by_image(root: Path, part: str) -> list[LabelledPath]:
     wanted = "1" if part == "train" else "0"
-    marks = _facts(root, "train_test_split.txt")
+    marks = _image_table(root, "train_test_split.txt")
     return [
         LabelledPath(f"images/{path}", class_name)
         for image, path, _, class_name in _images(root)
@@ -100,15 +102,15 @@ def _by_image(root: Path, part: str) -> list[LabelledPath]:
 
 
 def _images(root: Path) -> list[tuple[int, str, int, str]]:
-    """Every image's number, path, class number and class."""
+    """Lists the number, path, class number and class name of every image."""
     images = _table(root / "images.txt")
     class_ids = _table(root / "image_class_labels.txt")
     names = _table(root / "classes.txt")
     if images.keys() != class_ids.keys():
         raise DataError(
-            f"images.txt and image_class_labels.txt of {root} name {len(images)} and "
-            f"{len(class_ids)} images, not the same ones",
-            _MEND,
+            f"images.txt ({len(images):,} images) and image_class_labels.txt ({len(class_ids):,}) "
+            f"in {root} do not list the same images",
+            _PREPARE,
         )
     return [
         (image, path, int(class_ids[image]), names[int(class_ids[image])])
@@ -116,28 +118,21 @@ def _images(root: Path) -> list[tuple[int, str, int, str]]:
     ]
 
 
-def _division(
-    name: str, read: Callable[[Path, str], list[LabelledPath]], **expected: tuple[int, int]
-) -> Division:
-    counts = {part: Counts(*pair) for part, pair in expected.items()}
-    return Division(name, tuple(expected), read, counts)
-
-
 def _whole_and_boxed(
-    name: str, part_of: Callable[[int], str], expected: dict[str, tuple[int, int]]
+    name: str, part_of: Callable[[int], str], expected: dict[str, Counts]
 ) -> tuple[Division, Division]:
+    parts = tuple(expected)
     return (
-        _division(name, _by_class(part_of), **expected),
-        _division(f"{name}-box", _by_class(part_of, boxed=True), **expected),
+        Division(name, parts, _by_class(part_of), expected),
+        Division(f"{name}-box", parts, _by_class(part_of, boxed=True), expected),
     )
 
 
-_CLOSERLOOK = {"base": (5_885, 100), "val": (2_950, 50), "novel": (2_953, 50)}
-_FEAT = {"base": (5_891, 100), "val": (2_932, 50), "novel": (2_965, 50)}
-_EASYFSL = {"base": (8_239, 140), "val": (1_779, 30), "novel": (1_770, 30)}
-_HALVES = {"train": (5_864, 100), "test": (5_924, 100)}
-_BY_IMAGE = {"train": (5_994, 200), "test": (5_794, 200)}
-
+_CLOSERLOOK = {"base": Counts(5_885, 100), "val": Counts(2_950, 50), "novel": Counts(2_953, 50)}
+_FEAT = {"base": Counts(5_891, 100), "val": Counts(2_932, 50), "novel": Counts(2_965, 50)}
+_EASYFSL = {"base": Counts(8_239, 140), "val": Counts(1_779, 30), "novel": Counts(1_770, 30)}
+_HALVES = {"train": Counts(5_864, 100), "test": Counts(5_924, 100)}
+_BY_IMAGE = {"train": Counts(5_994, 200), "test": Counts(5_794, 200)}
 
 CUB = Dataset(
     name="cub",
@@ -151,6 +146,8 @@ CUB = Dataset(
         *_whole_and_boxed("feat", _feat, _FEAT),
         *_whole_and_boxed("easyfsl", _easyfsl, _EASYFSL),
         *_whole_and_boxed("dml-zeroshot", _halves, _HALVES),
-        _division("classification-split", _by_image, **_BY_IMAGE),
+        Division(
+            "classification-split", tuple(_BY_IMAGE), _by_image, _BY_IMAGE, shared_classes=True
+        ),
     ),
 )

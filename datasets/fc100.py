@@ -1,16 +1,17 @@
 """FC100: CIFAR-100 divided by super-class (Oreshkin et al., NeurIPS 2018, arXiv:1805.10123).
 
 60 base, 20 validation and 20 novel classes of 600 images of 32×32 pixels; no super-class has
-classes in two parts. It is read from class folders (`train/`, `val/`, `test/`) or from the
-published pickles, which `prepare` turns into image files.
+classes in two parts. Read from class folders (`train/`, `val/`, `test/`) or from the published
+pickles, which `prepare` turns into image files.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion, Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Conversion, Dataset, Division
 from lowlabel.datasets.folder import class_folders
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.array_files import write_images
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
@@ -18,6 +19,7 @@ from lowlabel.progress import Progress
 
 _FOLDERS = {"base": "train", "val": "val", "novel": "test"}
 _CIFAR_CLASSES = 100
+_REFETCH = "Fetch FC100.zip again, then: lowlabel prepare fc100 --archive FC100.zip"
 
 
 def _read(root: Path, part: str) -> list[LabelledPath]:
@@ -29,7 +31,7 @@ def _pickle(name: str) -> str:
 
 
 def _from_pickles(origin: Path, folder: Path, progress: Progress | None) -> None:
-    """Dictionaries of `data`, uint8 [N, 32, 32, 3], and `labels`, CIFAR-100's fine labels [N]."""
+    """Reads `data`, uint8 [N, 32, 32, 3], and `labels`, CIFAR-100's fine labels [N]."""
     names = [f"{label:02d}" for label in range(_CIFAR_CLASSES)]
     for name in _FOLDERS.values():
         content = read_pickle(origin / _pickle(name))
@@ -37,9 +39,15 @@ def _from_pickles(origin: Path, folder: Path, progress: Progress | None) -> None
             images = np.asarray(content["data"], np.uint8)
             labels = np.asarray(content["labels"], np.int64).tolist()
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{origin / _pickle(name)} lacks data or labels: {error}") from error
+            raise DataError(
+                f"{origin / _pickle(name)} does not hold the arrays data and labels: {error!r}",
+                _REFETCH,
+            ) from error
         if images.ndim != 4 or images.shape[-1] != 3:
-            raise DataError(f"{origin / _pickle(name)} holds {images.shape}, not [N, H, W, 3]")
+            raise DataError(
+                f"{origin / _pickle(name)} holds data of shape {images.shape}, not [N, H, W, 3]",
+                _REFETCH,
+            )
         write_images(folder / name, images, labels, names, progress)
 
 

@@ -1,12 +1,12 @@
-"""Few-shot divisions of ImageNet, read from a training folder of ILSVRC2012.
+"""Listing of a folder of ILSVRC2012 training images, shared by ImageNet's few-shot datasets.
 
-The folder holds `WNID/WNID_N.JPEG`, as the training archive unpacks, and is never copied.
+The folder holds `WNID/WNID_N.JPEG`, as unpacked from the training archive, and is never copied.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-from lowlabel.datasets.base import LabelledPath
+from lowlabel.datasets.images import LabelledPath
 
 OBTAIN = "the folder of ILSVRC2012 training images (WNID/WNID_N.JPEG) from https://image-net.org"
 LICENCE = "images under their owners' terms; ImageNet's non-commercial research agreement"
@@ -15,12 +15,12 @@ LICENCE = "images under their owners' terms; ImageNet's non-commercial research 
 def images_of_class(
     root: Path, wnid: str, numbers: Iterable[str] | None = None
 ) -> list[LabelledPath]:
-    """Lists the images of one class that are there, sorted by name.
+    """Lists the images of one class that exist, sorted by name.
 
     Args:
-        root: The folder of the class folders.
-        wnid: The class's WordNet id.
-        numbers: The N of the wanted `WNID_N.JPEG`; None for all images of the class.
+        root: Folder of the class folders.
+        wnid: WordNet id of the class.
+        numbers: Each N of the wanted `WNID_N.JPEG`; None for all images of the class.
     """
     wanted = None if numbers is None else {f"{wnid}_{number}.JPEG" for number in numbers}
     names = sorted(path.name for path in (root / wnid).glob(f"{wnid}_*.JPEG"))

@@ -1,12 +1,13 @@
 """DeepFashion In-Shop: 52,712 photographs of 7,982 clothing items (Liu et al., CVPR 2016).
 
-`dml-zeroshot` is the authors' division: 3,997 items to learn from; of 3,985 others some images
-are queries, searched in a gallery of the rest.
+`dml-zeroshot` is the authors' division: 3,997 items to train on; of 3,985 other items, some images
+are queries and the rest form the gallery.
 """
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Dataset, Division
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.errors import DataError
 
 _LISTS = ("Eval/list_eval_partition.txt", "list_eval_partition.txt")
@@ -22,12 +23,12 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
         if header != ["image_name", "item_id", "evaluation_status"]:
             raise ValueError("its second line is not 'image_name item_id evaluation_status'")
         if len(rows) != int(count[0]):
-            raise ValueError(f"it has {len(rows):,} images, its first line says {count[0]}")
+            raise ValueError(f"it lists {len(rows):,} images, its first line says {count[0]}")
         prefix = _prefix(root)
         return [LabelledPath(prefix + path, item) for path, item, status in rows if status == part]
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{listing} is not the partition of In-Shop: {error}",
+            f"{listing} is not the In-Shop partition: {error}",
             "Prepare it again: lowlabel prepare inshop --archive img.zip "
             "--archive list_eval_partition.txt",
         ) from error

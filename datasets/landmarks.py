@@ -1,33 +1,36 @@
 """Revisited Oxford and Paris, and their million distractors (Radenović et al., CVPR 2018).
 
-arXiv:1803.11285. The layout is that of the authors' own code: `jpg/NAME.jpg` beside
-`gnd_DATASET.pkl`, which lists the gallery's and the queries' names and, by query, a box and the
-gallery's easy, hard and junk images. Two protocols are in use: `revisitop` crops a query to its
-box, `dino-revisited` takes the whole picture, as DINO's evaluation does.
+arXiv:1803.11285. The layout is the one that the authors' code reads: `jpg/NAME.jpg` beside
+`gnd_DATASET.pkl`, which lists the names of the gallery and the queries and, for each query, a box
+and the rows of its easy, hard and junk images in the gallery. Two divisions are in use:
+`revisitop` crops each query to its box; `dino-revisited` uses the whole picture, as DINO's
+evaluation does.
 """
 
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from lowlabel.datasets.base import Box, Counts, Dataset, Division, GroundTruth, LabelledPath
+from lowlabel.datasets.base import Dataset, Division, GroundTruth
+from lowlabel.datasets.images import Box, Counts, LabelledPath
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 
 LABELS = ("easy", "hard", "junk")
 _NAMES = {"gallery": "imlist", "query": "qimlist"}
+_REFETCH = "Fetch it again from http://cmp.felk.cvut.cz/revisitop."
 
 
 def landmark_divisions(
     dataset: str, gallery: int, query: int, suffix: str = ".jpg"
 ) -> tuple[Division, ...]:
-    """The two protocols of a data set in this layout.
+    """Declares the two divisions of a dataset in this layout.
 
     Args:
         dataset: The name in `gnd_DATASET.pkl`.
-        gallery: The full set's number of images.
-        query: Likewise.
-        suffix: Of the image files.
+        gallery: Number of gallery images in the full dataset.
+        query: Number of queries in the full dataset.
+        suffix: Suffix of the image files.
     """
     return tuple(
         Division(
@@ -50,9 +53,9 @@ def _read(dataset: str, suffix: str, cropped: bool, root: Path, part: str) -> li
     absent = [name for name in names if name + suffix not in present]
     if absent:
         raise DataError(
-            f"{len(absent):,} of the {len(names):,} {part} images that gnd_{dataset}.pkl names are "
-            f"not in {root / 'jpg'}, the first {absent[0]}{suffix}",
-            "Put every image there under its own name, without sub-folders.",
+            f"{len(absent):,} of the {len(names):,} {part} images in gnd_{dataset}.pkl are missing "
+            f"in {root / 'jpg'}, the first is {absent[0]}{suffix}",
+            "Put every image into that folder under its own name, without sub-folders.",
         )
     boxes: list[Box | None] = [None] * len(names)
     if cropped and part == "query":
@@ -70,7 +73,7 @@ def _ground_truth(dataset: str, root: Path) -> GroundTruth:
 
 @cache
 def _load(path: Path) -> dict[str, Any]:
-    """Reads a ground truth and checks that it is one."""
+    """Reads a ground truth and checks its contents."""
     truth = read_pickle(path)
     try:
         images, entries = len(truth["imlist"]), truth["gnd"]
@@ -82,20 +85,21 @@ def _load(path: Path) -> dict[str, Any]:
         ]
         if wrong:
             raise DataError(
-                f"{path} is no ground truth: query {wrong[0]} has no box of four numbers, or "
-                f"names an image outside its list of {images:,}",
-                "Fetch it again from its origin.",
+                f"{path} is not a ground truth: query {wrong[0]} has no box of four numbers, or "
+                f"refers to an image outside its list of {images:,}",
+                _REFETCH,
             )
         if len(entries) != len(truth["qimlist"]):
             raise DataError(
-                f"{path} is no ground truth: it judges {len(entries)} queries and names "
+                f"{path} is not a ground truth: it judges {len(entries)} queries but names "
                 f"{len(truth['qimlist'])}",
-                "Fetch it again from its origin.",
+                _REFETCH,
             )
     except (KeyError, TypeError) as error:
         raise DataError(
-            f"{path} is no ground truth of the revisited data sets: {error!r}",
-            "It holds imlist, qimlist and gnd, with bbx, easy, hard and junk for each query.",
+            f"{path} is not a ground truth of a revisited dataset: {error!r}",
+            "Expected imlist, qimlist and gnd, with bbx, easy, hard and junk for each query. "
+            f"{_REFETCH}",
         ) from error
     return dict(truth)
 

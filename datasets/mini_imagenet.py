@@ -1,20 +1,21 @@
 """mini-ImageNet: 100 ImageNet classes of 600 images (Vinyals et al., NeurIPS 2016).
 
 `ravi` is the division of Ravi & Larochelle (ICLR 2017): 64 base, 16 validation and 20 novel
-classes. It is read from the published 84-pixel images (`images/` with `train.csv`, `val.csv`,
-`test.csv`) or from a folder of ILSVRC2012 training images, by the original file names.
+classes. Read from the published 84-pixel images (`images/` with `train.csv`, `val.csv`,
+`test.csv`) or, by the original file names, from a folder of ILSVRC2012 training images.
 """
 
 import csv
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
-from lowlabel.datasets.split_lists import split_list
+from lowlabel.datasets.images import Counts, LabelledPath
+from lowlabel.datasets.splits import split_list
 from lowlabel.errors import DataError
 
 _LISTS = {"base": "train.csv", "val": "val.csv", "novel": "test.csv"}
-_SOME_CLASS = "n01930112"
+_CLASS_FOLDER = "n01930112"  # of the ILSVRC2012 training images
 
 
 def _read(root: Path, part: str) -> list[LabelledPath]:
@@ -29,7 +30,7 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
 
 
 def _small_images(root: Path, listing: Path) -> list[LabelledPath]:
-    """Ravi's lists: a row `filename,label` for each file under `images/`."""
+    """Reads Ravi's list: a row `filename,label` for each file under `images/`."""
     try:
         with listing.open(newline="") as file:
             images = [
@@ -38,11 +39,11 @@ def _small_images(root: Path, listing: Path) -> list[LabelledPath]:
             ]
     except (OSError, KeyError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{listing} is no list of mini-ImageNet (filename,label): {error}",
-            "Prepare the data set again from a whole archive.",
+            f"{listing} is not a mini-ImageNet list of rows filename,label: {error!r}",
+            "Prepare it again: lowlabel prepare mini-imagenet --archive FILE",
         ) from error
-    there = {f"images/{path.name}" for path in (root / "images").iterdir()}
-    return [image for image in images if image.path in there]
+    present = {f"images/{path.name}" for path in (root / "images").iterdir()}
+    return [image for image in images if image.path in present]
 
 
 MINI_IMAGENET = Dataset(
@@ -54,7 +55,7 @@ MINI_IMAGENET = Dataset(
     obtain=f"the 84-pixel images with train.csv, val.csv and test.csv of "
     f"https://github.com/twitter-research/meta-learning-lstm, or {OBTAIN}",
     marker=_LISTS["novel"],
-    other_markers=(_SOME_CLASS,),
+    other_markers=(_CLASS_FOLDER,),
     divisions=(
         Division(
             "ravi",

@@ -1,14 +1,15 @@
 """Omniglot: 1,623 handwritten characters of 50 alphabets, 20 drawings each.
 
 Lake et al., Human-level concept learning through probabilistic program induction, Science 2015.
-`lake` is the authors' own division by alphabet: 964 characters to learn from, 659 to be scored.
-The drawings are black on white with one channel, which becomes three when they are read.
+`lake` is the authors' own division by alphabet: 964 base and 659 novel characters. The drawings
+are black on white with one channel, which becomes three when they are read.
 """
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Conversion, Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Conversion, Dataset, Division
 from lowlabel.datasets.folder import class_folders
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.progress import Progress
 

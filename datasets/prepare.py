@@ -1,4 +1,4 @@
-"""From archives that the user has to a checked folder in the suite's home."""
+"""Unpacks the user's archives into a checked folder under `$LOWLABEL_HOME/datasets`."""
 
 import json
 import shutil
@@ -17,17 +17,17 @@ from lowlabel.paths import atomic_write, datasets_dir, file_sha256, writable_dir
 from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
-_LISTS = {".txt", ".mat"}
+_LIST_SUFFIXES = {".txt", ".mat"}
 
 
 @dataclass(frozen=True)
 class Card:
-    """What stands beside a prepared data set.
+    """The provenance of a prepared dataset, kept beside it as JSON.
 
     Attributes:
-        title: The honest name of what was prepared; a subset is not called by the full set's name.
-        archive: The archives' file names, joined by " + ".
-        archive_sha256: Their hashes, joined likewise; empty for a folder.
+        title: Name in tables; a subset may have its own.
+        archive: File names of the archives, joined by " + ".
+        archive_sha256: Their hashes, joined by " + "; empty for a folder.
     """
 
     title: str
@@ -36,19 +36,26 @@ class Card:
 
 
 def prepared_folder(dataset: Dataset) -> Path:
-    """Where a prepared data set lies, whether it is there or not."""
+    """Returns the folder of a prepared dataset, whether it exists or not."""
     return datasets_dir() / dataset.folder_name
 
 
 def read_card(dataset: Dataset) -> Card | None:
-    """The card of a prepared data set; None for one that was put there by hand."""
+    """Reads the card of a prepared dataset; None for one that was put there by hand.
+
+    Raises:
+        DataError: If the card is damaged.
+    """
     path = prepared_folder(dataset) / CARD
     if not path.is_file():
         return None
     try:
         return Card(**json.loads(path.read_text()))
     except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}", "Prepare the data set again.") from error
+        raise DataError(
+            f"{path} is damaged: {error}",
+            f"Prepare it again: lowlabel prepare {dataset.name} --archive FILE",
+        ) from error
 
 
 def prepare(
@@ -58,25 +65,28 @@ def prepare(
     allow_partial: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Unpacks and checks archives; the prepared folder appears whole or not at all.
+    """Unpacks and checks archives; the prepared folder appears complete or not at all.
 
     Args:
-        dataset: The data set that the archives hold.
-        archives: Zip or tar files in the data set's published layout, unpacked into one folder;
-            a list that comes beside them (.txt, .mat) is copied there, and a folder that was
-            unpacked already is linked.
-        title: The name in tables; defaults to the data set's own.
-        allow_partial: Accept other counts than the full set's.
-        progress: Called with (members done, members in all).
+        dataset: The dataset that the archives hold.
+        archives: Zip or tar files in the published layout, unpacked into one folder. Lists
+            (.txt, .mat) are copied there; folders that are already unpacked are linked.
+        title: Name in tables; the dataset's own by default.
+        allow_partial: Accept counts that differ from the full dataset's.
+        progress: Called with (members done, all members).
 
     Returns:
         The prepared folder.
 
     Raises:
-        DataError: If the archive is unsafe, damaged, of another layout, or of other counts.
+        DataError: If an archive is unsafe or damaged, or its layout or counts are not the
+            dataset's.
     """
     if dataset.make is not None:
-        raise DataError(f"{dataset.name} needs no archive: the suite makes it when it is used.")
+        raise DataError(
+            f"{dataset.name} needs no archive: it is generated on first use",
+            f"Run it as it is: lowlabel run --dataset {dataset.name}",
+        )
     with _staged(prepared_folder(dataset)) as staging:
         for archive in archives:
             _put(archive, staging, progress)
@@ -94,14 +104,14 @@ def prepare(
 def _put(source: Path, folder: Path, progress: Progress | None) -> None:
     if source.is_dir():
         (folder / source.name).symlink_to(source.resolve(), target_is_directory=True)
-    elif source.is_file() and source.suffix in _LISTS:
+    elif source.is_file() and source.suffix in _LIST_SUFFIXES:
         shutil.copyfile(source, folder / source.name)
     else:
         unpack(source, folder, progress)
 
 
 def _convert(dataset: Dataset, folder: Path, progress: Progress | None) -> None:
-    """Replaces a distribution without image files, if that is what was unpacked or linked."""
+    """Replaces an unpacked or linked distribution without image files by image files."""
     for conversion in dataset.conversions:
         if origin := folder_with(folder, conversion.is_of):
             replaced = list(folder.iterdir())
@@ -121,19 +131,19 @@ def _remove(path: Path) -> None:
 
 
 def make(dataset: Dataset, progress: Progress | None = None) -> Path:
-    """Writes a data set that the suite makes itself, unless it is there already."""
+    """Generates a dataset that needs no archive, unless it exists."""
     folder = prepared_folder(dataset)
     if dataset.make is None or folder.is_dir():
         return folder
     with _staged(folder) as staging:
-        if not folder.is_dir():  # another process may have made it meanwhile
+        if not folder.is_dir():  # another process may have generated it in the meantime
             dataset.make(staging, progress)
     return folder
 
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
-    """Gives an empty folder that becomes `folder` if the block fills it and ends well."""
+    """Yields an empty folder that becomes `folder` if the block fills it without an error."""
     writable_dir(folder.parent)
     staging = folder.with_name(f".{folder.name}.partial")
     with FileLock(folder.with_name(f".{folder.name}.lock")):

@@ -1,7 +1,7 @@
-"""Which classes of a data set a model has seen in pretraining, where that is known by class."""
+"""Counts the scored classes that a model has seen in pretraining, where class lists are known."""
 
-from lowlabel.datasets.base import ImageSet
-from lowlabel.datasets.split_lists import split_list
+from lowlabel.datasets.images import ImageSet
+from lowlabel.datasets.splits import split_list
 from lowlabel.errors import UnknownNameError
 
 IMAGENET = "imagenet-1k"
@@ -11,18 +11,18 @@ _DIVISIONS = {"mini-imagenet:ravi": "mini_imagenet", "tiered-imagenet:ren": "tie
 
 
 def classes_seen(images: ImageSet, pretraining: str) -> str | None:
-    """Says how many classes of an image set were among those of a pretraining set.
+    """Reports how many classes of an image set are among those of a pretraining set.
 
     The SSL-ViT lists (Chen et al., arXiv:2201.08951) are the ImageNet classes that its two
     checkpoints were trained on: the one for mini-ImageNet has seen most novel classes of
-    tiered-ImageNet, and the other way round.
+    tiered-ImageNet, and vice versa.
 
     Args:
-        images: A part of a data set.
+        images: A part of a dataset.
         pretraining: "imagenet-1k", "ssl-vit-mini" or "ssl-vit-tiered".
 
     Returns:
-        A sentence for the record; None where no class is known to have been seen.
+        A sentence for the record; None if no class is known to have been seen.
 
     Raises:
         UnknownNameError: If there is no such pretraining set.

@@ -1,12 +1,13 @@
 """Stanford Online Products: 120,053 photographs of 22,634 products (Song et al., CVPR 2016).
 
-arXiv:1511.06452. `dml-zeroshot` is the authors' division: 11,318 products to learn from and
-11,316 others for the test.
+arXiv:1511.06452. `dml-zeroshot` is the authors' division: 11,318 products to train on and 11,316
+others to test on.
 """
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset, Division, LabelledPath
+from lowlabel.datasets.base import Dataset, Division
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.errors import DataError
 
 _HEADER = ["image_id", "class_id", "super_class_id", "path"]

@@ -1,4 +1,4 @@
-"""Backbones, their preprocessing, the extraction of embeddings and their HDF5 store."""
+"""Backbones with their preprocessing, extraction of embeddings, and their HDF5 store."""
 
 from lowlabel.features.backbone import Backbone, load_backbone
 from lowlabel.features.embed import embed_dataset, embedded_file, file_division

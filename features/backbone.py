@@ -1,4 +1,4 @@
-"""`load_backbone`: from a name on the command line to a model that embeds images."""
+"""`load_backbone` loads a model by the name that the command line uses."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ class Backbone:
     """A frozen model with its preprocessing.
 
     Attributes:
-        name: The short name for tables.
-        spec: What it was loaded from, without folders: equal specs and weights are equal models.
+        name: Short name for tables.
+        spec: Canonical name without folders; the same spec and weights are the same model.
         encoder: The network, in evaluation mode on `device`.
-        transform: From an image file to its input.
-        pooling: "cls", "mean", "gem", two joined by "+", or "head" for the model's own.
-        dtype: "float32", "bfloat16" or "float16": what the network computes in.
-        weights_sha256: Hash of every parameter and buffer.
-        device: Where it runs.
-        pretrained_on: A set of images that its training data hold, if that is known.
+        transform: Preprocessing from an image file to the network's input.
+        pooling: "cls", "mean", "gem", two joined by "+", or "head" for the model's own features.
+        dtype: Data type that the network computes in: "float32", "bfloat16" or "float16".
+        weights_sha256: Hash of all parameters and buffers.
+        device: Device of the network.
+        pretrained_on: Name of a set of images that the pretraining data include, if known.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Backbone:
         """Embeds decoded images.
 
         Args:
-            pixels: uint8 [B, H, W, 3], as `transform.read` gives them, on any device.
+            pixels: uint8 [B, H, W, 3] on any device, as returned by `transform.read`.
 
         Returns:
             float32 [B, D] on the backbone's device.
@@ -90,17 +90,17 @@ def load_backbone(
             `PATH.pth[:ARCH[,option=value…]]` (also .safetensors), `random:ARCH[,option=value…]`
             or `pixels`.
         pooling: See `Backbone`; the model's own by default.
-        resolution: Side of the square images in pixels, or the most that their longest side has;
-            the model's own by default.
-        framing: "crop" for Resize → CenterCrop, "square" for whole images squeezed into a square,
-            "longest" for whole images in their aspect ratio.
-        scales: Factors at which whole images are seen; the features are averaged, and each
-            image's then brought to length 1.
-        dtype: What the network computes in.
-        device: "auto", "cpu", "cuda", "cuda:1".
+        resolution: Side of square images, or limit of the longest side, in pixels; the model's
+            own by default.
+        framing: "crop" for Resize → CenterCrop, "square" for whole images resized to a square,
+            "longest" for whole images with their aspect ratio.
+        scales: Factors at which whole images are embedded; with several, the features are
+            averaged and normalised to length 1.
+        dtype: Data type that the network computes in.
+        device: Device to compute on: "auto", "cpu", "cuda", "cuda:1".
 
     Raises:
-        UnknownNameError: If the name is not known, with the nearest ones.
+        UnknownNameError: If the name or framing is unknown.
         InputError: If an option does not fit the model.
         DataError: If weights are missing, damaged, or match too little of the architecture.
     """
@@ -109,25 +109,24 @@ def load_backbone(
     if dtype not in DTYPES:
         raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
     if resolution is not None and resolution < 1:
-        raise InputError(f"resolution must be at least 1 pixel, not {resolution}")
+        raise InputError(f"resolution={resolution} must be at least 1 pixel")
     check_framing(framing, scales)
     source = open_source(spec, resolution, needs_any_size(framing, scales))
     transform = frame(source.transform, framing, scales, resolution)
-    target = resolve_device(device)
+    device = resolve_device(device)
     digest = weights_sha256(source.encoder)
-    encoder = source.encoder.eval().requires_grad_(False).to(target, DTYPES[dtype])
+    encoder = source.encoder.eval().requires_grad_(False).to(device, DTYPES[dtype])
     if is_convolutional(encoder):
         encoder = encoder.to(memory_format=torch.channels_last)
-    chosen = pooling or source.pooling or encoder.pooling
     backbone = Backbone(
         source.name,
         source.spec,
         encoder,
         transform,
-        chosen,
+        pooling or source.pooling or encoder.pooling,
         dtype,
         digest,
-        target,
+        device,
         source.pretrained_on,
     )
     _try_once(backbone, source)
@@ -135,7 +134,7 @@ def load_backbone(
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Hash of a module's parameters and buffers with their names, shapes and types."""
+    """Hashes a module's parameters and buffers with their names, shapes and types."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
@@ -145,7 +144,7 @@ def weights_sha256(module: nn.Module) -> str:
 
 
 def is_convolutional(module: nn.Module) -> bool:
-    """Whether it has convolutions other than a ViT's patch embedding (they like channels_last)."""
+    """Whether a module has convolutions besides a patch embedding, faster in channels_last."""
     return any(
         isinstance(layer, nn.Conv2d) and layer.stride != layer.kernel_size
         for layer in module.modules()
@@ -153,7 +152,7 @@ def is_convolutional(module: nn.Module) -> bool:
 
 
 def _try_once(backbone: Backbone, source: Source) -> None:
-    """Runs one blank image through, so that a wrong size or pooling shows before the work."""
+    """Embeds one blank image, so that an impossible size or pooling is an error at once."""
     height, width = backbone.transform.blank
     try:
         backbone.embed(torch.zeros(1, height, width, 3, dtype=torch.uint8))
@@ -161,6 +160,7 @@ def _try_once(backbone: Backbone, source: Source) -> None:
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{source.name} cannot embed {width}×{height} images: {str(error).splitlines()[0]}",
-            "Choose another --resolution or --dtype, or give img_size to the model.",
+            f"{source.name} cannot embed images of {width}×{height} pixels: "
+            f"{str(error).splitlines()[0]}",
+            "Choose another --resolution or --dtype, or set the model's img_size.",
         ) from error

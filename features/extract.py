@@ -1,4 +1,4 @@
-"""Extraction: images through a backbone into the store, only what is missing."""
+"""Extraction of embeddings into the store; only missing ones are computed."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from lowlabel.datasets import ImageSet
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
-from lowlabel.features.store import PartialFile, bad_images, feature_path, locked, read_features
+from lowlabel.features.partial_file import PartialFile
+from lowlabel.features.store import bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
 from lowlabel.progress import Progress, progress_bar
 
 CHUNK_ROWS = 512
-_MOST_LISTED = 20
-
-_MOST_WAITING = 4  # batches of images that may wait for others of their sizes
+MAX_WAITING = 4  # batches of images held back until more images of their sizes are decoded
+_MAX_LISTED = 20
 
 Pixels = NDArray[np.uint8]
 Batch = list[tuple[int, Pixels]]
@@ -29,12 +29,12 @@ Batch = list[tuple[int, Pixels]]
 
 @dataclass(frozen=True)
 class ExtractionOptions:
-    """How to extract; none of these changes a feature.
+    """Options of the extraction that do not change the features.
 
     Attributes:
-        batch_size: Images in one forward pass.
-        workers: Threads that decode.
-        skip_bad_images: Leave undecodable images out, and count them, where the default stops.
+        batch_size: Number of images in one forward pass.
+        workers: Number of threads that decode images.
+        skip_bad_images: Leave out and count images that cannot be decoded, instead of stopping.
     """
 
     batch_size: int = 32
@@ -44,7 +44,7 @@ class ExtractionOptions:
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers"):
             if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise InputError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 def extract_features(
@@ -53,23 +53,23 @@ def extract_features(
     options: ExtractionOptions | None = None,
     progress: Progress | None = None,
 ) -> EmbeddingTable:
-    """Embeds an image set, or reads what is stored of it.
+    """Embeds an image set, or reads its embeddings from the store.
 
-    A run that was interrupted goes on at its last whole chunk of 512 images. Two processes never
+    An interrupted run resumes at its last complete chunk of 512 images. Two processes never
     extract the same features: the second waits for the first.
 
     Args:
         backbone: The model.
         images: The images.
-        options: Batch size, decoding threads, what to do with bad images.
-        progress: Called with (images done, images in all).
+        options: Batch size, decoding threads and the treatment of bad images.
+        progress: Called with (images done, all images).
 
     Returns:
         The features in the order of `images`, without the rows of bad images.
 
     Raises:
-        DataError: If images cannot be decoded (all are listed, and what was extracted is kept),
-            features are not finite, or the store cannot be written or read.
+        DataError: If images cannot be decoded (extracted features are kept), features are not
+            finite, or the store cannot be written or read.
     """
     return read_features(store_features(backbone, images, options, progress))
 
@@ -77,7 +77,7 @@ def extract_features(
 def extract_shown(
     backbone: Backbone, images: ImageSet, options: ExtractionOptions
 ) -> EmbeddingTable:
-    """`extract_features` with a progress bar."""
+    """Calls `extract_features` with a progress bar."""
     with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
         return extract_features(backbone, images, options, progress)
 
@@ -88,13 +88,13 @@ def store_features(
     options: ExtractionOptions | None = None,
     progress: Progress | None = None,
 ) -> FeatureKey:
-    """Does as `extract_features`, but leaves the features in the store, to read as `stored_rows`.
+    """Extracts like `extract_features`, but returns the key to read the features by blocks.
 
-    For sets that are too large for memory.
+    For image sets whose features do not fit in memory; see `stored_rows`.
     """
     options, key = options or ExtractionOptions(), FeatureKey.of(backbone, images)
     if not feature_path(key).exists():
-        with locked(key, f"waiting for another process that extracts {images.dataset} …"):
+        with locked(key, f"waiting for another process to extract {images.dataset} …"):
             if not feature_path(key).exists():
                 file = PartialFile(key, images)
                 _Extraction(backbone, images, file, options, progress or _silent).run()
@@ -106,7 +106,7 @@ def store_features(
 
 @dataclass(frozen=True)
 class _Extraction:
-    """One image set on its way through one backbone into one file."""
+    """Embeds one image set with one backbone into one file."""
 
     backbone: Backbone
     images: ImageSet
@@ -116,7 +116,7 @@ class _Extraction:
 
     @cached_property
     def width(self) -> int:
-        """Dimensions of a feature."""
+        """Number of dimensions of the features."""
         blank = torch.zeros(1, *self.backbone.transform.blank, 3, dtype=torch.uint8)
         return self.backbone.embed(blank).shape[1]
 
@@ -141,8 +141,8 @@ class _Extraction:
         broken = np.flatnonzero(~np.isfinite(features.numpy()).all(axis=1) & ~bad)
         if len(broken):
             raise DataError(
-                f"{self.backbone.name} gives features that are not finite for {len(broken)} "
-                f"images, the first {self.images.paths[rows[broken[0]]]}",
+                f"the features of {self.backbone.name} are not finite for {len(broken)} images, "
+                f"the first is {self.images.paths[rows[broken[0]]]}",
                 "Use --dtype float32, or check the weights.",
             )
         self.file.write(rows[0], features.numpy(), bad)
@@ -151,23 +151,23 @@ class _Extraction:
     def _batches(
         self, rows: int, decoded: Iterator[Pixels | None], bad: NDArray[np.bool_]
     ) -> Iterator[Batch]:
-        """Batches of images of one size, in order; notes those that could not be decoded."""
+        """Groups decoded images of one size into batches; marks undecodable ones in `bad`."""
         waiting: defaultdict[tuple[int, ...], Batch] = defaultdict(list)
         for row in range(rows):
             pixels = next(decoded)
             if pixels is None:
                 bad[row] = True
                 continue
-            alike = waiting[pixels.shape]
-            alike.append((row, pixels))
-            if len(alike) == self.options.batch_size:
+            batch = waiting[pixels.shape]
+            batch.append((row, pixels))
+            if len(batch) == self.options.batch_size:
                 yield waiting.pop(pixels.shape)
-            elif sum(map(len, waiting.values())) >= _MOST_WAITING * self.options.batch_size:
+            elif sum(map(len, waiting.values())) >= MAX_WAITING * self.options.batch_size:
                 yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
         yield from waiting.values()
 
     def _decode_ahead(self, pool: ThreadPoolExecutor, start: int) -> Iterator[Pixels | None]:
-        """Decodes in order from `start` on, ahead of the reader; None for a bad image."""
+        """Decodes images in order from row `start`, ahead of the reader; None for a bad image."""
         ahead: deque[Future[Pixels | None]] = deque()
         for row in range(start, len(self.images)):
             ahead.append(pool.submit(self._decode, row))
@@ -182,18 +182,18 @@ class _Extraction:
         try:
             return self.backbone.transform.read(path, box)
         except (OSError, ValueError, SyntaxError):
-            return None  # counted by the caller, which knows the row
+            return None
 
 
 def _bad_images(paths: tuple[str, ...], images: ImageSet) -> DataError:
-    listed = "\n".join(f"  {path}" for path in paths[:_MOST_LISTED])
-    if len(paths) > _MOST_LISTED:
-        listed += f"\n  … and {len(paths) - _MOST_LISTED} more"
+    listed = "\n".join(f"  {path}" for path in paths[:_MAX_LISTED])
+    if len(paths) > _MAX_LISTED:
+        listed += f"\n  … and {len(paths) - _MAX_LISTED} more"
     return DataError(
         f"{len(paths)} of {len(images):,} images under {images.root} cannot be decoded:\n{listed}",
-        "Mend or remove them, or add --skip-bad-images to leave them out and have them counted.",
+        "Fix or remove them, or add --skip-bad-images to leave them out and count them.",
     )
 
 
 def _silent(done: int, total: int) -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""

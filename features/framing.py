@@ -1,4 +1,4 @@
-"""How an image comes into the model's input: cropped, squeezed into a square, or as it is."""
+"""Framing of images in the model's input: cropped, resized to a square, or in full."""
 
 from collections.abc import Sequence
 from typing import Literal, cast, get_args
@@ -10,50 +10,51 @@ Framing = Literal["crop", "square", "longest"]
 
 
 def known_framing(name: str | None) -> Framing | None:
-    """The framing of a name; an `UnknownNameError` for one that does not exist."""
+    """Returns `name` as a framing; an unknown name is an `UnknownNameError`."""
     if name is not None and name not in get_args(Framing):
         raise UnknownNameError("framing", name, get_args(Framing))
     return cast(Framing | None, name)
 
 
 def check_framing(framing: str, scales: Sequence[float]) -> None:
-    """An `UnknownNameError` or `InputError` for what does not exist or does not go together."""
+    """Raises an `UnknownNameError` or `InputError` unless the options exist and fit together."""
     known_framing(framing)
     if not scales or not all(0 < scale <= 4 for scale in scales):
-        raise InputError(f"scales={tuple(scales)} must be one or more factors up to 4")
+        raise InputError(f"scales={tuple(scales)} must be one or more factors in (0, 4]")
     if framing == "crop" and tuple(scales) != (1.0,):
         raise InputError(
-            f"scales={tuple(scales)} do not go with centre crops", "Add --framing longest."
+            f"scales={tuple(scales)} need whole images, not framing=crop",
+            "Add --framing longest or --framing square.",
         )
 
 
 def needs_any_size(framing: Framing, scales: Sequence[float]) -> bool:
-    """Whether the model will see images of more than one size."""
+    """Whether the model must take images of more than one size."""
     return framing == "longest" or tuple(scales) != (1.0,)
 
 
 def frame(
-    own: ImageTransform, framing: Framing, scales: Sequence[float], resolution: int | None
+    transform: ImageTransform, framing: Framing, scales: Sequence[float], resolution: int | None
 ) -> ImageTransform | WholeImage:
-    """A model's own preprocessing with another framing.
+    """Applies a framing to a model's preprocessing.
 
-    Whole images in their aspect ratio are resized as Radenović et al. do it, by Lanczos; squares
-    as the model's own transform is.
+    Whole images with their aspect ratio are resized by Lanczos as in Radenović et al., squares by
+    the interpolation of the model's transform.
 
     Args:
-        own: The model's own.
-        framing: The framing wanted.
+        transform: The model's preprocessing.
+        framing: The framing.
         scales: See `WholeImage`.
         resolution: Side in pixels; None for the model's own.
     """
     if framing == "crop":
-        return own
+        return transform
     keep_aspect = framing == "longest"
     return WholeImage(
-        resolution or own.crop,
+        resolution or transform.crop,
         keep_aspect,
         tuple(map(float, scales)),
-        "lanczos" if keep_aspect else own.interpolation,
-        own.mean,
-        own.std,
+        "lanczos" if keep_aspect else transform.interpolation,
+        transform.mean,
+        transform.std,
     )

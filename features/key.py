@@ -1,4 +1,4 @@
-"""What a file of features was made from, as one hash."""
+"""The key of a feature file: everything that determines its features, as one hash."""
 
 import hashlib
 import re
@@ -17,17 +17,17 @@ class FeatureKey:
     """Everything that determines a table of features.
 
     Attributes:
-        extractor: Version of the extraction; a change of the arithmetic raises it.
-        model: What the model was loaded from.
-        weights_sha256: Hash of its parameters.
+        extractor: Version of the extraction; raised if its arithmetic changes.
+        model: Canonical name of the model.
+        weights_sha256: Hash of the model's parameters and buffers.
         transform: The resolved preprocessing.
-        pooling: From tokens to a vector.
-        dtype: What the network computed in.
-        dataset: Name and division.
-        part: The part of the data set.
-        manifest_sha256: Hash of the images' names, classes and sizes.
-        version: Of images that the suite makes itself, which may differ under one manifest; 0 for
-            all others.
+        pooling: How tokens are pooled to one vector.
+        dtype: Data type that the network computes in.
+        dataset: Name of the dataset with its division.
+        part: Part of the dataset.
+        manifest_sha256: Hash of the images' names, classes, sizes and boxes.
+        version: Version of images that lowlabel draws itself, which may differ under one manifest;
+            0 for all others.
     """
 
     extractor: int
@@ -43,7 +43,7 @@ class FeatureKey:
 
     @classmethod
     def of(cls, backbone: Backbone, images: ImageSet) -> "FeatureKey":
-        """The key of one backbone on one image set."""
+        """Builds the key of a backbone's features of an image set."""
         return cls(
             EXTRACTOR_VERSION,
             backbone.spec,
@@ -58,7 +58,7 @@ class FeatureKey:
         )
 
     def json(self) -> str:
-        """The canonical JSON that stands in the file, where version 0 has no entry."""
+        """Returns the canonical JSON that the file holds; version 0 is left out."""
         facts = asdict(self)
         if not self.version:
             del facts["version"]
@@ -66,16 +66,16 @@ class FeatureKey:
 
     @property
     def digest(self) -> str:
-        """sha256 of the JSON."""
+        """SHA-256 of the JSON."""
         return hashlib.sha256(self.json().encode()).hexdigest()
 
     @property
     def file_name(self) -> str:
-        """A readable name that the digest makes unique."""
+        """Readable file name, unique by the digest."""
         model, dataset = slug(self.model)[:80], slug(self.dataset)
         return f"{model}--{dataset}-{self.part}--{self.digest[:16]}.h5"
 
 
 def slug(text: str) -> str:
-    """`text` with only what is safe in a file's name."""
+    """Replaces the characters of `text` that are not safe in a file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)

@@ -1,4 +1,4 @@
-"""From a backbone's last tokens or map to one vector an image."""
+"""Pooling of a backbone's last tokens or feature map to one vector per image."""
 
 import re
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _GEM_FLOOR = 1e-6
 
 @dataclass(frozen=True)
 class Tokens:
-    """The output of a layer.
+    """The output of one layer.
 
     Attributes:
-        cls: [B, D], or None for a backbone without a class token.
-        patches: [B, N, D]: patch tokens, or the positions of a convolutional map.
+        cls: Class tokens [B, D]; None for a backbone without one.
+        patches: Patch tokens, or the positions of a convolutional map, [B, N, D].
     """
 
     cls: torch.Tensor | None
@@ -35,31 +35,30 @@ def check_pooling(pooling: str) -> None:
         if name not in ("cls", "mean") and not _GEM.fullmatch(name):
             raise InputError(
                 f"unknown pooling {pooling!r}",
-                f"Known: {', '.join(POOLINGS)}; gem4 sets the power of gem to 4, cls@4 joins the "
-                "last four blocks.",
+                f"Known: {', '.join(POOLINGS)}; gem4 sets the power of gem to 4, cls@4 "
+                "concatenates the last four blocks.",
             )
 
 
 def blocks_of(pooling: str) -> int:
-    """How many of the last blocks a pooling needs."""
+    """Returns the number of last blocks that a pooling needs."""
     return max(_split(part)[1] for part in pooling.split("+"))
 
 
 def pool(blocks: Sequence[Tokens], pooling: str) -> torch.Tensor:
     """Pools tokens to [B, D], or [B, 2 D] for two poolings joined by "+".
 
-    `cls@4` joins the last four blocks' [B, 4 D], the earliest first, as DINO's linear evaluation
-    (Caron et al., ICCV 2021, arXiv:2104.14294) does; other poolings likewise.
+    `gem` is the generalised mean (Radenović et al., TPAMI 2019, arXiv:1711.02512) of the patches,
+    clamped at 1e-6, with power 3; `gem4` has power 4, as in DINO's Copydays evaluation. `cls@4`
+    concatenates the last four blocks to [B, 4 D], the earliest first, as in DINO's linear
+    evaluation (Caron et al., ICCV 2021, arXiv:2104.14294); so does `@N` after any pooling.
 
     Args:
-        blocks: The tokens of the last blocks, as many as `blocks_of` says, the last one last.
+        blocks: Tokens of the last `blocks_of(pooling)` blocks, the last one last.
         pooling: How to pool.
 
-    `gem` is the generalised mean (Radenović et al., TPAMI 2019, arXiv:1711.02512) of the patches,
-    clamped at 1e-6, with power 3; `gem4` has power 4, as DINO's Copydays evaluation.
-
     Raises:
-        InputError: If the pooling does not exist, or needs a class token that is not there.
+        InputError: If the pooling does not exist, or needs a class token that the model lacks.
     """
     check_pooling(pooling)
     pooled = []
@@ -70,7 +69,7 @@ def pool(blocks: Sequence[Tokens], pooling: str) -> torch.Tensor:
 
 
 def _split(part: str) -> tuple[str, int]:
-    """The pooling and how many blocks it takes: "cls@4" is ("cls", 4)."""
+    """Splits a pooling into its name and number of blocks: "cls@4" is ("cls", 4)."""
     match = _BLOCKS.fullmatch(part)
     return (match[1], int(match[2])) if match else (part, 1)
 
@@ -78,7 +77,9 @@ def _split(part: str) -> tuple[str, int]:
 def _pool_one(tokens: Tokens, pooling: str) -> torch.Tensor:
     if pooling == "cls":
         if tokens.cls is None:
-            raise InputError("this model has no class token for pooling cls", "Use --pooling mean.")
+            raise InputError(
+                "pooling=cls needs a class token, which this model lacks", "Use --pooling mean."
+            )
         return tokens.cls
     if pooling == "mean":
         return tokens.patches.mean(dim=1)

@@ -1,4 +1,4 @@
-"""Features of images at several scales, as DINO takes them for landmarks."""
+"""Features averaged over several scales, as in DINO's landmark retrieval."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,17 +12,18 @@ def embed_scales(
     patch: int,
     embed: Callable[[torch.Tensor], torch.Tensor],
 ) -> torch.Tensor:
-    """Embeds images at each scale and averages; with several, each image's mean has length 1.
+    """Embeds images at each scale and averages the features.
 
-    The reference (Caron et al., ICCV 2021, arXiv:2104.14294) divides by the norm of the whole
-    batch, which is the same only for single images.
+    With several scales, the mean of each image is normalised to length 1. The reference (Caron et
+    al., ICCV 2021, arXiv:2104.14294) divides by the norm of the whole batch, which is the same
+    only for single images.
 
     Args:
-        images: Normalised, [B, 3, H, W].
+        images: Normalised images [B, 3, H, W].
         scales: Factors on height and width.
-        patch: Side of the model's patches in pixels; what is left over at the right and the lower
-            edge is cut off.
-        embed: From images to float32 features [B, D].
+        patch: Side of the model's patches in pixels; images are cropped at the right and the
+            bottom to whole patches.
+        embed: Maps images to float32 features [B, D].
 
     Returns:
         float32 [B, D].
@@ -40,7 +41,7 @@ def _scaled(images: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def _whole_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
-    """Cuts to whole patches; an image that is narrower than one is stretched to it."""
+    """Crops images to whole patches; images narrower than a patch are first enlarged to one."""
     height, width = images.shape[-2:]
     if min(height, width) < patch:
         size = (max(height, patch), max(width, patch))

@@ -1,4 +1,4 @@
-"""Tables of embeddings: from the store, or from a file that was made elsewhere."""
+"""Tables of embeddings, from the store or from a file made elsewhere."""
 
 import json
 import zipfile
@@ -24,8 +24,8 @@ class EmbeddingTable:
     Attributes:
         features: float32 [N, D].
         labels: int64 [N].
-        key: sha256 of what they were made from.
-        bad_images: Paths that could not be decoded and have no row here.
+        key: SHA-256 that identifies their origin.
+        bad_images: Paths of images that could not be decoded and have no row.
     """
 
     features: NDArray[np.float32]
@@ -39,11 +39,11 @@ class FeatureFile:
     """Embeddings made elsewhere.
 
     Attributes:
-        path: Where they come from.
-        evaluated: Those to evaluate.
-        base: Those of base or train classes, if there are any.
-        gallery: Those that the evaluated ones are searched in, if there are any.
-        origin: What the evaluated ones were made from, as the store's own files say.
+        path: The file.
+        evaluated: Embeddings to evaluate.
+        base: Embeddings of base or train classes; None if the file has none.
+        gallery: Embeddings in which the evaluated ones are searched; None if the file has none.
+        origin: Key of the evaluated embeddings if the file is from the feature store, else None.
     """
 
     path: Path
@@ -56,9 +56,9 @@ class FeatureFile:
 def load_feature_file(path: Path) -> FeatureFile:
     """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file.
 
-    `base_features` and `base_labels` are read when present, for methods that learn from base or
-    train classes; `gallery_features` and `gallery_labels` for retrieval from another set than the
-    queries'. Nothing is unpickled.
+    `base_features` and `base_labels`, for methods that train on base or train classes, and
+    `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
+    present. Nothing is unpickled.
 
     Raises:
         DataError: If the file is missing, damaged, or lacks an array.
@@ -88,7 +88,9 @@ def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any] | 
                 origin = json.loads(key) if key else None
                 return {name: file[name][()] for name in names if name in file}, origin
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{path} is damaged or truncated: {error}", "Write it again.") from error
+        raise DataError(
+            f"{path} is damaged or truncated: {error}", "Save it again: numpy.savez(PATH, …)."
+        ) from error
     raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
 
 

@@ -1,4 +1,4 @@
-"""From an image file to the pixels that a model sees: Resize → CenterCrop, or the whole image."""
+"""Preprocessing of an image file for a model: Resize → CenterCrop, or the whole image."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lowlabel.datasets.base import Box
+from lowlabel.datasets import Box
 from lowlabel.errors import DataError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -17,14 +17,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """Resize(`resize`) → CenterCrop(`crop`) → normalise, as torchvision does it on Pillow images.
+    """Resize(`resize`) → CenterCrop(`crop`) → normalise, as in torchvision on Pillow images.
 
     Attributes:
         resize: Length of the shorter side before the crop, in pixels.
-        crop: Side of the square that is cut from the centre, in pixels.
+        crop: Side of the central square, in pixels.
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos", all antialiased.
-        mean: Per channel, of values in [0, 1].
-        std: Likewise.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel, of values in [0, 1].
     """
 
     resize: int = 256
@@ -35,20 +35,24 @@ class ImageTransform:
 
     @property
     def side(self) -> int:
-        """Length of the longest side that a model sees, in pixels."""
+        """Length of the longest side of the model's input, in pixels."""
         return self.crop
 
     @property
     def blank(self) -> tuple[int, int]:
-        """Height and width of an image to try a model with."""
+        """Height and width of a blank image to try a model with."""
         return self.crop, self.crop
 
     def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
-        """Decodes, resizes and crops a file, or what a box (clipped to the image) holds of it.
+        """Decodes, resizes and crops an image file.
 
-        Only the pixels of the crop are computed: Pillow resamples the box of the source image
-        that the crop comes from. That gives the values of resizing the whole, up to Pillow's
+        Only the pixels of the crop are computed: Pillow resamples the region of the source image
+        that the crop covers. The values equal those of resizing the whole image, up to Pillow's
         rounding between its two passes (at most 2 of 255, without bias).
+
+        Args:
+            path: The file.
+            box: Region to read instead of the whole image; clipped to the image.
 
         Returns:
             uint8 [crop, crop, 3].
@@ -64,22 +68,22 @@ class ImageTransform:
         return np.asarray(rgb.resize((self.crop, self.crop), method, box=area))
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Turns uint8 [B, H, W, 3] into normalised [B, 3, H, W] of `dtype` on the same device."""
+        """Converts uint8 [B, H, W, 3] to normalised [B, 3, H, W] of `dtype` on the same device."""
         return _normalised(pixels, self.mean, self.std, dtype)
 
 
 @dataclass(frozen=True)
 class WholeImage:
-    """Resizes images without cropping them, and may show them at several scales.
+    """Resizes images without cropping them, for embedding at one or several scales.
 
     Attributes:
-        side: Length in pixels of a square's sides, or the most that the longest side may have.
-        keep_aspect: Whether the aspect ratio is kept, and smaller images are left as they are; a
-            `box` is then resized as much as its whole image would be (Radenović et al.).
-        scales: Factors at which a model sees each image; its features are averaged.
+        side: Side of the square, or limit of the longest side, in pixels.
+        keep_aspect: Whether the aspect ratio is kept. Smaller images then keep their size, and a
+            `box` is resized by the same factor as its whole image (Radenović et al.).
+        scales: Factors at which each image is embedded; the features are averaged.
         interpolation: As in `ImageTransform`.
-        mean: Per channel, of values in [0, 1].
-        std: Likewise.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel, of values in [0, 1].
     """
 
     side: int
@@ -91,11 +95,18 @@ class WholeImage:
 
     @property
     def blank(self) -> tuple[int, int]:
-        """Height and width of an image to try a model with."""
+        """Height and width of a blank image to try a model with."""
         return (max(1, 3 * self.side // 4), self.side) if self.keep_aspect else (self.side,) * 2
 
     def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
-        """Decodes and resizes a file, or what a box holds of it, to uint8 [H, W, 3].
+        """Decodes and resizes an image file.
+
+        Args:
+            path: The file.
+            box: Region to read instead of the whole image; clipped to the image.
+
+        Returns:
+            uint8 [H, W, 3].
 
         Raises:
             OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
@@ -110,7 +121,7 @@ class WholeImage:
         return np.asarray(rgb.resize((self.side, self.side), method))
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """As `ImageTransform.normalise`."""
+        """Normalises like `ImageTransform.normalise`."""
         return _normalised(pixels, self.mean, self.std, dtype)
 
 
@@ -123,7 +134,10 @@ def _normalised(
 
 
 def open_image(path: Path, box: Box | None) -> tuple[Image.Image, tuple[int, int]]:
-    """The RGB image, or what a box (clipped to the image) holds of it, and the size of the whole.
+    """Opens an image file in RGB, cropped to a box if there is one.
+
+    Returns:
+        The image, and width and height of the whole image.
 
     Raises:
         OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
@@ -144,13 +158,13 @@ def open_image(path: Path, box: Box | None) -> tuple[Image.Image, tuple[int, int
     if 2 * max(right - left, 0) * max(bottom - top, 0) < area:
         raise DataError(
             f"the box {box} is not inside {path}, which has {rgb.width}×{rgb.height} pixels",
-            "Take images and boxes of one origin, both as they were published.",
+            "Use images and boxes from the same publisher, both unchanged.",
         )
     return rgb.crop((left, top, right, bottom)), rgb.size
 
 
 def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
-    """Width and height after the shorter side became `shorter`, rounded as torchvision does."""
+    """Width and height after resizing the shorter side to `shorter`, rounded as in torchvision."""
     width, height = size
     if width <= height:
         return shorter, int(shorter * height / width)
@@ -160,7 +174,7 @@ def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
 def _crop_box(
     size: tuple[int, int], resized: tuple[int, int], crop: int
 ) -> tuple[float, float, float, float]:
-    """The centre crop of the resized image, in the source image's coordinates."""
+    """Centre crop of the resized image, in coordinates of the source image."""
     left, top = (round((side - crop) / 2) for side in resized)
     x, y = (source / side for source, side in zip(size, resized, strict=True))
     right, bottom = min((left + crop) * x, size[0]), min((top + crop) * y, size[1])

@@ -4,8 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowlabel.datasets import ImageSet, open_dataset
-from lowlabel.datasets.base import LabelledPath
+from lowlabel.datasets import ImageSet, LabelledPath, open_dataset
 from lowlabel.datasets.folder import IMAGE_SUFFIXES, PART_NAMES
 from lowlabel.errors import DataError, InputError
 

@@ -17,8 +17,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
-from lowlabel.datasets import ImageSet
-from lowlabel.datasets.base import LabelledPath
+from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.training import RunOptions, Trainer, TrainingPlan, make_recipe
 from lowlabel.training.backbones import backbone_maker

@@ -1,1 +1,1 @@
-"""The built-in demo data, drawn by the suite."""
+"""The built-in demo datasets, which lowlabel draws itself."""

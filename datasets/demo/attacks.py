@@ -1,6 +1,6 @@
-"""What is done to the pictures of the copy demo: crops, JPEG, blur, and prints photographed.
+"""Alterations of pictures for `demo-copies`: crops, JPEG, blur and photographed prints.
 
-All arithmetic is in float64 without linear algebra libraries, and is rounded once at the end.
+All arithmetic is in float64 without linear algebra libraries and is rounded once at the end.
 """
 
 import math
@@ -15,7 +15,7 @@ from lowlabel.datasets.demo.fields import Pose, pixel_grid
 Picture = NDArray[np.float64]  # [side, side, 3], 0 to 255
 Attack = Callable[[Picture, Draws], Picture]
 
-_BLOCK = 8  # pixels of a side that JPEG transforms together
+_BLOCK = 8  # side of the blocks that JPEG transforms, in pixels
 _TIE = 1e-6  # breaks the ties of rounding the same way everywhere
 
 
@@ -27,7 +27,7 @@ def crop(picture: Picture, draws: Draws) -> Picture:
 
 
 def jpeg(picture: Picture, draws: Draws) -> Picture:
-    """Rounds the cosine transform of each block as JPEG of low quality does."""
+    """Rounds the cosine transform of each block, as JPEG of low quality does."""
     step = draws.uniform(40.0, 90.0)
     side = len(picture)
     wave = (2.0 * np.arange(_BLOCK) + 1.0)[None, :] * np.arange(_BLOCK)[:, None]
@@ -43,7 +43,7 @@ def jpeg(picture: Picture, draws: Draws) -> Picture:
 
 
 def blur(picture: Picture, draws: Draws) -> Picture:
-    """Takes the binomial mean of each pixel's neighbours, two to four times."""
+    """Averages each pixel with its neighbours by binomial weights, two to four times."""
     for _ in range(2 + draws.integer(3)):
         padded = np.pad(picture, ((1, 1), (1, 1), (0, 0)), "edge")
         rows = 0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:]
@@ -52,7 +52,7 @@ def blur(picture: Picture, draws: Draws) -> Picture:
 
 
 def print_out(picture: Picture, draws: Draws) -> Picture:
-    """Prints it in pale ink and photographs the sheet aslant on a table."""
+    """Prints the picture in pale ink and photographs the sheet at an angle on a table."""
     pose = Pose(
         draws.uniform(-0.1, 0.1),
         draws.uniform(-0.1, 0.1),
@@ -71,20 +71,20 @@ ATTACKS: Mapping[str, Attack] = {"crop": crop, "jpeg": jpeg, "blur": blur, "prin
 
 
 def attack(levels: Levels, draws: Draws) -> Levels:
-    """One or two of the attacks, one after the other, on uint8 [side, side, 3]."""
+    """Applies one or two different attacks to uint8 [side, side, 3]."""
     names = list(ATTACKS)
     first = draws.integer(len(names))
     chosen = [first]
     if draws.chance(0.5):
         chosen.append((first + 1 + draws.integer(len(names) - 1)) % len(names))
     picture = levels.astype(np.float64)
-    for nth in chosen:
-        picture = ATTACKS[names[nth]](picture, draws)
+    for index in chosen:
+        picture = ATTACKS[names[index]](picture, draws)
     return np.floor(np.clip(picture, 0.0, 255.0) + 0.5).astype(np.uint8)
 
 
 def _view(picture: Picture, pose: Pose, around: NDArray[np.float64] | None = None) -> Picture:
-    """The picture as an object in a picture of its own size, before a plain background."""
+    """Views the picture in a pose; outside its edges, it shows `around` or repeats the edge."""
     side = len(picture)
     u, v = pose.local(*pixel_grid(side))
     column = np.clip((u + 1.0) * side / 2.0 - 0.5, 0.0, side - 1.0)

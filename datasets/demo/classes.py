@@ -1,4 +1,4 @@
-"""The hundred classes of the demo data: which shape, texture and palette makes which class."""
+"""The 100 classes of `demo`, each a combination of a shape, a texture and a palette."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ from lowlabel.datasets.demo.colours import PALETTES
 from lowlabel.datasets.demo.shapes import SHAPES
 from lowlabel.datasets.demo.textures import TEXTURES
 
-Split = Literal["base", "val", "novel"]
+Part = Literal["base", "val", "novel"]
 
 _VARIANTS = 5  # classes per shape
 _VAL_SHAPES = 8
@@ -16,21 +16,21 @@ _CLUTTER_ONLY = frozenset({"disc", "plain"})
 
 @dataclass(frozen=True)
 class DemoClass:
-    """A kind of object; no two share both shape and texture, so colour alone never decides.
+    """A class of objects; no two share both shape and texture, so colour alone never decides.
 
     Attributes:
-        index: Its place among the hundred, which seeds its images.
-        shape: A name in `SHAPES`.
-        texture: A name in `TEXTURES`.
-        palette: A name in `PALETTES`.
-        split: "base" (64 classes), "val" (16) or "novel" (20).
+        index: Position among the 100 classes; seeds the images.
+        shape: Name in `SHAPES`.
+        texture: Name in `TEXTURES`.
+        palette: Name in `PALETTES`.
+        part: "base" (64 classes), "val" (16) or "novel" (20).
     """
 
     index: int
     shape: str
     texture: str
     palette: str
-    split: Split
+    part: Part
 
     @property
     def name(self) -> str:
@@ -39,12 +39,12 @@ class DemoClass:
 
 
 def demo_classes() -> list[DemoClass]:
-    """All classes in order of their index.
+    """Returns all classes in the order of their index.
 
-    Each of 20 shapes makes five classes: two pairs that share the palette and differ in texture,
-    and a fifth. "novel" and "val" are the first pairs of alternate shapes, in five palettes each:
-    a novel class has three others of its colours, one of them of its shape. Every shape, texture
-    and palette is also found in "base", so that only their combination is new.
+    Each of the 20 shapes has five classes: two pairs that share a palette and differ in texture,
+    and a fifth. "novel" and "val" take the first pairs of alternate shapes, in five palettes each:
+    every novel class shares its palette with three others, one of them of the same shape. Every
+    shape, texture and palette also occurs in "base", so only their combination is new.
     """
     shapes = [name for name in SHAPES if name not in _CLUTTER_ONLY]
     textures = [name for name in TEXTURES if name not in _CLUTTER_ONLY]
@@ -55,14 +55,14 @@ def demo_classes() -> list[DemoClass]:
             shape=shape,
             texture=textures[(3 * row + row // 10 + 2 * variant) % len(textures)],
             palette=palettes[(7 * row + 3 * (variant // 2)) % len(palettes)],
-            split=_split(row, variant),
+            part=_part(row, variant),
         )
         for row, shape in enumerate(shapes)
         for variant in range(_VARIANTS)
     ]
 
 
-def _split(row: int, variant: int) -> Split:
+def _part(row: int, variant: int) -> Part:
     if variant >= 2:
         return "base"
     if row % 2 == 0:

@@ -1,4 +1,4 @@
-"""Colours of the demo data: palettes of a main and an accent colour, and how they vary."""
+"""Colours of the demo data: palettes of a main and an accent colour, and their variation."""
 
 import colorsys
 from collections.abc import Mapping
@@ -32,14 +32,14 @@ PALETTES: Mapping[str, Palette] = {
 
 
 def vary(colour: Colour, draws: Draws, hue: float, saturation: float, value: float) -> Colour:
-    """A colour near `colour`.
+    """Draws a colour near `colour`.
 
     Args:
         colour: Red, green and blue, 0 to 1.
-        draws: Where the change comes from.
-        hue: The hue moves by at most this part of the colour circle.
-        saturation: Saturation is multiplied by a factor within [1/saturation, saturation].
-        value: Brightness, likewise.
+        draws: Random numbers.
+        hue: Largest shift of the hue, as a fraction of the colour circle.
+        saturation: Saturation is multiplied by a factor in [1/saturation, saturation).
+        value: Brightness is multiplied by a factor in [1/value, value).
     """
     h, s, v = colorsys.rgb_to_hsv(*colour)
     h = (h + draws.uniform(-hue, hue)) % 1.0
@@ -48,6 +48,6 @@ def vary(colour: Colour, draws: Draws, hue: float, saturation: float, value: flo
 
 
 def muted(draws: Draws, hue: float) -> Colour:
-    """A calm colour of about the given hue, for backgrounds and clutter."""
+    """Draws a muted colour near the given hue, for backgrounds and clutter."""
     turned = (hue + draws.uniform(-0.06, 0.06)) % 1.0
     return colorsys.hsv_to_rgb(turned, draws.uniform(0.03, 0.25), draws.uniform(0.42, 0.88))

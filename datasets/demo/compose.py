@@ -1,4 +1,4 @@
-"""How the pictures of a class differ: pose, light, scale, background and clutter."""
+"""Composes pictures of a class that differ in pose, light, scale, background and clutter."""
 
 import math
 
@@ -13,10 +13,10 @@ _CLUTTER = ("disc", "square", "leaf", "triangle")
 
 
 def compose(kind: DemoClass, draws: Draws) -> Scene:
-    """A picture of a class: its object among clutter before a background, in some light."""
+    """Composes a picture of a class: its object, clutter, a background and light."""
     main, accent = PALETTES[kind.palette]
     palette = (_varied(main, draws), _varied(accent, draws))
-    hue = draws.uniform()  # of the background; drawn apart from the class, so as not to tell it
+    hue = draws.uniform()  # of the background; independent of the class
     pose = _object_pose(draws)
     thing = Item(
         shape=kind.shape,
@@ -52,7 +52,7 @@ def _object_pose(draws: Draws) -> Pose:
 
 
 def distractor(draws: Draws, hue: float) -> Item:
-    """Something small that may lie anywhere."""
+    """Draws a small plain object anywhere in the picture."""
     return _plain(
         draws.choice(_CLUTTER),
         Pose(
@@ -68,7 +68,7 @@ def distractor(draws: Draws, hue: float) -> Item:
 
 
 def occluder(pose: Pose, draws: Draws, hue: float) -> Item:
-    """Something that covers part of the object's rim."""
+    """Draws a plain object that covers part of the rim of the object in `pose`."""
     bearing = draws.uniform(0.0, 2.0 * math.pi)
     return _plain(
         draws.choice(_CLUTTER),
@@ -90,7 +90,7 @@ def _plain(shape: str, pose: Pose, draws: Draws, hue: float) -> Item:
 
 
 def backdrop(draws: Draws, hue: float) -> Backdrop:
-    """A calm background of about the given hue."""
+    """Draws a muted background near the given hue."""
     near = muted(draws, hue)
     return Backdrop(
         near=near,
@@ -104,7 +104,7 @@ def backdrop(draws: Draws, hue: float) -> Backdrop:
 
 
 def light(draws: Draws) -> Light:
-    """Any light that a picture may be taken in."""
+    """Draws the light of a picture."""
     return Light(
         gain=draws.ratio(1.45),
         contrast=draws.uniform(0.65, 1.1),
@@ -115,7 +115,7 @@ def light(draws: Draws) -> Light:
 
 
 def lens(draws: Draws) -> Lens:
-    """Mostly sharp, with a little noise."""
+    """Draws a lens that is mostly sharp, with a little noise."""
     return Lens(
         blur=draws.choice((0, 0, 0, 1)),
         noise=draws.uniform(0.0, 0.04),

@@ -1,7 +1,7 @@
-"""`demo-copies`: pictures and altered copies of them, in Copydays' layout.
+"""`demo-copies`: pictures and altered copies of them, in the layout of Copydays.
 
-60 originals with two strong copies each, of 64×64 pixels. Copies share the first four characters
-of their file names with the original.
+60 originals with two strong copies each, 64×64 pixels. A copy and its original share the first
+four characters of their file names.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from lowlabel.progress import Progress
 
 VERSION = 1
 ORIGINALS, COPIES = 60, 2
-_STREAM = 7_302  # apart from the other demo data's streams
+_STREAM = 7_302  # differs from the streams of the other demo datasets
 
 
 def write_copies(folder: Path, progress: Progress | None = None) -> None:
@@ -27,7 +27,7 @@ def write_copies(folder: Path, progress: Progress | None = None) -> None:
 
     Args:
         folder: Where to write.
-        progress: Called with the images done and in all.
+        progress: Called with (images done, all images).
     """
     kinds = demo_classes()
     for number in range(ORIGINALS):
@@ -49,9 +49,9 @@ def _save(levels: Levels, path: Path) -> None:
 DEMO_COPIES = Dataset(
     name="demo-copies",
     title="Demo copies",
-    licence="Apache-2.0, as the suite",
-    source="drawn by the suite",
-    obtain="made on first use",
+    licence="Apache-2.0, like lowlabel",
+    source="drawn by lowlabel",
+    obtain="generated on first use",
     marker="strong",
     divisions=(copy_division(ORIGINALS, ORIGINALS * COPIES),),
     make=write_copies,

@@ -1,13 +1,14 @@
-"""`demo`: a procedural image set, made in seconds and cached, for trying the suite offline.
+"""`demo`: a procedural dataset, generated in seconds and cached, to try lowlabel offline.
 
 100 classes (64 base, 16 validation, 20 novel) of 40 images of 64×64 pixels.
 """
 
 from pathlib import Path
 
-from lowlabel.datasets.base import Counts, Dataset
+from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.demo.render import DEMO_VERSION, write_demo
 from lowlabel.datasets.folder import divided
+from lowlabel.datasets.images import Counts
 from lowlabel.progress import Progress
 
 
@@ -24,9 +25,9 @@ _DIVISION = divided(
 DEMO = Dataset(
     name="demo",
     title="Demo",
-    licence="Apache-2.0, as the suite",
-    source="drawn by the suite",
-    obtain="made on first use",
+    licence="Apache-2.0, like lowlabel",
+    source="drawn by lowlabel",
+    obtain="generated on first use",
     marker="novel",
     divisions=(_DIVISION,),
     make=_make,

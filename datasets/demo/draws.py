@@ -1,4 +1,4 @@
-"""Random numbers of the demo data: equal on every machine and numpy version."""
+"""Random numbers of the demo data, the same on every machine and numpy version."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -14,38 +14,38 @@ Levels = NDArray[np.uint8]
 class Draws:
     """A stream of random numbers that depends on its key alone.
 
-    Only the bit stream of PCG64 and `SeedSequence` are used, which numpy promises never to change;
-    the distributions of `Generator` carry no such promise.
+    Uses only `SeedSequence` and the bit stream of PCG64, which numpy promises never to change;
+    numpy gives no such promise for the distributions of `Generator`.
 
     Args:
-        key: Non-negative integers that name the stream, such as version, class and image.
+        key: Non-negative integers that identify the stream, such as version, class and image.
     """
 
     def __init__(self, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(key))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """A number in [low, high)."""
+        """Draws a number in [low, high)."""
         return low + (high - low) * (int(self._bits.random_raw()) >> 11) * 2.0**-53
 
     def ratio(self, spread: float) -> float:
-        """A factor in [1/spread, spread), above and below one equally often."""
+        """Draws a factor in [1/spread, spread), equally often above and below one."""
         return float(spread ** self.uniform(-1.0, 1.0))
 
     def chance(self, probability: float) -> bool:
-        """True with the given probability."""
+        """Returns True with the given probability."""
         return self.uniform() < probability
 
     def integer(self, stop: int) -> int:
-        """A whole number in [0, stop)."""
+        """Draws an integer in [0, stop)."""
         return int(self.uniform(0.0, stop))
 
     def choice(self, items: Sequence[T]) -> T:
-        """One of `items`, all equally likely."""
+        """Draws one of `items`, all equally likely."""
         return items[self.integer(len(items))]
 
     def array(self, *shape: int) -> Field:
-        """Numbers in [0, 1) as an array of the given shape."""
+        """Draws an array of numbers in [0, 1)."""
         raw = np.asarray(self._bits.random_raw(int(np.prod(shape))), dtype=np.uint64)
         uniform: Field = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
         return uniform.reshape(shape)

@@ -1,7 +1,8 @@
 """Plane geometry of the demo data: poses, edges and smooth noise on a grid of pixels.
 
-A field is a float array [height, width] with one value per pixel; a region is where its field is
-positive. The picture spans [-1, 1] in both directions, x to the right and y upwards.
+A field is a float array [height, width] with one value per pixel; a region is the set of pixels at
+which its field is positive. The picture spans [-1, 1] in both directions, x to the right and y
+upwards.
 """
 
 import math
@@ -13,28 +14,28 @@ from lowlabel.datasets.demo.draws import Field
 
 Window = tuple[slice, slice]
 
-_REACH = 1.75  # radii from an object's centre to the end of its outline, stretched, and shadow
-_MARGIN = 0.08  # room for a shadow's soft edge, where 1 is half the picture
+_REACH = 1.75  # radii from an object's centre to the end of its stretched outline and shadow
+_MARGIN = 0.08  # room for the soft edge of a shadow; 1 is half the picture
 
 
 def pixel_grid(size: int) -> tuple[Field, Field]:
-    """The x [1, size] and y [size, 1] of the pixel centres."""
+    """Returns x [1, size] and y [size, 1] of the pixel centres."""
     centres = (2.0 * np.arange(size) + 1.0) / size - 1.0
     return centres[None, :], -centres[:, None]
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where an object lies and how it is seen.
+    """Position and view of an object.
 
     Attributes:
-        x: Horizontal position of its centre, -1 (left edge) to 1 (right edge).
-        y: Vertical position of its centre, -1 (bottom) to 1 (top).
-        radius: Half its extent, where 1 is half the picture.
-        angle: Anticlockwise turn, in radians.
-        stretch: Factor on its height and divisor of its width.
-        shear: Slant, horizontal shift per height.
-        tilt: How fast it recedes to the right and upwards; the perspective part.
+        x: Horizontal position of the centre, -1 (left edge) to 1 (right edge).
+        y: Vertical position of the centre, -1 (bottom) to 1 (top).
+        radius: Half the extent; 1 is half the picture.
+        angle: Anticlockwise rotation, in radians.
+        stretch: Factor on the height and divisor of the width.
+        shear: Horizontal shift per height.
+        tilt: Perspective: rate at which the object recedes to the right and upwards.
         mirrored: Whether left and right are swapped.
     """
 
@@ -48,7 +49,7 @@ class Pose:
     mirrored: bool = False
 
     def local(self, x: Field, y: Field) -> tuple[Field, Field]:
-        """The object's own coordinates, about [-1, 1] on the object, of points of the picture."""
+        """Maps points of the picture to object coordinates, about [-1, 1] on the object."""
         dx, dy = (x - self.x) / self.radius, (y - self.y) / self.radius
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         u, v = cos * dx + sin * dy, cos * dy - sin * dx
@@ -58,17 +59,17 @@ class Pose:
         return (-u if self.mirrored else u), v
 
     def window(self, size: int) -> Window:
-        """The rows and columns of a `size` × `size` picture that hold the object and its shadow."""
+        """Rows and columns of a `size` × `size` picture that hold the object and its shadow."""
         half = _REACH * self.radius + _MARGIN
         return _span(-self.y, half, size), _span(self.x, half, size)
 
 
 def coverage(field: Field, width: float = 1.0) -> Field:
-    """How much of each pixel a region covers, 0 to 1.
+    """Computes the fraction of each pixel that a region covers, 0 to 1.
 
     Args:
         field: Positive inside the region; at least 2 × 2.
-        width: Width of the region's edge, in pixels: 1 is sharp, more is soft.
+        width: Width of the region's edge in pixels; 1 is sharp, more is soft.
     """
     down, right = np.gradient(field)
     slope: Field = np.sqrt(down * down + right * right) + 1e-9
@@ -76,7 +77,7 @@ def coverage(field: Field, width: float = 1.0) -> Field:
 
 
 def smooth_noise(lattice: Field, x: Field, y: Field) -> Field:
-    """Noise in [0, 1) that takes the values of `lattice` [n, m] at whole x and y, and repeats."""
+    """Interpolates periodic noise in [0, 1) that equals `lattice` [n, m] at integer x and y."""
     left, low = np.floor(x), np.floor(y)
     s, t = x - left, y - low
     s, t = s * s * (3.0 - 2.0 * s), t * t * (3.0 - 2.0 * t)

@@ -1,4 +1,4 @@
-"""`demo-landmarks`: places seen again, in the layout of the revisited data sets.
+"""`demo-landmarks`: several pictures of each of some places, in the layout of ROxford5k.
 
 12 places with 2 queries, 4 easy, 4 hard and 2 junk pictures each, and 80 pictures of other things;
 64×48 and 48×64 pixels.
@@ -28,8 +28,8 @@ VIEWS: dict[str, tuple[Callable[[Scene, Draws], Scene], int]] = {
     "hard": (hard, 4),
     "junk": (junk, 2),
 }
-_SIZE, _CUT = 64, 8  # pixels; the picture loses so many on two opposite sides
-_STREAM = 7_301  # apart from the other demo data's streams
+_SIZE, _CUT = 64, 8  # side of the square, and width of the strips cut from two opposite sides
+_STREAM = 7_301  # differs from the streams of the other demo datasets
 Edges = tuple[int, int, int, int]
 
 
@@ -38,7 +38,7 @@ def write_landmarks(folder: Path, progress: Progress | None = None) -> None:
 
     Args:
         folder: Where to write.
-        progress: Called with the images done and in all.
+        progress: Called with (images done, all images).
     """
     (folder / "jpg").mkdir(parents=True)
     names: dict[str, list[str]] = {"imlist": [], "qimlist": []}
@@ -47,9 +47,9 @@ def write_landmarks(folder: Path, progress: Progress | None = None) -> None:
     for number in range(PLACES):
         scene = place(number, Draws(_STREAM, VERSION, number))
         judged: dict[str, list[int]] = {kind: [] for kind in VIEWS}
-        for nth, (kind, (view, count)) in enumerate(VIEWS.items()):
+        for index, (kind, (view, count)) in enumerate(VIEWS.items()):
             for picture in range(count):
-                draws = Draws(_STREAM, VERSION, number, 1 + nth, picture)
+                draws = Draws(_STREAM, VERSION, number, 1 + index, picture)
                 judged[kind].append(len(names["imlist"]))
                 names["imlist"].append(f"place{number:02d}_{kind}{picture}")
                 _save(folder, names["imlist"][-1], view(scene, draws), draws)
@@ -72,7 +72,7 @@ def write_landmarks(folder: Path, progress: Progress | None = None) -> None:
 
 
 def _save(folder: Path, name: str, scene: Scene, draws: Draws) -> Edges:
-    """Writes a picture, broad or tall, and returns which part of the square it is."""
+    """Writes a wide or tall picture and returns the edges of its part of the square."""
     tall = draws.chance(0.5)
     left, top = (_CUT, 0) if tall else (0, _CUT)
     edges = left, top, _SIZE - left, _SIZE - top
@@ -83,7 +83,7 @@ def _save(folder: Path, name: str, scene: Scene, draws: Draws) -> Edges:
 
 
 def _box(scene: Scene, edges: Edges) -> list[float]:
-    """The rectangle about the place's objects, in pixels of the saved picture."""
+    """Computes the bounding box of the place's objects, in pixels of the saved picture."""
     poses = [item.pose for item in scene.items]
     half = _SIZE / 2
     left = min(half * (1 + p.x - p.radius) for p in poses) - edges[0]
@@ -98,9 +98,9 @@ def _box(scene: Scene, edges: Edges) -> list[float]:
 DEMO_LANDMARKS = Dataset(
     name=NAME,
     title="Demo landmarks",
-    licence="Apache-2.0, as the suite",
-    source="drawn by the suite",
-    obtain="made on first use",
+    licence="Apache-2.0, like lowlabel",
+    source="drawn by lowlabel",
+    obtain="generated on first use",
     marker=f"gnd_{NAME}.pkl",
     divisions=landmark_divisions(
         NAME,

@@ -1,4 +1,4 @@
-"""Takes the pictures of scenes: the renderer under the demo data."""
+"""Renders scenes to pictures."""
 
 import math
 
@@ -18,13 +18,13 @@ _SHADOW_WIDTH = 4.0  # pixels of a 64-pixel picture
 
 
 def render(scene: Scene, size: int = 64) -> NDArray[np.uint8]:
-    """Takes the picture of a scene.
+    """Renders a scene.
 
-    All arithmetic is in float64 and rounded once at the end, so that the last-bit differences
-    between mathematical libraries do not reach the pixels.
+    All arithmetic is in float64 and rounded once at the end, so that last-bit differences between
+    mathematical libraries do not reach the pixels.
 
     Args:
-        scene: What to draw.
+        scene: The scene.
         size: Width and height in pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Writes the demo data: its classes' pictures as PNG files."""
+"""Writes the pictures of `demo` as PNG files."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ SIZE = 64
 
 
 def demo_image(kind: DemoClass, number: int, size: int = SIZE) -> Levels:
-    """Picture `number` of a class, as RGB values uint8 [size, size, 3]."""
+    """Renders picture `number` of a class as RGB values, uint8 [size, size, 3]."""
     return render(compose(kind, Draws(DEMO_VERSION, kind.index, number)), size)
 
 
@@ -24,15 +24,14 @@ def write_demo(
     progress: Progress | None = None,
     images_per_class: int = 40,
 ) -> None:
-    """Draws the demo data into `folder/{base,val,novel}/CLASS/NNN.png`.
+    """Writes `folder/{base,val,novel}/CLASS/NNN.png`.
 
-    The files are stored without compression, so that their sizes do not depend on the version of
-    zlib.
+    The files are not compressed, so that their sizes do not depend on the version of zlib.
 
     Args:
-        folder: Where to write; made if need be.
-        progress: Called with the images done and in all, after each class.
-        images_per_class: Images of each of the 100 classes; fewer are the first of the 40.
+        folder: Where to write; created if it does not exist.
+        progress: Called with (images done, all images) after each class.
+        images_per_class: Number of images of each of the 100 classes; fewer than 40 are the first.
     """
     kinds = demo_classes()
     for done, kind in enumerate(kinds, start=1):
@@ -42,8 +41,8 @@ def write_demo(
 
 
 def _write_class(folder: Path, kind: DemoClass, images: int) -> None:
-    home = folder / kind.split / kind.name
-    home.mkdir(parents=True, exist_ok=True)
+    class_folder = folder / kind.part / kind.name
+    class_folder.mkdir(parents=True, exist_ok=True)
     for number in range(images):
         picture = Image.fromarray(demo_image(kind, number))
-        picture.save(home / f"{number:03d}.png", compress_level=0)
+        picture.save(class_folder / f"{number:03d}.png", compress_level=0)

@@ -1,4 +1,4 @@
-"""The places of the landmark demo, and how they are seen again under easy and hard changes."""
+"""The places of `demo-landmarks`, and new views of them that are easy, hard or junk."""
 
 import math
 from dataclasses import replace
@@ -11,16 +11,16 @@ from lowlabel.datasets.demo.fields import Pose
 from lowlabel.datasets.demo.scene import Item, Light, Scene
 
 _SEEDS = 2**31
-_STANDS = ((0.0, 0.16, 0.44), (-0.42, -0.3, 0.3), (0.4, -0.34, 0.28))  # x, y, radius of each object
+_OBJECTS = ((0.0, 0.16, 0.44), (-0.42, -0.3, 0.3), (0.4, -0.34, 0.28))  # x, y, radius
 
 
 def place(number: int, draws: Draws) -> Scene:
-    """A landmark: three objects that stand together, each of a class of its own."""
+    """Draws a landmark: three objects of different classes that stand together."""
     kinds = demo_classes()
     palette = PALETTES[draws.choice(tuple(PALETTES))]
     items = []
-    for nth, (x, y, radius) in enumerate(_STANDS):
-        kind = kinds[(13 * number + 31 * nth + draws.integer(7)) % len(kinds)]
+    for index, (x, y, radius) in enumerate(_OBJECTS):
+        kind = kinds[(13 * number + 31 * index + draws.integer(7)) % len(kinds)]
         pose = Pose(x, y, radius, angle=draws.uniform(-0.3, 0.3), stretch=draws.ratio(1.1))
         items.append(
             Item(kind.shape, kind.texture, palette, pose, draws.integer(_SEEDS), 0.15, 0.3)
@@ -29,14 +29,14 @@ def place(number: int, draws: Draws) -> Scene:
 
 
 def easy(scene: Scene, draws: Draws) -> Scene:
-    """The place from about the same spot, on another day."""
+    """Views the place from about the same position, in another light."""
     moved = _moved(scene, draws, scale=draws.ratio(1.15), shift=0.12, turn=0.08)
     day = Light(draws.ratio(1.15), draws.uniform(0.85, 1.05), angle=draws.uniform(0.5, 2.6))
     return replace(moved, light=day, lens=lens(draws))
 
 
 def hard(scene: Scene, draws: Draws) -> Scene:
-    """The place from near or far and aslant, in another light, with something before it."""
+    """Views the place from near or far, rotated, in dim light and partly covered."""
     scale = draws.uniform(1.5, 2.0) if draws.chance(0.5) else draws.uniform(0.4, 0.6)
     moved = _moved(scene, draws, scale, shift=0.3, turn=0.35)
     dusk = replace(light(draws), gain=draws.uniform(0.45, 0.8), falloff=0.5)
@@ -46,7 +46,7 @@ def hard(scene: Scene, draws: Draws) -> Scene:
 
 
 def junk(scene: Scene, draws: Draws) -> Scene:
-    """The place so far away and covered that nobody need recognise it."""
+    """Views the place from so far away, and so covered, that it need not be recognised."""
     moved = _moved(scene, draws, scale=draws.uniform(0.14, 0.2), shift=0.6, turn=0.2)
     before = [occluder(item.pose, draws, draws.uniform()) for item in moved.items]
     clutter = [distractor(draws, draws.uniform()) for _ in range(4)]
@@ -54,16 +54,16 @@ def junk(scene: Scene, draws: Draws) -> Scene:
 
 
 def _moved(scene: Scene, draws: Draws, scale: float, shift: float, turn: float) -> Scene:
-    """All objects scaled, turned and shifted together, before another sky."""
+    """Scales, rotates and shifts all objects together, before another background."""
     angle = draws.uniform(-turn, turn)
     x, y = draws.uniform(-shift, shift), draws.uniform(-shift, shift)
     tilt = (draws.uniform(-0.1, 0.1), draws.uniform(-0.1, 0.1))
-    items = tuple(_seen(item, scale, angle, x, y, tilt) for item in scene.items)
+    items = tuple(_moved_item(item, scale, angle, x, y, tilt) for item in scene.items)
     sky = replace(scene.backdrop, seed=draws.integer(_SEEDS), mottle=draws.uniform(0.0, 0.3))
     return replace(scene, items=items, backdrop=sky)
 
 
-def _seen(
+def _moved_item(
     item: Item, scale: float, angle: float, x: float, y: float, tilt: tuple[float, float]
 ) -> Item:
     pose, cos, sin = item.pose, math.cos(angle), math.sin(angle)

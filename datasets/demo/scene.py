@@ -1,7 +1,7 @@
-"""What stands in a picture of the demo data: objects, background, light and lens.
+"""Scenes of the demo data: objects, background, light and lens.
 
-A `Scene` is plain data, so a picture can be taken again with one thing changed (another light,
-another viewpoint) and everything else the same.
+A `Scene` is plain data, so that it can be rendered again with one thing changed, such as the light
+or the viewpoint, and everything else the same.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Item:
     """An object in a picture.
 
     Attributes:
-        shape: A name in `SHAPES`.
-        texture: A name in `TEXTURES`.
+        shape: Name in `SHAPES`.
+        texture: Name in `TEXTURES`.
         palette: Main and accent colour, 0 to 1.
-        pose: Where it lies.
-        seed: What sets the phase and the grains of its texture.
-        relief: How much its lit side is brighter than its far side, 0 to 1.
-        shadow: How dark the shadow it throws is, 0 (none) to 1.
+        pose: Position and view.
+        seed: Seed of the phase and the grains of the texture.
+        relief: Extra brightness of the lit side over the far side, 0 to 1.
+        shadow: Darkness of the shadow, 0 (none) to 1.
     """
 
     shape: str
@@ -38,13 +38,13 @@ class Backdrop:
     """A gradient between two colours with a soft pattern.
 
     Attributes:
-        near: Colour where the gradient begins.
-        far: Colour where it ends.
+        near: Colour at the start of the gradient.
+        far: Colour at its end.
         angle: Direction of the gradient, in radians.
-        mottle: Strength of its smooth noise, 0 to 1.
-        scale: Noise blobs across the picture.
-        stripes: Strength of its faint stripes, 0 to 1.
-        seed: What sets the noise.
+        mottle: Strength of the smooth noise, 0 to 1.
+        scale: Number of noise blobs across the picture.
+        stripes: Strength of the stripes, 0 to 1.
+        seed: Seed of the noise.
     """
 
     near: Colour
@@ -58,14 +58,14 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Light:
-    """How the picture is lit.
+    """The light of a picture.
 
     Attributes:
         gain: Brightness factor.
         contrast: Factor on the distance from middle grey.
         cast: Factors on red, green and blue.
-        angle: Where the light comes from, in radians anticlockwise from the right.
-        falloff: How much the picture darkens away from the light, 0 to 1.
+        angle: Direction that the light comes from, in radians anticlockwise from the right.
+        falloff: Darkening of the side away from the light, 0 to 1.
     """
 
     gain: float = 1.0
@@ -77,12 +77,12 @@ class Light:
 
 @dataclass(frozen=True)
 class Lens:
-    """What the camera adds.
+    """Blur and noise of the camera.
 
     Attributes:
-        blur: Passes of a 3 × 3 binomial blur.
+        blur: Number of passes of a 3 × 3 binomial blur.
         noise: Amplitude of the noise of each pixel and channel, 0 to 1.
-        seed: What sets the noise.
+        seed: Seed of the noise.
     """
 
     blur: int = 0
@@ -92,7 +92,7 @@ class Lens:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture before it is taken; of `items`, later ones cover earlier ones."""
+    """Everything in a picture; later `items` cover earlier ones."""
 
     backdrop: Backdrop
     items: tuple[Item, ...]

@@ -1,7 +1,7 @@
 """Outlines of the demo data, as fields that are positive inside.
 
-Every outline lies within about one unit of the origin; upwards is y > 0. Fields grow about as fast
-as the distance from the outline, so that `coverage` can soften the edge.
+Every outline lies within about one unit of the origin, with y upwards. Fields grow about as fast as
+the distance from the outline, so that `coverage` can soften the edge.
 """
 
 import math
@@ -21,13 +21,13 @@ def _length(x: Field, y: Field) -> Field:
 
 
 def _bearing(x: Field, y: Field) -> Field:
-    """The angle from straight up, in radians."""
+    """Angle from straight up, in radians."""
     result: Field = np.arctan2(x, y)
     return result
 
 
 def _star(x: Field, y: Field, points: int, inner: float) -> Field:
-    """A star whose inner corners lie at radius `inner`; a regular polygon at cos(pi / points)."""
+    """Star with inner corners at radius `inner`; a regular polygon if that is cos(pi / points)."""
     half = math.pi / points
     turn = _bearing(x, y) / (2.0 * half)
     angle = np.abs(turn - np.floor(turn + 0.5)) * (2.0 * half)

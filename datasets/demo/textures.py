@@ -1,8 +1,8 @@
-"""Surface patterns of the demo data: how much accent colour shows at each point of an object.
+"""Surface patterns of the demo data: the share of accent colour at each point of an object.
 
-A pattern takes the object's own coordinates (about [-1, 1] on the object) and a random stream that
-sets what differs between objects of one kind (phase, pitch, the grains of a noise); it returns the
-share of the accent colour, 0 to 1, as a field.
+A pattern takes object coordinates (about [-1, 1] on the object) and a random stream for whatever
+differs between objects of one class (phase, pitch, grains of noise); it returns the share of the
+accent colour, 0 to 1, as a field.
 """
 
 import math
@@ -15,7 +15,7 @@ from lowlabel.datasets.demo.fields import coverage, smooth_noise
 
 Texture = Callable[[Field, Field, Draws], Field]
 
-_PITCH = 3.6  # periods on the object's diameter
+_PITCH = 3.6  # periods per diameter of the object
 _PITCH_SPREAD = 1.12
 
 

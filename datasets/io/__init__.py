@@ -1,1 +1,1 @@
-"""Readers of archives, pickles and arrays."""
+"""Readers of archives, pickles and array files."""

@@ -1,6 +1,5 @@
-"""Unpacking of zip and tar archives that never writes outside the folder it is given."""
+"""Unpacks zip and tar archives, and never writes outside the given folder."""
 
-import os
 import shutil
 import stat
 import tarfile
@@ -19,17 +18,16 @@ Member = TypeVar("Member")
 def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
     """Unpacks `archive` (zip, tar, tar.gz, tar.bz2, tar.xz) into `folder`.
 
-    Every member is looked at before the first is written; checksums are verified on the way.
+    All members are checked before the first is written; checksums are verified while unpacking.
 
     Args:
         archive: The file.
         folder: An existing folder.
-        progress: Called with (members done, members in all).
+        progress: Called with (members done, all members).
 
     Raises:
-        DataError: If the file is missing, is no archive, is damaged or truncated, has a member
-            that would land outside `folder` (an absolute path, `..`, a link), or if the disk
-            is too small.
+        DataError: If the file is missing, not an archive, damaged or truncated, if a member would
+            land outside `folder` (an absolute path, `..`, a link), or if the disk is too small.
     """
     if not archive.is_file():
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
@@ -40,17 +38,18 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
             _unpack_tar(archive, folder, progress)
         else:
             raise DataError(
-                f"{archive} is no zip or tar archive, or was cut off",
-                "Fetch it again and compare its size with the origin's.",
+                f"{archive} is not a zip or tar archive, or is cut off",
+                "Fetch it again and compare its size with the published file's.",
             )
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
         raise DataError(
             f"{archive} is damaged, truncated or encrypted: {error}",
-            "Fetch it again; nothing was kept of what was unpacked.",
+            "Fetch it again; nothing that was unpacked is kept.",
         ) from error
     except OSError as error:
         raise DataError(
-            f"cannot unpack {archive} into {folder}: {error.strerror or error}"
+            f"cannot unpack {archive} into {folder}: {error.strerror or error}",
+            "Make room or fix the permissions, or set LOWLABEL_HOME to another folder.",
         ) from error
 
 
@@ -87,7 +86,7 @@ def _check_name(archive: Path, name: str) -> None:
 def _unsafe(archive: Path, member: str, why: str) -> DataError:
     return DataError(
         f"{archive} is not safe to unpack: its member {member!r} {why}",
-        "Nothing was unpacked. Take the archive from its origin.",
+        "Nothing was unpacked. Fetch the archive from its publisher.",
     )
 
 
@@ -95,9 +94,9 @@ def _check_space(archive: Path, folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"{archive} unpacks to {needed / 2**20:,.0f} MiB but {folder} has "
+            f"{archive} unpacks to {needed / 2**20:,.0f} MiB, but the disk of {folder} has "
             f"{free / 2**20:,.0f} MiB free",
-            f"Make room, or set LOWLABEL_HOME to another disk (now {os.fspath(folder)}).",
+            "Make room, or set LOWLABEL_HOME to a folder on another disk.",
         )
 
 

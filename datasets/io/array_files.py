@@ -1,4 +1,4 @@
-"""Published files of arrays made into image files in class folders."""
+"""Turns published array files into image files in class folders."""
 
 import re
 import zipfile
@@ -15,6 +15,7 @@ from lowlabel.progress import Progress
 
 Pixels = NDArray[np.uint8]
 _PNG = b"\x89PNG\r\n\x1a\n"
+_REFETCH = "Fetch all files of the part again from one place."
 
 
 def write_images(
@@ -24,20 +25,26 @@ def write_images(
     names: Sequence[str],
     progress: Progress | None = None,
 ) -> None:
-    """Writes `folder/NAME/NUMBER.png`, where the number is the image's place in its file.
+    """Writes `folder/LABEL NAME/INDEX.png`, where INDEX is the position of the image in `images`.
 
     Args:
-        folder: A folder that is made if need be.
-        images: PNG files' bytes, or uint8 [H, W, 3] in RGB.
+        folder: Where to write; created if it does not exist.
+        images: Bytes of PNG files, or uint8 [H, W, 3] in RGB.
         labels: Index into `names` of each image.
-        names: The classes' names.
-        progress: Called with (images done, images in all).
+        names: Names of the classes.
+        progress: Called with (images done, all images).
 
     Raises:
-        DataError: If images and labels differ in number, or one is no image.
+        DataError: If the numbers of images and labels differ, a label has no name, or bytes are
+            not a PNG file.
     """
-    if not all(0 <= label < len(names) for label in labels):
-        raise DataError(f"{folder.name} has labels outside its {len(names)} classes")
+    outside = [label for label in labels if not 0 <= label < len(names)]
+    if outside:
+        raise DataError(
+            f"the {folder.name} part has {len(outside):,} labels outside its {len(names)} classes, "
+            f"the first is {outside[0]}",
+            _REFETCH,
+        )
     folders = [folder / f"{label:03d} {_safe(name)}" for label, name in enumerate(names)]
     for label in sorted(set(labels)):
         folders[label].mkdir(parents=True, exist_ok=True)
@@ -50,16 +57,17 @@ def write_images(
             progress(done + 1, len(labels))
     if done + 1 != len(labels):
         raise DataError(
-            f"{folder.name} has {len(labels):,} labels and another number of images",
-            "Take both files of the part from one origin.",
+            f"the {folder.name} part has {len(labels):,} labels and "
+            + (f"only {done + 1:,} images" if done + 1 < len(labels) else "more images"),
+            _REFETCH,
         )
 
 
 def npz_images(path: Path) -> Iterator[Pixels]:
-    """Reads the array `images` of an `.npz`, uint8 [N, H, W, 3], one image at a time.
+    """Reads the array `images` of an `.npz` file, uint8 [N, H, W, 3], one image at a time.
 
     Raises:
-        DataError: If the file is damaged or holds anything else.
+        DataError: If the file is damaged, or the array is missing or of another kind.
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open("images.npy") as file:
@@ -68,7 +76,7 @@ def npz_images(path: Path) -> Iterator[Pixels]:
             for _ in range(count):
                 yield np.frombuffer(file.read(size), np.uint8).reshape(shape)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no array of images: {error}") from error
+        raise DataError(f"{path} holds no readable array images: {error}", _REFETCH) from error
 
 
 def _npy_shape(path: Path, file: Any) -> tuple[int, ...]:
@@ -77,7 +85,9 @@ def _npy_shape(path: Path, file: Any) -> tuple[int, ...]:
         header = np.lib.format.read_array_header_2_0
     shape, fortran, dtype = header(file)
     if dtype != np.uint8 or fortran or len(shape) != 4 or shape[-1] != 3:
-        raise DataError(f"{path} holds images as {dtype} {shape}, not as uint8 [N, H, W, 3]")
+        raise DataError(
+            f"{path} holds images as {dtype} {shape}, not as uint8 [N, H, W, 3]", _REFETCH
+        )
     return shape
 
 
@@ -87,9 +97,11 @@ def _write(image: bytes | Pixels, path: Path) -> None:
     elif image.startswith(_PNG):
         path.write_bytes(image)
     else:
-        raise DataError(f"what should become {path.name} is no PNG image")
+        raise DataError(
+            f"image {path.stem} of the {path.parent.parent.name} part is not a PNG file", _REFETCH
+        )
 
 
 def _safe(name: str) -> str:
-    """`name` as part of a folder's name, on any file system."""
+    """Makes `name` safe as part of a folder name on any file system."""
     return re.sub(r"[^A-Za-z0-9 ._-]+", "_", name)[:80].strip(" .")

@@ -1,4 +1,4 @@
-"""Published pickles of arrays, read without running anything that a pickle may ask for."""
+"""Reads published pickles of arrays without running any code that they name."""
 
 import pickle
 from collections.abc import Callable
@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
 
-_KINDS = "biuf"
+_NUMERIC_KINDS = "biuf"
 Numbers = NDArray[Any]
 
 
 def read_pickle(path: Path) -> Any:
-    """Reads a pickle of dictionaries, lists, texts, numbers and numeric arrays.
+    """Reads a pickle of dictionaries, lists, strings, numbers and numeric arrays.
 
-    Whatever else a pickle names is refused before it is looked up, and numpy's own unpickling is
-    not used: arrays are made of their type, shape and bytes. Files of Python 2 are read too; their
-    texts come as str. An array comes as an object that `numpy.asarray` takes.
+    Any other class or function in the file is refused before it is looked up. numpy's unpickling
+    is not used either: arrays are built from their type, shape and bytes. Files written by
+    Python 2 are read too; their strings become str. An array becomes an object that
+    `numpy.asarray` accepts.
 
     Raises:
-        DataError: If there is no such file, it is damaged, or it holds anything else.
+        DataError: If the file is missing, damaged, or holds anything else.
     """
     try:
         with path.open("rb") as file:
@@ -37,17 +38,17 @@ def read_pickle(path: Path) -> Any:
 
 def _refused(path: Path, error: Exception) -> DataError:
     return DataError(
-        f"{path} is no pickle of plain arrays: {error or type(error).__name__}",
-        "Take the file from its origin; nothing in it was run.",
+        f"{path} is not a pickle of plain arrays: {error or type(error).__name__}",
+        "Fetch the file from its publisher; no code in it was run.",
     )
 
 
 class _DType:
-    """Stands in for `numpy.dtype` and takes only numbers."""
+    """Stands in for `numpy.dtype`; accepts numeric types only."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = False) -> None:
         self.dtype: np.dtype[Any] = np.dtype(str(code))
-        if self.dtype.kind not in _KINDS:
+        if self.dtype.kind not in _NUMERIC_KINDS:
             raise pickle.UnpicklingError(f"it holds an array of {self.dtype}")
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -63,7 +64,7 @@ class _Array:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
         if not isinstance(kind, _DType):
-            raise pickle.UnpicklingError("an array without a type")
+            raise pickle.UnpicklingError("it holds an array without a type")
         flat = np.frombuffer(_as_bytes(data), kind.dtype)
         self.values = flat.reshape(shape, order="F" if fortran else "C")
 
@@ -76,7 +77,7 @@ def _scalar(kind: _DType, data: str | bytes) -> Any:
 
 
 def _as_bytes(data: str | bytes, encoding: str = "latin1") -> bytes:
-    """Python 2 wrote bytes as text, Python 3 as text that is to be encoded as latin1."""
+    """Decodes bytes, which Python 2 wrote as text and Python 3 as text to encode as latin1."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
     return data.encode("latin1") if isinstance(data, str) else data
@@ -99,7 +100,7 @@ class _Reader(pickle.Unpickler):
         super().__init__(file, fix_imports=False, encoding="latin1")
 
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
-        """The stand-in of what a pickle names."""
+        """Returns the stand-in for a class or function that the pickle names."""
         if f"{module}.{name}" not in _STAND_INS:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return _STAND_INS[f"{module}.{name}"]

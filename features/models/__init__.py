@@ -1,1 +1,1 @@
-"""From a model's name to an encoder: alias, timm, hub, checkpoint, random or pixels."""
+"""Loading of encoders by name: alias, shipped, timm, hub, checkpoint, random or pixels."""

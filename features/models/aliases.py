@@ -1,8 +1,8 @@
-"""Short names of pretrained models, with the preprocessing that their authors evaluate with.
+"""Short names of pretrained models, with the preprocessing of their authors' evaluation.
 
-timm's resolved preprocessing is taken as it is but where it departs from the authors' own: DINO
-and DINOv2 are evaluated on Resize(256) → CenterCrop(224), while timm gives a crop fraction of 0.9
-and, for DINOv2, the 518 px of its last training phase.
+The preprocessing is timm's unless it differs from the authors' own: DINO and DINOv2 are evaluated
+on Resize(256) → CenterCrop(224), while timm gives a crop fraction of 0.9 and, for DINOv2, the
+518 px of its last training phase.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ class Alias:
     """A pretrained model of timm.
 
     Attributes:
-        timm_name: The name in timm, with its tag.
+        timm_name: Name in timm, with the tag.
         about: Training method and data.
-        pooling: The pooling that its authors use; None for the model's own.
+        pooling: Pooling of the authors; None for timm's.
         resolution: Side in pixels; None for timm's.
-        crop_fraction: Crop over resized side; None for timm's.
-        pretrained_on: A set of images that its training data hold: ImageNet-1k for all of them
-            (LVD-142M and LVD-1689M were built around it).
+        crop_fraction: Side of the crop divided by the side after resizing; None for timm's.
+        pretrained_on: Name of a set of images that the pretraining data include: ImageNet-1k for
+            all of them (LVD-142M and LVD-1689M were built around it).
     """
 
     timm_name: str

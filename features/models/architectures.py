@@ -1,4 +1,4 @@
-"""Bare architectures: timm's by name, and what a checkpoint's tensors tell of theirs."""
+"""Architectures without weights: timm's by name, or inferred from a checkpoint's tensors."""
 
 import math
 from collections.abc import Mapping
@@ -26,23 +26,23 @@ def create(
     any_size: bool = False,
     **extra: Any,
 ) -> nn.Module:
-    """Calls timm's `create_model` for a backbone without a classifier.
+    """Creates a timm model without a classifier.
 
     Args:
         name: The architecture, with or without a tag.
-        options: Passed on to the model.
-        resolution: Side of the images in pixels, told to models whose input size is fixed.
-        any_size: Make a model that takes images of any size (its position embeddings are then
-            resampled from its own size for each).
-        extra: Further arguments, such as `pretrained=True`.
+        options: Options of the model, passed to `timm.create_model`.
+        resolution: Side of the images in pixels, for models with a fixed input size.
+        any_size: Whether the model must take images of any size. Position embeddings are then
+            resampled from the model's own size for each image.
+        extra: Further arguments of `timm.create_model`, such as `pretrained=True`.
 
     Raises:
-        InputError: If timm knows no such architecture, or does not take an option.
+        InputError: If timm has no such architecture, or the architecture no such option.
     """
     check_architecture(name)
     arguments = {"num_classes": 0, **extra, **options}
     if any_size:
-        with suppress(TypeError):  # a convolutional network, which takes any size as it is
+        with suppress(TypeError):  # convolutional networks take any size and have no such option
             module: nn.Module = timm.create_model(name, **{**arguments, "dynamic_img_size": True})
             return module.eval()
     elif resolution and "img_size" not in options and has_fixed_input(name):
@@ -50,7 +50,10 @@ def create(
     try:
         module = timm.create_model(name, **arguments)
     except TypeError as error:
-        raise InputError(f"{name} does not take these options: {error}") from error
+        raise InputError(
+            f"{name} does not accept the options {', '.join(options) or 'given'}: {error}",
+            "Write options as ARCH,option=value with the names of the model's timm class.",
+        ) from error
     return module.eval()
 
 
@@ -60,18 +63,18 @@ def check_architecture(name: str) -> None:
         close = get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f"Did you mean {' or '.join(close)}? " if close else ""
         raise InputError(
-            f"timm has no architecture {name!r}", f"{hint}See timm.list_models('*vit*')."
+            f"timm has no architecture {name!r}", f"{hint}List them: timm.list_models('*vit*')"
         )
 
 
 def has_fixed_input(name: str) -> bool:
-    """Whether a model's weights are tied to one image size (position embeddings)."""
+    """Whether a model's position embeddings fix the image size."""
     config = timm.get_pretrained_cfg(name)
     return config is not None and bool(config.fixed_input_size)
 
 
 def native_resolution(name: str, options: Mapping[str, Option]) -> int:
-    """The image side that an architecture is made for, in pixels."""
+    """Returns the side of the images that an architecture is made for, in pixels."""
     side = options.get("img_size")
     if side is None:
         config = timm.get_pretrained_cfg(name)
@@ -80,14 +83,14 @@ def native_resolution(name: str, options: Mapping[str, Option]) -> int:
 
 
 def protocol_transform(resolution: int) -> ImageTransform:
-    """The suite's own preprocessing, for weights that bring none: Resize(256) → CenterCrop(224)."""
+    """Returns the default preprocessing: Resize(256) → CenterCrop(224), scaled to `resolution`."""
     return ImageTransform(round(resolution / PROTOCOL_CROP_FRACTION), resolution)
 
 
 def timm_transform(
     name: str, resolution: int | None = None, crop_fraction: float | None = None
 ) -> ImageTransform:
-    """The preprocessing that timm gives for a tagged model, at `resolution` if one is given."""
+    """Returns timm's preprocessing for a tagged model, at `resolution` if given."""
     config = timm.data.resolve_data_config(
         {}, pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()
     )
@@ -103,24 +106,25 @@ def timm_transform(
 
 
 def resize_input(module: nn.Module, resolution: int) -> None:
-    """Fits a loaded model to images of another size (its position embeddings are resampled)."""
+    """Resamples a loaded model's position embeddings for images of another size."""
     set_input_size = getattr(module, "set_input_size", None)
     if set_input_size is not None:
         set_input_size(img_size=(resolution, resolution))
 
 
 def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:
-    """Reads a plain ViT's architecture off the shapes of its tensors.
+    """Infers the architecture of a plain ViT from the shapes of its tensors.
 
     Raises:
-        InputError: If the tensors are not those of a ViT-Ti, -S, -B or -L.
+        InputError: If the tensors are not from a ViT-Ti, -S, -B or -L.
     """
     patch = checkpoint.tensors.get("patch_embed.proj.weight")
     position = checkpoint.tensors.get("pos_embed")
     if patch is None or position is None or patch.shape[0] not in _VIT_SIZES:
         raise InputError(
-            f"{checkpoint.path} does not tell its architecture",
-            f"Name it: --model {checkpoint.path}:ARCH (any architecture of timm).",
+            f"cannot infer the architecture of {checkpoint.path}: its {len(checkpoint.tensors)} "
+            "tensors are not from a plain ViT-Ti, -S, -B or -L",
+            f"Name any architecture of timm: --model {checkpoint.path}:ARCH",
         )
     blocks = {name.split(".")[1] for name in checkpoint.tensors if name.startswith("blocks.")}
     prefix = int("cls_token" in checkpoint.tensors)
@@ -136,7 +140,7 @@ def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:
 def random_weights(
     name: str, options: Mapping[str, Option], resolution: int | None, any_size: bool, seed: int
 ) -> nn.Module:
-    """An untrained architecture whose initial weights depend on `seed` alone."""
+    """Creates an untrained model whose initial weights depend on `seed` alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return create(name, options, resolution, any_size, pretrained=False)

@@ -6,8 +6,8 @@ from lowlabel.datasets import check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import check_architecture
-from lowlabel.features.models.own_models import OWN_MODELS
 from lowlabel.features.models.pretrained import check_published
+from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE
 from lowlabel.specs import parse_spec
 
@@ -21,7 +21,7 @@ def check_model(spec: str) -> None:
         DataError: If there is no such file.
     """
     kind, _, rest = spec.partition(":")
-    if spec == "pixels" or spec in ALIASES or spec in OWN_MODELS:
+    if spec == "pixels" or spec in ALIASES or spec in SHIPPED_MODELS:
         return
     if kind == "timm" and rest:
         check_published(_architecture(rest))
@@ -39,7 +39,7 @@ def check_model(spec: str) -> None:
         if match["arch"]:
             check_architecture(_architecture(match["arch"]))
     else:
-        raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
+        raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
 
 
 def _architecture(text: str) -> str:

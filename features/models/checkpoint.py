@@ -1,4 +1,4 @@
-"""Reading of weight files, and the loading of a state dict that says what did not match."""
+"""Reads weights files and loads state dicts, reporting tensors that do not match."""
 
 import argparse
 import json
@@ -19,18 +19,19 @@ from lowlabel.errors import DataError, InputError
 BRANCHES = ("teacher", "student", "model_ema", "state_dict", "model", "model_state_dict")
 PREFIXES = ("module.", "backbone.", "model.", "encoder.")
 CARD_KEY = "lowlabel"
-LEAST_MATCHED = 0.9
-_MOST_LISTED = 12
+_SAVE_STATE_DICT = "Save its state dict alone: torch.save(model.state_dict(), PATH)"
+MIN_MATCHED = 0.9
+_MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A state dict out of a file.
+    """A state dict from a file.
 
     Attributes:
         path: The file.
-        tensors: Name → tensor, names as in the file but without common prefixes.
-        arguments: The training arguments that DINO-style checkpoints carry; may be empty.
+        tensors: Tensors by name, without the prefixes of wrappers.
+        arguments: Training arguments in DINO-style checkpoints; empty for others.
     """
 
     path: Path
@@ -39,15 +40,15 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
-    """Reads a `.safetensors` file or a torch checkpoint without running code out of it.
+    """Reads a `.safetensors` file or a torch checkpoint without running code from it.
 
     Args:
         path: The file.
-        branch: Which state dict of a file that holds several, such as "student"; by default the
-            first of teacher, student, model_ema, state_dict, model that is there.
+        branch: Name of the state dict in a file with several, such as "student"; by default the
+            first of `BRANCHES` in the file.
 
     Raises:
-        DataError: If there is no such file, or it is no weights file.
+        DataError: If the file is missing, or not a weights file.
         InputError: If the file has no such branch.
     """
     if not path.is_file():
@@ -62,11 +63,11 @@ def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
 
 @dataclass(frozen=True)
 class Card:
-    """What the suite's own exports tell of themselves.
+    """Metadata of weights that lowlabel exported.
 
     Attributes:
-        architecture: As timm's `NAME,option=value…`.
-        resolution: Side in pixels of the large views that it was trained on.
+        architecture: Architecture as `NAME,option=value…` of timm.
+        resolution: Side of the large views in training, in pixels.
     """
 
     architecture: str
@@ -74,7 +75,7 @@ class Card:
 
 
 def read_card(path: Path) -> Card | None:
-    """The card in the metadata of a file, if it is one of the suite's own exports."""
+    """Reads the card in a file's metadata; None if lowlabel did not export the file."""
     if path.suffix != ".safetensors":
         return None
     with safe_open(path, "pt") as file:
@@ -89,11 +90,13 @@ def read_card(path: Path) -> Card | None:
 def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
     """Copies a checkpoint's tensors into `module`.
 
+    Warns with the missing tensors if at least 90 %, but not all, of the module's parameters and
+    buffers have a tensor of the same name and shape in the file.
+
     Raises:
-        DataError: If under 90 % of the module's parameters and buffers have a tensor of their
-            name and shape in the file. From there to 100 % a warning lists the missing ones.
+        DataError: If less than 90 % of them have one.
     """
-    own = {
+    expected = {
         name: tensor
         for name, tensor in module.state_dict().items()
         if not name.endswith("num_batches_tracked")
@@ -101,17 +104,23 @@ def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
     found = {
         name: tensor
         for name, tensor in checkpoint.tensors.items()
-        if name in own and tensor.shape == own[name].shape
+        if name in expected and tensor.shape == expected[name].shape
     }
-    missing = [_describe(name, own[name], checkpoint.tensors) for name in own.keys() - found.keys()]
+    missing = [
+        _describe(name, expected[name], checkpoint.tensors)
+        for name in expected.keys() - found.keys()
+    ]
     if missing:
-        listed = "\n".join(f"  {line}" for line in sorted(missing)[:_MOST_LISTED])
-        if len(missing) > _MOST_LISTED:
-            listed += f"\n  … and {len(missing) - _MOST_LISTED} more"
-        message = f"{checkpoint.path} has {len(found)} of the model's {len(own)} tensors; missing:"
-        if len(found) < LEAST_MATCHED * len(own):
+        listed = "\n".join(f"  {line}" for line in sorted(missing)[:_MAX_LISTED])
+        if len(missing) > _MAX_LISTED:
+            listed += f"\n  … and {len(missing) - _MAX_LISTED} more"
+        message = (
+            f"{checkpoint.path} has {len(found)} of the model's {len(expected)} tensors; missing:"
+        )
+        if len(found) < MIN_MATCHED * len(expected):
             raise DataError(
-                f"{message}\n{listed}", "Name its architecture: --model PATH:ARCH,option=value"
+                f"{message}\n{listed}",
+                f"Name its architecture: --model {checkpoint.path}:ARCH,option=value",
             )
         warnings.warn(f"{message}\n{listed}", stacklevel=2)
     module.load_state_dict(found, strict=False)
@@ -124,15 +133,20 @@ def _read(path: Path) -> Mapping[str, Any]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, KeyError, SafetensorError) as error:
-        raise DataError(f"{path} is no readable weights file: {error}") from error
+        raise DataError(
+            f"{path} is not a readable weights file: {error}",
+            "Fetch it again, or save it again with torch.save or safetensors.",
+        ) from error
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path} holds more than tensors and plain data, so it is not loaded: "
+            f"{path} is not loaded, because it holds more than tensors and plain data: "
             f"{str(error).splitlines()[0]}",
-            "Save its state dict alone: torch.save(model.state_dict(), PATH)",
+            _SAVE_STATE_DICT,
         ) from error
     if not isinstance(content, Mapping):
-        raise DataError(f"{path} holds a {type(content).__name__}, not a state dict")
+        raise DataError(
+            f"{path} holds a {type(content).__name__}, not a state dict", _SAVE_STATE_DICT
+        )
     return dict(content)
 
 
@@ -140,21 +154,25 @@ def _choose(content: Mapping[str, Any], branch: str | None, path: Path) -> dict[
     branches = [name for name, value in content.items() if isinstance(value, Mapping)]
     if branch is not None and branch not in branches:
         raise InputError(
-            f"{path} has no state dict {branch!r}; it has: {', '.join(branches) or 'only one'}"
+            f"{path} has no state dict {branch!r}; it has: {', '.join(branches) or 'only one'}",
+            "Choose one of them with checkpoint_key=NAME, or leave checkpoint_key out.",
         )
     chosen = branch or next((name for name in BRANCHES if name in branches), None)
     state = content if chosen is None else content[chosen]
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if not tensors:
-        raise DataError(f"{path} holds no tensors; its entries are: {', '.join(content) or 'none'}")
+        raise DataError(
+            f"{path} holds no tensors; its entries are: {', '.join(content) or 'none'}",
+            _SAVE_STATE_DICT,
+        )
     return tensors
 
 
 def _strip(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Takes wrappers' prefixes off, again and again, where any tensor carries them.
+    """Removes the prefixes of wrappers, repeatedly.
 
-    Tensors outside the prefix (a projection head beside `backbone.`) are left out, unless the
-    prefix is carried by a minority: then it is a part of the model and not a wrapper.
+    A prefix that most tensors have is a wrapper's; tensors without it, such as a projection head
+    beside `backbone.`, are left out. A prefix that few have belongs to the model and stays.
     """
     for prefix in PREFIXES:
         inside = {
@@ -165,8 +183,8 @@ def _strip(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _describe(name: str, own: torch.Tensor, tensors: Mapping[str, torch.Tensor]) -> str:
-    shape = tuple(own.shape)
+def _describe(name: str, expected: torch.Tensor, tensors: Mapping[str, torch.Tensor]) -> str:
+    shape = tuple(expected.shape)
     if name in tensors:
         return f"{name} {shape}: the file has {tuple(tensors[name].shape)}"
     return f"{name} {shape}"

@@ -1,4 +1,4 @@
-"""One interface over backbones of different origins: `head` features and tokens."""
+"""One interface for backbones from different libraries: `head` features and tokens."""
 
 from abc import ABC, abstractmethod
 
@@ -15,7 +15,7 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         pooling: The model's own pooling.
-        patch: Side in pixels of the patches that an image is cut into; 1 if it is not.
+        patch: Side of the model's patches in pixels; 1 for a model without patches.
     """
 
     pooling: str = "head"
@@ -23,25 +23,25 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """The features [B, D] that the model's own classifier would see."""
+        """Computes the features [B, D] that the model's own classifier would take."""
 
     def tokens(self, images: torch.Tensor) -> Tokens:
-        """The last layer's tokens; an `InputError` for a model that does not show them."""
+        """Computes the tokens of the last layer; an `InputError` if the model hides them."""
         raise InputError(
-            f"{type(self).__name__} has no tokens to pool", "Leave --pooling out for this model."
+            f"{type(self).__name__} has no tokens to pool", "Omit --pooling for this model."
         )
 
     def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
-        """The tokens of the last `count` blocks after the final norm, the last one last.
+        """Computes the tokens of the last `count` blocks after the final norm, the last one last.
 
         Raises:
-            InputError: If the model does not show them, or has fewer blocks.
+            InputError: If the model hides its blocks, or has fewer.
         """
         if count == 1:
             return [self.tokens(images)]
         raise InputError(
-            f"{type(self).__name__} shows its last block only, not the last {count}",
-            "Leave @ out of --pooling for this model.",
+            f"{type(self).__name__} gives its last block only, not the last {count}",
+            "Omit @ from --pooling for this model.",
         )
 
 
@@ -58,12 +58,12 @@ class TimmEncoder(Encoder):
         self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """The features before the classifier, pooled by the model."""
+        """Computes the features before the classifier, pooled by the model."""
         features: torch.Tensor = self.module(images)
         return features
 
     def tokens(self, images: torch.Tensor) -> Tokens:
-        """The last tokens after the final norm, or the last convolutional map's positions."""
+        """Computes the last tokens after the final norm, or the positions of the last map."""
         features: torch.Tensor = self.module.forward_features(images)  # type: ignore[operator]
         if features.ndim == 4:
             channels_last = getattr(self.module, "output_fmt", "NCHW") == "NHWC"
@@ -73,12 +73,15 @@ class TimmEncoder(Encoder):
         return Tokens(cls, features[:, self.prefix_tokens :])
 
     def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
-        """The tokens of a vision transformer's last blocks."""
+        """Computes the tokens of the last blocks of a vision transformer."""
         depth = len(getattr(self.module, "blocks", ()))
         if count == 1 or not hasattr(self.module, "forward_intermediates") or not depth:
             return super().blocks(images, count)
         if count > depth:
-            raise InputError(f"the last {count} blocks of a model that has {depth}")
+            raise InputError(
+                f"the pooling needs the last {count} blocks, but the model has {depth}",
+                f"Use at most @{depth} in --pooling.",
+            )
         found = self.module.forward_intermediates(  # type: ignore[operator]
             images,
             indices=count,
@@ -94,7 +97,7 @@ class TimmEncoder(Encoder):
 
 
 class HubEncoder(Encoder):
-    """A `torch.hub` model: its forward gives the features; DINOv2's also shows its tokens."""
+    """A `torch.hub` model; its forward pass gives the features, DINOv2's gives tokens too."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -102,15 +105,18 @@ class HubEncoder(Encoder):
         self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """The model's own output, which must be [B, D]."""
+        """Computes the model's own output, which must be [B, D]."""
         features = self.module(images)
         if not isinstance(features, torch.Tensor) or features.ndim != 2:
             shape = tuple(getattr(features, "shape", ())) or type(features).__name__
-            raise InputError(f"the hub model gives {shape}, not features [images, width]")
+            raise InputError(
+                f"the hub model gives {shape}, not features [B, D]",
+                "Choose an entry point whose model gives one vector per image.",
+            )
         return features
 
     def tokens(self, images: torch.Tensor) -> Tokens:
-        """The normalised tokens of models whose `forward_features` names them as DINOv2's does."""
+        """Computes normalised tokens, if `forward_features` names them as in DINOv2."""
         forward = getattr(self.module, "forward_features", None)
         named = forward(images) if forward else None
         if not isinstance(named, dict) or "x_norm_patchtokens" not in named:
@@ -119,10 +125,10 @@ class HubEncoder(Encoder):
 
 
 class Pixels(Encoder):
-    """The resized image itself, flattened: a floor that has learnt nothing.
+    """The resized image itself, flattened: a baseline without training.
 
     Args:
-        side: Images of other sizes are averaged to a square of so many pixels.
+        side: Side of the square that images of other sizes are averaged to, in pixels.
     """
 
     def __init__(self, side: int) -> None:
@@ -130,7 +136,7 @@ class Pixels(Encoder):
         self.side = side
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
-        """Pixels [B, 3 × side × side]."""
+        """Flattens the pixels to [B, 3 × side × side]."""
         if images.shape[-2:] != (self.side, self.side):
             images = adaptive_avg_pool2d(images, self.side)
         return images.flatten(1)

@@ -1,4 +1,4 @@
-"""Published weights through timm: from the suite's weights folder, the cache, or the origin."""
+"""Published weights of timm models: from the weights folder, timm's cache, or a download."""
 
 import re
 import urllib.error
@@ -17,7 +17,7 @@ from lowlabel.specs import Option
 
 _SUFFIXES = (".safetensors", ".pth", ".bin")
 _IMAGENET_TAGS = re.compile(r"in(1k|12k|21k|22k)|^dino$|^lvd")
-_SECONDS_TO_ANSWER = 10
+_TIMEOUT_SECONDS = 10
 
 
 def create_pretrained(
@@ -29,17 +29,17 @@ def create_pretrained(
     """Creates a tagged timm model with its published weights.
 
     A file `NAME.safetensors` (or `.pth`, `.bin`) in the weights folder comes first, then timm's
-    own cache, then a download.
+    cache, then a download.
 
     Args:
-        name: The name in timm with its tag, as `vit_small_patch16_224.dino`.
-        options: Passed to timm's `create_model`.
+        name: Name in timm with its tag, such as `vit_small_patch16_224.dino`.
+        options: Options of the model, passed to `timm.create_model`.
         resolution: Side of the images in pixels.
-        any_size: Make a model that takes images of any size.
+        any_size: Whether the model must take images of any size.
 
     Raises:
         InputError: If timm publishes no weights under this name.
-        DataError: If the weights cannot be fetched, with the file to put where.
+        DataError: If the weights cannot be fetched.
     """
     check_published(name)
     config = timm.get_pretrained_cfg(name)
@@ -71,14 +71,15 @@ def check_published(name: str) -> None:
         published = timm.list_pretrained(f"{architecture}.*")
         raise InputError(
             f"timm publishes no weights {name!r}",
-            f"Published: {', '.join(published) or 'none'}. Untrained: random:{architecture}.",
+            f"Published for {architecture}: {', '.join(published) or 'none'}. "
+            f"Untrained: random:{architecture}",
         )
 
 
 def holds_imagenet(name: str) -> bool:
-    """Whether the data behind published weights hold ImageNet-1k, as far as their tag says.
+    """Whether published weights were trained on images of ImageNet-1k, according to their tag.
 
-    timm's tags name the data, as "fb_in1k" or "augreg_in21k_ft_in1k", or the method, as "dino".
+    timm's tags name the data ("fb_in1k", "augreg_in21k_ft_in1k") or the method ("dino").
     """
     config = timm.get_pretrained_cfg(name)
     return bool(config and _IMAGENET_TAGS.search(config.tag or ""))
@@ -92,19 +93,20 @@ def _is_cached(hub_id: str | None) -> bool:
 
 
 def _require_reachable(name: str, hub_id: str | None) -> None:
-    """Asks the origin once, so that no user waits through the client's minute of retries."""
+    """Contacts the server once, to avoid the client's minute of retries without a network."""
     try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=_SECONDS_TO_ANSWER).close()
+        urllib.request.urlopen(constants.ENDPOINT, timeout=_TIMEOUT_SECONDS).close()
     except urllib.error.HTTPError:
-        return  # it answered
+        return  # an error status is an answer
     except OSError as error:
         raise _not_fetched(name, hub_id, str(getattr(error, "reason", error))) from error
 
 
 def _not_fetched(name: str, hub_id: str | None, reason: str) -> DataError:
-    target = weights_dir() / f"{name}.safetensors"
-    origin = f"{constants.ENDPOINT}/{hub_id}/resolve/main/model.safetensors" if hub_id else "timm"
+    path = weights_dir() / f"{name}.safetensors"
+    url = f"{constants.ENDPOINT}/{hub_id}/resolve/main/model.safetensors" if hub_id else "them"
     return DataError(
-        f"the weights of {name} could not be fetched: {reason}",
-        f"Fetch {origin}\nwhere there is a network, and put it at {target}",
+        f"cannot fetch the weights of {name}, which are not in {path.parent} or timm's cache: "
+        f"{reason}",
+        f"Download {url}\non a machine with a network, and save the file as {path}",
     )

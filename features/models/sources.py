@@ -1,4 +1,4 @@
-"""The kinds of model names, each a small function from the name to an encoder."""
+"""Loads an encoder by its name; each kind of name has a function."""
 
 import re
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ from lowlabel.features.models.architectures import (
 )
 from lowlabel.features.models.checkpoint import load_into, read_card, read_checkpoint
 from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
-from lowlabel.features.models.own_models import OWN_MODELS
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
+from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option, format_spec, parse_spec
 
@@ -33,7 +33,7 @@ FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels"
 
 @dataclass(frozen=True)
 class Source:
-    """A model as it was named, before it is moved to a device."""
+    """A loaded model that is not yet on a device; see `Backbone` for the attributes."""
 
     name: str
     spec: str
@@ -46,7 +46,7 @@ class Source:
 def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
     """Loads the model that `spec` names; see `load_backbone`.
 
-    With `any_size` it is made at its own size, to take images of all sizes.
+    With `any_size`, the model is created at its own size and takes images of any size.
     """
     kind, _, rest = spec.partition(":")
     if spec == "pixels":
@@ -54,8 +54,8 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return Source("pixels", "pixels", Pixels(side), protocol_transform(side))
     if spec in ALIASES:
         return _alias(spec, resolution, any_size)
-    if spec in OWN_MODELS:
-        return _own(spec, resolution, any_size)
+    if spec in SHIPPED_MODELS:
+        return _shipped(spec, resolution, any_size)
     if kind == "timm" and rest:
         return _timm(rest, resolution, any_size)
     if kind == "random" and rest:
@@ -64,7 +64,7 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return _hub(rest, resolution)
     if match := WEIGHTS_FILE.fullmatch(spec):
         return _file(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
-    raise UnknownNameError("model", spec, [*ALIASES, *OWN_MODELS, *FORMS])
+    raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
 
 
 def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
@@ -77,17 +77,17 @@ def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
     return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
 
 
-def _own(name: str, resolution: int | None, any_size: bool) -> Source:
-    own = OWN_MODELS[name]
-    source = _file(own.path(name), None, resolution, any_size)
+def _shipped(name: str, resolution: int | None, any_size: bool) -> Source:
+    model = SHIPPED_MODELS[name]
+    source = _file(model.path(name), None, resolution, any_size)
     crop = source.transform.crop
-    transform = replace(source.transform, resize=round(crop / own.crop_fraction))
-    return replace(source, transform=transform, pooling=own.pooling)
+    transform = replace(source.transform, resize=round(crop / model.crop_fraction))
+    return replace(source, transform=transform, pooling=model.pooling)
 
 
 def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
-    seen = _pretraining(options)
+    seen = _take_pretraining(options)
     encoder = TimmEncoder(create_pretrained(name, options, resolution, any_size))
     seen = seen or (IMAGENET if holds_imagenet(name) else None)
     side = resolution or native_resolution(name, options)
@@ -95,8 +95,8 @@ def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side), pretrained_on=seen)
 
 
-def _pretraining(options: dict[str, Option]) -> str | None:
-    """Takes the option `pretrained_on` out: it is of the weights, not of the network."""
+def _take_pretraining(options: dict[str, Option]) -> str | None:
+    """Removes the option `pretrained_on`, which describes the weights and not the network."""
     name = options.pop("pretrained_on", None)
     if name is None:
         return None
@@ -108,7 +108,10 @@ def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
     seed = options.pop("seed", 0)
     if not isinstance(seed, int):
-        raise InputError(f"the seed of random:{rest} is not an integer")
+        raise InputError(
+            f"seed={seed} of random:{name} must be an integer",
+            f"For example: --model random:{name},seed=0",
+        )
     encoder = TimmEncoder(random_weights(name, options, resolution, any_size, seed))
     side = resolution or native_resolution(name, options)
     spec = f"random:{format_spec(name, {**options, 'seed': seed})}"
@@ -118,7 +121,7 @@ def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
 def _hub(rest: str, resolution: int | None) -> Source:
     repository, separator, entry = rest.rpartition(":")
     if not separator:
-        raise InputError(f"hub:{rest} names no entry point", "A hub model is hub:REPO:ENTRY.")
+        raise InputError(f"hub:{rest} names no entry point", "Write hub:REPO:ENTRY.")
     local = Path(repository).expanduser().is_dir()
     try:
         module = torch.hub.load(
@@ -126,9 +129,9 @@ def _hub(rest: str, resolution: int | None) -> Source:
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(
-            f"hub:{rest} could not be loaded: {str(error).splitlines()[0]}",
-            "Check the repository's and the entry's name, and the network; "
-            "a folder with a hubconf.py also serves as REPO.",
+            f"cannot load hub:{rest}: {str(error).splitlines()[0]}",
+            "Check the names of the repository and the entry point, and the network. REPO may also "
+            "be a folder with a hubconf.py.",
         ) from error
     transform = protocol_transform(resolution or _HUB_SIDE)
     return Source(entry, f"hub:{entry}", HubEncoder(module), transform)
@@ -137,7 +140,7 @@ def _hub(rest: str, resolution: int | None) -> Source:
 def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(arch) if arch else ("", {})
     branch = options.pop("checkpoint_key", None)
-    seen = _pretraining(options)
+    seen = _take_pretraining(options)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     card = None if name else read_card(path)
     if card:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lowlabel.datasets import ImageSet, classes_seen
-from lowlabel.datasets.split_lists import split_list
+from lowlabel.datasets.splits import split_list
 from lowlabel.errors import UnknownNameError
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 from torchvision.transforms import v2
 
-from lowlabel.datasets.base import ImageSet, LabelledPath
+from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import (
     Backbone,
@@ -136,7 +136,7 @@ def test_sets_of_many_sizes_equal_one_by_one(
     images, monkeypatch, spec, scales, batch_size, waiting
 ):
     monkeypatch.setattr(extract_module, "CHUNK_ROWS", 5)
-    monkeypatch.setattr(extract_module, "_MOST_WAITING", waiting)
+    monkeypatch.setattr(extract_module, "MAX_WAITING", waiting)
     backbone = load_backbone(spec, framing="longest", resolution=36, scales=scales)
     (images.root / images.paths[3]).write_bytes(b"no image")
     options = ExtractionOptions(batch_size, 2, skip_bad_images=True)
@@ -157,7 +157,7 @@ def test_sets_of_many_sizes_equal_one_by_one(
 
 
 def test_no_more_images_wait_than_some_batches(images, monkeypatch):
-    monkeypatch.setattr(extract_module, "_MOST_WAITING", 2)
+    monkeypatch.setattr(extract_module, "MAX_WAITING", 2)
     backbone = load_backbone("random:resnet18", framing="longest", resolution=36)
     embedded: list[int] = []
     embed = Backbone.embed
@@ -191,12 +191,12 @@ def test_every_option_is_in_the_key(images):
     ("options", "error", "message"),
     [
         ({"framing": "round"}, UnknownNameError, "unknown framing 'round'"),
-        ({"scales": (1.0, 0.5)}, InputError, "do not go with centre crops"),
+        ({"scales": (1.0, 0.5)}, InputError, "need whole images, not framing=crop"),
         ({"framing": "longest", "scales": ()}, InputError, "one or more factors"),
         ({"framing": "longest", "scales": (0.0,)}, InputError, "one or more factors"),
     ],
 )
-def test_options_that_do_not_do(options, error, message):
+def test_impossible_options_are_refused(options, error, message):
     with pytest.raises(error, match=message):
         load_backbone(TINY, **options)
 

@@ -25,7 +25,7 @@ def test_gem_of_power_one_is_the_mean_of_positive_patches():
 
 
 def test_errors():
-    with pytest.raises(InputError, match="no class token"):
+    with pytest.raises(InputError, match="needs a class token"):
         pool([Tokens(None, TOKENS.patches)], "cls")
     for name in ("max", "gemx", "cls+max", "", "cls@0", "cls@", "head@2", "cls+head", "cls@2@3"):
         with pytest.raises(InputError, match="unknown pooling"):
@@ -61,7 +61,7 @@ def test_blocks_of_a_vision_transformer():
 def test_blocks_that_are_not_there():
     spec = "random:vit_tiny_patch16_224,img_size=32,patch_size=8,depth=3"
     pixels = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
-    with pytest.raises(InputError, match="last 4 blocks of a model that has 3"):
+    with pytest.raises(InputError, match="last 4 blocks, but the model has 3"):
         load_backbone(spec, pooling="cls@4").embed(pixels)
-    with pytest.raises(InputError, match="shows its last block only"):
+    with pytest.raises(InputError, match="gives its last block only"):
         load_backbone("random:resnet10t", pooling="mean@2", resolution=32).embed(pixels)

@@ -54,7 +54,7 @@ def _described(known: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _models() -> list[tuple[str, ...]]:
     from lowlabel.features.models.aliases import ALIASES
-    from lowlabel.features.models.own_models import OWN_MODELS
+    from lowlabel.features.models.shipped import SHIPPED_MODELS
     from lowlabel.paths import weights_dir
 
     weights = {path.stem for path in weights_dir().glob("*.*")}
@@ -62,7 +62,9 @@ def _models() -> list[tuple[str, ...]]:
         (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
         for name, alias in ALIASES.items()
     ]
-    return aliases + [(name, own.about, "in the package") for name, own in OWN_MODELS.items()]
+    return aliases + [
+        (name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()
+    ]
 
 
 def _datasets() -> list[tuple[str, ...]]:

@@ -18,10 +18,10 @@ from lowlabel.datasets.demo.textures import TEXTURES
 X, Y = (1.5 * axis + np.zeros((64, 64)) for axis in pixel_grid(64))
 
 
-def test_a_hundred_classes_in_three_splits() -> None:
+def test_a_hundred_classes_in_three_parts() -> None:
     kinds = demo_classes()
     assert [kind.index for kind in kinds] == list(range(100))
-    assert Counter(kind.split for kind in kinds) == {"base": 64, "val": 16, "novel": 20}
+    assert Counter(kind.part for kind in kinds) == {"base": 64, "val": 16, "novel": 20}
     assert len({kind.name for kind in kinds}) == 100
     assert all(re.fullmatch(r"[a-z]+-[a-z]+-[a-z]+", kind.name) for kind in kinds)
 
@@ -30,17 +30,17 @@ def test_colour_alone_never_decides() -> None:
     assert len({(kind.shape, kind.texture) for kind in demo_classes()}) == 100
 
 
-@pytest.mark.parametrize("split", ["val", "novel"])
-def test_only_combinations_are_new(split: str) -> None:
+@pytest.mark.parametrize("part", ["val", "novel"])
+def test_only_combinations_are_new(part: str) -> None:
     kinds = demo_classes()
-    base = [kind for kind in kinds if kind.split == "base"]
+    base = [kind for kind in kinds if kind.part == "base"]
     for attribute in ("shape", "texture", "palette"):
-        held_out = {getattr(kind, attribute) for kind in kinds if kind.split == split}
+        held_out = {getattr(kind, attribute) for kind in kinds if kind.part == part}
         assert held_out <= {getattr(kind, attribute) for kind in base}
 
 
 def test_every_novel_class_has_neighbours_that_share_attributes() -> None:
-    novel = [kind for kind in demo_classes() if kind.split == "novel"]
+    novel = [kind for kind in demo_classes() if kind.part == "novel"]
     for kind in novel:
         others = [other for other in novel if other != kind]
         assert sum(other.palette == kind.palette for other in others) == 3

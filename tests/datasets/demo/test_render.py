@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_layout(folder: Path) -> None:
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
-    expected = [f"{kind.split}/{kind.name}/{i:03d}.png" for kind in KINDS for i in range(2)]
+    expected = [f"{kind.part}/{kind.name}/{i:03d}.png" for kind in KINDS for i in range(2)]
     assert found == sorted(expected)
 
 
@@ -45,7 +45,7 @@ def test_files_are_uncompressed_rgb_of_the_pictures(folder: Path) -> None:
     assert len({path.stat().st_size for path in paths}) == 1
     assert paths[0].stat().st_size > 64 * 64 * 3
     kind = KINDS[37]
-    with Image.open(folder / kind.split / kind.name / "001.png") as image:
+    with Image.open(folder / kind.part / kind.name / "001.png") as image:
         assert (image.mode, image.size) == ("RGB", (64, 64))
         np.testing.assert_array_equal(np.asarray(image), demo_image(kind, 1))
 
@@ -119,7 +119,7 @@ def test_without_shadow_an_object_changes_only_its_window() -> None:
 def test_raw_pixels_do_better_than_chance_but_not_well() -> None:
     """5-way 1-shot by the nearest shot: chance is 20 percent."""
     images = 12
-    kinds = [kind for kind in KINDS if kind.split == "novel"]
+    kinds = [kind for kind in KINDS if kind.part == "novel"]
     pixels = np.array(
         [demo_image(kind, i).ravel() / 255.0 for kind in kinds for i in range(images)]
     )

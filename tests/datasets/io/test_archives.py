@@ -72,7 +72,7 @@ def test_refuses_links(tmp_path, target):
 
 def test_refuses_what_is_no_archive(tmp_path, target):
     (tmp_path / "a.zip").write_text("<html>404</html>")
-    with pytest.raises(DataError, match="no zip or tar archive"):
+    with pytest.raises(DataError, match="not a zip or tar archive"):
         unpack(tmp_path / "a.zip", target)
     with pytest.raises(DataError, match="there is no file"):
         unpack(tmp_path / "b.zip", target)

@@ -62,6 +62,20 @@ def test_a_transform_that_centres_needs_the_base_classes():
         build_method("ncm,norm=cl2n").transform(torch.ones(2, 3), None)
 
 
+@pytest.mark.parametrize(
+    ("given", "recorded"),
+    [
+        ("ncm,norm=l2", "ncm,norm=l2n"),
+        ("soft-kmeans,norm=l2", "soft-kmeans,norm=l2n"),
+        ("tim,norm=l2", "tim"),
+        ("logreg,norm=l2n", "logreg,norm=l2"),
+        ("svm,norm=tukey-l2n", "svm,norm=tukey-l2"),
+    ],
+)
+def test_both_spellings_of_a_norm_are_one_method(given, recorded):
+    assert build_method(given).spec == recorded
+
+
 def test_an_unknown_method_gets_a_suggestion():
     with pytest.raises(UnknownNameError, match="Did you mean logreg"):
         build_method("logrek")

@@ -10,12 +10,12 @@ from lowlabel.datasets.demo.classes import demo_classes
 from lowlabel.datasets.demo.render import demo_image
 from lowlabel.features import load_backbone
 from lowlabel.features.models.checkpoint import CARD_KEY
-from lowlabel.features.models.own_models import OWN_MODELS
+from lowlabel.features.models.shipped import SHIPPED_MODELS
 
 
-@pytest.mark.parametrize("name", OWN_MODELS)
+@pytest.mark.parametrize("name", SHIPPED_MODELS)
 def test_weights_are_small_and_carry_their_card_and_log(name):
-    path = OWN_MODELS[name].path(name)
+    path = SHIPPED_MODELS[name].path(name)
     assert path.stat().st_size <= 4 * 2**20
     card = json.loads(path.with_suffix(".json").read_text())
     with safe_open(path, "pt") as file:
@@ -48,7 +48,7 @@ def recall(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def test_demo_vit_sees_more_in_novel_classes_than_pixels_do():
-    kinds = [kind for kind in demo_classes() if kind.split == "novel"]
+    kinds = [kind for kind in demo_classes() if kind.part == "novel"]
     images = np.stack([demo_image(kind, number) for kind in kinds for number in range(12)])
     labels = np.repeat(np.arange(len(kinds)), 12)
     backbone = load_backbone("demo_vit", device="cpu")

@@ -1,4 +1,4 @@
-"""Models that the suite trained itself and carries in the package."""
+"""Models that the package ships, pretrained by lowlabel itself."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class OwnModel:
+class ShippedModel:
     """Weights in `features/weights/`: NAME.safetensors with its card NAME.json and log NAME.jsonl.
 
     Attributes:
         about: Training method and data.
-        pooling: The pooling that it is evaluated with.
-        crop_fraction: Crop over resized side.
+        pooling: Default pooling.
+        crop_fraction: Side of the crop divided by the side after resizing.
     """
 
     about: str
@@ -21,14 +21,14 @@ class OwnModel:
 
     @staticmethod
     def path(name: str) -> Path:
-        """Where the weights of a model are."""
+        """Returns the path of a model's weights."""
         return Path(str(resources.files("lowlabel.features") / "weights" / f"{name}.safetensors"))
 
 
-OWN_MODELS: dict[str, OwnModel] = {
-    "demo_vit": OwnModel(
+SHIPPED_MODELS: dict[str, ShippedModel] = {
+    "demo_vit": ShippedModel(
         about="DINO (Caron et al., ICCV 2021), base classes of the demo data without labels",
-        # chosen on the demo's val classes
+        # chosen on the val classes of demo
         pooling="cls+mean",
         crop_fraction=1.0,
     ),

@@ -1,0 +1,10 @@
+"""Class lists of published divisions and pretraining sets, one `NAME.csv` each."""
+
+import csv
+from importlib.resources import files
+
+
+def split_list(name: str) -> list[dict[str, str]]:
+    """Reads `NAME.csv` of this folder, one dictionary per row."""
+    text = (files("lowlabel.datasets.splits") / f"{name}.csv").read_text()
+    return list(csv.DictReader(text.splitlines()))

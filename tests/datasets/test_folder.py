@@ -1,0 +1,52 @@
+"""Folders of the user's own, and their manifest."""
+
+import pytest
+
+from lowlabel.datasets import open_dataset
+from lowlabel.errors import DataError
+
+
+def test_folder_with_parts(image_folder):
+    opened = open_dataset(f"folder:{image_folder}")
+    assert opened.division.parts == ("base", "val", "novel")
+    assert opened.load("novel").counts == (18, 3)
+    assert opened.load("novel").class_names == ("novel0", "novel1", "novel2")
+    assert opened.load("novel").paths[0] == "novel/novel0/0.png"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_folder_tells_whether_its_parts_share_classes(tmp_path, write_image, shared):
+    for part, names in (("train", "ab"), ("val", "ab"), ("test", "ab" if shared else "bc")):
+        for name in names:
+            write_image(tmp_path / part / name / "0.png")
+    assert open_dataset(f"folder:{tmp_path}").division.shared_classes == shared
+
+
+def test_folder_without_parts_is_evaluated_whole(image_folder):
+    opened = open_dataset(f"folder:{image_folder / 'base'}")
+    assert (opened.division.evaluated, opened.division.train_part) == ("all", None)
+    assert opened.load("all").counts == (18, 3)
+
+
+def test_folder_errors(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        open_dataset(f"folder:{tmp_path / 'nowhere'}")
+    (tmp_path / "empty" / "class").mkdir(parents=True)
+    with pytest.raises(DataError, match="no images in the class folders"):
+        open_dataset(f"folder:{tmp_path / 'empty'}").load("all")
+
+
+def test_manifest_follows_names_classes_and_sizes(image_folder):
+    def manifest() -> str:
+        return open_dataset(f"folder:{image_folder}").load("novel").manifest_sha256
+
+    before = manifest()
+    assert manifest() == before
+    image = image_folder / "novel" / "novel0" / "0.png"
+    content = image.read_bytes()
+    image.write_bytes(content + b"\0")
+    assert manifest() != before
+    image.write_bytes(content)
+    assert manifest() == before
+    image.rename(image.with_name("00.png"))
+    assert manifest() != before

@@ -1,0 +1,65 @@
+"""Names of models."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.features import load_backbone
+
+TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
+
+
+PIXELS = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
+
+
+def test_random_is_seeded_and_leaves_the_global_generator_alone():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    first = load_backbone(f"random:{TINY}")
+    assert torch.equal(torch.rand(1), expected)
+    assert first.weights_sha256 == load_backbone(f"random:{TINY},seed=0").weights_sha256
+    assert first.weights_sha256 != load_backbone(f"random:{TINY},seed=1").weights_sha256
+    assert first.embed(PIXELS).shape == (3, 192)
+    assert first.pooling == "cls"
+
+
+def test_hub_model_of_a_local_repository(tmp_path: Path):
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n\ndef tiny():\n"
+        "    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())\n"
+    )
+    backbone = load_backbone(f"hub:{tmp_path}:tiny")
+    assert (backbone.name, backbone.embed(PIXELS).shape) == ("tiny", (3, 12))
+    with pytest.raises(InputError, match="no tokens"):
+        load_backbone(f"hub:{tmp_path}:tiny", pooling="mean")
+    with pytest.raises(DataError, match="cannot load hub:"):
+        load_backbone(f"hub:{tmp_path}:nothing")
+
+
+def test_unknown_names():
+    with pytest.raises(UnknownNameError, match="Did you mean dino_vits16"):
+        load_backbone("dino_vits61")
+    with pytest.raises(InputError, match="Did you mean vit_small_patch16_224"):
+        load_backbone("random:vit_smal_patch16_224")
+    with pytest.raises(InputError, match=r"does not accept the options.*colour"):
+        load_backbone(f"random:{TINY},colour=blue")
+    with pytest.raises(InputError, match="unknown dtype 'int4'"):
+        load_backbone("pixels", dtype="int4")
+    with pytest.raises(InputError, match="publishes no weights"):
+        load_backbone("timm:vit_tiny_patch16_384.nothing")
+    with pytest.raises(InputError, match="cannot embed images of 30×30 pixels"):
+        load_backbone(f"random:{TINY}", resolution=30)
+
+
+def test_what_a_model_was_pretrained_on(tmp_path, tiny_vit):
+    path = tmp_path / "mine.pth"
+    torch.save(tiny_vit().state_dict(), path)
+    plain = load_backbone(f"{path}:{TINY}")
+    marked = load_backbone(f"{path}:{TINY},pretrained_on=ssl-vit-mini")
+    assert (plain.pretrained_on, marked.pretrained_on) == (None, "ssl-vit-mini")
+    assert plain.spec == marked.spec
+    with pytest.raises(UnknownNameError, match="Did you mean ssl-vit-mini"):
+        load_backbone(f"{path}:{TINY},pretrained_on=sslvit-mini")
