@@ -22,10 +22,10 @@ from lowlabel.datasets.base import LabelledPath
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.training import RunOptions, Trainer, TrainingPlan, make_recipe
 from lowlabel.training.backbones import backbone_maker
-from lowlabel.training.data import Sample
 from lowlabel.training.engine.distributed import World
 from lowlabel.training.listing import PretrainData
-from lowlabel.training.methods.multicrop_model import MultiCropModel
+from lowlabel.training.methods.dino_model import MultiCropModel
+from lowlabel.training.views.dataset import Sample
 from lowlabel.training.views.multicrop import MultiCrop
 from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
