@@ -1,6 +1,7 @@
 """The wheel contains every package and data file, and works without the checkout."""
 
 import configparser
+import re
 import subprocess
 import sys
 import zipfile
@@ -71,6 +72,18 @@ def test_the_wheel_contains_every_source_and_data_file(config, wheel):
             assert found, f"{package} has no {pattern}"
             expected |= {f"{package.replace('.', '/')}/{name}" for name in found}
     assert inside == expected
+
+
+def test_the_modules_that_docs_run_exist(config):
+    texts = [
+        path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    ]
+    modules = {name for text in texts for name in re.findall(r"python -m (lowlabel[\w.]*)", text)}
+    assert "lowlabel.benchmarks.speed.training" in modules
+    packages = on_disk(config)
+    for module in modules - packages.keys():
+        package, _, name = module.rpartition(".")
+        assert (packages[package] / f"{name}.py").is_file(), module
 
 
 def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
