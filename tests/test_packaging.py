@@ -1,6 +1,7 @@
-"""The wheel holds every package and data file, and works without the checkout."""
+"""The wheel contains every package and data file, and works without the checkout."""
 
 import configparser
+import re
 import subprocess
 import sys
 import zipfile
@@ -20,7 +21,7 @@ def config() -> configparser.ConfigParser:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of what git tracks, so that no build leftovers get in."""
+    """A wheel built from a copy of the files that git tracks, without leftovers of builds."""
     copy, output = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
@@ -51,13 +52,13 @@ def on_disk(config: configparser.ConfigParser) -> dict[str, Path]:
     }
 
 
-def test_listed_packages_are_those_on_the_disk(config):
+def test_setup_cfg_lists_every_package(config):
     listed = config["options"]["packages"].split()
     assert listed == sorted(listed)
     assert set(listed) == set(on_disk(config))
 
 
-def test_wheel_holds_every_source_and_data_file(config, wheel):
+def test_the_wheel_contains_every_source_and_data_file(config, wheel):
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = set()
@@ -73,7 +74,19 @@ def test_wheel_holds_every_source_and_data_file(config, wheel):
     assert inside == expected
 
 
-def test_wheel_works_on_its_own(wheel, tmp_path):
+def test_the_modules_that_docs_run_exist(config):
+    texts = [
+        path.read_text(encoding="utf-8") for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    ]
+    modules = {name for text in texts for name in re.findall(r"python -m (lowlabel[\w.]*)", text)}
+    assert "lowlabel.benchmarks.speed.training" in modules
+    packages = on_disk(config)
+    for module in modules - packages.keys():
+        package, _, name = module.rpartition(".")
+        assert (packages[package] / f"{name}.py").is_file(), module
+
+
+def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     code = (
@@ -94,8 +107,8 @@ def test_wheel_works_on_its_own(wheel, tmp_path):
     assert done.stdout.startswith(str(tmp_path))
 
 
-def test_run_benchmark_is_not_hidden_by_root_folders(tmp_path):
-    """The root holds `datasets/`, which must not stand before an installed `datasets`."""
+def test_run_benchmark_does_not_hide_an_installed_datasets(tmp_path):
+    """The root contains `datasets/`, which must not precede an installed `datasets`."""
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets" / "__init__.py").write_text("installed = True")
     code = (

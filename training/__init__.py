@@ -1,6 +1,7 @@
-"""Self-supervised pretraining: one loop, one schedule, one checkpoint; a file for each method."""
+"""Self-supervised pretraining: engine/ (the loop), views/ (augmentation), methods/ (DINO, …)."""
 
-from lowlabel.training.engine.loop import RunOptions, Trainer
+from lowlabel.training.engine.loop import Trainer
+from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions, PretrainMethod
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.recipe import Recipe, make_recipe, preset_names

@@ -1,4 +1,4 @@
-"""The networks that are trained: timm's, by short or full name."""
+"""Backbones to train: timm models by short or full name."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,14 +15,14 @@ _PREFIX = "timm:"
 
 
 def resolve_architecture(spec: str, image_size: int) -> str:
-    """Writes `--arch` out as `NAME,option=value…` of timm, with the image size where it matters.
+    """Resolves `--arch` to timm's `NAME,option=value…`, with the image size if the model needs it.
 
     Args:
-        spec: vit_tiny, vit_small, vit_base, resnet…, or timm:NAME; each with ,option=value…
-        image_size: Side of the global views, which position embeddings are made for.
+        spec: vit_tiny, vit_small, vit_base, resnet… or timm:NAME, each with ,option=value…
+        image_size: Side of the global views, for which position embeddings are made.
 
     Raises:
-        UnknownNameError: If the name is neither short nor has the prefix timm:.
+        UnknownNameError: If the name is no short name and has no prefix timm:.
     """
     name, options = parse_spec(spec.removeprefix(_PREFIX))
     if not spec.startswith(_PREFIX) and not name.startswith("resnet"):
@@ -37,12 +37,12 @@ def resolve_architecture(spec: str, image_size: int) -> str:
 
 
 def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
-    """A function that makes the student's and the teacher's backbone.
+    """Returns a function that makes the backbone of the student or the teacher.
 
     Args:
-        architecture: As `resolve_architecture` gives it.
+        architecture: The value of `resolve_architecture`.
         drop_path: Stochastic depth of the student's last block; it grows linearly from 0 at the
-            first. Only for transformers.
+            first block. Used for transformers only.
     """
     name, options = parse_spec(architecture)
     extra: dict[str, Any] = {"pretrained": False}
@@ -64,11 +64,11 @@ def _check_size(architecture: str, backbone: nn.Module, options: Mapping[str, Op
     side = options.get("img_size")
     if patch and isinstance(side, int) and side % patch[0]:
         raise InputError(
-            f"{architecture}: {side} pixels are no multiple of the patch of {patch[0]}",
-            "Choose --set global_size and local_size that are.",
+            f"{architecture}: the view size {side} is not a multiple of the patch size {patch[0]}",
+            f"Give --set global_size and local_size multiples of {patch[0]}.",
         )
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many numbers a module learns."""
+    """Number of parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())

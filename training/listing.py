@@ -1,4 +1,4 @@
-"""Which images a run learns from: any folder, labelled or not, or a data set's learnt part."""
+"""The images of a pretraining run: any folder, labelled or not, or a dataset's training part."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from lowlabel.datasets.folder import IMAGE_SUFFIXES, PART_NAMES
 from lowlabel.errors import DataError, InputError
 
 PRETEXT = "pretext"
-_EXAMPLES = 5
+_MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
 class PretrainData:
-    """The images to learn from, and labelled ones for the k-NN score on the way.
+    """Images to train on, and labelled images for the k-NN score during training.
 
     Attributes:
-        images: What is learnt from; its labels are not used.
-        bank: Labelled images that k-NN takes its votes from; None where there are none.
-        queries: Labelled images that k-NN classifies; of the same classes.
+        images: Images to train on; their labels are not used.
+        bank: Labelled images that vote in k-NN; None if there are none.
+        queries: Labelled images to classify by k-NN, of the same classes.
     """
 
     images: ImageSet
@@ -32,18 +32,18 @@ def list_pretrain_data(
 ) -> PretrainData:
     """Lists the images that `--dataset` names.
 
-    A data set of the suite gives its learnt part (base or train). A folder gives its `pretext`
-    sub-folder if it has one (with `train` and `val` for k-NN), else its learnt part if it is
-    divided, else every image under it at any depth.
+    A dataset of the catalogue provides its training part (base or train). A folder provides its
+    `pretext` sub-folder if there is one (with `train` and `val` for k-NN), else its training part
+    if it is divided into parts, else all images under it.
 
     Args:
         spec: NAME, NAME:DIVISION, folder:PATH, or the path of a folder.
-        class_list: File with one class folder a line; only images under such a folder are used.
-        allow_partial: Accept other counts than the full set's.
+        class_list: File with one class folder per line; only images under these are used.
+        allow_partial: Allow incomplete datasets.
 
     Raises:
-        UnknownNameError: If there is no such data set.
-        DataError: If there is no such folder, or no image, or none of the listed classes.
+        UnknownNameError: If there is no such dataset.
+        DataError: If there is no such folder, no image, or no image of the listed classes.
     """
     folder = _folder(spec)
     data = _from_folder(folder) if folder else _from_dataset(spec, allow_partial)
@@ -55,10 +55,10 @@ def list_pretrain_data(
 
 
 def read_class_list(path: Path) -> list[str]:
-    """The names in a file, one a line; empty lines and those that begin with # are left out.
+    """Reads class names, one per line; empty lines and lines that start with # are ignored.
 
     Raises:
-        DataError: If the file cannot be read or names nothing.
+        DataError: If the file cannot be read or names no class.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -66,7 +66,7 @@ def read_class_list(path: Path) -> list[str]:
         raise DataError(f"cannot read the class list {path}: {error}") from error
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not names:
-        raise DataError(f"the class list {path} names no class", "Write one class folder a line.")
+        raise DataError(f"the class list {path} names no class", "Write one class folder per line.")
     return names
 
 
@@ -80,36 +80,36 @@ def _folder(spec: str) -> Path | None:
 
 def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
     opened = open_dataset(spec, allow_partial=allow_partial)
-    learnt = opened.division.train_part
-    if learnt is None:
+    train_part = opened.division.train_part
+    if train_part is None:
         raise InputError(
-            f"{opened.name} has no part to learn from: all of it is evaluated",
-            "Name a division that has one, or folder:PATH.",
+            f"{opened.name} has no part to train on: all of its images are evaluated",
+            "Give --dataset NAME:DIVISION with a training part, or folder:PATH.",
         )
-    middle = [part for part in opened.division.parts[1:-1] if part == "val"]
-    bank, queries = halves(opened.load("val")) if middle else (None, None)
-    return PretrainData(opened.load(learnt), bank, queries)
+    has_val = "val" in opened.division.parts[1:-1]
+    bank, queries = halves(opened.load("val")) if has_val else (None, None)
+    return PretrainData(opened.load(train_part), bank, queries)
 
 
 def _from_folder(root: Path) -> PretrainData:
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}", "A folder is named folder:PATH.")
+        raise DataError(f"there is no folder {root}", "Give --dataset folder:PATH.")
     if (root / PRETEXT).is_dir():
         labelled = [(root / part).is_dir() for part in ("train", "val")]
         bank, queries = (
             (_walk(root, "train"), _walk(root, "val")) if all(labelled) else (None, None)
         )
         return PretrainData(_walk(root, PRETEXT), bank, queries)
-    for learnt, held_out, evaluated in PART_NAMES:
-        if (root / learnt).is_dir() and (root / evaluated).is_dir():
+    for train_part, held_out, evaluated in PART_NAMES:
+        if (root / train_part).is_dir() and (root / evaluated).is_dir():
             has_val = (root / held_out).is_dir()
             bank, queries = halves(_walk(root, held_out)) if has_val else (None, None)
-            return PretrainData(_walk(root, learnt), bank, queries)
+            return PretrainData(_walk(root, train_part), bank, queries)
     return PretrainData(_walk(root, ""))
 
 
 def _walk(root: Path, part: str) -> ImageSet:
-    """Every image under `root/part` at any depth; its class is the folder below that it lies in."""
+    """All images under `root/part`; the class of an image is its folder, relative to the part."""
     top = root / part
     paths = sorted(
         path.relative_to(root)
@@ -127,23 +127,23 @@ def _walk(root: Path, part: str) -> ImageSet:
 
 
 def _restrict(images: ImageSet, names: Collection[str]) -> ImageSet:
-    wanted = set(names)
+    listed = set(names)
     rows = [
         row
         for row, (path, label) in enumerate(zip(images.paths, images.labels, strict=True))
-        if wanted & {*path.split("/")[:-1], images.class_names[label]}
+        if listed & {*path.split("/")[:-1], images.class_names[label]}
     ]
     if not rows:
         raise DataError(
-            f"no image of {images.dataset} lies in one of the {len(wanted)} listed classes "
-            f"({', '.join(sorted(wanted)[:_EXAMPLES])}, …)",
-            f"Its classes are: {', '.join(images.class_names[:_EXAMPLES])}, …",
+            f"no image of {images.dataset} is in one of the {len(listed)} listed classes "
+            f"({', '.join(sorted(listed)[:_MAX_LISTED])}, …)",
+            f"Its classes are: {', '.join(images.class_names[:_MAX_LISTED])}, …",
         )
     return images.only(rows)
 
 
 def halves(images: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """Splits labelled images in two: every other image of each class."""
+    """Splits labelled images in two halves: alternate images of each class."""
     seen: dict[int, int] = {}
     parts: tuple[list[int], list[int]] = ([], [])
     for row, label in enumerate(images.labels.tolist()):

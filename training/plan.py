@@ -1,4 +1,4 @@
-"""The resolved plan of a run: what will be done, in numbers, before anything is done."""
+"""The plan of a pretraining run: a recipe on a set of images."""
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -8,25 +8,13 @@ from typing import Any
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
-from lowlabel.training.engine.schedules import Schedule, warmup_constant, warmup_cosine
+from lowlabel.training.engine.schedules import Schedules, warmup_constant, warmup_cosine
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
-from lowlabel.training.methods.dino import DINO
-from lowlabel.training.methods.dino_format import read_dino_checkpoint
+from lowlabel.training.methods.dino_format import read_dino_checkpoint, require_dino
 from lowlabel.training.recipe import Recipe
 
 LR_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Schedules:
-    """The rates of every step (or epoch, for the temperature), each a float64 array."""
-
-    lr: Schedule
-    weight_decay: Schedule
-    momentum: Schedule
-    temperature: Schedule
-    steps_per_epoch: int
 
 
 @dataclass(frozen=True)
@@ -34,10 +22,10 @@ class TrainingPlan:
     """A recipe on a set of images.
 
     Attributes:
-        recipe: What decides the weights, but for the images.
+        recipe: The recipe.
         data: The images.
-        class_list: The classes that `data` was restricted to; empty for all.
-        start: Checkpoint of DINO's own code whose networks the run begins with.
+        class_list: The classes that `data` is restricted to; empty for all.
+        start: Checkpoint in DINO's format to start from.
     """
 
     recipe: Recipe
@@ -47,7 +35,7 @@ class TrainingPlan:
 
     @cached_property
     def architecture(self) -> str:
-        """The backbone as timm's `NAME,option=value…`."""
+        """The backbone, as timm's `NAME,option=value…`."""
         return resolve_architecture(self.recipe.arch, self.recipe.options.views.global_size)
 
     @property
@@ -61,17 +49,16 @@ class TrainingPlan:
         return self.recipe.epochs * self.steps_per_epoch
 
     def build_method(self) -> PretrainMethod:
-        """The method with its first weights: torch's seed decides them, or `start`."""
+        """Makes the method with its initial weights, from torch's seed or from `start`.
+
+        Raises:
+            InputError: If the method cannot start from a DINO checkpoint.
+        """
         cls = PRETRAIN_METHODS[self.recipe.method]
         make = backbone_maker(self.architecture, self.recipe.drop_path)
         method = cls.build(self.recipe.options, make)
         if self.start is not None:
-            if type(method) is not DINO:
-                raise InputError(
-                    f"{self.recipe.method} cannot begin with DINO's checkpoint {self.start}",
-                    "Only dino can.",
-                )
-            read_dino_checkpoint(self.start, method)
+            read_dino_checkpoint(self.start, require_dino(method))
         return method
 
     def schedules(self) -> Schedules:
@@ -96,7 +83,7 @@ class TrainingPlan:
         )
 
     def fingerprint(self) -> dict[str, Any]:
-        """What must be equal for a run to be taken up: plain data."""
+        """Everything that a resumed run must share with its checkpoint, as plain data."""
         start = {"start": file_sha256(self.start)} if self.start else {}
         return {
             **self.recipe.as_dict(),
@@ -109,7 +96,11 @@ class TrainingPlan:
         }
 
     def describe(self) -> str:
-        """The plan as text, for `--dry-run`."""
+        """The plan as text, for `--dry-run`.
+
+        Raises:
+            InputError: If the images do not fill a batch.
+        """
         recipe, images = self.recipe, self.data.images
         if len(images) < recipe.batch_size:
             raise InputError(

@@ -1,4 +1,4 @@
-"""A run's recipe: what decides the resulting weights, from a preset and the command line."""
+"""The recipe of a run, made from defaults, a preset and the command line."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,15 +19,15 @@ _TABLES = ("views", "options", "optimisation")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything but the images that decides what comes out of a run.
+    """Everything except the images that determines the resulting weights.
 
     Attributes:
         method: Name of the method.
-        arch: The backbone, as on the command line.
+        arch: The backbone, as for `--arch`.
         epochs: Passes over the images.
         batch_size: Images in an optimisation step, over all processes.
-        seed: Of weights, order and views.
-        dtype: "float32"; "bfloat16" or "float16" for automatic mixed precision.
+        seed: Random seed of weights, order and views.
+        dtype: "float32", or "bfloat16" or "float16" for mixed precision.
         drop_path: Stochastic depth of the student's last block.
         options: The method's hyper-parameters and its views.
         optimisation: Optimiser and schedules.
@@ -50,12 +50,12 @@ class Recipe:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, JSON-like: tuples as lists."""
+        """The recipe as plain JSON data, with lists for tuples."""
         return _plain(asdict(self))  # type: ignore[no-any-return]
 
 
 def preset_names() -> list[str]:
-    """The presets that come with the suite."""
+    """Names of the presets in the package."""
     folder = resources.files("lowlabel.training") / "recipes"
     return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
 
@@ -66,22 +66,26 @@ def make_recipe(
     settings: Sequence[str] = (),
     **overrides: Any,
 ) -> Recipe:
-    """Puts a recipe together: the method's defaults, then the preset, then the command line.
+    """Makes a recipe: the method's defaults, overridden by the preset, then by the arguments.
 
     Args:
-        method: Name of the method; the preset's if it names one, else "dino".
-        preset: Name of a preset, or the path of a TOML file of the same form.
-        settings: `option=value` of the method, its views or the optimisation.
-        overrides: Fields of `Recipe`; None for those that are not given.
+        method: Name of the method. Default: the preset's method, else "dino".
+        preset: Name of a preset, or path of a TOML file in the same format.
+        settings: `option=value` of the method, its views or the optimiser.
+        overrides: Fields of `Recipe`; None keeps a field.
 
     Raises:
-        UnknownNameError: If the method, the preset or an option is not known.
-        InputError: If a value does not fit.
+        UnknownNameError: If there is no such method, preset or option.
+        InputError: If a value has the wrong type.
+        DataError: If a preset file does not exist or is no valid TOML.
     """
     content = _read_preset(preset) if preset else {}
     name = method or content.pop("method", "dino")
     if content.pop("method", name) != name:
-        raise InputError(f"the preset {preset} is not for {name}")
+        raise InputError(
+            f"the preset {preset} is not for {name}",
+            "Leave the method out, or give another --preset.",
+        )
     values = _ungrouped(content)
     values |= {key: value for key, value in overrides.items() if value is not None}
     for setting in settings:
@@ -92,7 +96,7 @@ def make_recipe(
 
 
 def _ungrouped(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's values without their tables' names and without its title."""
+    """The values of a preset's top level and tables, without its title."""
     values = {key: value for key, value in content.items() if key not in {*_TABLES, "title"}}
     for table in _TABLES:
         values |= content.get(table, {})
@@ -100,7 +104,7 @@ def _ungrouped(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """Replaces fields by name, wherever in the recipe they are; all of a part's at once."""
+    """Replaces fields of the recipe, its optimisation, options and views by name."""
     parts = (recipe, recipe.optimisation, recipe.options, recipe.options.views)
     owners = {
         f.name: (part, f.type) for part in parts for f in fields(part) if f.name not in _TABLES
@@ -111,30 +115,30 @@ def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             raise UnknownNameError(f"option of {recipe.method}", name, owners.keys() - {"method"})
         part, kind = owners[name]
         changes[id(part)][name] = _fit(name, value, kind)
-    own, optimisation, options, views = (changes[id(part)] for part in parts)
+    top_level, optimisation, options, views = (changes[id(part)] for part in parts)
     options["views"] = replace(recipe.options.views, **views)
     return replace(
         recipe,
         options=replace(recipe.options, **options),
         optimisation=replace(recipe.optimisation, **optimisation),
-        **own,
+        **top_level,
     )
 
 
 def _fit(name: str, value: Any, kind: Any) -> Any:
-    """The value as the field's type; an `InputError` where it is of another."""
+    """Converts a value to the field's type; raises an `InputError` if it cannot."""
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    for wanted in kinds:
-        if get_origin(wanted) is tuple and isinstance(value, list | tuple):
-            if len(value) == len(get_args(wanted)):
+    for expected in kinds:
+        if get_origin(expected) is tuple and isinstance(value, list | tuple):
+            if len(value) == len(get_args(expected)):
                 return tuple(
-                    _fit(name, *pair) for pair in zip(value, get_args(wanted), strict=True)
+                    _fit(name, *pair) for pair in zip(value, get_args(expected), strict=True)
                 )
-        elif wanted is float and type(value) is int:
+        elif expected is float and type(value) is int:
             return float(value)
-        elif isinstance(wanted, type) and type(value) is wanted:
+        elif isinstance(expected, type) and type(value) is expected:
             return value
-    raise InputError(f"{name}={value!r} is no {getattr(kind, '__name__', kind)}")
+    raise InputError(f"{name} must be of type {getattr(kind, '__name__', kind)}, not {value!r}")
 
 
 def _read_preset(preset: str) -> dict[str, Any]:
@@ -150,7 +154,7 @@ def _read_preset(preset: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"the preset {preset} is no TOML: {error}") from error
+        raise DataError(f"the preset {preset} is not valid TOML: {error}") from error
 
 
 def _plain(value: Any) -> Any:

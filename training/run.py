@@ -1,4 +1,4 @@
-"""`pretrain`: from a dataset's name and a recipe to an exported backbone."""
+"""`make_plan` and `pretrain`: from a dataset's name and a recipe to an exported backbone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,15 @@ import torch
 from lowlabel.devices import keep_freed_memory
 from lowlabel.errors import DataError
 from lowlabel.progress import progress_bar
-from lowlabel.training.engine.distributed import join_world
-from lowlabel.training.engine.loop import RunOptions, Trainer
+from lowlabel.training.engine.distributed import World, join_world
+from lowlabel.training.engine.loop import Trainer
+from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.listing import list_pretrain_data, read_class_list
+from lowlabel.training.methods.dino_format import require_dino, write_dino_checkpoint
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.recipe import Recipe
+
+DINO_NAME = "dino_checkpoint.pth"
 
 
 def make_plan(
@@ -24,14 +28,17 @@ def make_plan(
     *,
     allow_partial: bool = False,
 ) -> TrainingPlan:
-    """Lists the images and joins them with the recipe.
+    """Lists the images and makes the plan of a run.
 
     Args:
         dataset: NAME, NAME:DIVISION, folder:PATH or the path of a folder.
-        recipe: What `make_recipe` gives.
-        class_list: File with one class folder a line.
-        start: Checkpoint of DINO's own code to begin with.
-        allow_partial: Accept other counts than the full set's.
+        recipe: The value of `make_recipe`.
+        class_list: File with one class folder per line; only images under these are used.
+        start: Checkpoint in DINO's format to start from.
+        allow_partial: Allow incomplete datasets.
+
+    Raises:
+        DataError: If `start` does not exist, or there are no images.
     """
     if start is not None and not start.is_file():
         raise DataError(f"there is no checkpoint {start}")
@@ -41,25 +48,45 @@ def make_plan(
 
 
 def pretrain(plan: TrainingPlan, options: RunOptions, device: str = "auto") -> Path:
-    """Trains, or goes on training, and exports the teacher's backbone.
+    """Trains, or resumes training, and exports the teacher's backbone.
 
-    Under torchrun all its processes share each batch.
+    Under torchrun, all processes share each batch.
 
     Returns:
-        The path of `backbone.safetensors`, which `--model` takes.
+        The path of `backbone.safetensors`, which `--model` loads.
+
+    Raises:
+        InputError: If the options do not suit the plan, or the folder holds another run.
+        TrainingError: If training diverges or collapses.
     """
     keep_freed_memory()
     with _flushed_denormals(), join_world(device) as world:
         trainer = Trainer(plan, options, world)
-        if not world.is_main:
-            return trainer.train()
-        with progress_bar(f"{plan.recipe.method} on {plan.data.images.dataset}", "img") as progress:
-            return trainer.train(progress)
+        dino = require_dino(trainer.train_step.method) if options.dino_format else None
+        weights = _train(trainer, world)
+        if dino is not None and world.is_main:
+            write_dino_checkpoint(
+                options.output / DINO_NAME,
+                dino,
+                trainer.train_step.optimizer.state_dict(),
+                plan.recipe.epochs,
+                plan.recipe.as_dict(),
+            )
+    return weights
+
+
+def _train(trainer: Trainer, world: World) -> Path:
+    """Trains, with a progress bar in the main process."""
+    if not world.is_main:
+        return trainer.train()
+    plan = trainer.plan
+    with progress_bar(f"{plan.recipe.method} on {plan.data.images.dataset}", "img") as progress:
+        return trainer.train(progress)
 
 
 @contextmanager
 def _flushed_denormals() -> Iterator[None]:
-    """A cold teacher's probabilities are full of denormal numbers, which slow a CPU down."""
+    """Flushes denormals, which slow a CPU down and are frequent in a cold teacher's output."""
     torch.set_flush_denormal(True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A run as a Slurm job, through submitit."""
+"""Pretraining as a Slurm job, through submitit."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ _DEFAULTS: dict[str, Option] = {
 
 
 def slurm_parameters(spec: str) -> dict[str, Any]:
-    """Reads `partition=…,gpus=…,nodes=…,hours=…` into submitit's parameters.
+    """Converts `partition=…,gpus=…,nodes=…,hours=…` to submitit's parameters.
 
     Args:
-        spec: `partition`, `gpus` (on each node), `nodes`, `hours`, `cpus_per_gpu`, `memory_gb`.
+        spec: `partition`, `gpus` (per node), `nodes`, `hours`, `cpus_per_gpu`, `memory_gb`.
 
     Raises:
-        UnknownNameError: If an option is not one of these.
-        InputError: If a value is not a number above 0 where it must be.
+        UnknownNameError: If there is no such option.
+        InputError: If a number is not an integer of at least 1.
     """
     options = {**_DEFAULTS, **_checked(parse_spec(f"slurm,{spec}")[1])}
     parameters = {
@@ -46,17 +46,19 @@ def slurm_parameters(spec: str) -> dict[str, Any]:
 
 
 def submit(spec: str, plan: TrainingPlan, options: RunOptions) -> str:
-    """Submits a run; a job that Slurm ends early is submitted again and goes on.
+    """Submits a run. A job that Slurm ends early is submitted again and resumes.
 
     Returns:
-        What was submitted, for the user.
+        A message with the job's id and the folder of its logs.
 
     Raises:
         UserError: If submitit is not installed.
     """
     parameters = slurm_parameters(spec)
     if importlib.util.find_spec("submitit") is None:
-        raise UserError("--slurm needs submitit, which is not installed", "pip install submitit")
+        raise UserError(
+            "--slurm needs submitit, which is not installed", "pip install 'lowlabel[slurm]'"
+        )
     import submitit
 
     folder = options.output / "slurm"
@@ -67,25 +69,25 @@ def submit(spec: str, plan: TrainingPlan, options: RunOptions) -> str:
 
 
 class SlurmRun:
-    """What each task of the job calls; submitit pickles it.
+    """The callable of each process of the job; submitit pickles it.
 
     Args:
         plan: What to train.
-        options: How.
+        options: How to run it.
     """
 
     def __init__(self, plan: TrainingPlan, options: RunOptions) -> None:
         self._plan, self._options = plan, options
 
     def __call__(self) -> None:
-        """Joins the job's other tasks and trains."""
+        """Joins the job's other processes and trains."""
         import submitit
 
         submitit.helpers.TorchDistributedEnvironment().export()
         pretrain(self._plan, self._options)
 
     def checkpoint(self, *_: object) -> object:
-        """What submitit submits when the job is ended early: the same run, which goes on."""
+        """Returns the submission that resumes this run; submitit calls it if the job is ended."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
@@ -96,5 +98,5 @@ def _checked(options: Mapping[str, Option]) -> Mapping[str, Option]:
         if name not in _DEFAULTS:
             raise UnknownNameError("Slurm option", name, _DEFAULTS)
         if name != "partition" and (not isinstance(value, int) or value < 1):
-            raise InputError(f"--slurm {name}={value} must be a whole number of at least 1")
+            raise InputError(f"--slurm {name} must be an integer of at least 1, not {value}")
     return options

@@ -1,1 +1,1 @@
-"""Measurements: each module times one job beside a peer or the limit, in one run."""
+"""Measurements: each module compares the speed of one job with a peer or a limit, in one run."""

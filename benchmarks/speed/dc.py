@@ -1,8 +1,9 @@
-"""Distribution Calibration beside a plain loop: `python -m lowlabel.benchmarks.speed.dc`.
+"""Distribution Calibration and a plain loop: `python -m lowlabel.benchmarks.speed.dc`.
 
-Five-way tasks of 15 queries a class on 384-dimensional synthetic features of 64 base and 20 novel
-classes of 600 images each. The loop does what the authors' code does, task by task, with numpy's
-`multivariate_normal` and scikit-learn's `LogisticRegression`, on fewer of the same tasks.
+Five-way tasks with 15 queries per class, on 384-dimensional synthetic features of 64 base and 20
+novel classes with 600 images each. The loop computes what the authors' code computes, task by task,
+with numpy's `multivariate_normal` and scikit-learn's `LogisticRegression`, on the first of the same
+tasks.
 """
 
 from dataclasses import dataclass
@@ -26,14 +27,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Data:
-    """Features and labels of the novel and of the base classes."""
+    """Features and labels of the novel and the base classes."""
 
     novel: tuple[NDArray[np.float32], NDArray[np.int64]]
     base: tuple[NDArray[np.float32], NDArray[np.int64]]
 
     @classmethod
     def synthetic(cls, width: int, signed: bool) -> "Data":
-        """Classes that overlap, with correlated dimensions whose variances fall off."""
+        """Overlapping classes, with correlated dimensions of decreasing variance."""
         random = np.random.default_rng(0)
         spectrum = np.arange(1, width + 1) ** -0.5
         mixing = spectrum[:, None] * np.linalg.qr(random.normal(size=(width, width)))[0]
@@ -48,13 +49,13 @@ class Data:
 
 @dataclass(frozen=True)
 class PlainLoop:
-    """Distribution Calibration, one task after another, with base statistics computed before.
+    """Distribution Calibration in a loop over tasks, with precomputed base statistics.
 
     Attributes:
         features: Transformed features of the novel classes.
-        labels: Their classes.
-        means: Of the base classes.
-        covariances: Of the base classes.
+        labels: Labels of the novel features.
+        means: Means of the base classes.
+        covariances: Covariances of the base classes.
     """
 
     features: Floats
@@ -75,7 +76,7 @@ class PlainLoop:
         return cls(features, data.novel[1], by_class.mean(1), covariances)
 
     def run(self, shots: int, tasks: int) -> Floats:
-        """Accuracies of the first tasks."""
+        """Accuracies of the first tasks, in percent."""
         random = np.random.default_rng(0)
         sampler = EpisodeSampler(self.labels, WAYS, shots, QUERIES)
         accuracies = []
@@ -106,17 +107,17 @@ def main(
     device: str = "auto",
     width: int = 384,
 ) -> None:
-    """Prints milliseconds per task of both and their ratio, and mean accuracies on equal tasks."""
+    """Prints the milliseconds per task and their ratio, and accuracies on the same tasks."""
     keep_freed_memory()
     rows = []
     for method in ("dc", "dc-sslvit"):
         data = Data.synthetic(width, signed=method == "dc-sslvit")
         rows += [_row(data, method, shots, tasks, loop_tasks, repeats, device) for shots in (1, 5)]
     print(markdown(rows))
-    print(f"\nMedians of {repeats} runs in turn on {describe_device(resolve_device(device))}, the")
-    print("loop on the CPU with one thread, where it is fastest. Base statistics are computed once")
-    print(f"more in every run. Ours {tasks:,} tasks, the loop the first {loop_tasks:,} of them;")
-    print("accuracies are the means over these first ones.")
+    print(f"\nMedians of {repeats} runs in turn on {describe_device(resolve_device(device))}; the")
+    print("loop runs on the CPU with one thread, where it is fastest. Base statistics are computed")
+    print(f"anew in every run of lowlabel. lowlabel runs {tasks:,} tasks, the loop the first")
+    print(f"{loop_tasks:,} of them; accuracies are means over these first tasks.")
 
 
 def _row(
@@ -139,7 +140,7 @@ def _row(
         accuracies["ours"] = result.accuracies[:loop_tasks]
 
     def loop() -> None:
-        with threadpool_limits(1):  # more only slow OpenBLAS down on matrices this small
+        with threadpool_limits(1):  # more threads slow OpenBLAS down on matrices this small
             accuracies["loop"] = plain.run(shots, loop_tasks)
 
     seconds = median_seconds({"ours": ours, "loop": loop}, repeats)

@@ -1,7 +1,7 @@
-"""Extraction against the bare forward: `python -m lowlabel.benchmarks.speed.extraction`.
+"""Extraction and the bare forward pass: `python -m lowlabel.benchmarks.speed.extraction`.
 
-The whole path (decoding, resizing, forward, HDF5) on 500×375 JPEG files, beside the same model's
-forward on normalised tensors that lie in memory, in turn in one process.
+Times the whole path (decoding, resizing, forward, HDF5) on 500×375 JPEG files, and the same model's
+forward pass on normalised tensors in memory, in turn in one process.
 """
 
 import tempfile
@@ -14,7 +14,7 @@ from PIL import Image
 
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.datasets import ImageSet, open_dataset
-from lowlabel.devices import describe_device, keep_freed_memory
+from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.features import (
     ExtractionOptions,
     FeatureKey,
@@ -27,14 +27,14 @@ MODELS = ("random:vit_small_patch16_224", "random:mobilenetv2_100")
 
 
 def main(images: int = 256, repeats: int = 3, batch_size: int = 32, device: str = "auto") -> None:
-    """Prints images per second of both, and their ratio."""
+    """Prints the images per second of both, and their ratio."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         _write_photographs(Path(folder) / "class", images)
         part = open_dataset(f"folder:{folder}").load("all")
         rows = [_measure(model, part, repeats, batch_size, device) for model in MODELS]
     print(markdown(rows))
-    print(f"\n{describe_device(torch.device('cuda' if device == 'cuda' else 'cpu'))}")
+    print(f"\n{describe_device(resolve_device(device))}")
 
 
 def _measure(
@@ -70,7 +70,7 @@ def _measure(
 
 
 def _write_photographs(folder: Path, count: int) -> None:
-    """JPEG files with about the detail and size of photographs (some 60 kB)."""
+    """Writes JPEG files with the detail and size of photographs, about 60 kB each."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     for number in range(count):

@@ -1,14 +1,13 @@
-"""Few-shot methods beside their peers: `python -m lowlabel.benchmarks.speed.fewshot`.
+"""Few-shot methods and their peers: `python -m lowlabel.benchmarks.speed.fewshot`.
 
-Five-way tasks of 15 queries a class, on random 384-dimensional features of 20 classes of 600
-images. A peer is a loop over the same tasks, on fewer of them, and is compared by the task.
-Distribution Calibration has a module of its own, `lowlabel.benchmarks.speed.dc`.
+Five-way tasks with 15 queries per class, on random 384-dimensional features of 20 classes with 600
+images each. A peer runs in a loop over the first of the same tasks; times are compared per task.
+`lowlabel.benchmarks.speed.dc` measures Distribution Calibration.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,14 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lowlabel.benchmarks.speed.processes import in_a_process_of_its_own
+from lowlabel.benchmarks.speed.peers import installed_peers
+from lowlabel.benchmarks.speed.processes import in_new_process
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.episodes import EpisodeSampler
 
-CLASSES, IMAGES, WIDTH = 20, 600, 384
-WAYS, QUERIES = 5, 15
+CLASSES, WAYS, QUERIES = 20, 5, 15
 PEERS = {
     "ncm": "easyfsl PrototypicalNetworks",
     "ncm,norm=l2n": "easyfsl PrototypicalNetworks",
@@ -50,12 +49,19 @@ SKLEARN: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Job:
-    """One method and the numbers that its tasks are made of."""
+    """One method, and the sizes of its tasks and features."""
 
     method: str
     shots: int
     tasks: int
     device: str
+    images: int
+    width: int
+
+    @property
+    def peer(self) -> str:
+        """The name of the method's peer."""
+        return PEERS[self.method]
 
     def run(self, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
         """Evaluates the method."""
@@ -78,7 +84,7 @@ class Job:
             table = table - table.mean(0)
         if "norm" in self.method:
             table = normalize(table)
-        classify = _peer(PEERS[self.method])
+        classify = _peer(self.peer)
         ways = torch.arange(WAYS).repeat_interleave(self.shots)
         sampler = EpisodeSampler(labels, WAYS, self.shots, QUERIES)
         for episodes in sampler.blocks(self.tasks, 0, self.tasks):
@@ -87,37 +93,49 @@ class Job:
 
     def peak_memory(self) -> float:
         """Peak memory of this process after one run, in MiB."""
-        self.run(*_embeddings())
+        self.run(*self.data())
         return peak_memory_mb()
+
+    def data(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Random features and labels."""
+        random = np.random.default_rng(0)
+        features = random.standard_normal((CLASSES * self.images, self.width), dtype=np.float32)
+        return features, np.arange(CLASSES).repeat(self.images)
 
 
 def main(
-    tasks: int = 10_000, peer_tasks: int = 200, repeats: int = 3, device: str = "auto"
+    tasks: int = 10_000,
+    peer_tasks: int = 200,
+    repeats: int = 3,
+    images: int = 600,
+    width: int = 384,
+    device: str = "auto",
 ) -> None:
     """Prints seconds, milliseconds per task, peak memory and the ratio to a peer."""
-    jobs = [Job(method, shots, tasks, device) for shots in (1, 5) for method in PEERS]
-    # First, for a process never reports a smaller peak than the one that started it.
-    importing = in_a_process_of_its_own(peak_memory_mb)
-    peaks = [in_a_process_of_its_own(job.peak_memory) for job in jobs]
+    jobs = [
+        Job(method, shots, tasks, device, images, width) for shots in (1, 5) for method in PEERS
+    ]
+    # Measured first: a process never reports a smaller peak than the process that started it.
+    importing = in_new_process(peak_memory_mb)
+    peaks = [in_new_process(job.peak_memory) for job in jobs]
+    peers = installed_peers({peer: _package(peer) for peer in PEERS.values()})
     rows = [
-        _row(job, peer_tasks, repeats) | {"peak, MiB": round(peak)}
+        _row(job, peer_tasks if job.peer in peers else 0, repeats) | {"peak, MiB": round(peak)}
         for job, peak in zip(jobs, peaks, strict=True)
     ]
     print(markdown(rows))
     print(f"\nMedians of {repeats} runs in turn on {describe_device(resolve_device(device))}.")
-    print(f"Seconds are for {tasks:,} tasks. Peers have their default options, run on the CPU and")
-    print(f"saw {peer_tasks:,} of the tasks. Peak memory is that of a process of its own that runs")
-    print(f"the method once; {importing:.0f} MiB of it come from importing libraries.")
-    if not find_spec("easyfsl"):
-        print("easyfsl is not installed, its columns are empty: pip install 'lowlabel[speed]'")
+    print(f"Seconds are for {tasks:,} tasks. Peers have their default options and run on the CPU")
+    print(f"over {peer_tasks:,} of the tasks. Peak memory is that of a new process that runs the")
+    print(f"method once; it includes {importing:.0f} MiB from importing libraries.")
 
 
 def _row(job: Job, peer_tasks: int, repeats: int) -> dict[str, object]:
-    novel = _embeddings()
-    peer_job = Job(job.method, job.shots, peer_tasks, job.device)
-    runs: dict[str, Callable[[], object]] = {"ours": lambda: job.run(*novel)}
-    if find_spec(PEERS[job.method].split()[0].replace("scikit-learn", "sklearn")):
-        runs["peer"] = lambda: peer_job.run_peer(*novel)
+    """A row of the table; without peer tasks the peer is left out."""
+    data = job.data()
+    runs: dict[str, Callable[[], object]] = {"ours": lambda: job.run(*data)}
+    if peer_tasks:
+        runs["peer"] = lambda: replace(job, tasks=peer_tasks).run_peer(*data)
     seconds = median_seconds(runs, repeats)
     ours = seconds["ours"] / job.tasks
     theirs = seconds["peer"] / peer_tasks if "peer" in seconds else None
@@ -126,16 +144,14 @@ def _row(job: Job, peer_tasks: int, repeats: int) -> dict[str, object]:
         "method": job.method,
         "s": seconds["ours"],
         "ms/task": 1e3 * ours,
-        "peer": PEERS[job.method],
+        "peer": job.peer,
         "peer, ms/task": theirs and 1e3 * theirs,
         "times faster": theirs and theirs / ours,
     }
 
 
-def _embeddings() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    random = np.random.default_rng(0)
-    features = random.standard_normal((CLASSES * IMAGES, WIDTH), dtype=np.float32)
-    return features, np.arange(CLASSES).repeat(IMAGES)
+def _package(peer: str) -> str:
+    return peer.split()[0].replace("scikit-learn", "sklearn")
 
 
 def _peer(name: str) -> Callable[[Tensor, Tensor, Tensor], object]:

@@ -1,4 +1,4 @@
-"""Jobs timed in processes of their own, which tells the memory that each takes."""
+"""Timing of jobs in separate processes, which also measures the memory of each."""
 
 import statistics
 import time
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took, and the score that it came to."""
+    """One run of a job: wall time in seconds, peak memory in MiB, and its score."""
 
     seconds: float
     peak_mb: float
@@ -23,43 +23,43 @@ class Run:
 
 
 def timed(job: Callable[[], float | None]) -> Run:
-    """Runs a job here."""
+    """Runs a job in this process."""
     started = time.perf_counter()
     score = job()
     return Run(time.perf_counter() - started, peak_memory_mb(), score)
 
 
-def in_a_process_of_its_own(function: Callable[..., T], *arguments: object) -> T:
+def in_new_process(function: Callable[..., T], *arguments: object) -> T:
     """Calls a function in a new process."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(function, *arguments).result()
 
 
 def runs_in_turn(
-    jobs: Iterable[str], run: Callable[..., Run], task: object, repeats: int
+    jobs: Iterable[str], run: Callable[..., Run], data: object, repeats: int
 ) -> dict[str, list[Run]]:
-    """Calls run(job, task) for jobs in turn (A B C, A B C, …), each in a process of its own."""
+    """Calls run(job, data) for the jobs in turn (A B C, A B C, …), each in a new process."""
     runs: dict[str, list[Run]] = {job: [] for job in jobs}
     for _ in range(repeats):
         for job in runs:
-            runs[job].append(in_a_process_of_its_own(run, job, task))
+            runs[job].append(in_new_process(run, job, data))
     return runs
 
 
-def beside_limit(
+def rows_with_ratio(
     runs: dict[str, list[Run]], limit: str, ratio: str, score: str
 ) -> list[dict[str, object]]:
     """Rows of a table: median seconds, their ratio to the job `limit`, peak memory, score."""
-    fastest = _median(runs[limit])
+    limit_seconds = _median(runs[limit])
     return [
         {
             "job": job,
-            "s": _median(its),
-            ratio: _median(its) / fastest,
-            "peak, MiB": round(max(run.peak_mb for run in its)),
-            score: its[0].score,
+            "s": _median(job_runs),
+            ratio: _median(job_runs) / limit_seconds,
+            "peak, MiB": round(max(run.peak_mb for run in job_runs)),
+            score: job_runs[0].score,
         }
-        for job, its in runs.items()
+        for job, job_runs in runs.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the retrieval benchmark times: the limit, ours, and the peers."""
+"""The jobs of the retrieval measurement: the limit, lowlabel and the peers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from lowlabel.retrieval.clustering import nmi
 
 KS = (1, 10, 100, 1000)
 CLASS_SIZES = 2, 12
-NOISE = 2.15  # about the class means: Recall@1 is then about 60 % at the default sizes
+NOISE = 2.15  # gives a Recall@1 of about 60 % at the default sizes
 BARE = "bare product"
 
 Evaluate = Callable[[NDArray[np.float32], NDArray[np.int64], str], float | None]
 
 
 @dataclass(frozen=True)
-class Task:
-    """Features of so many images and classes, and where they are compared."""
+class Data:
+    """Sizes of the features, and the device to compute on."""
 
     images: int
     width: int
     classes: int
     device: str
 
-    def data(self, clustered: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Random features, or noise about class means; labels in no order."""
+    def arrays(self, clustered: bool) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Random features, or noise around class means, with shuffled labels."""
         random = np.random.default_rng(0)
         labels = np.arange(self.classes).repeat(_class_sizes(self.images, self.classes, random))
         random.shuffle(labels)
@@ -44,12 +44,12 @@ class Task:
 
 
 def _bare(features: NDArray[np.float32], labels: NDArray[np.int64], device: str) -> None:
-    place = resolve_device(device)
-    table = torch.nn.functional.normalize(torch.from_numpy(features).to(place))
-    out = torch.empty(1024, len(table), device=place)
+    resolved = resolve_device(device)
+    table = torch.nn.functional.normalize(torch.from_numpy(features).to(resolved))
+    out = torch.empty(1024, len(table), device=resolved)
     for rows in table.split(1024):
         torch.mm(rows, table.T, out=out[: len(rows)])
-    if place.type == "cuda":
+    if resolved.type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -89,10 +89,8 @@ def _open_metric_learning(
     from oml.functional.metrics import calc_retrieval_metrics
 
     table = torch.nn.functional.normalize(torch.from_numpy(features))
-    places, top = torch.arange(len(table)), min(max(KS), len(table) - 1)
-    _, retrieved, relevant = batched_knn(
-        table, places, places, top, labels_gt=torch.from_numpy(labels)
-    )
+    rows, top = torch.arange(len(table)), min(max(KS), len(table) - 1)
+    _, retrieved, relevant = batched_knn(table, rows, rows, top, labels_gt=torch.from_numpy(labels))
     metrics = calc_retrieval_metrics(
         retrieved, relevant, cmc_top_k=KS, precision_top_k=(), map_top_k=(top,), verbose=False
     )
@@ -107,16 +105,17 @@ def _faiss(features: NDArray[np.float32], labels: NDArray[np.int64], device: str
     index.add(table)
     first = np.concatenate(
         [
-            _others(index.search(table[i : i + 4096], max(KS) + 1)[1], i)
+            _nearest_other(index.search(table[i : i + 4096], max(KS) + 1)[1], i)
             for i in range(0, len(table), 4096)
         ]
     )
     return 100 * float((labels[first] == labels).mean())
 
 
-def _others(found: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-    own = np.arange(start, start + len(found))
-    return np.where(found[:, 0] == own, found[:, 1], found[:, 0])
+def _nearest_other(found: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    """The first row found for each query that is not the query itself."""
+    self_rows = np.arange(start, start + len(found))
+    return np.where(found[:, 0] == self_rows, found[:, 1], found[:, 0])
 
 
 RANDOM, CLUSTERED = "lowlabel, random features", "lowlabel, clustered features"
@@ -135,8 +134,8 @@ JOBS: dict[str, Evaluate] = {
     OML: _open_metric_learning,
     FLAT: _faiss,
 }
-WITHOUT_PEERS = BARE, RANDOM, CLUSTERED
-NEEDS = {
+OURS = BARE, RANDOM, CLUSTERED
+PEER_PACKAGES = {
     HNSW: "faiss",
     NMI: "faiss",
     METRIC_LEARNING: "pytorch_metric_learning",
@@ -146,11 +145,13 @@ NEEDS = {
 
 
 def _class_sizes(images: int, classes: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Sizes from 2 to 12 that add up to the number of images."""
+    """Class sizes from 2 to 12 whose sum is the number of images."""
     low, high = CLASS_SIZES
     share = (images / classes - low) / (high - low)
     if not 0 <= share <= 1:
-        raise InputError(f"{images} images are not {low} to {high} for each of {classes} classes")
+        raise InputError(
+            f"{classes} classes need {low} to {high} images each; {images} images do not suit"
+        )
     sizes = low + random.binomial(high - low, share, classes)
     while (missing := images - sizes.sum()) != 0:
         free = np.flatnonzero(sizes < high if missing > 0 else sizes > low)

@@ -1,9 +1,9 @@
 """Landmark retrieval among a million images: `python -m lowlabel.benchmarks.speed.revisited`.
 
-70 queries against 4,993 images and 1,000,000 distractors that are read from an HDF5 file. The
-limit is reading them and one float32 product of every block with the queries; the peer is the
-plain arithmetic of the published protocol: the whole matrix of similarities, a full sort of it,
-and three mean average precisions by looking each positive up in the order.
+70 queries against 4,993 images and 1,000,000 distractors read from an HDF5 file. The limit is
+reading the distractors and one float32 product of every block with the queries. The peer computes
+the published protocol directly: the whole similarity matrix, a full sort, and three mean average
+precisions from the ranks of the positives.
 """
 
 import tempfile
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from lowlabel.benchmarks.speed.processes import (
     Run,
-    beside_limit,
-    in_a_process_of_its_own,
+    in_new_process,
+    rows_with_ratio,
     runs_in_turn,
     timed,
 )
@@ -30,16 +30,17 @@ from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.retrieval import evaluate_revisited
 
 BLOCK = 16_384
-LABELS = {"easy": 43, "hard": 36, "junk": 19}  # of a query of ROxford5k, on average
+LABELS = {"easy": 43, "hard": 36, "junk": 19}  # images per query, averages of ROxford5k
 MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
 LIMIT = "reading + bare product"
+PEER = "whole product, argsort, three mAPs"
 
 Truth = list[dict[str, NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
-class Task:
-    """Queries, gallery and ground truth, and where the distractors lie."""
+class Sizes:
+    """Sizes of queries and gallery, the file of distractors, and the device to compute on."""
 
     file: Path
     queries: int
@@ -48,24 +49,24 @@ class Task:
     device: str
 
     def data(self) -> "Data":
-        """Queries near their easy images and less near their hard ones."""
+        """Random features; queries are near their easy images, less near their hard ones."""
         random = np.random.default_rng(0)
         query = random.standard_normal((self.queries, self.width), dtype=np.float32)
         gallery = random.standard_normal((self.gallery, self.width), dtype=np.float32)
         truth = []
-        for place in query:
+        for features in query:
             rows = random.permutation(self.gallery)[: sum(LABELS.values())]
             parts = np.split(rows, np.cumsum(list(LABELS.values()))[:-1])
             labelled = dict(zip(LABELS, parts, strict=True))
-            gallery[labelled["easy"]] += 0.35 * place
-            gallery[labelled["hard"]] += 0.2 * place
+            gallery[labelled["easy"]] += 0.35 * features
+            gallery[labelled["hard"]] += 0.2 * features
             truth.append(labelled)
         return Data(query, gallery, truth, self.device)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is in memory: queries [Q, D], gallery [G, D] and which of it is whose."""
+    """Arrays in memory: queries [Q, D], gallery [G, D] and the ground truth of each query."""
 
     query: NDArray[np.float32]
     gallery: NDArray[np.float32]
@@ -82,19 +83,19 @@ def main(
     peer: bool = True,
     device: str = "auto",
 ) -> None:
-    """Prints seconds, their ratio to the limit, and peak memory."""
+    """Prints seconds, their ratio to the limit, peak memory and the medium mAP."""
     with tempfile.TemporaryDirectory() as folder:
-        task = Task(Path(folder) / "distractors.h5", queries, gallery, width, device)
-        _write(task.file, distractors, width)
-        jobs = list(JOBS) if peer else list(JOBS)[:2]
-        importing = in_a_process_of_its_own(peak_memory_mb)
-        runs = runs_in_turn(jobs, _run, task, repeats)
-    print(markdown(beside_limit(runs, LIMIT, "× limit", "mAP M, %")))
+        sizes = Sizes(Path(folder) / "distractors.h5", queries, gallery, width, device)
+        _write(sizes.file, distractors, width)
+        jobs = [job for job in JOBS if peer or job != PEER]
+        importing = in_new_process(peak_memory_mb)
+        runs = runs_in_turn(jobs, _run, sizes, repeats)
+    print(markdown(rows_with_ratio(runs, LIMIT, "× limit", "mAP M, %")))
     size = 4 * distractors * width / 2**20
     print(f"\n{queries} queries, {gallery + distractors:,} images, {width} dimensions; the file of")
     print(f"distractors has {size:.0f} MiB. Medians of {repeats} runs in turn on")
-    print(f"{describe_device(resolve_device(device))}, each in a process of its own, in which")
-    print(f"importing the libraries takes {importing:.0f} MiB.")
+    print(f"{describe_device(resolve_device(device))}, each in a new process. Peak memory includes")
+    print(f"{importing:.0f} MiB from importing libraries.")
 
 
 def _write(path: Path, rows: int, width: int) -> None:
@@ -106,22 +107,22 @@ def _write(path: Path, rows: int, width: int) -> None:
             features[start : start + BLOCK] = random.standard_normal(block, dtype=np.float32)
 
 
-def _run(job: str, task: Task) -> Run:
-    data, evaluate = task.data(), JOBS[job]
-    with h5py.File(task.file) as file:
-        evaluate(data, file["features"][:BLOCK])  # warms up
+def _run(job: str, sizes: Sizes) -> Run:
+    data, evaluate = sizes.data(), JOBS[job]
+    with h5py.File(sizes.file) as file:
+        evaluate(data, file["features"][:BLOCK])  # warm-up
         return timed(partial(evaluate, data, file["features"]))
 
 
 def _limit(data: Data, distractors: h5py.Dataset) -> None:
-    place = resolve_device(data.device)
-    unit = torch.nn.functional.normalize(torch.from_numpy(data.query)).to(place)
-    out = torch.empty(len(unit), BLOCK, device=place)
+    device = resolve_device(data.device)
+    unit = torch.nn.functional.normalize(torch.from_numpy(data.query)).to(device)
+    out = torch.empty(len(unit), BLOCK, device=device)
     for source in (data.gallery, distractors):
         for start in range(0, len(source), BLOCK):
-            rows = torch.from_numpy(source[start : start + BLOCK]).to(place)
+            rows = torch.from_numpy(source[start : start + BLOCK]).to(device)
             torch.mm(unit, rows.T, out=out[:, : len(rows)])
-    if place.type == "cuda":
+    if device.type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -148,12 +149,12 @@ def _plain(data: Data, distractors: h5py.Dataset) -> float:
 def _area(
     order: NDArray[np.int64], labelled: dict[str, NDArray[np.int64]], kinds: Sequence[str]
 ) -> float:
-    """Percent under the trapezoids, with the ignored images taken out of the order."""
+    """Average precision by trapezoids, in percent, after removing ignored images from the order."""
     positive = np.concatenate([labelled[kind] for kind in kinds])
     ignored = np.concatenate([labelled[kind] for kind in LABELS if kind not in kinds])
-    left_out = np.flatnonzero(np.isin(order, ignored))
+    ignored_ranks = np.flatnonzero(np.isin(order, ignored))
     ranks = np.flatnonzero(np.isin(order, positive))
-    ranks -= np.searchsorted(left_out, ranks)
+    ranks -= np.searchsorted(ignored_ranks, ranks)
     found = np.arange(len(ranks))
     before = np.where(ranks == 0, 1.0, found / np.maximum(ranks, 1))
     return float(50 * (before + (found + 1) / (ranks + 1)).mean())
@@ -162,7 +163,7 @@ def _area(
 JOBS: dict[str, Callable[..., float | None]] = {
     LIMIT: _limit,
     "lowlabel": _ours,
-    "whole product, argsort, three mAPs": _plain,
+    PEER: _plain,
 }
 
 

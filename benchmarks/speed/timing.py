@@ -1,4 +1,4 @@
-"""Fair timing of jobs beside each other: in turn, several times, medians and ratios."""
+"""Timing of jobs in alternating runs, as medians and ratios."""
 
 import statistics
 import time
@@ -8,13 +8,13 @@ from tabulate import tabulate
 
 
 def median_seconds(jobs: Mapping[str, Callable[[], object]], repeats: int = 5) -> dict[str, float]:
-    """Runs jobs in turn (A B C, A B C, …) after one warm-up each.
+    """Runs the jobs in turn (A B C, A B C, …) after one warm-up run each.
 
-    A machine whose speed drifts slows all of them alike, so their ratios can be trusted where
-    their seconds cannot.
+    If the speed of the machine drifts, it affects all jobs equally: their ratios can be trusted
+    even if their seconds cannot.
 
     Returns:
-        The median wall time of each job.
+        The median wall time of each job, in seconds.
     """
     for job in jobs.values():
         job()

@@ -1,14 +1,14 @@
 """The training step and the views: `python -m lowlabel.benchmarks.speed.training [step|views]`.
 
-A DINO step of a small ViT beside the same backbones' bare forward and backward, which is the
-limit, and beside lightly's head and loss where lightly is installed; multi-crop views beside
-torchvision's transforms on Pillow images, and lightly's. Each group runs in turn in one process.
+`step` times a DINO step of a small ViT, the limit (the same backbones' bare forward and backward
+passes), and lightly's head and loss. `views` times multi-crop views, torchvision's transforms on
+Pillow images, and lightly's. The jobs of a group run in turn in one process.
 """
 
-import importlib.util
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,37 +16,45 @@ import typer
 from PIL import Image
 from torchvision.transforms import v2
 
+from lowlabel.benchmarks.speed.peers import installed_peers
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.training import RunOptions, Trainer, TrainingPlan, make_recipe
 from lowlabel.training.backbones import backbone_maker
-from lowlabel.training.data import Sample
 from lowlabel.training.engine.distributed import World
 from lowlabel.training.listing import PretrainData
-from lowlabel.training.methods.multicrop_model import MultiCropModel
+from lowlabel.training.methods.dino_model import MultiCropModel
+from lowlabel.training.views.dataset import Sample
 from lowlabel.training.views.multicrop import MultiCrop
 from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
 ARCH = "timm:vit_tiny_patch16_224,patch_size=4,embed_dim=192,depth=6,num_heads=3"
-PROTOTYPES = (4_096, 65_536)
+PROTOTYPES = [4_096, 65_536]
+LIGHTLY = {"lightly": "lightly"}
 Job = Callable[[], object]
 
 app = typer.Typer()
 
 
 @app.command()
-def step(batch_size: int = 64, repeats: int = 3, device: str = "auto") -> None:
+def step(
+    batch_size: int = 64,
+    repeats: int = 3,
+    prototypes: Annotated[list[int], typer.Option(help="Repeats.")] = PROTOTYPES,
+    device: str = "auto",
+) -> None:
     """A step at width 192, depth 6, patch 4, 2×32 + 8×16 pixels."""
     keep_freed_memory()
-    place = resolve_device(device)
+    resolved = resolve_device(device)
+    with_lightly = bool(installed_peers(LIGHTLY))
     rows = []
-    for prototypes in PROTOTYPES:
-        jobs = _step_jobs(prototypes, batch_size, place)
+    for k in prototypes:
+        jobs = _step_jobs(k, batch_size, resolved, with_lightly)
         seconds = median_seconds(jobs, repeats)
         rows += [
             {
-                "K": prototypes,
+                "K": k,
                 "what": name,
                 "images/s": batch_size / taken,
                 "of the bare": seconds["bare backbone"] / taken,
@@ -54,7 +62,7 @@ def step(batch_size: int = 64, repeats: int = 3, device: str = "auto") -> None:
             for name, taken in seconds.items()
         ]
     print(markdown(rows))
-    print(f"\n{describe_device(place)}, batch {batch_size}")
+    print(f"\n{describe_device(resolved)}, batch {batch_size}")
 
 
 @app.command()
@@ -67,7 +75,7 @@ def views(images: int = 8, repeats: int = 3) -> None:
         "lowlabel": lambda: [ours(picture, (0, n)) for n, picture in enumerate(pictures)],
         "torchvision": lambda: [[t(picture) for t in theirs] for picture in pictures],
     }
-    if importlib.util.find_spec("lightly") is not None:
+    if installed_peers(LIGHTLY):
         from lightly.transforms.dino_transform import DINOTransform
 
         lightly = DINOTransform(n_local_views=recipe.local_crops)
@@ -82,7 +90,7 @@ def views(images: int = 8, repeats: int = 3) -> None:
 
 
 def torchvision_views(recipe: ViewRecipe) -> list[v2.Compose]:
-    """The same views by torchvision's own transforms on Pillow images."""
+    """The same views by torchvision's transforms on Pillow images."""
     jitter = v2.ColorJitter(recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue)
     blur = v2.Lambda(_blur)
     composed = []
@@ -111,7 +119,9 @@ def _blur(image: Image.Image) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(np.random.default_rng().uniform(0.1, 2.0)))
 
 
-def _step_jobs(prototypes: int, batch_size: int, device: torch.device) -> dict[str, Job]:
+def _step_jobs(
+    prototypes: int, batch_size: int, device: torch.device, with_lightly: bool
+) -> dict[str, Job]:
     settings = ["global_size=32", "local_size=16", f"prototypes={prototypes}", "drop_path=0.0"]
     recipe = make_recipe("dino", None, settings, arch=ARCH, batch_size=batch_size)
     listing = [LabelledPath(f"{n}.png", "none") for n in range(batch_size)]
@@ -129,14 +139,14 @@ def _step_jobs(prototypes: int, batch_size: int, device: torch.device) -> dict[s
         "bare backbone": _bare(make(True).to(device), make(False).to(device), floats),
         "lowlabel": lambda: trainer.train_step(0, [sample]),
     }
-    if importlib.util.find_spec("lightly") is not None:
+    if with_lightly:
         backbones = (make(True).to(device), make(False).to(device))
         jobs["lightly's head and loss"] = _lightly(backbones, prototypes, floats)
     return jobs
 
 
 def _bare(student: torch.nn.Module, teacher: torch.nn.Module, views: list[torch.Tensor]) -> Job:
-    """Both forward passes and the student's backward pass, without heads."""
+    """Forward passes of both backbones and the student's backward pass, without heads."""
     models = [MultiCropModel(backbone, torch.nn.Identity()) for backbone in (student, teacher)]
 
     def job() -> None:
@@ -151,7 +161,7 @@ def _bare(student: torch.nn.Module, teacher: torch.nn.Module, views: list[torch.
 def _lightly(
     backbones: tuple[torch.nn.Module, ...], prototypes: int, views: list[torch.Tensor]
 ) -> Job:
-    """Lightly's head, loss and moving average in this harness: one pass for each resolution."""
+    """Lightly's head, loss and moving average, with one backbone pass per resolution."""
     from lightly.loss import DINOLoss
     from lightly.models.modules import DINOProjectionHead
     from lightly.models.utils import update_momentum

@@ -1,10 +1,10 @@
-"""Transductive methods beside easyfsl: `python -m lowlabel.benchmarks.speed.transductive`.
+"""Transductive methods and easyfsl's: `python -m lowlabel.benchmarks.speed.transductive`.
 
-Five-way tasks of 15 queries a class, on 384-dimensional features of 20 overlapping classes of 600
-images. Both take the same number of steps with the same hyper-parameters; easyfsl is a loop over
-the same tasks, on fewer of them, and is compared by the task. Its features are scaled to length 1,
-without which its PT-MAP underflows, and it gets one neighbour more, for it counts a query as its
-own.
+Five-way tasks with 15 queries per class, on 384-dimensional features of 20 overlapping classes with
+600 images each. Both take the same number of steps with the same hyper-parameters. easyfsl runs in
+a loop over the first of the same tasks; times are compared per task. Its features are scaled to
+length 1, without which its PT-MAP underflows, and it uses one neighbour more, because it counts
+each query as a neighbour of itself.
 """
 
 from collections.abc import Callable
@@ -17,25 +17,27 @@ import typer
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
+from lowlabel.benchmarks.speed.peers import installed_peers
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.episodes import EpisodeSampler
 
-CLASSES, IMAGES, WIDTH = 20, 600, 384
-WAYS, QUERIES = 5, 15
+CLASSES, WAYS, QUERIES = 20, 5, 15
+
+Data = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A method and the class and options of easyfsl that do the same.
+    """A method, and the class of easyfsl that does the same.
 
     Attributes:
-        method: Our spec.
-        peer: The class's name.
-        options: Its options.
-        tasks: How many tasks ours sees, as a share of the asked number.
-        peer_tasks: How many the peer sees, likewise.
+        method: Spec of the method.
+        peer: Name of easyfsl's class.
+        options: Options of easyfsl's class.
+        tasks: Tasks of the method, as a share of `--tasks`.
+        peer_tasks: Tasks of the peer, as a share of `--peer-tasks`.
     """
 
     method: str
@@ -55,12 +57,21 @@ PAIRS = (
 
 
 def main(
-    tasks: int = 10_000, peer_tasks: int = 200, repeats: int = 3, device: str = "auto"
+    tasks: int = 10_000,
+    peer_tasks: int = 200,
+    repeats: int = 3,
+    images: int = 600,
+    width: int = 384,
+    device: str = "auto",
 ) -> None:
-    """Prints milliseconds per task of both, and their ratio."""
+    """Prints the milliseconds per task of both, and their ratio."""
     keep_freed_memory()
+    data = _data(images, width)
+    peer_tasks = peer_tasks if installed_peers({"easyfsl": "easyfsl"}) else 0
     rows = [
-        _row(pair, shots, tasks, peer_tasks, repeats, device) for shots in (1, 5) for pair in PAIRS
+        _row(pair, shots, data, tasks, peer_tasks, repeats, device)
+        for shots in (1, 5)
+        for pair in PAIRS
     ]
     print(markdown(rows))
     print(f"\nMedians of {repeats} runs in turn on {describe_device(resolve_device(device))};")
@@ -68,32 +79,35 @@ def main(
 
 
 def _row(
-    pair: Pair, shots: int, tasks: int, peer_tasks: int, repeats: int, device: str
+    pair: Pair, shots: int, data: Data, tasks: int, peer_tasks: int, repeats: int, device: str
 ) -> dict[str, object]:
-    features, labels = _embeddings()
+    """A row of the table; without peer tasks the peer is left out."""
     ours, theirs = (max(1, round(n)) for n in (pair.tasks * tasks, pair.peer_tasks * peer_tasks))
     runs: dict[str, Callable[[], object]] = {
         "ours": lambda: evaluate_fewshot(
-            features, labels, method=pair.method, shots=shots, tasks=ours, device=device
-        ),
-        "peer": lambda: _run_peer(pair, shots, theirs, features, labels),
+            *data, method=pair.method, shots=shots, tasks=ours, device=device
+        )
     }
+    if peer_tasks:
+        runs["peer"] = lambda: run_peer(pair, shots, theirs, *data)
     seconds = median_seconds(runs, repeats)
-    per_task, per_peer_task = 1e3 * seconds["ours"] / ours, 1e3 * seconds["peer"] / theirs
+    per_task = 1e3 * seconds["ours"] / ours
+    per_peer_task = 1e3 * seconds["peer"] / theirs if peer_tasks else None
     return {
         "shots": shots,
         "method": pair.method,
         "tasks": ours,
         "ms/task": per_task,
-        "easyfsl, tasks": theirs,
+        "easyfsl, tasks": theirs if peer_tasks else None,
         "easyfsl, ms/task": per_peer_task,
-        "times faster": per_peer_task / per_task,
+        "times faster": per_peer_task and per_peer_task / per_task,
     }
 
 
-def _run_peer(
+def run_peer(
     pair: Pair, shots: int, tasks: int, features: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> None:
+    """Runs easyfsl's class in a loop over the tasks, on the CPU."""
     from easyfsl import methods
 
     model: Any = getattr(methods, pair.peer)(**pair.options)
@@ -105,12 +119,12 @@ def _run_peer(
         model(table[query]).argmax(1)
 
 
-def _embeddings() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Not negative, as PT-MAP needs them."""
+def _data(images: int, width: int) -> Data:
+    """Features and labels; features are not negative, as PT-MAP needs."""
     random = np.random.default_rng(0)
-    labels = np.arange(CLASSES).repeat(IMAGES)
-    features = random.random((CLASSES, WIDTH), np.float32)[labels]
-    return features + 2 * random.random((CLASSES * IMAGES, WIDTH), np.float32), labels
+    labels = np.arange(CLASSES).repeat(images)
+    features = random.random((CLASSES, width), np.float32)[labels]
+    return features + 2 * random.random((CLASSES * images, width), np.float32), labels
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.training.listing import halves, list_pretrain_data
 
 
-def test_pretext_folder_is_used_and_its_train_and_val_are_for_knn(stripes):
+def test_a_pretext_folder_is_used_with_train_and_val_for_knn(stripes):
     data = list_pretrain_data(f"folder:{stripes}")
     assert len(data.images) == 8 + 4 * 6
     assert data.images.part == "pretext"
@@ -14,13 +14,13 @@ def test_pretext_folder_is_used_and_its_train_and_val_are_for_knn(stripes):
     assert {path.split("/")[0] for path in data.images.paths} == {"pretext"}
 
 
-def test_any_depth_and_no_classes(stripes):
+def test_images_at_any_depth_without_classes_are_used(stripes):
     data = list_pretrain_data(str(stripes / "pretext"))
     assert len(data.images) == 32
     assert data.bank is None
 
 
-def test_base_part_of_a_divided_folder(image_folder):
+def test_a_divided_folder_gives_its_base_part(image_folder):
     data = list_pretrain_data(f"folder:{image_folder}")
     assert data.images.counts == (18, 3)
     assert (len(data.bank), len(data.queries)) == (6, 6)
@@ -34,7 +34,7 @@ def test_halves_are_disjoint_and_balanced(image_folder):
     assert first.class_names == second.class_names == images.class_names
 
 
-def test_class_list_restricts(image_folder, tmp_path):
+def test_a_class_list_restricts_the_images(image_folder, tmp_path):
     names = tmp_path / "classes.txt"
     names.write_text("# two of three\nbase0\n\nbase2\n")
     data = list_pretrain_data(f"folder:{image_folder}", names)
@@ -43,7 +43,7 @@ def test_class_list_restricts(image_folder, tmp_path):
     assert data.images.manifest_sha256 != whole.manifest_sha256
 
 
-def test_bad_class_lists(image_folder, tmp_path):
+def test_bad_class_lists_are_refused(image_folder, tmp_path):
     names = tmp_path / "classes.txt"
     with pytest.raises(DataError, match=r"cannot read .*classes\.txt"):
         list_pretrain_data(f"folder:{image_folder}", names)
@@ -56,7 +56,7 @@ def test_bad_class_lists(image_folder, tmp_path):
     assert "base0" in error.value.hint
 
 
-def test_bad_folders_and_names(tmp_path):
+def test_unknown_folders_and_names_are_refused(tmp_path):
     with pytest.raises(DataError, match="no images under"):
         list_pretrain_data(f"folder:{tmp_path}")
     with pytest.raises(DataError, match="there is no folder"):
@@ -65,12 +65,12 @@ def test_bad_folders_and_names(tmp_path):
         list_pretrain_data("cub2")
 
 
-def test_a_data_set_that_is_only_evaluated_is_refused(image_folder, monkeypatch):
+def test_a_dataset_without_a_training_part_is_refused(image_folder, monkeypatch):
     shutil.rmtree(image_folder / "base")
     from lowlabel.datasets import open_dataset
 
     opened = open_dataset(f"folder:{image_folder}")
     assert opened.division.train_part is None
     monkeypatch.setattr("lowlabel.training.listing.open_dataset", lambda *_, **__: opened)
-    with pytest.raises(InputError, match="no part to learn from"):
+    with pytest.raises(InputError, match="no part to train on"):
         list_pretrain_data("whole")

@@ -1,1 +1,1 @@
-"""The training loop: schedules, steps, checkpoints and progress."""
+"""The training engine: batches, steps, schedules, checkpoints and metrics."""

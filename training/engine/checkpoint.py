@@ -1,4 +1,4 @@
-"""The one file that a killed run goes on from: tensors and plain data only."""
+"""The checkpoint that a run resumes from: tensors and plain data only."""
 
 import pickle
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from lowlabel.paths import atomic_write
 
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1
-_MOST_LISTED = 8
+_MAX_LISTED = 8
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after some step.
+    """The state of a run after a step.
 
     Attributes:
-        fingerprint: The plan, as `TrainingPlan.fingerprint` gives it.
-        step: Steps done.
-        seconds: Wall time so far.
+        fingerprint: The value of `TrainingPlan.fingerprint()`.
+        step: Number of finished steps.
+        seconds: Wall time so far, in seconds.
         unreadable: Indices of images that could not be read.
         state: State dicts of the method, the optimiser and the scaler.
     """
@@ -35,14 +35,14 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes the checkpoint whole or not at all; the one before stands until then."""
+    """Replaces the folder's checkpoint atomically."""
     content = {"format": FORMAT, **{f: getattr(checkpoint, f) for f in _FIELDS}}
     with atomic_write(folder / FILE_NAME) as temporary:
         torch.save(content, temporary)
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
-    """Reads the folder's checkpoint; None if it has none.
+    """Reads the folder's checkpoint; None if there is none.
 
     Raises:
         DataError: If the file is damaged, or is no checkpoint of a pretraining run.
@@ -55,25 +55,27 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise DataError(
             f"{path} cannot be read: {str(error).splitlines()[0]}",
-            "Delete it to start anew, or give another --output.",
+            "Delete it to start over, or give another --output.",
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path} is no checkpoint of lowlabel pretrain", "Give another --output.")
+        raise DataError(
+            f"{path} is not a checkpoint of lowlabel pretrain", "Give another --output."
+        )
     return Checkpoint(**{name: content[name] for name in _FIELDS})
 
 
 def check_same_run(folder: Path, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:
-    """Raises an `InputError` that lists what differs if the checkpoint is of another run."""
+    """Raises an `InputError` that lists the differences if the checkpoint is of another run."""
     before, now = _flat(checkpoint.fingerprint), _flat(fingerprint)
     differing = [
-        f"  {name}: {before.get(name, 'not there')} there, {now.get(name, 'not given')} now"
+        f"  {name}: {before.get(name, 'not set')} there, {now.get(name, 'not set')} now"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     ]
     if differing:
         raise InputError(
-            f"{folder / FILE_NAME} is of another run:\n" + "\n".join(differing[:_MOST_LISTED]),
-            "Repeat its command to go on with it, or give another --output.",
+            f"{folder / FILE_NAME} belongs to another run:\n" + "\n".join(differing[:_MAX_LISTED]),
+            "Repeat that run's command to resume it, or give another --output.",
         )
 
 

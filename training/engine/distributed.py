@@ -1,4 +1,4 @@
-"""One process or many: the few things that a training step must know about its companions."""
+"""Training in one process or many: joining, reducing and gathering."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from lowlabel.devices import resolve_device
 
 @dataclass(frozen=True)
 class World:
-    """This process among those that train together.
+    """This process among the processes that train together.
 
     Attributes:
-        rank: Its number, from 0; rank 0 writes files.
-        size: How many there are.
-        device: Where it computes.
+        rank: Rank of this process; rank 0 writes the files.
+        size: Number of processes.
+        device: Device to compute on.
     """
 
     rank: int
@@ -33,9 +33,10 @@ class World:
 
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
-    """Joins the processes that torchrun started, or stands alone without it.
+    """Joins the processes that torchrun started; without torchrun, this process is alone.
 
-    Processes talk through NCCL on GPUs and gloo on CPUs; each takes the GPU of its local rank.
+    Processes communicate through NCCL on GPUs and gloo on CPUs. Each uses the GPU of its local
+    rank.
     """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield World(0, 1, resolve_device(device))
@@ -52,12 +53,12 @@ def join_world(device: str = "auto") -> Iterator[World]:
 
 
 def world_size() -> int:
-    """How many processes train together; 1 outside torchrun."""
+    """Number of processes that train together; 1 without torchrun."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def all_reduce_mean(tensor: torch.Tensor) -> torch.Tensor:
-    """The mean of a detached tensor over all processes; it carries no gradient."""
+    """The mean of a tensor over all processes. With several processes it carries no gradient."""
     if world_size() == 1:
         return tensor
     total = tensor.detach().clone()
@@ -65,10 +66,10 @@ def all_reduce_mean(tensor: torch.Tensor) -> torch.Tensor:
     return total / world_size()
 
 
-def gather_sets(own: set[int]) -> set[int]:
-    """The union of every process's set."""
+def gather_sets(items: set[int]) -> set[int]:
+    """The union of the sets of all processes."""
     if world_size() == 1:
-        return own
+        return items
     gathered: list[set[int]] = [set() for _ in range(world_size())]
-    dist.all_gather_object(gathered, own)
+    dist.all_gather_object(gathered, items)
     return set().union(*gathered)

@@ -1,4 +1,4 @@
-"""What a finished run leaves: the teacher's backbone, as safetensors with a card."""
+"""Export of the teacher's backbone, as safetensors with a card."""
 
 import json
 from dataclasses import asdict
@@ -20,9 +20,9 @@ WEIGHTS_NAME, CARD_NAME = "backbone.safetensors", "backbone.json"
 
 
 def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device) -> dict[str, Any]:
-    """Where weights come from, as plain data.
+    """The provenance of the weights, as plain data.
 
-    "architecture" is timm's `NAME,option=value…`, so that the file alone can be loaded.
+    "architecture" is timm's `NAME,option=value…`, so the weights file alone can be loaded.
     """
     images = plan.data.images
     return {
@@ -43,12 +43,12 @@ def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device)
 
 
 def export_backbone(folder: Path, method: PretrainMethod, card: dict[str, Any]) -> Path:
-    """Writes `backbone.safetensors`, which `--model` reads, and the card beside it.
+    """Writes `backbone.safetensors`, which `--model` loads, and the card `backbone.json`.
 
-    The card also stands in the file's metadata under "lowlabel".
+    The card is also stored in the weights file's metadata under "lowlabel".
 
     Returns:
-        The weights' path.
+        The path of the weights.
     """
     state = method.backbone_for_export().state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}

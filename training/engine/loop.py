@@ -1,16 +1,15 @@
-"""The one training loop."""
+"""The training loop: steps, logging, checkpoints and the final export."""
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.errors import DataError
 from lowlabel.paths import writable_dir
 from lowlabel.progress import Progress
-from lowlabel.training.data import BatchOrder, Sample, ViewDataset, batch_loader
+from lowlabel.training.engine.batches import BatchOrder, batch_loader
 from lowlabel.training.engine.checkpoint import (
     Checkpoint,
     check_same_run,
@@ -21,62 +20,28 @@ from lowlabel.training.engine.distributed import World, gather_sets
 from lowlabel.training.engine.export import WEIGHTS_NAME, export_backbone, model_card
 from lowlabel.training.engine.metrics import MetricsLog, RunningMeans
 from lowlabel.training.engine.monitor import Monitor
-from lowlabel.training.engine.probe import KNNProbe
+from lowlabel.training.engine.options import RunOptions
+from lowlabel.training.engine.probe import make_probe
 from lowlabel.training.engine.step import TrainingStep
-from lowlabel.training.methods.dino import DINO
-from lowlabel.training.methods.dino_format import write_dino_checkpoint
 from lowlabel.training.plan import TrainingPlan
+from lowlabel.training.views.dataset import Sample, ViewDataset
 from lowlabel.training.views.device_views import DrawnImages, device_views
 
-UNREADABLE_NAME, DINO_NAME = "unreadable.txt", "dino_checkpoint.pth"
-AUGMENTS = ("auto", "cpu", "device")
+UNREADABLE_NAME = "unreadable.txt"
 _PATIENCE = 100
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is carried out; none of it changes the weights, but for rounding.
-
-    Attributes:
-        output: Folder of the checkpoint, the metrics and the exported backbone.
-        workers: Processes that load images; 0 for this one.
-        accumulate: Parts that each process cuts its share of a batch into, to save memory.
-            Centres (and BatchNorm) are then updated with each part.
-        augment: Where views are made: "cpu" (by the workers), "device", or "auto" for the device
-            where it is a GPU. Both make the same views, up to rounding.
-        compile: Whether torch.compile compiles the backbones.
-        knn_every: Epochs between k-NN scores; 0 for none.
-        log_every: Steps between lines of metrics.
-        dino_format: Whether the end also writes a checkpoint as DINO's own code does.
-        checkpoint_minutes: Longest time between checkpoints; each epoch's end has one anyway.
-    """
-
-    output: Path
-    workers: int = 2
-    accumulate: int = 1
-    augment: str = "auto"
-    compile: bool = False
-    knn_every: int = 0
-    log_every: int = 10
-    dino_format: bool = False
-    checkpoint_minutes: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.augment not in AUGMENTS:
-            raise UnknownNameError("place of augmentation", self.augment, AUGMENTS)
-
-
 class Trainer:
-    """A run of a plan in a folder; it goes on from the folder's checkpoint if there is one.
+    """Runs a plan in a folder, and resumes from the folder's checkpoint if there is one.
 
     Args:
         plan: What to train.
-        options: How.
+        options: How to run it.
         world: The processes that train together.
 
     Attributes:
-        done: Steps done.
-        train_step: What a step does, with the method in it.
+        done: Number of finished steps.
+        train_step: The training step; holds the method and the optimiser.
     """
 
     def __init__(self, plan: TrainingPlan, options: RunOptions, world: World) -> None:
@@ -90,13 +55,9 @@ class Trainer:
             world.size,
             options.accumulate,
         )
-        self._probe = _make_probe(plan, options, world)
+        self._probe = make_probe(plan, world) if options.knn_every else None
         torch.manual_seed(plan.recipe.seed)
         method = plan.build_method().to(world.device).train()
-        if options.dino_format and type(method) is not DINO:
-            raise InputError(
-                f"{plan.recipe.method} cannot be written in DINO's format", "Only dino can."
-            )
         if options.compile:
             for network in (method.student, method.teacher):
                 network.get_submodule("backbone").compile()
@@ -112,22 +73,22 @@ class Trainer:
         """Trains to the end and exports the backbone.
 
         Args:
-            progress: Called with (images done, images in all).
+            progress: Called with (images done, images in total).
 
         Returns:
             The path of the exported weights.
 
         Raises:
-            TrainingError: If the loss is not finite, or the outputs collapsed.
+            TrainingError: If the loss is not finite, or training has collapsed.
         """
         started, before, saved = time.monotonic(), self._seconds, time.monotonic()
         batch, images = self._order.batch_size, self.plan.steps * self._order.batch_size
         with MetricsLog(self.options.output if self.world.is_main else None, self.done) as log:
             means = RunningMeans(batch)
-            for parts in self._batches():
+            for parts in self.batches():
                 values = self.train_step(self.done, parts)
                 self._unreadable.update(index for part in parts for index in part.unreadable)
-                self._watch(values)
+                self._check_collapse(values)
                 means.add(values)
                 self.done += 1
                 self._seconds = before + time.monotonic() - started
@@ -140,19 +101,17 @@ class Trainer:
                     saved = time.monotonic()
         return self._export()
 
-    @property
-    def _epoch_ended(self) -> bool:
-        return self.done % self._order.steps_per_epoch == 0
-
-    def _batches(self) -> Iterator[list[Sample]]:
-        """The parts of each batch that is left, step by step."""
-        recipe, steps = self.plan.recipe, self.plan.steps
-        device = self.world.device
-        pin = device.type == "cuda"
-        on_device = self.options.augment == "device" or (pin and self.options.augment == "auto")
-        views = recipe.options.views
-        dataset = ViewDataset(self.plan.data.images, views, recipe.seed, on_device)
-        loader = batch_loader(dataset, self._order, self.done, steps, self.options.workers, pin)
+    def batches(self) -> Iterator[list[Sample]]:
+        """Yields the remaining batches, one per step, each as a list of its parts."""
+        recipe, device = self.plan.recipe, self.world.device
+        is_gpu = device.type == "cuda"
+        on_device = self.options.augment == "device" or (is_gpu and self.options.augment == "auto")
+        dataset = ViewDataset(
+            self.plan.data.images, recipe.options.views, recipe.seed, only_drawn=on_device
+        )
+        loader = batch_loader(
+            dataset, self._order, self.done, self.plan.steps, self.options.workers, pin=is_gpu
+        )
         parts: list[Sample] = []
         for part in loader:
             if isinstance(part, DrawnImages):
@@ -162,8 +121,12 @@ class Trainer:
                 yield parts
                 parts = []
 
-    def _watch(self, values: dict[str, float]) -> None:
-        """Looks for a collapse, once the warm-up is over."""
+    @property
+    def _epoch_ended(self) -> bool:
+        return self.done % self._order.steps_per_epoch == 0
+
+    def _check_collapse(self, values: dict[str, float]) -> None:
+        """Checks for collapse after the warm-up and the first epoch."""
         warmup = self.plan.recipe.optimisation.warmup_epochs * self._order.steps_per_epoch
         if self.done >= max(warmup, self._order.steps_per_epoch):
             self._monitor.check_collapse(self.done, values["loss"], values)
@@ -206,36 +169,20 @@ class Trainer:
             save_checkpoint(self.options.output, self._checkpoint())
 
     def _export(self) -> Path:
-        folder, images = self.options.output, self.plan.data.images
-        if self.world.is_main and self._unreadable:
-            lines = [f"{images.paths[index]}\n" for index in sorted(self._unreadable)]
-            try:
-                (folder / UNREADABLE_NAME).write_text("".join(lines), encoding="utf-8")
-            except OSError as error:
-                raise DataError(f"cannot write {folder / UNREADABLE_NAME}: {error}") from error
+        folder = self.options.output
         if self.world.is_main:
+            if self._unreadable:
+                self._list_unreadable(folder / UNREADABLE_NAME)
             card = model_card(self.plan, self._checkpoint(), self.world.device)
             export_backbone(folder, self.train_step.method, card)
-            if self.options.dino_format:
-                self._export_dino(folder / DINO_NAME)
         return folder / WEIGHTS_NAME
 
-    def _export_dino(self, path: Path) -> None:
-        method, recipe = self.train_step.method, self.plan.recipe
-        assert isinstance(method, DINO)
-        state = self.train_step.optimizer.state_dict()
-        write_dino_checkpoint(path, method, state, recipe.epochs, recipe.as_dict())
-
-
-def _make_probe(plan: TrainingPlan, options: RunOptions, world: World) -> KNNProbe | None:
-    if not options.knn_every:
-        return None
-    bank, queries = plan.data.bank, plan.data.queries
-    if bank is None or queries is None:
-        raise InputError(
-            f"no k-NN score: {plan.data.images.dataset} has no held-out labels",
-            "Leave --knn-every out, or give a folder with pretext, train and val.",
-        )
-    if not world.is_main:
-        return None
-    return KNNProbe(bank, queries, plan.recipe.options.views.global_size, world.device)
+    def _list_unreadable(self, path: Path) -> None:
+        paths = self.plan.data.images.paths
+        try:
+            path.write_text(
+                "".join(f"{paths[index]}\n" for index in sorted(self._unreadable)),
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise DataError(f"cannot write {path}: {error}") from error

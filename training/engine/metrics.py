@@ -1,4 +1,4 @@
-"""What a run writes down on its way: `metrics.jsonl`, and TensorBoard's files if installed."""
+"""Metrics of a run: `metrics.jsonl`, and TensorBoard files if TensorBoard is installed."""
 
 import importlib.util
 import json
@@ -14,12 +14,12 @@ FILE_NAME = "metrics.jsonl"
 
 
 class MetricsLog:
-    """Appends one JSON object a line.
+    """Appends metrics to `metrics.jsonl`, one JSON object per line.
 
     Args:
-        folder: Where `metrics.jsonl` is; None to write nothing.
-        step: The step that the run goes on from; lines of later steps, which a killed run had
-            written after its last checkpoint, are dropped.
+        folder: Folder of `metrics.jsonl`; None to write nothing.
+        step: Step to resume from. Later lines, written after the last checkpoint of a killed run,
+            are dropped.
     """
 
     def __init__(self, folder: Path | None, step: int) -> None:
@@ -57,7 +57,7 @@ class MetricsLog:
 
 
 class RunningMeans:
-    """Means of the values of several steps, and images per second.
+    """Means of logged values over steps, and images per second.
 
     Args:
         images: Images in a step.
@@ -76,7 +76,7 @@ class RunningMeans:
             self._sums[name] = self._sums.get(name, 0.0) + value
 
     def take(self) -> dict[str, float]:
-        """The means since the last call; begins anew."""
+        """Returns the means since the last call, and resets them."""
         means = {name: value / self._steps for name, value in self._sums.items()}
         now = time.monotonic()
         means["images_per_second"] = self._steps * self._images / max(now - self._since, 1e-9)
@@ -85,7 +85,7 @@ class RunningMeans:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's `metrics.jsonl`; a last line that was cut off is left out."""
+    """Reads a run's `metrics.jsonl`; an incomplete last line is ignored."""
     path = folder / FILE_NAME
     if not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""Notices a run that learns nothing any more, and says why."""
+"""Detection of divergence and collapse."""
 
 import math
 from collections import deque
@@ -12,16 +12,16 @@ _SMALLEST_STD = 1e-3
 
 
 class TrainingError(UserError):
-    """A run that diverged or collapsed; its last good checkpoint stands."""
+    """Training diverged or collapsed. The last good checkpoint is kept."""
 
 
 class Monitor:
-    """Watches loss, the teacher's entropy and the spread of features.
+    """Monitors the loss, the teacher's entropy and the spread of the features.
 
     Args:
-        uniform_loss: The loss when all outputs are uniform (ln K).
-        largest_entropy: The teacher's largest entropy (ln K).
-        patience: Steps that a state must last to be called a collapse.
+        uniform_loss: Loss of uniform outputs (ln K).
+        largest_entropy: Largest possible entropy of the teacher (ln K).
+        patience: Consecutive collapsed steps that count as a collapse.
     """
 
     def __init__(self, uniform_loss: float, largest_entropy: float, patience: int) -> None:
@@ -34,21 +34,21 @@ class Monitor:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise TrainingError(
-                    f"the {name.replace('_', ' ')} is {value} in step {step:,}: training diverged",
-                    "The last checkpoint is from before it. Try --dtype float32 or bfloat16, "
-                    "a lower learning rate (--set lr=…) or a longer warm-up "
+                    f"training diverged: the {name.replace('_', ' ')} is {value} in step {step:,}",
+                    "The last checkpoint is from before that step. Try --dtype float32 or "
+                    "bfloat16, a lower learning rate (--set lr=…) or a longer warm-up "
                     "(--set warmup_epochs=…), in another --output.",
                 )
 
     def check_collapse(self, step: int, loss: float, logs: Mapping[str, float]) -> None:
-        """Raises a `TrainingError` if every one of the last `patience` steps was collapsed."""
+        """Raises a `TrainingError` if the last `patience` steps were all collapsed."""
         self._recent.append(self._diagnose(loss, logs))
         if len(self._recent) == self._recent.maxlen and all(self._recent):
             raise TrainingError(
                 f"training collapsed by step {step:,}: {self._recent[-1]} "
-                f"in {len(self._recent)} steps on end",
+                f"in {len(self._recent)} consecutive steps",
                 "Try a lower teacher temperature (--set teacher_temperature=0.04) with a warm-up, "
-                "a lower learning rate, more images in a batch or fewer prototypes.",
+                "a lower learning rate, a larger batch or fewer prototypes.",
             )
 
     def _diagnose(self, loss: float, logs: Mapping[str, float]) -> str:
@@ -59,7 +59,7 @@ class Monitor:
         if entropy > (1 - _NEAR) * ceiling and abs(loss / self._uniform_loss - 1) < _NEAR_LOSS:
             return (
                 f"the teacher is uniform (entropy {entropy:.4f} of at most {ceiling:.4f}, "
-                f"loss {loss:.4f} beside ln K = {self._uniform_loss:.4f})"
+                f"loss {loss:.4f}, loss of uniform outputs {self._uniform_loss:.4f})"
             )
         usage = logs.get("usage_entropy", ceiling)
         if usage < _NEAR * ceiling:

@@ -1,4 +1,4 @@
-"""The hyper-parameters of optimisation, with DINO's defaults."""
+"""Hyper-parameters of the optimiser and its schedules, with DINO's defaults."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,22 @@ OPTIMIZERS = ("adamw", "sgd")
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How weights move. Epochs may be fractions where they count steps.
+    """Optimiser and schedules. Epochs that are counted in steps may be fractions.
 
     Attributes:
         optimizer: "adamw", or "sgd" with momentum 0.9.
-        lr: Peak learning rate for 256 images; it scales with the global batch.
-        min_lr: Where its cosine ends; not scaled.
+        lr: Peak learning rate per 256 images; scaled with the global batch size.
+        min_lr: Learning rate at the end of its cosine; not scaled.
         warmup_epochs: Epochs of linear warm-up from 0.
-        weight_decay: At the start; not for biases and one-dimensional parameters.
-        weight_decay_end: At the end of its cosine.
-        teacher_momentum: Of the teacher's moving average at the start; its cosine ends at 1.
+        weight_decay: Weight decay at the start; not applied to biases and 1-D parameters.
+        weight_decay_end: Weight decay at the end of its cosine.
+        teacher_momentum: Momentum of the teacher's moving average at the start; its cosine ends
+            at 1.
         clip: Largest gradient norm of each parameter tensor; 0 for none.
-        freeze_last_layer: Epochs in which the head's last layer does not move.
+        freeze_last_layer: Epochs in which the head's last layer is frozen.
         teacher_temperature: τ_t after its warm-up.
         warmup_teacher_temperature: τ_t in the first epoch.
-        warmup_teacher_temperature_epochs: Epochs of linear change between the two.
+        warmup_teacher_temperature_epochs: Epochs of the linear warm-up of τ_t.
     """
 
     optimizer: str = "adamw"

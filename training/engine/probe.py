@@ -1,4 +1,4 @@
-"""The k-NN score of the teacher's features on held-out labels, now and then during training."""
+"""The k-NN accuracy of the teacher's features on held-out labels during training."""
 
 import numpy as np
 import torch
@@ -6,21 +6,44 @@ from torch import nn
 
 from lowlabel.classification import evaluate_knn
 from lowlabel.datasets import ImageSet
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
+from lowlabel.training.engine.distributed import World
+from lowlabel.training.plan import TrainingPlan
 
 _BATCH = 64
-_NEIGHBOURS = 20
+_K = 20
+
+
+def make_probe(plan: TrainingPlan, world: World) -> "KNNProbe | None":
+    """Makes the main process's probe; None in the other processes.
+
+    Raises:
+        InputError: If the dataset has no held-out labels.
+        DataError: If the labelled parts share no class.
+    """
+    bank, queries = plan.data.bank, plan.data.queries
+    if bank is None or queries is None:
+        raise InputError(
+            f"cannot compute a k-NN score: {plan.data.images.dataset} has no held-out labels",
+            "Leave --knn-every out, or give a folder with pretext, train and val.",
+        )
+    if not world.is_main:
+        return None
+    return KNNProbe(bank, queries, plan.recipe.options.views.global_size, world.device)
 
 
 class KNNProbe:
-    """Weighted k-NN (k 20, temperature 0.07) of `queries` among `bank`.
+    """Weighted k-NN (k = 20, temperature 0.07) of `queries` against `bank`.
 
     Args:
         bank: Labelled images that vote.
         queries: Labelled images to classify.
         resolution: Side of the images in pixels.
-        device: Where to compute.
+        device: Device to compute on.
+
+    Raises:
+        DataError: If the two share no class.
     """
 
     def __init__(
@@ -28,17 +51,18 @@ class KNNProbe:
     ) -> None:
         if not set(bank.class_names) & set(queries.class_names):
             raise DataError(
-                f"no k-NN score: {bank.part} and {queries.part} of {bank.dataset} share no class",
-                "Their class folders must have the same names.",
+                f"cannot compute a k-NN score: {bank.part} and {queries.part} of {bank.dataset} "
+                "share no class",
+                "Give their class folders the same names, or leave --knn-every out.",
             )
         self._sets = (bank, queries)
         self._transform = protocol_transform(resolution)
         self._device = device
-        self._neighbours = min(_NEIGHBOURS, len(bank))
+        self._k = min(_K, len(bank))
 
     @torch.no_grad()
     def score(self, backbone: nn.Module) -> float:
-        """Top-1 accuracy in percent; the backbone's mode is as before afterwards."""
+        """Top-1 accuracy in percent. The backbone keeps its mode."""
         was_training = backbone.training
         backbone.eval()
         bank, queries = (self._embed(backbone, images) for images in self._sets)
@@ -48,7 +72,7 @@ class KNNProbe:
             np.array([names.get(images.class_names[label], -1) for label in images.labels])
             for images in self._sets
         ]
-        k = self._neighbours
+        k = self._k
         result = evaluate_knn(bank, labels[0], queries, labels[1], k=k, device=self._device)
         return result.metrics[f"top1@{k}"]
 

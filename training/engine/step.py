@@ -11,26 +11,26 @@ from torch.nn.parallel import DistributedDataParallel
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import IMAGENET_MEAN, IMAGENET_STD
-from lowlabel.training.data import Sample
 from lowlabel.training.engine.distributed import World, all_reduce_mean
 from lowlabel.training.engine.monitor import Monitor
+from lowlabel.training.engine.schedules import Schedules
 from lowlabel.training.engine.update import clip_each, make_optimizer, move_teacher, set_rates
 from lowlabel.training.methods.base import PretrainMethod
-from lowlabel.training.plan import Schedules
 from lowlabel.training.recipe import Recipe
+from lowlabel.training.views.dataset import Sample
 
 _SEED_STRIDE = 2**32
 
 
 class TrainingStep:
-    """The method, its optimiser, and what a step does to them.
+    """Runs optimisation steps; holds the method, its optimiser and its gradient scaler.
 
     Args:
-        method: Already on the world's device.
+        method: The method, on the world's device.
         recipe: Optimiser, precision and seed.
-        schedules: Rates of every step.
+        schedules: The rates.
         world: The processes that share a batch.
-        monitor: Told of values that must be finite.
+        monitor: Checks that the loss and the gradients are finite.
     """
 
     def __init__(
@@ -52,13 +52,17 @@ class TrainingStep:
         self._std = torch.tensor(IMAGENET_STD, device=world.device).view(3, 1, 1) * 255
 
     def __call__(self, step: int, parts: Sequence[Sample]) -> dict[str, float]:
-        """Learns from a batch, which comes in one or several parts.
+        """Updates the weights with one batch.
+
+        Args:
+            step: Number of the step, from 0.
+            parts: The batch, in one or several parts.
 
         Returns:
             The values to log.
 
         Raises:
-            TrainingError: If the loss or a gradient is not finite; weights are then as before.
+            TrainingError: If the loss or a gradient is not finite. The weights are unchanged.
         """
         epoch = step // self._schedules.steps_per_epoch
         self._seed(step)
@@ -71,7 +75,7 @@ class TrainingStep:
         return values
 
     def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
+        """The state that a resumed run needs: tensors and plain data."""
         return {
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -79,7 +83,7 @@ class TrainingStep:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """The inverse of `state`."""
+        """Restores a `state`."""
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
@@ -89,11 +93,11 @@ class TrainingStep:
     ) -> dict[str, float]:
         views = [self._normalise(view) for view in part.views]
         device, dtype = self._world.device.type, self._recipe.dtype
-        mixed = torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32")
+        precision = torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32")
         is_last = number == parts - 1
-        waits = isinstance(self._module, DistributedDataParallel) and not is_last
-        with self._module.no_sync() if waits else nullcontext():  # type: ignore[operator]
-            with mixed:
+        skips_sync = isinstance(self._module, DistributedDataParallel) and not is_last
+        with self._module.no_sync() if skips_sync else nullcontext():  # type: ignore[operator]
+            with precision:
                 loss, logs = self._module(views, part.geometry, temperature)
             self.scaler.scale(loss / parts).backward()
         logged = {"loss": loss.detach(), **logs}
@@ -124,24 +128,22 @@ class TrainingStep:
         return view
 
     def _seed(self, step: int) -> None:
-        """Draws of a step depend on seed, step and rank alone, so that a resumed run repeats them.
+        """Seeds torch from seed, step and rank alone, so that a resumed run repeats the draws.
 
-        A seed of its own for each step stands in for the generators' states in a checkpoint, and
-        holds when a run goes on with other devices.
+        Checkpoints need no generator states, and a run can resume on other devices.
         """
         seed = self._recipe.seed * _SEED_STRIDE + step * self._world.size + self._world.rank
         torch.manual_seed(seed)
 
 
 def _synchronised(method: PretrainMethod, world: World) -> PretrainMethod:
-    """BatchNorm sees the whole batch: over several GPUs by SyncBatchNorm."""
+    """Converts BatchNorm to SyncBatchNorm if several processes share a batch."""
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in method.modules())
     if world.size == 1 or not has_batch_norm:
         return method
     if world.device.type != "cuda":
         raise InputError(
-            f"this network has BatchNorm, which torch cannot synchronise over {world.size} "
-            "CPU processes",
+            f"torch cannot synchronise this network's BatchNorm over {world.size} CPU processes",
             "Use one process, or GPUs.",
         )
     method.student = nn.SyncBatchNorm.convert_sync_batchnorm(method.student)

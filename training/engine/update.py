@@ -1,4 +1,4 @@
-"""What happens to weights in a step: clipping, the optimiser's groups, the moving average."""
+"""How weights are updated: parameter groups, gradient clipping, the teacher's moving average."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ _EPSILON = 1e-6
 
 
 def make_optimizer(student: nn.Module, optimisation: Optimisation) -> torch.optim.Optimizer:
-    """AdamW or SGD in two groups: weights, then biases and 1-D parameters without weight decay.
+    """Makes AdamW or SGD with two groups: weights, then biases and 1-D parameters.
 
-    Learning rate and weight decay are set before every step by `set_rates`.
+    The second group has no weight decay. Call `set_rates` before every step.
     """
     trained = [item for item in student.named_parameters() if item[1].requires_grad]
     decayed = [p for name, p in trained if not _is_exempt(name, p)]
@@ -34,26 +34,26 @@ def set_rates(optimizer: torch.optim.Optimizer, lr: float, weight_decay: float) 
 
 
 @torch.no_grad()
-def clip_each(parameters: Sequence[nn.Parameter], largest: float) -> torch.Tensor:
-    """Scales each gradient tensor to a norm of at most `largest` (0: leaves them).
+def clip_each(parameters: Sequence[nn.Parameter], max_norm: float) -> torch.Tensor:
+    """Scales each gradient tensor to a norm of at most `max_norm`; 0 disables clipping.
 
-    Each tensor has its own norm, unlike `torch.nn.utils.clip_grad_norm_`, which takes one norm
-    over all.
+    Each tensor is clipped by its own norm; `torch.nn.utils.clip_grad_norm_` uses one norm over
+    all tensors.
 
     Returns:
         The largest norm before clipping; NaN or infinite if any gradient is.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = torch.stack(torch._foreach_norm(gradients))
-    if largest > 0:
-        factors = (largest / (norms + _EPSILON)).clamp(max=1.0)
+    if max_norm > 0:
+        factors = (max_norm / (norms + _EPSILON)).clamp(max=1.0)
         torch._foreach_mul_(gradients, list(factors.unbind()))
     return norms.max()
 
 
 @torch.no_grad()
 def move_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """Moves the teacher's parameters towards the student's; buffers stay.
+    """Moves the teacher's parameters towards the student's; buffers are unchanged.
 
     θ_t ← momentum · θ_t + (1 − momentum) · θ_s
     """

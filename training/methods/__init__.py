@@ -1,4 +1,4 @@
-"""The methods of self-supervised pretraining, one file each."""
+"""Methods of self-supervised pretraining, one file each; helpers of a method are beside it."""
 
 from lowlabel.registry import Registry
 from lowlabel.training.methods.base import MethodOptions, PretrainMethod

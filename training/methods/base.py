@@ -1,4 +1,4 @@
-"""What the training loop asks of a method."""
+"""The interface between the training loop and a method."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -17,28 +17,28 @@ Logs = dict[str, float | torch.Tensor]
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """A method's hyper-parameters; each method adds its own, with its reference's defaults.
+    """Hyper-parameters of a method. Subclasses add theirs, with the defaults of the reference.
 
     Attributes:
-        views: How images become views.
+        views: How to make the views of an image.
     """
 
     views: ViewRecipe = field(default_factory=ViewRecipe)
 
 
 class PretrainMethod(nn.Module, ABC):
-    """A student that learns from the moving average of itself.
+    """A student that is trained towards its own moving average, the teacher.
 
-    Everything that a resumed run needs (centres, queues) is a buffer of the module.
+    State that a resumed run needs (centres, queues) must be a buffer of the module.
 
     Attributes:
-        name: The name on the command line.
-        options_type: The dataclass of the method's hyper-parameters.
-        optimisation: The reference's optimiser and schedules.
+        name: Name on the command line.
+        options_type: Dataclass of the method's hyper-parameters.
+        optimisation: Optimiser and schedules of the reference.
         options: The method's hyper-parameters.
-        student: What the optimiser trains.
-        teacher: Of equal structure, without gradients; the loop moves its parameters towards
-            the student's.
+        student: The network that the optimiser trains.
+        teacher: A network of the same structure, without gradients. The training step moves its
+            parameters towards the student's.
     """
 
     name: ClassVar[str]
@@ -60,57 +60,49 @@ class PretrainMethod(nn.Module, ABC):
 
         Args:
             options: An instance of `options_type`.
-            make_backbone: Gives a new timm model without a classifier (its width is
-                `num_features`); called with True for the student's, which has stochastic depth,
-                and with False for the teacher's.
+            make_backbone: Makes a new timm model without a classifier, of width `num_features`.
+                Its argument is True for the student, which has stochastic depth, and False for
+                the teacher.
         """
 
     @abstractmethod
     def loss(
         self, views: list[torch.Tensor], geometry: torch.Tensor, temperature: float
     ) -> tuple[torch.Tensor, Logs]:
-        """The loss of a batch; centres are updated on the way, under `no_grad`.
+        """Computes the loss of a batch, and updates the centres.
 
         Args:
-            views: V tensors [B, 3, h, w], normalised: two global views, then the local ones.
-            geometry: int64 [B, V, 8], columns as `lowlabel.training.geometry.GEOMETRY_FIELDS`.
-            temperature: The teacher's, τ_t, in this epoch.
+            views: V normalised tensors [B, 3, h, w]: two global views, then the local ones.
+            geometry: int64 [B, V, 8] with the columns `views.geometry.GEOMETRY_FIELDS`.
+            temperature: The teacher's temperature τ_t in this epoch.
 
         Returns:
-            The scalar loss, and detached values to log; among them "teacher_entropy" in nats and
-            "feature_std" (see `lowlabel.training.methods.multicrop_model.feature_std`).
+            The scalar loss, and detached values to log. They include "teacher_entropy" and
+            "feature_std" (see `methods.diagnostics`).
         """
 
     @property
     @abstractmethod
     def uniform_loss(self) -> float:
-        """The loss of a student and a teacher whose outputs are uniform: ln K for DINO."""
+        """Loss if the outputs of student and teacher are uniform: ln K for DINO."""
 
     @property
     @abstractmethod
     def largest_entropy(self) -> float:
-        """The largest value that the log "teacher_entropy" can take: ln K for DINO."""
+        """Largest possible value of the log "teacher_entropy": ln K for DINO."""
 
     def forward(
         self, views: list[torch.Tensor], geometry: torch.Tensor, temperature: float
     ) -> tuple[torch.Tensor, Logs]:
-        """The loss; named so for DistributedDataParallel."""
+        """Computes the loss; DistributedDataParallel calls `forward`."""
         return self.loss(views, geometry, temperature)
 
-    def views(self) -> ViewRecipe:
-        """How images become views."""
-        return self.options.views  # type: ignore[no-any-return]
-
     def last_layers(self) -> Iterator[nn.Parameter]:
-        """The student's parameters that stay as they are in the first epochs."""
+        """Parameters of the student that are frozen in the first epochs."""
         for name, parameter in self.student.named_parameters():
             if "last_layer" in name:
                 yield parameter
 
     def backbone_for_export(self) -> nn.Module:
-        """What a finished run is kept for: the teacher's backbone."""
+        """The teacher's backbone."""
         return self.teacher.get_submodule("backbone")
-
-    def train(self, mode: bool = True) -> Self:
-        """Sets the mode; student and teacher alike, for their BatchNorms both see batches."""
-        return super().train(mode)

@@ -1,10 +1,10 @@
 """DINO: self-distillation with no labels.
 
 Caron, Touvron, Misra, Jégou, Mairal, Bojanowski, Joulin: "Emerging Properties in Self-Supervised
-Vision Transformers", ICCV 2021, arXiv:2104.14294. A student sees all views of an image, a teacher
-(the moving average of the student) only the two global ones; the student learns to give each view
-the distribution over K prototypes that the teacher gives to another view. Centring and a low
-temperature of the teacher keep the outputs from collapsing.
+Vision Transformers", ICCV 2021, arXiv:2104.14294. A student sees all views of an image; a teacher,
+the moving average of the student, sees only the two global views. The student is trained to
+predict, from each view, the teacher's distribution over K prototypes for another view. Centring and
+a low teacher temperature prevent collapse.
 """
 
 import math
@@ -16,9 +16,9 @@ from torch import nn
 
 from lowlabel.errors import InputError
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions, PretrainMethod
-from lowlabel.training.methods.heads import DINOHead
-from lowlabel.training.methods.losses import Centre, distillation_loss, mean_entropy, usage_entropy
-from lowlabel.training.methods.multicrop_model import MultiCropModel, feature_std
+from lowlabel.training.methods.diagnostics import feature_std, mean_entropy, usage_entropy
+from lowlabel.training.methods.dino_model import DINOHead, MultiCropModel
+from lowlabel.training.methods.losses import Centre, distillation_loss
 from lowlabel.training.views.recipe import GLOBAL_CROPS
 
 
@@ -30,9 +30,10 @@ class DINOOptions(MethodOptions):
         prototypes: K, the width of the output.
         hidden: Width of the head's hidden layers.
         bottleneck: Width before the head's last layer.
-        norm_last_layer: Whether prototypes keep length 1 (steadier; False can help a small ViT).
+        norm_last_layer: Whether to keep the prototypes at length 1. True is more stable; False can
+            help a small ViT.
         student_temperature: τ_s.
-        centre_momentum: Share of the old centre that stays at each step.
+        centre_momentum: Momentum of the centre's moving average.
     """
 
     prototypes: int = 65_536
@@ -53,7 +54,7 @@ class DINOOptions(MethodOptions):
 
 
 def make_head(backbone: nn.Module, options: DINOOptions) -> DINOHead:
-    """The head that `options` want on a backbone of timm."""
+    """Makes the head for a timm backbone."""
     return DINOHead(
         int(backbone.num_features),  # type: ignore[arg-type]
         options.prototypes,
@@ -76,7 +77,7 @@ class DINO(PretrainMethod):
 
     @classmethod
     def build(cls, options: DINOOptions, make_backbone: MakeBackbone) -> Self:
-        """Puts a head on each of two backbones."""
+        """Makes student and teacher, each a backbone with a head."""
 
         def with_head(is_student: bool) -> MultiCropModel:
             backbone = make_backbone(is_student)
@@ -97,7 +98,7 @@ class DINO(PretrainMethod):
     def loss(
         self, views: list[torch.Tensor], geometry: torch.Tensor, temperature: float
     ) -> tuple[torch.Tensor, Logs]:
-        """Mean cross-entropy over the pairs of a teacher's view and another student's view."""
+        """Mean cross-entropy over the pairs of a teacher view and a different student view."""
         del geometry
         batch, prototypes = len(views[0]), self.options.prototypes
         with torch.no_grad():

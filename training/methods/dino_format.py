@@ -1,7 +1,8 @@
-"""The checkpoint format of DINO's own code, read and written.
+"""Reading and writing checkpoints in the format of DINO's reference code.
 
 `{student, teacher, optimizer, epoch, args, dino_loss}`: the student's keys begin with `module.`,
-the prototypes are `last_layer.weight_g` and `weight_v`, `args` here is a plain dictionary.
+the prototypes are `last_layer.weight_g` and `weight_v`, and `args` is a plain dictionary when
+written here.
 """
 
 import argparse
@@ -11,20 +12,35 @@ from typing import Any
 
 import torch
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 from lowlabel.paths import atomic_write
+from lowlabel.training.methods.base import PretrainMethod
 from lowlabel.training.methods.dino import DINO
 
 _STUDENT = "module."
 _LAYER = "head.last_layer."
-_NAMES = {
+_TO_REFERENCE = {
     f"{_LAYER}parametrizations.weight.original0": f"{_LAYER}weight_g",
     f"{_LAYER}parametrizations.weight.original1": f"{_LAYER}weight_v",
 }
-_OWN = {theirs: own for own, theirs in _NAMES.items()}
-_MOST_LISTED = 8
+_FROM_REFERENCE = {theirs: ours for ours, theirs in _TO_REFERENCE.items()}
+_MAX_LISTED = 8
 
 State = dict[str, torch.Tensor]
+
+
+def require_dino(method: PretrainMethod) -> DINO:
+    """Returns the method if DINO's format can hold it.
+
+    Raises:
+        InputError: If it is another method, which the format has no place for.
+    """
+    if type(method) is not DINO:
+        raise InputError(
+            f"{method.name} has networks that DINO's checkpoint format cannot hold",
+            "Leave --start and --dino-format out, or train with dino.",
+        )
+    return method
 
 
 def write_dino_checkpoint(
@@ -34,12 +50,14 @@ def write_dino_checkpoint(
 
     Args:
         path: The file.
-        method: The networks and the centre.
+        method: The method, with its networks and its centre.
         optimizer: The optimiser's state dict.
-        epoch: Epochs done.
-        args: Plain data about the run.
+        epoch: Number of finished epochs.
+        args: Plain data that describes the run.
     """
-    student, teacher = (_theirs(m.state_dict()) for m in (method.student, method.teacher))
+    student, teacher = (
+        _renamed(m.state_dict(), _TO_REFERENCE) for m in (method.student, method.teacher)
+    )
     content = {
         "student": {_STUDENT + name: tensor for name, tensor in student.items()},
         "teacher": teacher,
@@ -56,10 +74,10 @@ def read_dino_checkpoint(path: Path, method: DINO) -> int:
     """Loads student, teacher and centre from a checkpoint in DINO's format.
 
     Returns:
-        Epochs that the checkpoint had done.
+        Number of finished epochs.
 
     Raises:
-        DataError: If the file is damaged or of another form, or its tensors do not fit.
+        DataError: If the file is damaged or has another format, or its tensors do not fit.
     """
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
@@ -67,34 +85,34 @@ def read_dino_checkpoint(path: Path, method: DINO) -> int:
         student, teacher = content["student"], content["teacher"]
         centre, epoch = content["dino_loss"]["center"], int(content["epoch"])
     except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is no checkpoint of DINO's form: {error}") from error
+        raise DataError(f"{path} is not a checkpoint in DINO's format: {error}") from error
     _load(path, method.student, {k.removeprefix(_STUDENT): v for k, v in student.items()})
     _load(path, method.teacher, {k.removeprefix(_STUDENT): v for k, v in teacher.items()})
     if centre.shape != method.centre.value.shape:
         raise DataError(
-            f"{path} has {centre.shape[-1]} prototypes, the method {method.options.prototypes}",
+            f"{path} has {centre.shape[-1]} prototypes, the method has {method.options.prototypes}",
             f"Give --set prototypes={centre.shape[-1]}.",
         )
     method.centre.value.copy_(centre)
     return epoch
 
 
-def _theirs(state: State) -> State:
-    return {_NAMES.get(name, name): tensor for name, tensor in state.items()}
+def _renamed(state: State, names: dict[str, str]) -> State:
+    return {names.get(name, name): tensor for name, tensor in state.items()}
 
 
 def _load(path: Path, module: torch.nn.Module, state: State) -> None:
-    wanted = module.state_dict()
-    found = {_OWN.get(name, name): tensor for name, tensor in state.items()}
+    expected = module.state_dict()
+    found = _renamed(state, _FROM_REFERENCE)
     wrong = [
         name
-        for name in sorted(wanted.keys() | found.keys())
-        if name not in wanted or name not in found or wanted[name].shape != found[name].shape
+        for name in sorted(expected.keys() | found.keys())
+        if name not in expected or name not in found or expected[name].shape != found[name].shape
     ]
     if wrong:
         raise DataError(
-            f"{path} is of another architecture or head; {len(wrong)} tensors differ: "
-            f"{', '.join(wrong[:_MOST_LISTED])}",
-            "Give the --arch and the options that it was trained with.",
+            f"{path} has another architecture or head; {len(wrong)} tensors differ: "
+            f"{', '.join(wrong[:_MAX_LISTED])}",
+            "Give the --arch and the options of that run.",
         )
     module.load_state_dict(found)

@@ -1,4 +1,4 @@
-"""SCFS's feature search: a local view's content is looked up in the map of a global one."""
+"""SCFS's feature search: where the content of a local view is in the map of a global view."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -13,26 +13,26 @@ SEARCH_LAYERS = ("layer2", "layer3", "layer4")
 
 
 def search_map(local_maps: torch.Tensor, teacher_map: torch.Tensor) -> torch.Tensor:
-    """Where a global map looks like local views: A = Σ_c L2norm_c(F_teacher)·a.
+    """Similarity of each position of a global map to local views: A = Σ_c L2norm_c(F_teacher)·a.
 
     Args:
-        local_maps: The student's maps of the local views [L, B, C, h, w]. Their averages over
-            places, at length 1, are the a; no gradient flows through them.
-        teacher_map: F_teacher of a global view [B, C, H, W].
+        local_maps: The student's maps of the local views [L, B, C, h, w]. Their L2-normalised
+            averages over positions are the a; no gradient flows through them.
+        teacher_map: F_teacher, the map of a global view [B, C, H, W].
 
     Returns:
         Cosines [L, B, H, W].
     """
-    wanted = functional.normalize(local_maps.detach().mean(dim=(3, 4)), dim=-1)
-    return torch.einsum("lbc,bchw->lbhw", wanted, functional.normalize(teacher_map, dim=1))
+    averages = functional.normalize(local_maps.detach().mean(dim=(3, 4)), dim=-1)
+    return torch.einsum("lbc,bchw->lbhw", averages, functional.normalize(teacher_map, dim=1))
 
 
 def searched_features(local_maps: torch.Tensor, teacher_map: torch.Tensor) -> torch.Tensor:
-    """The global map with each place scaled by how much it looks like each local view.
+    """The global map, each position weighted by its similarity to each local view.
 
     Args:
         local_maps: As in `search_map`.
-        teacher_map: Likewise.
+        teacher_map: As in `search_map`.
 
     Returns:
         A ⊙ F_teacher, [L, B, C, H, W].
@@ -41,7 +41,7 @@ def searched_features(local_maps: torch.Tensor, teacher_map: torch.Tensor) -> to
 
 
 class ShallowHead(nn.Module):
-    """SCFS's head on a layer's map: a residual bottleneck, the mean over places, a projection.
+    """SCFS's head on a layer's map: residual bottleneck, mean over positions, projection.
 
     Args:
         channels: C of the map.
@@ -77,20 +77,20 @@ class ShallowHead(nn.Module):
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """From maps [N, C, H, W] to outputs [N, out_features] of length 1."""
+        """Maps layer maps [N, C, H, W] to outputs [N, out_features] of length 1."""
         mixed = functional.relu(maps + self.residual(maps))
         return functional.normalize(self.projection(mixed.mean(dim=(2, 3))), dim=-1)
 
 
 class SearchModel(nn.Module):
-    """A ResNet with a head on its features and a shallow one on each of layer2, layer3, layer4.
+    """A ResNet with a head on its features and a shallow head on layer2, layer3 and layer4.
 
     Args:
         backbone: A timm ResNet.
-        head: From features [N, D] to logits [N, K].
-        bottleneck: Of the shallow heads, as in `ShallowHead`.
-        hidden: Likewise.
-        out_features: Likewise.
+        head: Maps features [N, D] to logits [N, K].
+        bottleneck: Option of the shallow heads (`ShallowHead`).
+        hidden: Option of the shallow heads.
+        out_features: Option of the shallow heads.
     """
 
     def __init__(
@@ -112,14 +112,14 @@ class SearchModel(nn.Module):
     def forward(
         self, views: list[torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, list[list[torch.Tensor]]]:
-        """One backbone pass per resolution.
+        """Computes logits, features and layer maps, with one backbone pass per resolution.
 
         Args:
-            views: V tensors [B, 3, h, w]; neighbours of one size share a pass.
+            views: V tensors [B, 3, h, w]; consecutive views of one size share a backbone pass.
 
         Returns:
-            Logits [V·B, K] and features [V·B, D], view by view; and for each resolution the maps
-            of the three layers, [its views·B, C, H, W] each.
+            Logits [V·B, K] and features [V·B, D] in the order of the views, and for each
+            resolution of n views the maps of the three layers, each [n·B, C, H, W].
         """
         features, maps = [], []
         for _, group in groupby(views, key=lambda view: view.shape[-2:]):
@@ -133,19 +133,19 @@ class SearchModel(nn.Module):
 
 
 def search_layers(backbone: nn.Module) -> Iterator[tuple[int, int]]:
-    """Place and channels of layer2, layer3 and layer4 among a timm ResNet's stages.
+    """Yields index and channels of layer2, layer3 and layer4 among a timm ResNet's stages.
 
     Raises:
         InputError: If the network has no such layers.
     """
     stages = getattr(backbone, "feature_info", [])
-    places = {stage["module"]: place for place, stage in enumerate(stages)}
-    missing = [name for name in SEARCH_LAYERS if name not in places]
+    indices = {stage["module"]: index for index, stage in enumerate(stages)}
+    missing = [name for name in SEARCH_LAYERS if name not in indices]
     if missing or not hasattr(backbone, "forward_intermediates"):
         raise InputError(
             f"{type(backbone).__name__} has no {', '.join(missing) or 'intermediate maps'}: "
             "feature search needs the stages of a ResNet",
-            "Choose resnet50 or another ResNet.",
+            "Give --arch resnet50 or another ResNet.",
         )
     for name in SEARCH_LAYERS:
-        yield places[name], int(stages[places[name]]["num_chs"])
+        yield indices[name], int(stages[indices[name]]["num_chs"])

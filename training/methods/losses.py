@@ -1,4 +1,4 @@
-"""Self-distillation between views."""
+"""Losses of self-distillation between views."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ def distillation_loss(
 ) -> torch.Tensor:
     """DINO's loss: cross-entropy between every teacher view and every *other* student view.
 
-    As the targets sum to one, −⟨q, log_softmax(z)⟩ = logsumexp(z) − ⟨q, z⟩, so that the logits are
-    read twice for all pairs together and no log-softmax is stored.
+    The targets sum to one, so −⟨q, log_softmax(z)⟩ = logsumexp(z) − ⟨q, z⟩. Thus the logits are
+    read twice for all pairs, and no log-softmax is stored.
 
     Args:
-        student_logits: [V, B, K]; the first T views are those that the teacher sees too.
+        student_logits: [V, B, K]; the teacher sees the first T views too.
         targets: The teacher's distributions [T, B, K], without gradient.
-        temperature: The student's, τ_s.
+        temperature: The student's temperature τ_s.
 
     Returns:
         The mean over the pairs (t, v ≠ t) and the batch.
@@ -29,9 +29,9 @@ def distillation_loss(
 
 
 class _Distillation(torch.autograd.Function):
-    """The loss with its gradient written out: softmax(z) less the targets, in three passes.
+    """The loss with an explicit gradient, softmax(z) − q, in three passes over the logits.
 
-    Autograd's own goes through a tensor of zeros of all logits for every view.
+    Autograd would allocate a zero tensor of the size of all logits for every view.
     """
 
     @staticmethod
@@ -40,17 +40,19 @@ class _Distillation(torch.autograd.Function):
     ) -> torch.Tensor:
         views, teachers = len(student_logits), len(targets)
         scaled = student_logits.float() / temperature
-        everything = targets.sum(dim=0)
+        total_targets = targets.sum(dim=0)
         others = [teachers - (view < teachers) for view in range(views)]
         pairs = torch.tensor(others, dtype=scaled.dtype, device=scaled.device)
-        # Autocast would round both sums, and so their difference, to half precision.
+        # Autocast would round both sums to half precision, and with them their difference.
         with torch.autocast(scaled.device.type, enabled=False):
             matched = sum(
-                torch.dot(_wanted(view, targets, everything).flatten(), scaled[view].flatten())
+                torch.dot(
+                    _other_targets(view, targets, total_targets).flatten(), scaled[view].flatten()
+                )
                 for view in range(views)
             )
             total = pairs @ scaled.logsumexp(dim=-1).sum(dim=1) - matched
-        ctx.save_for_backward(scaled, targets, everything, pairs)
+        ctx.save_for_backward(scaled, targets, total_targets, pairs)
         ctx.temperature, ctx.dtype = temperature, student_logits.dtype
         ctx.count = sum(others) * student_logits.shape[1]
         loss: torch.Tensor = total / ctx.count
@@ -58,26 +60,26 @@ class _Distillation(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        scaled, targets, everything, pairs = ctx.saved_tensors
+        scaled, targets, total_targets, pairs = ctx.saved_tensors
         factor = gradients[0] / (ctx.count * ctx.temperature)
         gradient = scaled.softmax(dim=-1)
         gradient.mul_((pairs * factor).view(-1, 1, 1))
         for view in range(len(scaled)):
-            gradient[view].addcmul_(_wanted(view, targets, everything), -factor)
+            gradient[view].addcmul_(_other_targets(view, targets, total_targets), -factor)
         return gradient.to(ctx.dtype), None, None
 
 
-def _wanted(view: int, targets: torch.Tensor, everything: torch.Tensor) -> torch.Tensor:
-    """The sum of the targets that a student's view is compared with [B, K]."""
-    return everything - targets[view] if view < len(targets) else everything
+def _other_targets(view: int, targets: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """The sum of the targets of the other views [B, K]."""
+    return total - targets[view] if view < len(targets) else total
 
 
 class Centre(nn.Module):
-    """A running mean of the teacher's logits, which keeps one prototype from taking all images.
+    """A running mean of the teacher's logits; it prevents one prototype from taking all images.
 
     Args:
-        shape: Of the centre: [1, K] for one, [1, N, K] for one at each position.
-        momentum: Share of the old centre that stays at each update.
+        shape: [1, K] for one centre, [1, N, K] for one per position.
+        momentum: Momentum of the moving average.
     """
 
     value: torch.Tensor
@@ -93,21 +95,6 @@ class Centre(nn.Module):
 
     @torch.no_grad()
     def update(self, logits: torch.Tensor) -> None:
-        """Moves the centre towards the mean of logits [N, …, K] over N and all processes."""
+        """Moves the centre towards the mean of logits [N, …, K] over N and over all processes."""
         mean = all_reduce_mean(logits.float().mean(dim=0, keepdim=True))
         self.value.mul_(self.momentum).add_(mean, alpha=1 - self.momentum)
-
-
-@torch.no_grad()
-def mean_entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    """The mean entropy, in nats, of distributions [..., K]."""
-    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=-1).mean()
-    return entropy
-
-
-@torch.no_grad()
-def usage_entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    """The entropy, in nats, of the mean of distributions [..., K]: 0 if one prototype takes all."""
-    mean = probabilities.flatten(0, -2).mean(dim=0)
-    entropy: torch.Tensor = torch.special.entr(all_reduce_mean(mean)).sum()
-    return entropy

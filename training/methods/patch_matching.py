@@ -1,7 +1,7 @@
-"""Which patches of two views of one image show the same place.
+"""Matching of patches that show the same part of an image in two views.
 
-Patches are numbered row by row as a ViT's tokens are, without the CLS token. Both matchings work
-on a whole batch, whose images may each have crops of their own.
+Patches are numbered row by row like a ViT's tokens, without the CLS token. Both matchings work on
+a batch whose images may have different crops.
 """
 
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _COLUMNS = [GEOMETRY_FIELDS.index(name) for name in ("left", "width")]
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of patches of two views, padded to equal numbers over the batch.
+    """Pairs of patches of two views, padded to the same number of pairs for each image.
 
     Attributes:
         a: Patches of the first view, int64 [B, N]; 0 where there is no pair.
-        b: Their partners in the second view, likewise.
+        b: Their partners in the second view, int64 [B, N]; 0 where there is no pair.
         mask: Where there is a pair, bool [B, N].
     """
 
@@ -37,7 +37,7 @@ class Matches:
 
     @classmethod
     def of(cls, a: Tensor, b: Tensor, mask: Tensor) -> "Matches":
-        """Sets what the mask leaves out to 0."""
+        """Makes matches, with 0 where the mask is False."""
         return cls(a.where(mask, 0), b.where(mask, 0), mask)
 
     def to(self, device: torch.device) -> "Matches":
@@ -49,7 +49,7 @@ class Matching(Protocol):
     """A way to match the patches of two views."""
 
     def __call__(self, geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Matches:
-        """Matches patches of side `patch` of views with the geometries int64 [B, 8]."""
+        """Matches the patches, of side `patch`, of views with geometries int64 [B, 8]."""
         ...
 
 
@@ -57,10 +57,10 @@ MATCHINGS: Registry[Matching] = Registry("patch matching")
 
 
 def match_containing(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Matches:
-    """Gives each patch of view a the patch of view b that contains its centre.
+    """Matches each patch of view a with the patch of view b that contains its centre.
 
-    The arithmetic is in integers, so no rounding moves a centre across a border. Several patches
-    of a can have one partner in b.
+    Uses integer arithmetic, so no rounding moves a centre across a border. Several patches of a
+    can have the same partner in b.
 
     Args:
         geometry_a: Crops of the first views, int64 [B, 8] in the order of `GEOMETRY_FIELDS`.
@@ -68,11 +68,11 @@ def match_containing(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Matc
         patch: Side of a patch in pixels of a view.
 
     Returns:
-        One column for each patch of a, in order; the mask is off where its centre lies outside b.
+        One column for each patch of a, in order; the mask is False if its centre is outside b.
 
     Raises:
-        InputError: If views differ in size within the batch, come from images of other sizes, or
-            have a side that is no multiple of `patch`.
+        InputError: If the views of a batch differ in size, the images of a pair differ in size,
+            or a view's side is not a multiple of `patch`.
     """
     n_a, n_b = _grids(geometry_a, geometry_b, patch)
     rows, columns = (
@@ -88,11 +88,11 @@ def match_containing(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Matc
 
 
 def match_reference(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Matches:
-    """Matches as PW-Self does: the crops' intersection in whole patches of either view.
+    """Matches as PW-Self's authors do: the intersection of the crops, rounded to whole patches.
 
-    In each view the intersection starts at round(n·offset/length) and counts round(n·extent/length)
-    patches, rows and columns alike, n patches being a side (halves go to the even number). Where
-    the counts differ, the longer is subsampled at floor(linspace(0, longer − 1, shorter)). Flipped
+    With n patches per side, the intersection starts in each view at round(n·offset/length) and has
+    round(n·extent/length) patches, along rows and along columns (halves round to even). If the
+    counts differ, the longer is subsampled at floor(linspace(0, longer − 1, shorter)). Flipped
     views are mirrored. (Javidani, Sadeghi, Nadjar Araabi, arXiv:2310.18651.)
 
     Args:
@@ -101,7 +101,7 @@ def match_reference(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> Match
         patch: Side of a patch in pixels of a view.
 
     Returns:
-        Every patch stands in at most one pair.
+        Every patch is in at most one pair.
 
     Raises:
         InputError: As `match_containing`.
@@ -124,7 +124,7 @@ MATCHINGS.add("reference", match_reference)
 
 
 def patch_centres(geometry: Tensor, patch: int) -> Tensor:
-    """Centres of a view's patches, as rows and columns of the source image, float64 [B, n², 2]."""
+    """Centres of a view's patches in the source image: (row, column), float64 [B, n², 2]."""
     n = _grid(geometry, patch)
     steps = (torch.arange(n, device=geometry.device) + 0.5) / n
     rows = geometry[:, _ROWS[0], None] + steps.double() * geometry[:, _ROWS[1], None]
@@ -135,9 +135,10 @@ def patch_centres(geometry: Tensor, patch: int) -> Tensor:
 
 
 def _containing(crop_a: Tensor, crop_b: Tensor, n_a: int, n_b: int) -> Tensor:
-    """Along one axis, which of b's n_b cells holds the centre of each of a's [B, n_a].
+    """Along one axis, the cell of b that contains the centre of each cell of a [B, n_a].
 
-    The centre of cell i lies at start + (2i + 1)·length / 2n; below 0 or from n_b on is outside.
+    The centre of cell i is at start + (2i + 1)·length / 2n. Values below 0 or from n_b on are
+    outside b.
     """
     (start_a, length_a), (start_b, length_b) = crop_a.T[:, :, None], crop_b.T[:, :, None]
     odd = 2 * torch.arange(n_a, device=crop_a.device) + 1
@@ -147,7 +148,7 @@ def _containing(crop_a: Tensor, crop_b: Tensor, n_a: int, n_b: int) -> Tensor:
 
 
 def _overlap(crop_a: Tensor, crop_b: Tensor, n_a: int, n_b: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Along one axis, the cells of a and b in their intersection [B, min(n_a, n_b)], and a mask."""
+    """Along one axis, the cells of a and b in the intersection [B, min(n_a, n_b)], and a mask."""
     start = torch.maximum(crop_a[:, 0], crop_b[:, 0])
     extent = torch.minimum(crop_a.sum(1), crop_b.sum(1)) - start
     first_a, count_a = _rounded(crop_a, start, extent, n_a)
@@ -166,7 +167,7 @@ def _rounded(crop: Tensor, start: Tensor, extent: Tensor, n: int) -> tuple[Tenso
     """First cell and number of cells of the intersection in a crop of n cells [B]."""
     first = (n * (start - crop[:, 0]) / crop[:, 1].double()).round().long()
     count = (n * extent / crop[:, 1].double()).round().long()
-    # Rounding both up can go one cell beyond the crop when n is odd.
+    # If n is odd, rounding both up can exceed the crop by one cell.
     return first, torch.minimum(count, n - first).clamp(min=0)
 
 
@@ -181,12 +182,12 @@ def _inside(cells: Tensor, n: int) -> Tensor:
 def _grids(geometry_a: Tensor, geometry_b: Tensor, patch: int) -> tuple[int, int]:
     if geometry_a.shape != geometry_b.shape:
         shapes = f"{tuple(geometry_a.shape)} and {tuple(geometry_b.shape)}"
-        raise InputError(f"the views' geometries have the shapes {shapes}")
+        raise InputError(f"the geometries of the two views differ in shape: {shapes}")
     grids = _grid(geometry_a, patch), _grid(geometry_b, patch)
     others = int((geometry_a[:, _SOURCE] != geometry_b[:, _SOURCE]).any(1).sum())
     if others:
         raise InputError(
-            f"{others} of {len(geometry_a)} pairs of views come from images of unequal sizes"
+            f"{others} of {len(geometry_a)} pairs of views come from images of different sizes"
         )
     return grids
 
@@ -195,13 +196,13 @@ def _grid(geometry: Tensor, patch: int) -> int:
     """Patches along a side of the views."""
     if geometry.ndim != 2 or geometry.shape[1] != len(GEOMETRY_FIELDS) or not len(geometry):
         raise InputError(
-            f"geometry has the shape {tuple(geometry.shape)}; wanted is [images, "
-            f"{len(GEOMETRY_FIELDS)}]"
+            f"geometry must have the shape [images, {len(GEOMETRY_FIELDS)}], not "
+            f"{tuple(geometry.shape)}"
         )
     sizes = geometry[:, _SIZE].unique().tolist()
     if len(sizes) > 1:
-        raise InputError(f"views of one batch have the sizes {sizes}")
+        raise InputError(f"the views of a batch must have one size, not the sizes {sizes}")
     size = int(sizes[0])
     if patch < 1 or size < patch or size % patch:
-        raise InputError(f"a view of {size} pixels does not consist of patches of {patch}")
+        raise InputError(f"a view of {size} pixels cannot be divided into patches of {patch}")
     return size // patch

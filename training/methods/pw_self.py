@@ -1,9 +1,9 @@
 """PW-Self: DINO on every patch.
 
 Javidani, Sadeghi, Nadjar Araabi: "Patch-Wise Self-Supervised Visual Representation Learning: A
-Fine-Grained Approach", arXiv:2310.18651. As the crops of the views are known, every patch token of
-a student's view can be compared with the teacher's token of the patch that saw the same place,
-which makes features finer than one comparison of whole views does.
+Fine-Grained Approach", arXiv:2310.18651. The crops of the views are known, so each patch token of a
+student's view is compared with the teacher's token of the patch that shows the same part of the
+image. The features become finer than those trained by one comparison of whole views.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,9 @@ import torch
 
 from lowlabel.errors import InputError
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
+from lowlabel.training.methods.diagnostics import feature_std, mean_entropy, usage_entropy
 from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
-from lowlabel.training.methods.losses import Centre, mean_entropy, usage_entropy
-from lowlabel.training.methods.multicrop_model import feature_std
+from lowlabel.training.methods.losses import Centre
 from lowlabel.training.methods.patch_loss import patch_distillation_loss, token_weights
 from lowlabel.training.methods.patch_matching import MATCHINGS
 from lowlabel.training.methods.token_model import TokenModel, patch_side
@@ -27,15 +27,15 @@ _VIEWS = ViewRecipe(resize=256, shared_geometry=True)
 
 @dataclass(frozen=True)
 class PWSelfOptions(DINOOptions):
-    """PW-Self's hyper-parameters, those of DINO among them.
+    """PW-Self's hyper-parameters, in addition to DINO's.
 
     Attributes:
-        matching: "containing" compares a patch with the one that contains its centre;
-            "reference" is the matching of the paper's authors, less accurate and with fewer pairs.
-        cls_weight: Weight λ of the CLS tokens beside 1 − λ of the patches' mean (0.9 in the
-            authors' variant); None lets the CLS token count as one token among the matched ones.
-        views: As the authors': images become squares of 256 pixels first and a batch shares its
-            crops; `shared_geometry=False` gives each image its own.
+        matching: "containing" matches a patch with the one that contains its centre; "reference"
+            is the matching of the paper's authors, less accurate and with fewer pairs.
+        cls_weight: Weight λ of the CLS tokens; the mean over the patches has weight 1 − λ (0.9 in
+            the authors' variant). None takes one mean over CLS tokens and matched patches.
+        views: The authors' views: images are first resized to squares of 256 pixels, and a batch
+            shares its crops. `shared_geometry=False` draws crops per image.
     """
 
     prototypes: int = 10_000
@@ -53,8 +53,7 @@ class PWSelfOptions(DINOOptions):
 class PWSelf(DINO):
     """PW-Self (Javidani et al., arXiv:2310.18651).
 
-    The teacher has a centre for each position of the global views' tokens; it sees no local views,
-    so their positions need none.
+    The teacher has one centre per token position of the global views.
     """
 
     name: ClassVar[str] = "pw-self"
@@ -69,11 +68,11 @@ class PWSelf(DINO):
 
     @classmethod
     def build(cls, options: PWSelfOptions, make_backbone: MakeBackbone) -> Self:  # type: ignore[override]
-        """Puts a head on the tokens of each of two backbones.
+        """Makes student and teacher, each a backbone with a head on its tokens.
 
         Raises:
-            InputError: If the architecture has no CLS and patch tokens, or a view is no whole
-                number of patches.
+            InputError: If the architecture has no CLS and patch tokens, or a view's side is not a
+                multiple of the patch's.
         """
 
         def with_head(is_student: bool) -> TokenModel:
@@ -86,7 +85,7 @@ class PWSelf(DINO):
     def loss(
         self, views: list[torch.Tensor], geometry: torch.Tensor, temperature: float
     ) -> tuple[torch.Tensor, Logs]:
-        """Mean over pairs of views of the mean cross-entropy over the batch and matched tokens."""
+        """Cross-entropy over matched tokens, averaged over the batch and the pairs of views."""
         with torch.no_grad():
             logits, features = self.teacher(views[:GLOBAL_CROPS])
             teacher_logits = torch.cat(logits)
@@ -108,7 +107,7 @@ class PWSelf(DINO):
     def _weights(
         self, student_logits: list[torch.Tensor], geometry: torch.Tensor, targets: torch.Tensor
     ) -> Callable[[int, int], torch.Tensor]:
-        """Gives what the tokens of a student's view count for with those of a teacher's view."""
+        """A function that computes the `token_weights` of a student view and a teacher view."""
         match = MATCHINGS[self.options.matching]
 
         def weights(view: int, teacher: int) -> torch.Tensor:

@@ -1,9 +1,9 @@
 """SCFS: DINO on a convolutional network, with feature search across layers.
 
 Song, Zhang, Luo, Wang, Xie: "Semantics-Consistent Feature Search for Self-Supervised Visual
-Representation Learning", ICCV 2023, arXiv:2212.06486. A local crop may show none of what a global
-crop shows; comparing their averages teaches the background. SCFS weights every place of the
-teacher's map by how much it looks like the local crop and compares with that, at three depths.
+Representation Learning", ICCV 2023, arXiv:2212.06486. A local crop may show little of what a global
+crop shows, so comparing their averages also matches the background. SCFS weights each position of
+the teacher's map by its similarity to the local crop before it compares them, at three depths.
 """
 
 import math
@@ -16,10 +16,10 @@ from torch import nn
 from lowlabel.errors import InputError
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions
+from lowlabel.training.methods.diagnostics import feature_std, mean_entropy, usage_entropy
 from lowlabel.training.methods.dino import DINO, DINOOptions, make_head
 from lowlabel.training.methods.feature_search import SEARCH_LAYERS, SearchModel, searched_features
-from lowlabel.training.methods.losses import Centre, distillation_loss, mean_entropy, usage_entropy
-from lowlabel.training.methods.multicrop_model import feature_std
+from lowlabel.training.methods.losses import Centre, distillation_loss
 from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
 _VIEWS = ViewRecipe(global_scale=(0.25, 1.0), local_scale=(0.05, 0.25))
@@ -27,13 +27,13 @@ _VIEWS = ViewRecipe(global_scale=(0.25, 1.0), local_scale=(0.05, 0.25))
 
 @dataclass(frozen=True)
 class SCFSOptions(DINOOptions):
-    """SCFS's hyper-parameters, those of DINO among them.
+    """SCFS's hyper-parameters, in addition to DINO's.
 
     Attributes:
         search_bottleneck: Channels inside the shallow heads' residual bottleneck.
         search_hidden: Width of the shallow heads' hidden layer.
         search_outputs: Width of the shallow heads' output.
-        views: At least one local view; local ones are what is searched for.
+        views: The views; at least one must be local.
     """
 
     search_bottleneck: int = 256
@@ -48,13 +48,13 @@ class SCFSOptions(DINOOptions):
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.views.local_crops < 1:
             raise InputError(
-                "feature search needs local views, and local_crops is 0",
+                "feature search needs local views, but local_crops is 0",
                 "Give --set local_crops=8, or train with dino.",
             )
         if self.views.local_size == self.views.global_size:
             raise InputError(
                 f"global and local views both have {self.views.global_size} pixels",
-                "Give local_size another value than global_size.",
+                "Give --set local_size another value than global_size.",
             )
 
 
@@ -83,7 +83,7 @@ class SCFS(DINO):
 
     @classmethod
     def build(cls, options: SCFSOptions, make_backbone: MakeBackbone) -> Self:  # type: ignore[override]
-        """Puts DINO's head and three shallow ones on each of two backbones.
+        """Makes student and teacher, each a backbone with DINO's head and three shallow heads.
 
         Raises:
             InputError: If the architecture has no layer2, layer3 and layer4.
@@ -98,7 +98,7 @@ class SCFS(DINO):
 
     @property
     def uniform_loss(self) -> float:
-        """DINO's ln K, and the logarithm of the shallow outputs' width for each layer."""
+        """DINO's ln K, plus the logarithm of the shallow heads' output width for each layer."""
         layers = len(SEARCH_LAYERS) * math.log(self.options.search_outputs)
         return math.log(self.options.prototypes) + layers
 
@@ -140,14 +140,14 @@ class SCFS(DINO):
         local_maps: torch.Tensor,
         temperature: float,
     ) -> torch.Tensor:
-        """½(L_g + L_l) of one layer; its centre moves.
+        """½(L_g + L_l) of one layer. Updates the layer's centre.
 
         Args:
-            layer: Number of the layer among the searched ones.
+            layer: Index of the layer in `SEARCH_LAYERS`.
             teacher_maps: The teacher's maps of the global views [2·B, C, H, W].
-            global_maps: The student's.
+            global_maps: The student's maps of the global views [2·B, C, H, W].
             local_maps: The student's maps of the local views [L·B, C, h, w].
-            temperature: The teacher's.
+            temperature: The teacher's temperature τ_t.
         """
         student = self.student.get_submodule(f"shallow_heads.{layer}")
         teacher = self.teacher.get_submodule(f"shallow_heads.{layer}")
@@ -159,10 +159,10 @@ class SCFS(DINO):
             first_view = teacher_maps.chunk(GLOBAL_CROPS)[0]
             by_view = local_maps.unflatten(0, (-1, len(first_view)))
             searched = teacher(searched_features(by_view, first_view).flatten(0, 1))
-            wanted = (searched.float() / temperature).softmax(dim=-1)
+            local_targets = (searched.float() / temperature).softmax(dim=-1)
             centre.update(outputs)
-        found = student(global_maps).unflatten(0, (GLOBAL_CROPS, -1))
-        swapped = distillation_loss(found, targets, student_temperature)
+        logits = student(global_maps).unflatten(0, (GLOBAL_CROPS, -1))
+        swapped = distillation_loss(logits, targets, student_temperature)
         scores = student(local_maps).float() / student_temperature
-        local: torch.Tensor = -(wanted * scores.log_softmax(dim=-1)).sum(dim=-1).mean()
+        local: torch.Tensor = -(local_targets * scores.log_softmax(dim=-1)).sum(dim=-1).mean()
         return 0.5 * (swapped + local)

@@ -1,1 +1,1 @@
-"""Augmented views with their geometry."""
+"""Views of images: augmentation on the CPU or a device, with the geometry of each view."""

@@ -1,9 +1,9 @@
-"""Colour jitter on uint8 pixels in place, by compiled loops.
+"""Colour jitter of uint8 pixels, in place, by compiled loops that release the GIL.
 
-Each function gives what torchvision's of the same name gives, up to one of 255: brightness,
-contrast and saturation as on Pillow images, the hue as on float tensors (on Pillow images
-torchvision takes it through eight-bit HSV, which moves pixels by up to 15 of 255 and more than
-half of them even at factor 0). They release the interpreter's lock.
+Each function agrees with torchvision's function of the same name up to 1 of 255: brightness,
+contrast and saturation with those on Pillow images, hue with the one on float tensors. (On Pillow
+images torchvision converts the hue through 8-bit HSV, which changes pixels by up to 15 of 255, and
+more than half of them even at factor 0.)
 """
 
 from collections.abc import Callable
@@ -47,13 +47,13 @@ def _blend_with(pixels: Pixels, level: float, factor: float) -> None:
 
 @_compiled
 def adjust_brightness(pixels: Pixels, factor: float) -> None:
-    """Blends pixels [H, W, 3] with black: 0 is black, 1 leaves them."""
+    """Blends pixels [H, W, 3] with black; factor 0 gives black, factor 1 no change."""
     _blend_with(pixels, 0.0, factor)
 
 
 @_compiled
 def adjust_contrast(pixels: Pixels, factor: float) -> None:
-    """Blends pixels [H, W, 3] with their mean luma: 0 is grey, 1 leaves them."""
+    """Blends pixels [H, W, 3] with their mean luma; factor 0 gives grey, factor 1 no change."""
     flat = pixels.reshape(-1, 3)
     total = 0
     for index in range(len(flat)):
@@ -63,7 +63,7 @@ def adjust_contrast(pixels: Pixels, factor: float) -> None:
 
 @_compiled
 def adjust_saturation(pixels: Pixels, factor: float) -> None:
-    """Blends pixels [H, W, 3] with their luma: 0 is grey, 1 leaves them."""
+    """Blends pixels [H, W, 3] with their luma; factor 0 gives grey, factor 1 no change."""
     flat = pixels.reshape(-1, 3)
     for index in range(len(flat)):
         grey = _luma(int(flat[index, 0]), int(flat[index, 1]), int(flat[index, 2]))
@@ -73,9 +73,9 @@ def adjust_saturation(pixels: Pixels, factor: float) -> None:
 
 @_compiled
 def adjust_hue(pixels: Pixels, factor: float) -> None:
-    """Turns the hue of pixels [H, W, 3] by `factor` of the circle, in [-0.5, 0.5].
+    """Rotates the hue of pixels [H, W, 3] by `factor` of the circle, in [-0.5, 0.5].
 
-    Value and chroma of the hexcone stay: a turned pixel has the same largest and smallest channel.
+    Value and chroma are preserved: the largest and the smallest channel of a pixel do not change.
     """
     flat = pixels.reshape(-1, 3)
     turn = 6.0 * factor
@@ -93,9 +93,9 @@ def adjust_hue(pixels: Pixels, factor: float) -> None:
             hue = 4.0 + (red - green) / chroma
         hue += turn
         for channel in range(3):
-            place = hue + (5.0, 3.0, 1.0)[channel]
-            place -= 6.0 * np.floor(place / 6.0)
-            flat[index, channel] = _byte(high - chroma * max(0.0, min(place, 4.0 - place, 1.0)))
+            angle = hue + (5.0, 3.0, 1.0)[channel]
+            angle -= 6.0 * np.floor(angle / 6.0)
+            flat[index, channel] = _byte(high - chroma * max(0.0, min(angle, 4.0 - angle, 1.0)))
 
 
 @_compiled
@@ -111,7 +111,7 @@ def to_grayscale(pixels: Pixels) -> None:
 
 @_compiled
 def solarize(pixels: Pixels) -> None:
-    """Inverts channel values of 128 and more."""
+    """Inverts channel values from 128 on."""
     flat = pixels.reshape(-1)
     for index in range(flat.size):
         if flat[index] >= 128:

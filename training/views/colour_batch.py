@@ -1,4 +1,4 @@
-"""Colour jitter of many images at once: what `colour` does to one, without its rounding.
+"""Colour jitter of a batch of images; as in `colour`, but without rounding.
 
 Images are float [N, 3, h, w] in [0, 255]; factors are [N, 1, 1, 1].
 """
@@ -11,30 +11,30 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(images: torch.Tensor) -> torch.Tensor:
-    """The grey values [N, 1, h, w] of ITU-R 601."""
+    """ITU-R 601 luma [N, 1, h, w]."""
     red, green, blue = images.split(1, dim=1)
     grey: torch.Tensor = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
     return grey
 
 
 def adjust_brightness(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Blends with black."""
+    """Blends the images with black."""
     return (images * factors).clamp(0, 255)
 
 
 def adjust_contrast(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Blends with the image's mean luma."""
+    """Blends each image with its mean luma."""
     mean = luma(images).mean(dim=(2, 3), keepdim=True)
     return mean.lerp(images, factors).clamp(0, 255)
 
 
 def adjust_saturation(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Blends with the luma."""
+    """Blends the images with their luma."""
     return luma(images).lerp(images, factors).clamp(0, 255)
 
 
 def adjust_hue(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Turns the hue by a share of the circle; largest and smallest channel stay."""
+    """Rotates the hue by a fraction of the circle; value and chroma are preserved."""
     red, green, blue = images.unbind(dim=1)
     high = images.amax(dim=1)
     chroma = high - images.amin(dim=1)
@@ -46,8 +46,8 @@ def adjust_hue(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     )
     hue = hue + 6 * factors.squeeze(1)
     offsets = torch.tensor((5.0, 3.0, 1.0), device=images.device).view(1, 3, 1, 1)
-    place = (hue[:, None] + offsets).remainder(6)
-    share = torch.minimum(place, 4 - place).clamp(0, 1)
+    angle = (hue[:, None] + offsets).remainder(6)
+    share = torch.minimum(angle, 4 - angle).clamp(0, 1)
     return high[:, None] - chroma[:, None] * share
 
 
@@ -60,5 +60,5 @@ ADJUST: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 
 
 def solarize(images: torch.Tensor) -> torch.Tensor:
-    """Inverts values that round to 128 and more."""
+    """Inverts values that round to 128 or more."""
     return torch.where(images >= 127.5, 255 - images, images)

@@ -1,7 +1,7 @@
-"""Multi-crop of a batch on the device that trains: the views of `views`, up to rounding.
+"""Multi-crop of a batch on the training device.
 
-Workers decode images and draw numbers; the device cuts, resizes and disturbs all views of a size
-together.
+Workers decode the images and draw the random numbers; the device crops, resizes and distorts all
+views of a size together. The views equal those of `multicrop` up to rounding.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ from lowlabel.training.views.recipe import ViewRecipe
 from lowlabel.training.views.resampling import blur, crop_and_resize
 
 LONGEST_SIDE = 1_024
-_IMAGES = 32  # cut at a time, which bounds the memory
+_BLOCK = 32  # images processed at a time, to bound the memory
 
 
 class DrawnImages(NamedTuple):
     """Decoded images and the draws of their views.
 
     Attributes:
-        images: uint8 [B, 3, H, W], padded below and to the right.
-        sizes: Height and width without the padding, int64 [B, 2].
+        images: uint8 [B, 3, H, W], padded at the bottom and the right.
+        sizes: Height and width without padding, int64 [B, 2].
         geometry: int64 [B, V, 8].
-        disturbances: float32 [B, V, 11]; see `disturbance_row`.
-        unreadable: Indices of images that could not be read and that others stand in for.
+        distortions: float32 [B, V, 11]; see `distortion_row`.
+        unreadable: Indices of the images that could not be read and were replaced.
     """
 
     images: torch.Tensor
     sizes: torch.Tensor
     geometry: torch.Tensor
-    disturbances: torch.Tensor
+    distortions: torch.Tensor
     unreadable: list[int]
 
 
@@ -50,8 +50,8 @@ def draw_image(
 ) -> DrawnImages:
     """Draws the views of one image, as a batch of one.
 
-    An image with a side of over 1,024 pixels is first reduced by a whole factor, as Pillow's own
-    reducing gap does it.
+    An image with a side over 1,024 pixels is first reduced by an integer factor, as by Pillow's
+    `reducing_gap`.
     """
     image = fit(image, recipe)
     draws = draw_views(recipe, image.size, seed, crop_seed)
@@ -59,13 +59,13 @@ def draw_image(
     factor = -(-max(image.size) // LONGEST_SIDE)
     pixels = np.asarray(image.reduce(factor) if factor > 1 else image)
     planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-    rows = torch.tensor([disturbance_row(draw) for draw in draws])
+    rows = torch.tensor([distortion_row(draw) for draw in draws])
     sizes = torch.tensor([planes.shape[1:]])
     return DrawnImages(planes[None], sizes, geometry[None], rows[None], unreadable)
 
 
-def disturbance_row(draw: ViewDraw) -> list[float]:
-    """Four operations (-1: none), their four factors, grey, the blur's deviation, solarized."""
+def distortion_row(draw: ViewDraw) -> list[float]:
+    """Four jitter operations (-1: none), their four factors, greyscale, blur radius, solarize."""
     missing = len(JITTERS) - len(draw.jitter)
     operations = [float(JITTERS.index(name)) for name, _ in draw.jitter] + [-1.0] * missing
     factors = [factor for _, factor in draw.jitter] + [0.0] * missing
@@ -73,7 +73,7 @@ def disturbance_row(draw: ViewDraw) -> list[float]:
 
 
 def join_images(parts: Sequence[DrawnImages]) -> DrawnImages:
-    """One batch of several, padded to the largest image."""
+    """Joins batches of one image into one batch, padded to the largest image."""
     sizes = torch.cat([part.sizes for part in parts])
     height, width = sizes.amax(dim=0).tolist()
     images = parts[0].images.new_zeros(len(sizes), 3, height, width)
@@ -84,59 +84,59 @@ def join_images(parts: Sequence[DrawnImages]) -> DrawnImages:
         images,
         sizes,
         torch.cat([part.geometry for part in parts]),
-        torch.cat([part.disturbances for part in parts]),
+        torch.cat([part.distortions for part in parts]),
         [index for part in parts for index in part.unreadable],
     )
 
 
 @torch.no_grad()
 def device_views(drawn: DrawnImages, device: torch.device) -> list[torch.Tensor]:
-    """Makes the views that were drawn.
+    """Makes the drawn views.
 
     Returns:
         V tensors uint8 [B, 3, h, w] on the device.
     """
     blocks = [
-        _block(drawn, slice(start, start + _IMAGES), device)
-        for start in range(0, len(drawn.images), _IMAGES)
+        _block(drawn, slice(start, start + _BLOCK), device)
+        for start in range(0, len(drawn.images), _BLOCK)
     ]
     return [torch.cat(same) for same in zip(*blocks, strict=True)]
 
 
 def _block(drawn: DrawnImages, part: slice, device: torch.device) -> list[torch.Tensor]:
     images = drawn.images[part].to(device, non_blocking=True).float()
-    sizes, disturbances = drawn.sizes[part].to(device), drawn.disturbances[part]
+    sizes, distortions = drawn.sizes[part].to(device), drawn.distortions[part]
     boxes = _boxes(drawn.geometry[part], drawn.sizes[part]).to(device)
     sides = drawn.geometry[0, :, -1].tolist()
     made: list[torch.Tensor] = []
     for size, numbers in groupby(range(len(sides)), key=lambda number: sides[number]):
         chosen = list(numbers)
         views = crop_and_resize(images, boxes[:, chosen], sizes, size)
-        disturbed = _disturb(views.flatten(0, 1), disturbances[:, chosen].flatten(0, 1))
-        as_bytes = disturbed.round().clamp_(0, 255).to(torch.uint8)
+        distorted = _distort(views.flatten(0, 1), distortions[:, chosen].flatten(0, 1))
+        as_bytes = distorted.round().clamp_(0, 255).to(torch.uint8)
         made += as_bytes.view(views.shape).unbind(dim=1)
     return made
 
 
 def _boxes(geometry: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """Top, left, height, width and mirroring [B, V, 5], in pixels of the images as they are."""
+    """Top, left, height, width and mirroring [B, V, 5], in pixels of the (reduced) images."""
     top, left, height, width, tall, wide, flipped, _ = geometry.double().unbind(dim=-1)
     down, across = sizes[:, :1] / tall, sizes[:, 1:] / wide
     edges = (top * down, left * across, height * down, width * across, flipped)
     return torch.stack(edges, dim=-1).float()
 
 
-def _disturb(views: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+def _distort(views: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Jitters, greys, blurs and solarizes views [N, 3, h, w], each by its row [N, 11].
 
-    Rows stay on the CPU, so that choosing views needs no waiting for the device.
+    The rows stay on the CPU, so selecting views does not synchronise with the device.
     """
     names = len(JITTERS)
-    for place in range(names):
+    for position in range(names):
         for operation, name in enumerate(JITTERS):
-            chosen, where = _chosen(rows[:, place] == operation, views)
+            chosen, where = _chosen(rows[:, position] == operation, views)
             if len(chosen):
-                factors = rows[chosen, names + place].to(views.device).view(-1, 1, 1, 1)
+                factors = rows[chosen, names + position].to(views.device).view(-1, 1, 1, 1)
                 views[where] = colour_batch.ADJUST[name](views[where], factors)
     chosen, where = _chosen(rows[:, -3] > 0, views)
     if len(chosen):

@@ -1,4 +1,4 @@
-"""What is drawn for each view of an image, before any pixel is touched."""
+"""Random draws for the views of an image."""
 
 import math
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 @dataclass(frozen=True)
 class ViewDraw:
-    """One view, as numbers.
+    """The draws of one view.
 
     Attributes:
-        crop: Where it lies in the image, and whether it is mirrored.
-        jitter: Names in `JITTERS` with their factors, in the order in which they are applied.
-        grayscale: Whether it loses its colours.
-        blur: Standard deviation of its Gaussian blur in pixels; 0 for none.
-        solarize: Whether it is solarized.
+        crop: The crop, and whether the view is mirrored.
+        jitter: Names in `JITTERS` with their factors, in the order of application.
+        grayscale: Whether the view is grey.
+        blur: Standard deviation of the Gaussian blur in pixels; 0 for none.
+        solarize: Whether the view is solarized.
     """
 
     crop: CropGeometry
@@ -38,13 +38,13 @@ def draw_views(
     seed: Sequence[int],
     crop_seed: Sequence[int] | None = None,
 ) -> list[ViewDraw]:
-    """Draws the views of an image; equal seeds give equal views.
+    """Draws the views of an image. The same seeds give the same views.
 
     Args:
-        recipe: How many, how large, and how disturbed.
+        recipe: How to make the views.
         source: Width and height of the image in pixels.
-        seed: Of every draw for this image.
-        crop_seed: Of crops and flips, where they are shared by a batch.
+        seed: Seed of the draws of this image.
+        crop_seed: Seed of crops and flips if a batch shares them; None uses `seed`.
     """
     random = np.random.default_rng(seed)
     crop_random = random if crop_seed is None else np.random.default_rng(crop_seed)
@@ -52,7 +52,7 @@ def draw_views(
     for number, size in enumerate(recipe.sizes):
         scale = recipe.global_scale if number < GLOBAL_CROPS else recipe.local_scale
         crop = draw_crop(crop_random, source, scale, recipe.ratio, size, recipe.flip)
-        draws.append(_disturbed(crop, number, recipe, random))
+        draws.append(_distorted(crop, number, recipe, random))
     return draws
 
 
@@ -64,16 +64,16 @@ def draw_crop(
     size: int,
     flip: float,
 ) -> CropGeometry:
-    """Draws a crop as torchvision's RandomResizedCrop does, and whether it is mirrored.
+    """Draws a crop like torchvision's RandomResizedCrop, and whether it is mirrored.
 
-    Ten trials of an area and an aspect ratio (uniform in its logarithm); where none fits, the
-    largest central crop whose aspect ratio is allowed.
+    Tries ten times to draw an area and an aspect ratio (uniform in its logarithm) that fit; else
+    takes the largest central crop with an allowed aspect ratio.
 
     Args:
-        random: Where draws come from.
+        random: The random generator.
         source: Width and height of the image in pixels.
-        scale: Share of the area, least and most.
-        ratio: Width over height, least and most.
+        scale: Smallest and largest share of the image's area.
+        ratio: Smallest and largest width over height.
         size: Side of the view.
         flip: Probability of a mirrored view.
     """
@@ -93,7 +93,7 @@ def draw_crop(
     return CropGeometry(top, left, h, w, height, width, bool(random.random() < flip), size)
 
 
-def _disturbed(
+def _distorted(
     crop: CropGeometry, number: int, recipe: ViewRecipe, random: np.random.Generator
 ) -> ViewDraw:
     jitter = _jitter(recipe, random) if random.random() < recipe.jitter else ()
@@ -105,14 +105,14 @@ def _disturbed(
 
 
 def _jitter(recipe: ViewRecipe, random: np.random.Generator) -> tuple[tuple[str, float], ...]:
-    """Factors around 1 (0 for the hue) in a random order; of 0 reach, an operation is left out."""
+    """Factors around 1 (0 for the hue) in random order; operations of strength 0 are left out."""
     drawn = []
     for index in random.permutation(len(JITTERS)):
         name = JITTERS[index]
-        reach, middle = getattr(recipe, name), 0.0 if name == "hue" else 1.0
-        if reach > 0:
-            low = max(middle - reach, middle - 1.0)
-            drawn.append((name, float(random.uniform(low, middle + reach))))
+        strength, neutral = getattr(recipe, name), 0.0 if name == "hue" else 1.0
+        if strength > 0:
+            low = max(neutral - strength, neutral - 1.0)
+            drawn.append((name, float(random.uniform(low, neutral + strength))))
     return tuple(drawn)
 
 

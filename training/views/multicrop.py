@@ -1,7 +1,7 @@
-"""Multi-crop on the CPU: from an image to its views, with the geometry of each.
+"""Multi-crop of an image on the CPU.
 
-Crop, resize and their filter are one call of Pillow, which reads the image's own pixels around
-the crop where torchvision repeats the crop's edge; colours are changed in place by compiled loops
+One Pillow call crops, filters and resizes. At the edge of a crop its filter reads the surrounding
+pixels of the image, where torchvision repeats the edge. Compiled loops change the colours in place
 (see `colour`). `device_views` makes the same views of a batch on a GPU.
 """
 
@@ -26,10 +26,10 @@ _ADJUST = {
 
 
 class MultiCrop:
-    """Makes the views of one image.
+    """Makes the views of an image.
 
     Args:
-        recipe: How many, how large, and how disturbed.
+        recipe: How to make the views.
     """
 
     def __init__(self, recipe: ViewRecipe) -> None:
@@ -38,39 +38,39 @@ class MultiCrop:
     def __call__(
         self, image: Image.Image, seed: Sequence[int], crop_seed: Sequence[int] | None = None
     ) -> tuple[list[torch.Tensor], torch.Tensor]:
-        """Draws and makes views; equal seeds give equal views.
+        """Draws and makes views. The same seeds give the same views.
 
         Args:
-            image: In mode RGB.
-            seed: Of every draw for this image.
-            crop_seed: Of crops and flips, where they are shared by a batch.
+            image: An image in mode RGB.
+            seed: Seed of the draws of this image.
+            crop_seed: Seed of crops and flips if a batch shares them; None uses `seed`.
 
         Returns:
             V tensors uint8 [3, h, w], and the geometry int64 [V, 8].
         """
         image = fit(image, self.recipe)
         draws = draw_views(self.recipe, image.size, seed, crop_seed)
-        pixels = [disturb(cut(image, draw.crop), draw) for draw in draws]
+        pixels = [distort(cut(image, draw.crop), draw) for draw in draws]
         views = [torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))) for p in pixels]
         return views, geometry_tensor([draw.crop for draw in draws])
 
 
 def fit(image: Image.Image, recipe: ViewRecipe) -> Image.Image:
-    """Resizes an image to the square that a recipe wants first, if it wants one."""
+    """Resizes an image to a square of side `recipe.resize`; 0 keeps its size."""
     if not recipe.resize:
         return image
     return image.resize((recipe.resize, recipe.resize), Image.Resampling.BICUBIC)
 
 
 def cut(image: Image.Image, crop: CropGeometry) -> Image.Image:
-    """Crops, resizes (bicubic, antialiased) and mirrors an image."""
+    """Crops, resizes (bicubic, antialiased) and optionally mirrors an image."""
     box = (crop.left, crop.top, crop.left + crop.width, crop.top + crop.height)
     view = image.resize((crop.size, crop.size), Image.Resampling.BICUBIC, box=box)
     return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if crop.flipped else view
 
 
-def disturb(view: Image.Image, draw: ViewDraw) -> NDArray[np.uint8]:
-    """Jitters colours, greys, blurs and solarizes a view; gives uint8 [h, w, 3]."""
+def distort(view: Image.Image, draw: ViewDraw) -> NDArray[np.uint8]:
+    """Jitters, greys, blurs and solarizes a view as drawn. Returns uint8 [h, w, 3]."""
     pixels = np.array(view)
     for name, factor in draw.jitter:
         _ADJUST[name](pixels, factor)

@@ -1,4 +1,4 @@
-"""What the views of an image are: how many, how large, from where, and how they are disturbed."""
+"""The recipe of views: their number, sizes, crops and distortions."""
 
 from dataclasses import dataclass
 
@@ -20,29 +20,29 @@ _PROBABILITIES = (
 class ViewRecipe:
     """Multi-crop with DINO's defaults (Caron et al., ICCV 2021, arXiv:2104.14294).
 
-    Views stand in the order: two global ones, then the local ones.
+    The order of the views is: two global views, then the local views.
 
     Attributes:
         global_size: Side of the global views in pixels.
         local_size: Side of the local views in pixels.
-        local_crops: How many local views; may be 0.
-        global_scale: Share of the image's area that a global crop takes, least and most.
-        local_scale: Likewise for local crops.
-        ratio: Width over height of a crop, least and most.
-        resize: Side of the square that images are resized to first; 0 for as they are.
-        shared_geometry: One set of crops for the whole batch; needs `resize`.
-        flip: Probability of a mirrored view.
+        local_crops: Number of local views; may be 0.
+        global_scale: Smallest and largest share of the image's area in a global crop.
+        local_scale: Smallest and largest share of the image's area in a local crop.
+        ratio: Smallest and largest width over height of a crop.
+        resize: Side of the square that images are first resized to; 0 keeps their size.
+        shared_geometry: Whether a batch shares its crops; needs `resize`.
+        flip: Probability of mirroring a view.
         jitter: Probability of colour jitter.
-        brightness: Half-width of the jitter's factor around 1.
-        contrast: Likewise.
-        saturation: Likewise.
-        hue: Largest turn of the hue, as a share of the circle.
+        brightness: Largest difference of the brightness factor from 1.
+        contrast: Largest difference of the contrast factor from 1.
+        saturation: Largest difference of the saturation factor from 1.
+        hue: Largest rotation of the hue, as a fraction of the circle.
         grayscale: Probability of a grey view.
-        blur_first: Probability of Gaussian blur for the first global view.
-        blur_second: For the second global view.
-        blur_local: For each local view.
-        blur_radius: Standard deviation in pixels, least and most.
-        solarize_second: Probability of solarisation of the second global view.
+        blur_first: Probability of Gaussian blur of the first global view.
+        blur_second: Probability of Gaussian blur of the second global view.
+        blur_local: Probability of Gaussian blur of each local view.
+        blur_radius: Smallest and largest standard deviation of the blur in pixels.
+        solarize_second: Probability of solarizing the second global view.
     """
 
     global_size: int = 224
@@ -74,19 +74,22 @@ class ViewRecipe:
             raise InputError(f"local_crops must be at least 0, not {self.local_crops}")
         for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is a probability, not {getattr(self, name)}")
+                raise InputError(
+                    f"{name} must be a probability in [0, 1], not {getattr(self, name)}"
+                )
         for name in ("global_scale", "local_scale", "ratio", "blur_radius"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise InputError(f"{name} must be two rising numbers above 0, not {low}, {high}")
+                raise InputError(f"{name} must be a range above 0 (low ≤ high), not {low}, {high}")
         if self.shared_geometry and not self.resize:
             raise InputError(
-                "shared_geometry needs images of one size", "Give resize as well: --set resize=256"
+                "shared_geometry needs images of one size, but resize is 0",
+                "Give --set resize=256.",
             )
 
     @property
     def count(self) -> int:
-        """How many views an image has."""
+        """Number of views of an image."""
         return GLOBAL_CROPS + self.local_crops
 
     @property

@@ -1,8 +1,8 @@
-"""Crop and resize of many images at once, as two matrix products.
+"""Cropping and resizing a batch of images by two matrix products.
 
-A row of a resampling matrix holds the weights of one output pixel, those of Pillow's antialiased
-bicubic filter on a box; so that one product over rows and one over columns cut, resize and mirror
-any number of crops of a batch, on any device.
+A row of a resampling matrix holds the weights of one output pixel under Pillow's antialiased
+bicubic filter. One product over rows and one over columns then crop, resize and mirror any number
+of crops of a batch, on any device.
 """
 
 import torch
@@ -19,18 +19,18 @@ def resampling_matrix(
     width: int,
     mirrored: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """The weights that turn `width` source pixels into `size` pixels of a box.
+    """Weights that resample a box of `width` source pixels to `size` pixels, along one axis.
 
     Args:
-        start: Where each box begins, in source pixels [N].
-        length: How long it is [N].
-        source: How many of the pixels are there [N]; those beyond have no weight.
-        size: Output pixels.
-        width: Source pixels, with padding.
-        mirrored: Whether the output runs backwards [N].
+        start: Start of each box, in source pixels [N].
+        length: Length of each box, in source pixels [N].
+        source: Number of source pixels without padding [N]; padding has weight 0.
+        size: Number of output pixels.
+        width: Number of source pixels including padding.
+        mirrored: Whether to reverse the output [N].
 
     Returns:
-        float32 [N, size, width]; rows sum to one.
+        float32 [N, size, width]; each row sums to 1.
     """
     scale = (length / size)[:, None, None]
     stretch = scale.clamp(min=1.0)
@@ -48,16 +48,16 @@ def resampling_matrix(
 def crop_and_resize(
     images: torch.Tensor, boxes: torch.Tensor, sources: torch.Tensor, size: int
 ) -> torch.Tensor:
-    """Cuts V boxes out of each image.
+    """Crops V boxes from each image and resizes them.
 
     Args:
-        images: float32 [B, 3, H, W], padded below and to the right.
-        boxes: Top, left, height and width in pixels, and whether it is mirrored [B, V, 5].
-        sources: Height and width of each image without its padding [B, 2].
+        images: float32 [B, 3, H, W], padded at the bottom and the right.
+        boxes: Top, left, height and width in pixels, and whether to mirror [B, V, 5].
+        sources: Height and width of each image without padding [B, 2].
         size: Side of the views.
 
     Returns:
-        float32 [B, V, 3, size, size], whole numbers from 0 to 255.
+        float32 [B, V, 3, size, size], integers from 0 to 255.
     """
     (batch, channels, height, width), views = images.shape, boxes.shape[1]
     top, left, rows, columns, mirrored = boxes.flatten(0, 1).float().unbind(dim=1)
@@ -66,7 +66,7 @@ def crop_and_resize(
     across = resampling_matrix(left, columns, wide, size, width, mirrored > 0)
     lines = images.reshape(batch, channels * height, width)
     cut = lines @ across.view(batch, views * size, width).transpose(1, 2)
-    # Pillow keeps bytes between its two passes
+    # Pillow rounds to bytes between its two passes.
     cut = cut.round_().clamp_(0, 255).view(batch, channels, height, views, size)
     cut = cut.permute(0, 3, 2, 1, 4).reshape(batch * views, height, channels * size)
     resized = (down @ cut).round_().clamp_(0, 255)
@@ -74,18 +74,18 @@ def crop_and_resize(
 
 
 def blur(images: torch.Tensor, deviations: torch.Tensor) -> torch.Tensor:
-    """Gaussian blur of square images [N, C, s, s], each with its own deviation in pixels [N].
+    """Gaussian blur of square images [N, C, s, s] with standard deviations in pixels [N].
 
-    Pixels beyond an edge are those of the edge.
+    Edge pixels are repeated.
     """
     side = images.shape[-1]
     reach = side + int(4 * float(deviations.max())) + 1
-    places = torch.arange(-reach, side + reach, device=images.device)
-    distances = (places - torch.arange(side, device=images.device)[:, None]).float()
+    pixels = torch.arange(-reach, side + reach, device=images.device)
+    distances = (pixels - torch.arange(side, device=images.device)[:, None]).float()
     weights = torch.exp(-0.5 * (distances / deviations[:, None, None]).square())
     weights = weights / weights.sum(dim=-1, keepdim=True)
     matrix = weights.new_zeros(len(images), side, side)
-    matrix.index_add_(2, places.clamp(0, side - 1), weights)
+    matrix.index_add_(2, pixels.clamp(0, side - 1), weights)
     blurred: torch.Tensor = matrix[:, None] @ images @ matrix[:, None].transpose(2, 3)
     return blurred
 

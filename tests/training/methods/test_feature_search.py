@@ -13,7 +13,7 @@ from lowlabel.training.methods.feature_search import (
 )
 
 
-def test_search_by_loops():
+def test_search_equals_loops():
     torch.manual_seed(0)
     local, teacher = torch.randn(3, 2, 5, 2, 3), torch.randn(2, 5, 4, 4)
     found = search_map(local, teacher)
@@ -21,15 +21,15 @@ def test_search_by_loops():
     a, f = local.double().numpy(), teacher.double().numpy()
     for view in range(3):
         for image in range(2):
-            wanted = a[view, image].mean((1, 2))
-            wanted /= np.linalg.norm(wanted)
+            average = a[view, image].mean((1, 2))
+            average /= np.linalg.norm(average)
             for y in range(4):
                 for x in range(4):
-                    place = f[image, :, y, x]
-                    cosine = place @ wanted / np.linalg.norm(place)
+                    feature = f[image, :, y, x]
+                    cosine = feature @ average / np.linalg.norm(feature)
                     assert float(found[view, image, y, x]) == pytest.approx(cosine, abs=1e-6)
                     np.testing.assert_allclose(
-                        searched[view, image, :, y, x], cosine * place, rtol=1e-4, atol=1e-6
+                        searched[view, image, :, y, x], cosine * feature, rtol=1e-4, atol=1e-6
                     )
 
 
@@ -38,8 +38,8 @@ def test_no_gradient_through_the_search():
     assert not search_map(local, torch.randn(2, 5, 4, 4)).requires_grad
 
 
-def test_the_place_that_was_cropped_is_found():
-    """A local view of one place alone: the map is 1 there and at most 1 elsewhere."""
+def test_the_cropped_position_is_found():
+    """A local view of one position: the map is 1 there and at most 1 elsewhere."""
     torch.manual_seed(1)
     teacher = torch.randn(4, 16, 6, 6)
     found = search_map(7 * teacher[None, :, :, 2:3, 4:5], teacher)[0]
@@ -58,7 +58,7 @@ def test_shallow_head_is_a_residual_bottleneck():
         (8, 4, 1, 1),
     ]
 
-    def normed(x):  # BatchNorm of a fresh layer, over images and places
+    def normed(x):  # BatchNorm of a new layer, over images and positions
         axes = [0, *range(2, x.ndim)]
         return (x - x.mean(axes, keepdim=True)) / (
             x.var(axes, unbiased=False, keepdim=True) + 1e-5
@@ -110,7 +110,7 @@ def test_maps_are_the_layers_of_the_network():
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "convnext_atto"])
-def test_networks_without_layers(name):
+def test_networks_without_layers_are_refused(name):
     with torch.device("meta"):
         network = timm.create_model(name, num_classes=0)
     with pytest.raises(InputError, match="has no layer2, layer3, layer4"):

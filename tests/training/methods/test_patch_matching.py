@@ -34,7 +34,7 @@ def lists(matches):
 
 
 def centre(crop, patch, number):
-    """Row and column in the source image, in float64."""
+    """Row and column of a patch's centre in the source image, in float64."""
     n = crop.size // patch
     row, column = divmod(number, n)
     if crop.flipped:
@@ -45,7 +45,7 @@ def centre(crop, patch, number):
 
 
 def containing(a, b, patch):
-    """Point in patch, by loops."""
+    """Containing patches, by loops."""
     n = b.size // patch
     found = []
     for number in range((a.size // patch) ** 2):
@@ -95,8 +95,8 @@ ORACLES = {"containing": containing, "reference": reference}
 @pytest.mark.parametrize(
     ("sizes", "patch"), [((224, 224), 16), ((96, 224), 16), ((224, 96), 32), ((56, 56), 8)]
 )
-def test_oracle_by_loops(name, sizes, patch):
-    """Crops of one batch differ; some are flipped, some do not meet."""
+def test_matchings_equal_loops(name, sizes, patch):
+    """The crops of a batch differ; some are flipped, some are disjoint."""
     random = np.random.default_rng(0)
     scales = [GLOBAL if size == 224 else LOCAL for size in sizes]
     pairs = [
@@ -120,7 +120,7 @@ def test_a_view_matches_itself(name):
 
 
 @pytest.mark.parametrize("name", MATCHINGS)
-def test_apart_views_have_no_pairs(name):
+def test_disjoint_views_have_no_pairs(name):
     left = CropGeometry(0, 0, 100, 100, 200, 200, False, 224)
     right = CropGeometry(0, 100, 100, 100, 200, 200, True, 224)
     matches = MATCHINGS[name](*tensors([(left, right)]), 16)
@@ -137,10 +137,7 @@ def test_centres():
 
 
 def errors(name, pairs):
-    """Distances of matched centres, in units of the larger of the two patches, and their number.
-
-    Axis by axis: a local view's patches are smaller than a global one's, and stretched otherwise.
-    """
+    """Distances of matched centres, per axis in units of the larger of the two patches."""
     a, b = tensors(pairs)
     matches = MATCHINGS[name](a, b, 16)
     centres = [
@@ -152,8 +149,8 @@ def errors(name, pairs):
     return distances[matches.mask]
 
 
-def test_measured_accuracy():
-    """3,000 pairs of DINO's views (2 of 18 are global ones): the better matching is better."""
+def test_accuracy_of_the_matchings():
+    """3,000 pairs of DINO's views, 2 of 18 with a global student view."""
     random = np.random.default_rng(0)
     pairs = {False: [], True: []}
     for number in range(3000):
@@ -175,7 +172,7 @@ def good():
 @pytest.mark.parametrize(
     ("change", "patch", "message"),
     [
-        (lambda g: (g, g), 20, "96 pixels does not consist of patches of 20"),
+        (lambda g: (g, g), 20, "96 pixels cannot be divided into patches of 20"),
         (lambda g: (g, g), 0, "patches of 0"),
         (lambda g: (g, g[:1]), 16, r"\(2, 8\) and \(1, 8\)"),
         (lambda g: (g[:, :5], g[:, :5]), 16, "shape"),

@@ -50,7 +50,7 @@ def batch(seed=0, shared=False):
 
 
 def expected_loss(method, views, geometry):
-    """The formula by loops over pairs, images and tokens, in float64."""
+    """The loss by loops over pairs, images and tokens, in float64."""
     options = method.options
     with torch.no_grad():
         student = [x.double().numpy() for x in method.student(views)[0]]
@@ -91,7 +91,7 @@ def expected_loss(method, views, geometry):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("cls_weight", [None, 0.9])
 @pytest.mark.parametrize("matching", MATCHINGS)
-def test_formula_by_loops(matching, cls_weight, shared):
+def test_loss_equals_loops(matching, cls_weight, shared):
     method = build(matching=matching, cls_weight=cls_weight)
     views, geometry = batch(shared=shared)
     expected = expected_loss(method, views, geometry)
@@ -102,7 +102,7 @@ def test_formula_by_loops(matching, cls_weight, shared):
 
 
 @pytest.mark.parametrize("cls_weight", [None, 0.9])
-def test_views_apart_leave_the_cls_tokens(cls_weight):
+def test_disjoint_views_compare_only_the_cls_tokens(cls_weight):
     method = build(cls_weight=cls_weight)
     views, geometry = batch()
     geometry[:, :, 2:4] = 9
@@ -125,7 +125,7 @@ def test_uniform_outputs_give_ln_k():
     assert float(logs["teacher_entropy"]) == pytest.approx(math.log(11), rel=1e-6)
 
 
-def test_gradients_are_the_students():
+def test_only_the_student_has_gradients():
     method = build()
     loss, _ = method(*batch(), TEMPERATURE)
     loss.backward()
@@ -135,7 +135,7 @@ def test_gradients_are_the_students():
     assert all(p.grad is None for p in method.teacher.parameters())
 
 
-def test_centre_of_each_position():
+def test_each_position_has_a_centre():
     method = build()
     views, geometry = batch()
     before = method.centre.value.clone()
@@ -147,7 +147,7 @@ def test_centre_of_each_position():
     assert method.centre.value.shape == (1, 4 * 4 + 1, 11)
 
 
-def test_a_copy_goes_on_alike():
+def test_copies_have_the_same_loss():
     method = build()
     views, geometry = batch()
     twin = copy.deepcopy(method)
@@ -167,7 +167,7 @@ def test_half_precision_agrees():
     assert float(half.detach()) == pytest.approx(full, rel=0.02)
 
 
-def test_registers_take_no_part():
+def test_registers_are_ignored():
     def with_registers(is_student):
         return make_backbone(name="vit_small_patch14_reg4_dinov2", init_values=1.0)
 
@@ -180,7 +180,7 @@ def test_registers_take_no_part():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "swin_tiny_patch4_window7_224"])
-def test_networks_without_tokens(name):
+def test_networks_without_tokens_are_refused(name):
     def make(is_student):
         with torch.device("meta"):
             return timm.create_model(name, num_classes=0)
@@ -189,7 +189,7 @@ def test_networks_without_tokens(name):
         PWSelf.build(PWSelfOptions(views=VIEWS), make)
 
 
-def test_views_that_are_no_whole_patches():
+def test_views_that_are_no_multiple_of_the_patch_are_refused():
     views = ViewRecipe(global_size=32, local_size=20)
     with pytest.raises(InputError, match=r"20 pixels .* patches of 8\n.*16 or 24"):
         PWSelf.build(PWSelfOptions(views=views), make_backbone)

@@ -48,7 +48,7 @@ def cross_entropy(q, scores):
 
 
 def expected_loss(method, views):
-    """The formula by loops over layers, views and images, in float64 from the maps on."""
+    """The loss by loops over layers, views and images, in float64 from the maps on."""
     method = copy.deepcopy(method).double()
     with torch.no_grad():
         views = [view.double() for view in views]
@@ -76,9 +76,9 @@ def expected_loss(method, views):
                 for n in range(BATCH)
             ]
             searched = []
-            for row, wanted in enumerate(l_maps[layer].mean((2, 3))):
+            for row, average in enumerate(l_maps[layer].mean((2, 3))):
                 f = t_maps[layer][row % BATCH]
-                a = wanted / wanted.norm()
+                a = average / average.norm()
                 searched.append((f / f.norm(dim=0) * a[:, None, None]).sum(0) * f)
             q = teacher(torch.stack(searched)).numpy()
             s = student(l_maps[layer]).numpy()
@@ -87,7 +87,7 @@ def expected_loss(method, views):
     return total
 
 
-def test_formula_by_loops():
+def test_loss_equals_loops():
     method, views = build(), batch()
     expected = expected_loss(method, views)
     loss, logs = method(views, GEOMETRY, TEMPERATURE)
@@ -110,7 +110,7 @@ def test_uniform_outputs_give_the_uniform_loss():
     assert float(loss.detach()) == pytest.approx(method.uniform_loss, rel=1e-5)
 
 
-def test_gradients_are_the_students():
+def test_only_the_student_has_gradients():
     method = build()
     loss, _ = method(batch(), GEOMETRY, TEMPERATURE)
     loss.backward()
@@ -122,7 +122,7 @@ def test_gradients_are_the_students():
     )
 
 
-def test_a_centre_of_each_layer():
+def test_each_layer_has_a_centre():
     method, views = build(), batch()
     before = [centre.value.clone() for centre in method.layer_centres]
     with torch.no_grad():
@@ -136,7 +136,7 @@ def test_a_centre_of_each_layer():
         torch.testing.assert_close(centre.value, 0.9 * old + 0.1 * mean)
 
 
-def test_a_copy_goes_on_alike():
+def test_copies_have_the_same_loss():
     method, views = build(), batch()
     twin = copy.deepcopy(method)
     other = build(seed=1)
@@ -146,7 +146,7 @@ def test_a_copy_goes_on_alike():
     torch.testing.assert_close(losses[2], losses[0])
 
 
-def test_networks_without_layers():
+def test_networks_without_layers_are_refused():
     def vit(is_student):
         return timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1)
 

@@ -26,12 +26,12 @@ def planes(image: Image.Image) -> torch.Tensor:
 @pytest.mark.parametrize(
     "crop",
     [
-        CropGeometry(0, 0, 75, 100, 75, 100, False, 32),  # the whole, reduced
-        CropGeometry(20, 31, 40, 33, 75, 100, True, 48),  # an inner part, one side enlarged
+        CropGeometry(0, 0, 75, 100, 75, 100, False, 32),  # the whole image, reduced
+        CropGeometry(20, 31, 40, 33, 75, 100, True, 48),  # an inner crop, one side enlarged
         CropGeometry(70, 95, 5, 5, 75, 100, True, 16),  # a corner, enlarged
     ],
 )
-def test_cut_is_pillows(crop):
+def test_crops_equal_pillows(crop):
     image = picture(0, 100, 75)
     padded = torch.full((1, 3, 90, 130), 255.0)
     padded[0, :, :75, :100] = planes(image).float()
@@ -43,7 +43,7 @@ def test_cut_is_pillows(crop):
 
 @pytest.mark.parametrize("name", colour_batch.ADJUST)
 @pytest.mark.parametrize("factor", [0.0, 0.07, 0.6, 1.0, 1.37])
-def test_colours_are_those_of_one_image(name, factor):
+def test_colours_equal_those_of_single_images(name, factor):
     pixels = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     images = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
     got = colour_batch.ADJUST[name](images, torch.tensor(factor).view(1, 1, 1, 1))[0]
@@ -71,10 +71,10 @@ def drawn_batch(recipe, images, crop_seed=None):
 
 
 @pytest.mark.parametrize("crop_seed", [None, (3,)])
-def test_views_are_those_of_the_cpu(crop_seed):
+def test_views_equal_those_of_the_cpu(crop_seed):
     resize = 0 if crop_seed is None else 72
     recipe = ViewRecipe(48, 24, 3, resize=resize, shared_geometry=crop_seed is not None)
-    # 40 images: more than one block, of all shapes
+    # 40 images of many shapes, more than one block
     images = [picture(n, 40 + 7 * (n % 9), 90 - 5 * (n % 7)) for n in range(40)]
     drawn = drawn_batch(recipe, images, crop_seed)
     views = device_views(drawn, CPU)
@@ -84,10 +84,10 @@ def test_views_are_those_of_the_cpu(crop_seed):
     for n, image in enumerate(images):
         expected, geometry = crops(image, (5, n), crop_seed)
         assert torch.equal(geometry, drawn.geometry[n])
-        is_blurred = drawn.disturbances[n, :, -2] > 0
+        is_blurred = drawn.distortions[n, :, -2] > 0
         for view, made, blurred in zip(expected, views, is_blurred, strict=True):
             difference = (view.float() - made[n].float()).abs()
-            # Pillow blurs with boxes; solarisation makes one step at 128 a jump of up to 128
+            # Pillow blurs with boxes; solarizing turns a difference of 1 at 128 into up to 128.
             assert difference.median() <= (3 if blurred else 1)
             assert difference.mean() < (3 if blurred else 1)
 

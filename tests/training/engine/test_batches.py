@@ -1,18 +1,17 @@
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-from lowlabel.errors import DataError, InputError
-from lowlabel.training.data import BatchOrder, Key, ViewDataset, batch_loader
+from lowlabel.errors import InputError
+from lowlabel.training.engine.batches import BatchOrder, batch_loader
 from lowlabel.training.listing import list_pretrain_data
+from lowlabel.training.views.dataset import ViewDataset
 from lowlabel.training.views.device_views import device_views
 from lowlabel.training.views.recipe import ViewRecipe
 
 RECIPE = ViewRecipe(16, 8, 1)
 
 
-def test_an_epoch_sees_each_image_once_in_an_order_of_its_own():
+def test_each_epoch_has_every_image_once_in_its_own_order():
     order = BatchOrder(20, 5, seed=3)
     keys = list(order.from_step(0, 8))
     epochs = [[key.image for batch in keys[n : n + 4] for key in batch] for n in (0, 4)]
@@ -21,22 +20,22 @@ def test_an_epoch_sees_each_image_once_in_an_order_of_its_own():
     assert keys == list(BatchOrder(20, 5, seed=3).from_step(0, 8))
 
 
-def test_order_can_be_taken_up_in_the_middle():
+def test_the_order_can_be_resumed_at_any_step():
     order = BatchOrder(23, 4, seed=0)
     whole = list(order.from_step(0, 13))
     for step in (0, 3, 5, 7, 12, 13):
         assert list(order.from_step(step, 13)) == whole[step:]
 
 
-def test_processes_and_parts_share_the_batch_of_one():
+def test_processes_and_parts_share_the_batch_of_one_process():
     (alone,) = BatchOrder(16, 8, 0).from_step(1, 2)
     shares = [list(BatchOrder(16, 8, 0, rank, 2, 2).from_step(1, 2)) for rank in range(2)]
     assert [len(share) for share in shares] == [2, 2]
     assert {k for share in shares for part in share for k in part} == set(alone)
 
 
-def test_batches_that_do_not_fit():
-    with pytest.raises(InputError, match="3 processes have only 2 images"):
+def test_batches_that_cannot_be_filled_or_split_are_refused():
+    with pytest.raises(InputError, match="3 processes cannot share 2 images"):
         BatchOrder(2, 3, 0, 0, 3)
     with pytest.raises(InputError, match=r"batch of 9 .* 2 processes in 2 parts"):
         BatchOrder(20, 9, 0, 0, 2, 2)
@@ -46,7 +45,7 @@ def test_batches_that_do_not_fit():
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_workers_do_not_change_batches(stripes, workers):
+def test_the_number_of_workers_does_not_change_batches(stripes, workers):
     images = list_pretrain_data(f"folder:{stripes}").images
     dataset, order = ViewDataset(images, RECIPE, 1), BatchOrder(len(images), 8, 1)
     batches = list(batch_loader(dataset, order, 2, 6, workers, pin=False))
@@ -55,33 +54,11 @@ def test_workers_do_not_change_batches(stripes, workers):
         for row, key in enumerate(keys):
             views, geometry, _ = dataset[key]
             assert torch.equal(batch.geometry[row], geometry)
-            for view, own in zip(batch.views, views, strict=True):
-                assert torch.equal(view[row], own)
+            for batch_view, view in zip(batch.views, views, strict=True):
+                assert torch.equal(batch_view[row], view)
 
 
-def test_views_change_with_the_epoch(stripes):
-    images = list_pretrain_data(f"folder:{stripes}").images
-    dataset = ViewDataset(images, RECIPE, 1)
-    assert not torch.equal(dataset[Key(0, 0, 3)].geometry, dataset[Key(1, 0, 3)].geometry)
-
-
-def test_unreadable_images_are_replaced_and_named(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
-    for name in ("a", "d"):
-        Image.fromarray(noise).save(tmp_path / f"{name}.png")
-    (tmp_path / "b.png").write_bytes(b"no image")
-    Image.fromarray(noise[:1]).save(tmp_path / "c.png")
-    dataset = ViewDataset(list_pretrain_data(str(tmp_path)).images, RECIPE, 0)
-    assert dataset[Key(0, 0, 0)].unreadable == []
-    assert dataset[Key(0, 0, 1)].unreadable == [1, 2]
-    assert dataset[Key(0, 0, 2)].unreadable == [2]
-    for name in ("a", "d"):
-        (tmp_path / f"{name}.png").write_bytes(b"")
-    with pytest.raises(DataError, match="4 images in a row cannot be read"):
-        dataset[Key(0, 0, 0)]
-
-
-def test_drawn_images_become_the_same_views(stripes):
+def test_views_made_on_the_device_equal_those_of_the_workers(stripes):
     images = list_pretrain_data(f"folder:{stripes}").images
     order = BatchOrder(len(images), 8, 1)
     made, drawn = (

@@ -1,4 +1,6 @@
-"""Projection heads."""
+"""DINO's network: a backbone with a projection head, applied to views of several resolutions."""
+
+from itertools import groupby
 
 import torch
 from torch import nn
@@ -10,14 +12,14 @@ class DINOHead(nn.Module):
     """DINO's projection head (Caron et al., ICCV 2021, arXiv:2104.14294).
 
     Linear–GELU–Linear–GELU–Linear, L2 normalisation, then a weight-normalised linear layer whose
-    rows are the prototypes. It can be deep-copied.
+    rows are the prototypes. The module can be deep-copied.
 
     Args:
         in_features: Width of the backbone's features.
         prototypes: K, the width of the output.
         hidden: Width of the two hidden layers.
         bottleneck: Width before the last layer.
-        norm_last_layer: Whether the prototypes keep length 1; else their lengths are learnt.
+        norm_last_layer: Whether to keep the prototypes at length 1; else the lengths are trained.
     """
 
     def __init__(
@@ -47,7 +49,34 @@ class DINOHead(nn.Module):
         gains.requires_grad_(not norm_last_layer)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """From features [..., D] to logits [..., K]."""
+        """Maps features [..., D] to logits [..., K]."""
         hidden = functional.normalize(self.mlp(features), dim=-1)
         logits: torch.Tensor = self.last_layer(hidden)
         return logits
+
+
+class MultiCropModel(nn.Module):
+    """A backbone with a head: one backbone pass per resolution, one head pass in total.
+
+    Args:
+        backbone: Maps images [N, 3, h, w] to features [N, D].
+        head: Maps features [N, D] to logits [N, K].
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Computes logits and features.
+
+        Args:
+            views: V tensors [B, 3, h, w]; consecutive views of one size share a backbone pass.
+
+        Returns:
+            Logits [V·B, K] and features [V·B, D], in the order of the views.
+        """
+        groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
+        features = torch.cat([self.backbone(torch.cat(group)) for group in groups])
+        return self.head(features), features

@@ -1,0 +1,105 @@
+"""Every module of benchmarks/speed/ runs at a tiny size, with the peers that are installed."""
+
+import importlib
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lowlabel.benchmarks.speed.fewshot import PEERS as FEWSHOT_PEERS
+from lowlabel.benchmarks.speed.retrieval_jobs import PEER_PACKAGES
+
+FOLDER = Path(__file__).parents[3] / "benchmarks" / "speed"
+HELPERS = {"__init__", "peers", "processes", "retrieval_jobs", "timing"}
+TINY = {
+    "dc": "--tasks 4 --loop-tasks 2 --width 8",
+    "extraction": "--images 2 --batch-size 2",
+    "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
+    "retrieval": "--images 1100 --width 8 --classes 220 --peers",
+    "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
+    "training step": "--batch-size 2 --prototypes 16",
+    "training views": "--images 1",
+    "transductive": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
+}
+PEERS = {
+    "fewshot": {peer: "easyfsl" for peer in FEWSHOT_PEERS.values() if peer.startswith("easyfsl")},
+    "retrieval": PEER_PACKAGES,
+    "training step": {"lightly": "lightly"},
+    "training views": {"lightly": "lightly"},
+    "transductive": {"easyfsl": "easyfsl"},
+}
+
+
+class ThisProcess:
+    """Stands in for a process pool, which takes seconds to start: pickles, and calls here."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> "ThisProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def submit(self, function, *arguments):
+        self.function, self.arguments = pickle.loads(pickle.dumps((function, arguments)))
+        return self
+
+    def result(self):
+        return self.function(*self.arguments)
+
+
+@pytest.fixture(scope="module")
+def output() -> Iterator[Callable[[str], str]]:
+    """The standard output of a command at its tiny size; each runs once."""
+    outputs: dict[str, str] = {}
+
+    def run(command: str) -> str:
+        if command not in outputs:
+            name, *subcommand = command.split()
+            module = importlib.import_module(f"lowlabel.benchmarks.speed.{name}")
+            app = getattr(module, "app", None)
+            if app is None:
+                app = typer.Typer()
+                app.command()(module.main)
+            arguments = [*subcommand, *TINY[command].split(), "--repeats", "1"]
+            result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+            assert result.exit_code == 0, result.output
+            outputs[command] = result.stdout
+        return outputs[command]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lowlabel.benchmarks.speed.processes.ProcessPoolExecutor", ThisProcess)
+        yield run
+
+
+def test_every_module_has_a_smoke_test():
+    modules = {path.stem for path in FOLDER.glob("*.py")} - HELPERS
+    assert modules == {command.split()[0] for command in TINY}
+
+
+@pytest.mark.parametrize("command", TINY)
+def test_a_table_is_printed(command, output):
+    rows = [line for line in output(command).splitlines() if line.startswith("|")]
+    assert re.fullmatch(r"\|(-+\|)+", rows[1])
+    assert len(rows) > 2
+    assert not any("nan" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("command", "peer"), [(command, peer) for command in PEERS for peer in PEERS[command]]
+)
+def test_a_peer_is_measured_or_said_to_be_left_out(command, peer, output):
+    package = PEERS[command][peer]
+    is_left_out = f"left out: {peer} ({package} is not installed)" in output(command)
+    assert is_left_out == (find_spec(package) is None)
+    if is_left_out:
+        pytest.skip(f"{command} ran without {peer}: {package} is not installed")
+    table = [line for line in output(command).splitlines() if line.startswith("|")]
+    assert any(peer in line for line in table)

@@ -1,0 +1,114 @@
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lowlabel.errors import DataError, InputError
+from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
+from lowlabel.training.engine.checkpoint import load_checkpoint
+from lowlabel.training.engine.distributed import World
+from lowlabel.training.engine.metrics import read_metrics
+
+CPU = torch.device("cpu")
+ALONE = World(0, 1, CPU)
+SCRIPT = """
+import pickle, sys, torch
+from lowlabel.training import pretrain
+torch.set_num_threads(1)
+pretrain(*pickle.load(sys.stdin.buffer), "cpu")
+"""
+
+
+def start(plan, run, **environment):
+    """Calls `pretrain` in another process."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, env={**os.environ, **environment}
+    )
+    process.stdin.write(pickle.dumps((plan, run)))
+    process.stdin.close()
+    return process
+
+
+def options(folder):
+    """A checkpoint and a line of metrics at every step."""
+    return RunOptions(folder, 0, log_every=1, checkpoint_minutes=0)
+
+
+def test_a_killed_run_ends_with_the_same_weights(stripes, tiny_recipe, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    plan = make_plan(f"folder:{stripes}", tiny_recipe(epochs=4))
+    process = start(plan, options(killed))
+    while len(read_metrics(killed)) < 6:
+        assert process.poll() is None, "the run ended before it was killed"
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    left = load_checkpoint(killed, CPU)
+    assert left is not None
+    assert 0 < left.step < 16
+    assert not (killed / "backbone.safetensors").exists()
+    resumed, expected = (
+        load_file(pretrain(plan, options(folder), "cpu")) for folder in (killed, whole)
+    )
+    assert resumed.keys() == expected.keys()
+    assert all(torch.equal(resumed[name], expected[name]) for name in expected)
+    assert [entry["step"] for entry in read_metrics(killed)] == list(range(1, 17))
+
+
+def test_two_processes_take_the_same_steps_as_one(stripes, tiny_recipe, tmp_path):
+    alone, many = tmp_path / "alone", tmp_path / "many"
+    recipe = tiny_recipe("optimizer=sgd", "freeze_last_layer=0", "drop_path=0.0")
+    plan = make_plan(f"folder:{stripes}", recipe)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    processes = [start(plan, options(many), **world, RANK=rank) for rank in "01"]
+    pretrain(plan, options(alone), "cpu")
+    assert [process.wait() for process in processes] == [0, 0]
+    one, two = (load_checkpoint(folder, CPU).state["method"] for folder in (alone, many))
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-5, msg=name)
+    for a, b in zip(read_metrics(alone), read_metrics(many), strict=True):
+        assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+        assert a["usage_entropy"] == pytest.approx(b["usage_entropy"], rel=1e-3)
+
+
+def test_a_finished_run_is_not_repeated(plan, tmp_path):
+    pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+    before = (tmp_path / "checkpoint.pth").stat().st_mtime_ns
+    pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+    assert (tmp_path / "checkpoint.pth").stat().st_mtime_ns == before
+
+
+def test_the_checkpoint_of_another_run_is_refused(plan, tiny_recipe, tmp_path):
+    run = RunOptions(tmp_path, 0)
+    pretrain(replace(plan, recipe=tiny_recipe(epochs=1)), run, "cpu")
+    with pytest.raises(InputError, match="epochs: 1 there, 2 now"):
+        Trainer(plan, run, ALONE)
+    wider = tiny_recipe(epochs=1, arch=plan.recipe.arch.replace("32", "64"))
+    with pytest.raises(InputError, match="embed_dim=32"):
+        Trainer(replace(plan, recipe=wider), run, ALONE)
+    other = tiny_recipe(epochs=1, method="pw-self")
+    with pytest.raises(InputError, match="method: dino there, pw-self now"):
+        Trainer(replace(plan, recipe=other), run, ALONE)
+    (tmp_path / "checkpoint.pth").write_bytes(b"cut off")
+    with pytest.raises(DataError, match="cannot be read"):
+        Trainer(plan, run, ALONE)
+
+
+def test_a_checkpoint_holds_only_tensors_and_plain_data(plan, tmp_path):
+    """So that it can be resumed after classes and modules are renamed."""
+    pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+    with torch.serialization.safe_globals([]):
+        content = torch.load(tmp_path / "checkpoint.pth", weights_only=True)
+    assert content.keys() == {"format", "fingerprint", "step", "seconds", "unreadable", "state"}
+    assert content["state"].keys() == {"method", "optimizer", "scaler"}

@@ -1,0 +1,107 @@
+"""The order of batches, which can be resumed at any step, and the loader."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from lowlabel.errors import InputError
+from lowlabel.training.views.dataset import Key, Sample, ViewDataset, collate
+from lowlabel.training.views.device_views import DrawnImages
+
+
+@dataclass(frozen=True)
+class BatchOrder:
+    """Which images make up which batch, as a function of seed, epoch and step.
+
+    Attributes:
+        images: Number of images.
+        batch_size: Images in a global batch; an incomplete last batch of an epoch is dropped.
+        seed: Seed of the order.
+        rank: Rank of this process.
+        ranks: Number of processes that share a batch.
+        accumulate: Number of parts that each process splits its share into.
+
+    Raises:
+        InputError: If the processes cannot share a batch equally, or the images fill no batch.
+    """
+
+    images: int
+    batch_size: int
+    seed: int
+    rank: int = 0
+    ranks: int = 1
+    accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        parts = self.ranks * self.accumulate
+        if self.ranks > self.images:
+            raise InputError(
+                f"{self.ranks} processes cannot share {self.images} images",
+                f"Start at most {self.images} processes.",
+            )
+        if self.batch_size < 1 or self.batch_size % parts:
+            raise InputError(
+                f"a batch of {self.batch_size} images cannot be split equally over {self.ranks} "
+                f"processes in {self.accumulate} parts each",
+                f"Give a --batch-size that is a multiple of {parts}.",
+            )
+        if self.images < self.batch_size:
+            raise InputError(
+                f"{self.images} images do not fill a batch of {self.batch_size}",
+                f"Give --batch-size {max(parts, self.images // parts * parts)} or less.",
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimisation steps in an epoch."""
+        return self.images // self.batch_size
+
+    def from_step(self, step: int, steps: int) -> Iterator[list[Key]]:
+        """Yields the keys of each part of this process's batches, from `step` to `steps` - 1."""
+        for first in range(step, steps):
+            epoch, batch = divmod(first, self.steps_per_epoch)
+            if first == step or batch == 0:
+                order = np.random.default_rng((self.seed, epoch)).permutation(self.images)
+            chosen = order[batch * self.batch_size :][: self.batch_size]
+            keys = [Key(epoch, batch, int(index)) for index in chosen[self.rank :: self.ranks]]
+            part = len(keys) // self.accumulate
+            for start in range(0, len(keys), part):
+                yield keys[start : start + part]
+
+
+class _BatchSampler:
+    """A batch sampler for `DataLoader` that starts at a step."""
+
+    def __init__(self, order: BatchOrder, step: int, steps: int) -> None:
+        self.order, self.step, self.steps = order, step, steps
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return self.order.from_step(self.step, self.steps)
+
+    def __len__(self) -> int:
+        return (self.steps - self.step) * self.order.accumulate
+
+
+def batch_loader(
+    dataset: ViewDataset, order: BatchOrder, step: int, steps: int, workers: int, pin: bool
+) -> DataLoader[Sample | DrawnImages]:
+    """Loads the batches from `step` to `steps` - 1 in their parts.
+
+    Args:
+        dataset: The views.
+        order: The order of the batches.
+        step: First step.
+        steps: Number of steps in the run.
+        workers: Processes that load images; 0 loads them in this process.
+        pin: Whether to copy batches to pinned memory.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=_BatchSampler(order, step, steps),
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin,
+        prefetch_factor=2 if workers else None,
+    )
