@@ -13,6 +13,7 @@ GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}
 MAY_IMPORT = {
     "lowlabel": set(),
+    "__main__": {"cli"},
     **dict.fromkeys(CORE | GROUND, CORE),
     "classification": CORE | {"fewshot"},
     "features": CORE | {"datasets"},
