@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from lowlabel.benchmarks.protocols.base import require_counts
 from lowlabel.benchmarks.protocols.landmarks import InstanceRetrieval
 from lowlabel.features import EmbeddedDataset
 from lowlabel.retrieval import RetrievalResult, evaluate_copies
@@ -20,6 +21,10 @@ class Copies(InstanceRetrieval):
     kind: ClassVar[str] = "copies"
 
     top: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_counts(1, top=self.top)
 
     def own_options(self) -> dict[str, object]:
         """The number of ranks that count."""

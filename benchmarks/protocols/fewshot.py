@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, Self
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import (
+    Protocol,
+    ProtocolScores,
+    Trial,
+    require_counts,
+)
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
-from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embedded import VALIDATION
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot
@@ -49,11 +53,8 @@ class FewShot(Protocol):
     strict: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("ways", "queries", "tasks"):
-            _require_at_least(1, name, getattr(self, name))
-        for shots in self.shots:
-            _require_at_least(1, "shots", shots)
-        _require_at_least(0, "seed", self.seed)
+        require_counts(1, ways=self.ways, shots=self.shots, queries=self.queries, tasks=self.tasks)
+        require_counts(0, seed=self.seed)
         object.__setattr__(self, "method", tuple(map(build_method, self.method)))
 
     def needs(self, division: Division) -> tuple[str, ...]:
@@ -174,8 +175,3 @@ def _reason_against(method: Method, data: EmbeddedDataset) -> str | None:
     if method.needs_non_negative and (data.evaluated.features < 0).any():
         return "it needs features without negative values"
     return None
-
-
-def _require_at_least(least: int, name: str, value: int) -> None:
-    if value < least:
-        raise InputError(f"{name}={value} must be an integer of at least {least}")

@@ -8,7 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import (
+    Protocol,
+    ProtocolScores,
+    Trial,
+    require_counts,
+)
 from lowlabel.classification import KNNResult, evaluate_knn
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
@@ -33,8 +38,9 @@ class KNN(Protocol):
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
-        if not self.neighbours or min(self.neighbours) < 1:
-            raise InputError(f"neighbours={self.neighbours} must be one or more positive integers")
+        require_counts(1, neighbours=self.neighbours)
+        if not self.neighbours:
+            raise InputError("neighbours names no number")
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The evaluated part."""

@@ -8,7 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import (
+    Protocol,
+    ProtocolScores,
+    Trial,
+    require_counts,
+)
 from lowlabel.benchmarks.protocols.retrieval import retrieval_scores, similarity
 from lowlabel.datasets import Division
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
@@ -148,6 +153,10 @@ class Landmarks(InstanceRetrieval):
     kind: ClassVar[str] = "revisited"
 
     precision_at: tuple[int, ...] = (1, 5, 10)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_counts(1, precision_at=self.precision_at)
 
     def own_options(self) -> dict[str, object]:
         """The k of mP@k."""

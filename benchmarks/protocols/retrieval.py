@@ -6,9 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import (
+    Protocol,
+    ProtocolScores,
+    Trial,
+    require_counts,
+)
 from lowlabel.datasets import Dataset, Division
-from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
@@ -52,10 +56,8 @@ class Retrieval(Protocol):
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
         build_index(self.search)
-        if any(k < 1 for k in self.k):
-            raise InputError(f"k={self.k} must hold positive integers")
-        if self.worst < 0:
-            raise InputError(f"worst={self.worst} must be at least 0")
+        require_counts(1, k=self.k)
+        require_counts(0, worst=self.worst)
 
     @property
     def index(self) -> Index | None:

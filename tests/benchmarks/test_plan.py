@@ -1,0 +1,108 @@
+import pytest
+
+from lowlabel.benchmarks import make_plan
+from lowlabel.benchmarks.describe import describe_plan
+from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
+
+
+def names(plan):
+    return [(job.dataset, job.protocol.name, job.division.name) for job in plan.jobs]
+
+
+def test_a_protocol_takes_the_first_division_that_suits_it(request_of, monkeypatch):
+    monkeypatch.setattr("lowlabel.benchmarks.plan.is_present", lambda dataset: True)
+    plan = make_plan(request_of("all", "cub", "inshop", "roxford5k", "cub:feat"))
+    assert names(plan) == [
+        ("cub", "fewshot", "closerlook"),
+        ("inshop", "fewshot", "dml-zeroshot"),
+        ("cub:feat", "fewshot", "feat"),
+        ("cub", "knn", "closerlook"),
+        ("inshop", "knn", "dml-zeroshot"),
+        ("cub:feat", "knn", "feat"),
+        ("cub", "retrieval", "dml-zeroshot"),
+        ("inshop", "retrieval", "dml-zeroshot"),
+        ("cub:feat", "retrieval", "feat"),
+        ("roxford5k", "landmarks", "revisitop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suite", "options", "message"),
+    [
+        ("fewshot", {"search": "nosuch"}, "--search is not an option of fewshot"),
+        ("retrieval", {"method": ("nosuch",), "ways": 99}, "--method is not an option of"),
+        ("knn", {"k": (3,)}, "--k is not an option of knn"),
+        ("fewshot", {"worst": 3}, "--worst is not an option of fewshot"),
+    ],
+)
+def test_an_option_that_no_chosen_protocol_has(request_of, suite, options, message):
+    with pytest.raises(InputError, match=message) as error:
+        make_plan(request_of(suite, "demo", options=options))
+    assert "leave" in error.value.hint
+
+
+def test_chosen_are_the_protocols_that_have_a_dataset(request_of, copies):
+    with pytest.raises(InputError, match="--nmi is not an option of copies"):
+        make_plan(request_of("retrieval", copies, options={"nmi": True}))
+    with pytest.raises(InputError, match="nothing is scored by retrieval"):
+        make_plan(request_of("retrieval", copies, settings=("retrieval.nmi=True",)))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("dino_vit16", "dino_vits16"),
+        ("timm:vit_smal_patch16_224", "no architecture"),
+        ("timm:resnet50.nosuch", "publishes no weights"),
+        ("random:nosuch", "no architecture"),
+        ("hub:facebookresearch", "names no entry point"),
+        ("nowhere.pth:resnet18", "there is no weights file"),
+        ("nosuch:resnet18", "unknown model"),
+        ("random:resnet18,pretrained_on=nosuch", "unknown pretraining set"),
+    ],
+)
+def test_every_model_is_resolved_before_any_work(request_of, home, model, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(request_of("fewshot", "demo", model=("pixels", model)))
+    assert not home.exists()
+
+
+def test_every_name_is_resolved_before_any_work(request_of, home):
+    for suite, dataset, options in (
+        ("nosuch", "demo", {}),
+        ("fewshot", "cup", {}),
+        ("fewshot", "cub:nosuch", {}),
+        ("fewshot", "demo", {"method": ("ncm", "nosuch")}),
+        ("retrieval", "demo", {"post": ("nosuch",)}),
+        ("retrieval", "demo", {"search": "nosuch"}),
+        ("retrieval", "demo-copies", {"distractors": "nosuch"}),
+    ):
+        with pytest.raises(UnknownNameError):
+            make_plan(request_of(suite, dataset, options=options))
+    assert not home.exists()
+
+
+def test_a_dataset_that_was_named_must_be_there(request_of):
+    with pytest.raises(DataError, match="lowlabel prepare sop --archive FILE"):
+        make_plan(request_of("retrieval", "sop", "demo"))
+
+
+def test_datasets_of_a_suite_that_are_missing_are_skipped_and_named(request_of, copies):
+    plan = make_plan(request_of("retrieval"))
+    assert names(plan) == [("copydays", "copies", "strong")]
+    assert len(plan.skipped) == 6
+    assert any("CUB-200-2011 is not prepared" in note for note in plan.skipped)
+
+
+def test_labels_go_with_models(request_of):
+    with pytest.raises(InputError, match="2 labels for 1 models"):
+        make_plan(request_of("fewshot", "demo", label=("a", "b")))
+    with pytest.raises(InputError, match="needs a model"):
+        make_plan(request_of("fewshot", "demo", model=()))
+
+
+def test_a_feature_file_is_scored_by_the_protocols_of_classes(request_of, feature_file):
+    request = request_of("all", features=feature_file)
+    plan = make_plan(request)
+    assert names(plan) == [("mine.npz", name, "file") for name in ("fewshot", "knn", "retrieval")]
+    assert "80 images of 8 classes" in describe_plan(plan, request)

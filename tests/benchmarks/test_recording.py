@@ -1,0 +1,66 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lowlabel.benchmarks.protocols import ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.knn import KNN
+from lowlabel.benchmarks.recording import Recorder
+from lowlabel.results import Score, load_records
+
+
+@pytest.fixture
+def trial(data):
+    """A trial of three experiments that counts its runs and gives 1, 2 and 3 percent."""
+    (planned,) = KNN(neighbours=(1, 2, 3)).trials(data, "cpu")
+    runs = []
+
+    def run():
+        runs.append(1)
+        means = range(1, 1 + len(planned.experiments))
+        return [
+            ProtocolScores(
+                {"top1": Score(m)}, {"top1": np.full(4, float(m))}, "none", {"images": 4}
+            )
+            for m in means
+        ]
+
+    found = Trial(planned.experiments, run)
+    return found, runs
+
+
+def test_a_trial_gives_a_record_for_each_experiment_and_runs_once(trial, tmp_path):
+    planned, runs = trial
+    recorder = Recorder(tmp_path, "cpu")
+    records = list(recorder.records(planned, ()))
+    assert [record.scores["top1"].mean for record in records] == [1, 2, 3]
+    assert list(recorder.records(planned, ())) == records
+    assert len(runs) == 1
+
+
+def test_only_missing_records_are_saved(trial, tmp_path):
+    planned, runs = trial
+    first = Trial(planned.experiments[:1], lambda: planned.run()[:1])
+    (kept,) = Recorder(tmp_path, "cpu").records(first, ())
+    found = list(Recorder(tmp_path, "cpu").records(planned, ()))
+    assert found[0] == kept
+    assert len(load_records(tmp_path)) == 3
+    assert len(runs) == 2
+
+
+def test_overwriting_and_other_contamination_score_again(trial, tmp_path):
+    planned, runs = trial
+    list(Recorder(tmp_path, "cpu").records(planned, ()))
+    list(Recorder(tmp_path, "cpu", overwrite=True).records(planned, ()))
+    (record, *_) = Recorder(tmp_path, "cpu").records(planned, ("seen",))
+    assert record.contamination == ("seen",)
+    assert len(runs) == 3
+
+
+def test_what_was_chosen_is_kept_outside_the_identity(trial, tmp_path):
+    planned, _ = trial
+    chosen = {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 60.0}}
+    run = lambda: [dataclasses.replace(scores, chosen=chosen) for scores in planned.run()]  # noqa: E731
+    (record, *_) = Recorder(tmp_path, "cpu").records(Trial(planned.experiments, run), ())
+    assert record.chosen == chosen
+    assert record.identity() == planned.experiments[0].identity()
