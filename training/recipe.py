@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.specs import parse_spec
+from lowlabel.fields import fit
+from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
 
@@ -89,7 +89,8 @@ def make_recipe(
     values = _ungrouped(content)
     values |= {key: value for key, value in overrides.items() if value is not None}
     for setting in settings:
-        values |= parse_spec(f"set,{setting}")[1]
+        option, value = parse_setting(setting)
+        values[option] = value
     cls = PRETRAIN_METHODS[name]
     recipe = Recipe(method=name, options=cls.options_type(), optimisation=cls.optimisation)
     return _with_values(recipe, values)
@@ -114,7 +115,7 @@ def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         if name not in owners or name == "method":
             raise UnknownNameError(f"option of {recipe.method}", name, owners.keys() - {"method"})
         part, kind = owners[name]
-        changes[id(part)][name] = _fit(name, value, kind)
+        changes[id(part)][name] = fit(name, value, kind)
     top_level, optimisation, options, views = (changes[id(part)] for part in parts)
     options["views"] = replace(recipe.options.views, **views)
     return replace(
@@ -123,22 +124,6 @@ def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
         optimisation=replace(recipe.optimisation, **optimisation),
         **top_level,
     )
-
-
-def _fit(name: str, value: Any, kind: Any) -> Any:
-    """Converts a value to the field's type; raises an `InputError` if it cannot."""
-    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    for expected in kinds:
-        if get_origin(expected) is tuple and isinstance(value, list | tuple):
-            if len(value) == len(get_args(expected)):
-                return tuple(
-                    _fit(name, *pair) for pair in zip(value, get_args(expected), strict=True)
-                )
-        elif expected is float and type(value) is int:
-            return float(value)
-        elif isinstance(expected, type) and type(value) is expected:
-            return value
-    raise InputError(f"{name} must be of type {getattr(kind, '__name__', kind)}, not {value!r}")
 
 
 def _read_preset(preset: str) -> dict[str, Any]:

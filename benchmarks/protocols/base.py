@@ -13,6 +13,7 @@ from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.errors import InputError
 from lowlabel.features import BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
+from lowlabel.fields import fit_fields
 from lowlabel.results import (
     Counts,
     DatasetInfo,
@@ -23,7 +24,6 @@ from lowlabel.results import (
     ProtocolInfo,
     Score,
 )
-from lowlabel.specs import fit_fields
 
 
 @dataclass(frozen=True)

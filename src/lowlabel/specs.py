@@ -4,13 +4,11 @@ import ast
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self
 
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError
 
-_TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
+TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
 
 Option = str | int | float | bool | None | tuple[int | float, ...]
 
@@ -116,56 +114,6 @@ def parse_setting(setting: str) -> tuple[str, Option]:
     return name.strip(), _literal(value.strip())
 
 
-def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
-    """Checks values for the fields of a dataclass; see `fit`.
-
-    Args:
-        kind: The dataclass.
-        values: By field name.
-        owner: What the options belong to, for messages.
-
-    Raises:
-        UnknownNameError: If there is no such field, or a value is not one of its `Literal`.
-        InputError: If a value is of another type.
-    """
-    hints, known = get_type_hints(kind), [field.name for field in fields(kind)]
-    for name in values:
-        if name not in known:
-            raise UnknownNameError(f"option of {owner}", name, known)
-    return {name: fit(name, value, hints[name]) for name, value in values.items()}
-
-
-def fit(name: str, value: Any, kind: Any) -> Any:
-    """Converts a value to an annotated type; for a tuple type, from a list or a single item.
-
-    Checks basic types, tuples, paths and `Literal`; other types are left to their owner.
-
-    Raises:
-        UnknownNameError: If the value is not one of a `Literal`.
-        InputError: If the value is of another type.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        if value not in arguments:
-            raise UnknownNameError(name, str(value), map(str, arguments))
-        return value
-    if origin is UnionType:
-        if value is None and NoneType in arguments:
-            return None
-        (kind,) = (argument for argument in arguments if argument is not NoneType)
-        return fit(name, value, kind)
-    if origin is tuple:
-        items = value if isinstance(value, list | tuple) else (value,)
-        return tuple(fit(name, item, arguments[0]) for item in items)
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind in _TYPE_NAMES and type(value) is not kind:
-        raise InputError(f"{name}={value!r} must be {_TYPE_NAMES[kind]}")
-    return value
-
-
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text, so it can be hashed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -197,5 +145,5 @@ def _as_type_of(default: Any, value: Option, what: str) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        raise InputError(f"{what} must be {_TYPE_NAMES[wanted]}")
+        raise InputError(f"{what} must be {TYPE_NAMES[wanted]}")
     return value

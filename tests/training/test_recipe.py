@@ -50,7 +50,7 @@ def test_bad_recipes_are_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="prototype") as error:
         make_recipe("dino", None, ["prototype=5"])
     assert "prototypes" in error.value.hint
-    with pytest.raises(InputError, match="prototypes must be of type int, not 'many'"):
+    with pytest.raises(InputError, match="prototypes='many' must be a whole number"):
         make_recipe("dino", None, ["prototypes=many"])
     with pytest.raises(InputError, match="global_scale"):
         make_recipe("dino", None, ["global_scale=(0.1,0.2,0.3)"])

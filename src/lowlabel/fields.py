@@ -1,0 +1,77 @@
+"""Checks values from TOML or the command line against the annotated fields of a dataclass."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.specs import TYPE_NAMES
+
+
+def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """Checks values for the fields of a dataclass; see `fit`.
+
+    Args:
+        kind: The dataclass.
+        values: By field name.
+        owner: What the options belong to, for messages.
+
+    Raises:
+        UnknownNameError: If there is no such field, or a value is not one of its `Literal`.
+        InputError: If a value is of another type.
+    """
+    hints, known = get_type_hints(kind), [field.name for field in fields(kind)]
+    for name in values:
+        if name not in known:
+            raise UnknownNameError(f"option of {owner}", name, known)
+    return {name: fit(name, value, hints[name]) for name, value in values.items()}
+
+
+def fit(name: str, value: Any, kind: Any) -> Any:
+    """Converts a value to an annotated type: a list to a tuple, a single value to a tuple of one.
+
+    Types other than basic ones, tuples, paths, unions and `Literal` are left to their owner to
+    check.
+
+    Raises:
+        UnknownNameError: If the value is none of a `Literal`.
+        InputError: If it is of another type.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        if value not in arguments:
+            raise UnknownNameError(name, str(value), map(str, arguments))
+        return value
+    if origin is UnionType:
+        return _fit_union(name, value, arguments)
+    if origin is tuple:
+        return _fit_tuple(name, value, arguments)
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in TYPE_NAMES and type(value) is not kind:
+        raise InputError(f"{name}={value!r} must be {TYPE_NAMES[kind]}")
+    return value
+
+
+def _fit_union(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
+    if value is None and NoneType in kinds:
+        return None
+    *others, last = (kind for kind in kinds if kind is not NoneType)
+    for kind in others:
+        with suppress(InputError):
+            return fit(name, value, kind)
+    return fit(name, value, last)
+
+
+def _fit_tuple(name: str, value: Any, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
+    items = value if isinstance(value, list | tuple) else (value,)
+    if kinds[-1] is Ellipsis:
+        return tuple(fit(name, item, kinds[0]) for item in items)
+    if len(items) != len(kinds):
+        raise InputError(f"{name}={value!r} must hold {len(kinds)} values")
+    return tuple(fit(name, item, kind) for item, kind in zip(items, kinds, strict=True))
