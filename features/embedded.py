@@ -130,8 +130,9 @@ class EmbeddedDataset:
 
     def keys(self, *parts: str | None) -> dict[str, str]:
         """Feature keys of some parts; those that are None or not there are left out."""
-        held = {**self.tables, **self.stored}
-        return {part: held[part].key for part in parts if part in held and held[part].key}
+        every = {part: table.key for part, table in self.tables.items() if table.key}
+        every |= {part: stored.key for part, stored in self.stored.items()}
+        return {part: every[part] for part in parts if part in every}
 
     def with_train_features(self, path: Path) -> "EmbeddedDataset":
         """Takes the embeddings of a file as those to learn from.

@@ -6,7 +6,7 @@ from typing import Any
 
 from lowlabel.errors import InputError, UnknownNameError, UserError
 from lowlabel.specs import Option, parse_spec
-from lowlabel.training.engine.loop import RunOptions
+from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.run import pretrain
 

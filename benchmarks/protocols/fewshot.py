@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.benchmarks.protocols.base import (
     Protocol,
@@ -129,8 +129,13 @@ class FewShot(Protocol):
     def _score(
         self, data: EmbeddedDataset, shots: int, method: Method, device: str
     ) -> list[ProtocolScores]:
-        sampled = {"ways": self.ways, "shots": shots, "queries": self.queries, "seed": self.seed}
-        sampled["query_distribution"] = self.query_distribution
+        sampled: dict[str, Any] = {
+            "ways": self.ways,
+            "shots": shots,
+            "queries": self.queries,
+            "query_distribution": self.query_distribution,
+            "seed": self.seed,
+        }
         choice = Choice(method)
         if self._tunes(method):
             tasks = self._tuning()["tasks"]

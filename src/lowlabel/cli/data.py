@@ -1,6 +1,6 @@
 """`lowlabel list` and `lowlabel prepare`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ def list_known() -> None:
             typer.echo(f"{title}\n{table}\n")
 
 
-def _tables() -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
     from lowlabel.benchmarks import load_suite
     from lowlabel.fewshot import METHODS
     from lowlabel.retrieval.post import POSTS
@@ -52,7 +52,7 @@ def _described(known: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return [(name, (item.__doc__ or "").splitlines()[0]) for name, item in known.items()]
 
 
-def _models() -> list[tuple[str, ...]]:
+def _models() -> list[tuple[str, str, str]]:
     from lowlabel.features.models.aliases import ALIASES
     from lowlabel.features.models.shipped import SHIPPED_MODELS
     from lowlabel.paths import weights_dir
