@@ -1,6 +1,6 @@
 """`lowlabel list` and `lowlabel prepare`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ def list_known() -> None:
             typer.echo(f"{title}\n{table}\n")
 
 
-def _tables() -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
     from lowlabel.benchmarks import load_suite
     from lowlabel.fewshot import METHODS
     from lowlabel.retrieval.post import POSTS
@@ -48,26 +48,26 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     yield "Pretraining methods", _DESCRIBED, _described(PRETRAIN_METHODS)
 
 
-def _described(known: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _described(known: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
     return [(name, (item.__doc__ or "").splitlines()[0]) for name, item in known.items()]
 
 
-def _models() -> list[tuple[str, ...]]:
+def _models() -> Sequence[tuple[str, ...]]:
     from lowlabel.features.models.aliases import ALIASES
     from lowlabel.features.models.shipped import SHIPPED_MODELS
     from lowlabel.paths import weights_dir
 
     weights = {path.stem for path in weights_dir().glob("*.*")}
-    aliases = [
-        (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
-        for name, alias in ALIASES.items()
-    ]
-    return aliases + [
-        (name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()
+    return [
+        *(
+            (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
+            for name, alias in ALIASES.items()
+        ),
+        *((name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()),
     ]
 
 
-def _datasets() -> list[tuple[str, ...]]:
+def _datasets() -> Sequence[tuple[str, ...]]:
     from lowlabel.datasets import DATASETS, is_present
 
     return [
