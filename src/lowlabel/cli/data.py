@@ -11,7 +11,7 @@ from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 
 _DESCRIBED = ("name", "description")
-_WIDEST = 80  # characters in a column: no link is broken
+_WIDEST = 100  # characters in a column: no link is broken
 
 
 def list_known() -> None:
