@@ -100,7 +100,7 @@ def test_patches_and_size_are_options(photo, home):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (["--patch", "15"], InputError, "224 pixels does not consist of patches of 15"),
+        (["--patch", "15"], InputError, "224 pixels cannot be divided into patches of 15"),
         (["--patch", "0"], InputError, "patches of 0"),
         (["--size", "0"], InputError, "global_size must be at least 1"),
         (["--seed", "-1"], InputError, "seed"),

@@ -11,7 +11,7 @@ from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 
 _DESCRIBED = ("name", "description")
-_WIDEST = 80  # characters in a column: no link is broken
+_WIDEST = 100  # characters in a column: no link is broken
 
 
 def list_known() -> None:
@@ -48,26 +48,26 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
     yield "Pretraining methods", _DESCRIBED, _described(PRETRAIN_METHODS)
 
 
-def _described(known: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _described(known: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
     return [(name, (item.__doc__ or "").splitlines()[0]) for name, item in known.items()]
 
 
-def _models() -> list[tuple[str, str, str]]:
+def _models() -> Sequence[tuple[str, ...]]:
     from lowlabel.features.models.aliases import ALIASES
     from lowlabel.features.models.shipped import SHIPPED_MODELS
     from lowlabel.paths import weights_dir
 
     weights = {path.stem for path in weights_dir().glob("*.*")}
-    aliases = [
-        (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
-        for name, alias in ALIASES.items()
-    ]
-    return aliases + [
-        (name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()
+    return [
+        *(
+            (name, alias.about, "in the weights folder" if alias.timm_name in weights else "")
+            for name, alias in ALIASES.items()
+        ),
+        *((name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()),
     ]
 
 
-def _datasets() -> list[tuple[str, ...]]:
+def _datasets() -> Sequence[tuple[str, ...]]:
     from lowlabel.datasets import DATASETS, is_present
 
     return [
