@@ -351,7 +351,7 @@ def test_archives(failing, tmp_path):
     (tmp_path / "page.zip").write_text("<html>")
     message = failing("prepare", "cub", "--archive", str(tmp_path / "page.zip"))
     assert "no zip or tar archive" in message
-    assert "unknown data set 'cubs'" in failing("prepare", "cubs", "--archive", "x")
+    assert "unknown dataset 'cubs'" in failing("prepare", "cubs", "--archive", "x")
     assert "needs no archive" in failing("prepare", "demo", "--archive", str(tmp_path / "page.zip"))
 
 
