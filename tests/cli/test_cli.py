@@ -350,7 +350,7 @@ def test_unwritable_output(failing, image_folder, tmp_path):
 def test_archives(failing, tmp_path):
     (tmp_path / "page.zip").write_text("<html>")
     message = failing("prepare", "cub", "--archive", str(tmp_path / "page.zip"))
-    assert "is not a zip or tar archive" in message
+    assert "not a zip or tar archive" in message
     assert "unknown dataset 'cubs'" in failing("prepare", "cubs", "--archive", "x")
     assert "needs no archive" in failing("prepare", "demo", "--archive", str(tmp_path / "page.zip"))
 

@@ -57,7 +57,7 @@ def devkit(tmp_path, write_image):
 
 
 @pytest.mark.parametrize("layout", ["union", "devkit"])
-def test_cars_divisions(request, layout):
+def test_cars_is_divided_by_class_or_by_image(request, layout):
     root, cars = request.getfixturevalue(layout), DATASETS["cars"]
     for name in ("dml-zeroshot", "dml-zeroshot-box"):
         division = cars.division(name)
@@ -79,7 +79,7 @@ def test_cars_divisions(request, layout):
     assert sum(counts.images for counts in split.expected.values()) == 16_185
 
 
-def test_box_changes_the_manifest(union):
+def test_boxes_change_the_manifest(union):
     cars = DATASETS["cars"]
     whole, boxed = (
         load_part(cars, cars.division(name), union, "test")
@@ -88,7 +88,7 @@ def test_box_changes_the_manifest(union):
     assert whole.manifest_sha256 != boxed.manifest_sha256
 
 
-def test_cars_without_test_classes_or_lists(devkit, union):
+def test_cars_without_classes_or_lists_is_refused(devkit, union):
     cars, division = DATASETS["cars"], DATASETS["cars"].divisions[0]
     labelled = devkit / "devkit" / "cars_test_annos_withlabels.mat"
     labelled.unlink()
@@ -104,7 +104,7 @@ def test_cars_without_test_classes_or_lists(devkit, union):
         load_part(cars, division, union, "test")
 
 
-def test_cars_prepared_from_several_archives(devkit, tmp_path, zipped):
+def test_cars_is_prepared_from_several_archives(devkit, tmp_path, zipped):
     listed = tmp_path / "cars_test_annos_withlabels.mat"
     (devkit / "devkit" / listed.name).rename(listed)
     archives = [

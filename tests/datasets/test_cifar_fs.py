@@ -23,7 +23,7 @@ def cifar_tree(tmp_path: Path, write_image) -> Path:
     return root
 
 
-def test_cifar_fs_layout(cifar_tree, tmp_path, zipped):
+def test_cifar_fs_is_divided_by_its_lists(cifar_tree, tmp_path, zipped):
     prepare(DATASETS["cifar-fs"], zipped(cifar_tree, tmp_path / "c.zip"), allow_partial=True)
     opened = open_dataset("cifar-fs", allow_partial=True)
     assert opened.load("base").class_names == ("apple", "bee")

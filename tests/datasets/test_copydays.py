@@ -7,7 +7,7 @@ from lowlabel.datasets.counts import load_part
 from lowlabel.errors import DataError
 
 
-def test_copydays_copies_go_by_four_characters(tmp_path, write_image, zipped):
+def test_copies_share_four_characters_with_their_original(tmp_path, write_image, zipped):
     for name in (
         "original/200000.jpg",
         "original/200100.jpg",
@@ -30,7 +30,7 @@ def test_copydays_copies_go_by_four_characters(tmp_path, write_image, zipped):
     assert opened.division.expected == {"original": (157, None), "strong": (229, None)}
 
 
-def test_copydays_without_its_originals(tmp_path, write_image):
+def test_copydays_without_originals_is_refused(tmp_path, write_image):
     write_image(tmp_path / "copydays" / "strong" / "200001.jpg")
     with pytest.raises(DataError, match=r"there is no folder .*original"):
         load_part(

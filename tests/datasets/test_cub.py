@@ -54,7 +54,7 @@ def cub_tree(tmp_path: Path, write_image) -> Path:
         ("dml-zeroshot", "test", [101, 102, 103]),
     ],
 )
-def test_cub_divisions(cub_tree, division, part, first):
+def test_cub_divisions_hold_the_published_classes(cub_tree, division, part, first):
     cub = DATASETS["cub"]
     images = load_part(cub, cub.division(division), cub_tree, part)
     expected = cub.division(division).expected[part]
@@ -85,7 +85,7 @@ def test_cub_classification_split_shares_all_classes(cub_tree):
     assert train.paths[0].endswith("_1.jpg")
 
 
-def test_cub_boxes(cub_tree):
+def test_cub_boxes_are_read_and_damaged_ones_refused(cub_tree):
     cub = DATASETS["cub"]
     whole = load_part(cub, cub.division("dml-zeroshot"), cub_tree, "test")
     boxed = load_part(cub, cub.division("dml-zeroshot-box"), cub_tree, "test")
@@ -142,7 +142,7 @@ def test_cub_refuses_lists_that_disagree(cub_tree):
         load_part(cub, cub.divisions[0], cub_tree, "base")
 
 
-def test_expected_counts_of_cub_are_those_of_the_published_class_sizes(lists):
+def test_cub_counts_follow_from_the_published_class_sizes(lists):
     sizes: Counter[int] = Counter()
     for name in ("train", "val", "test"):
         with (lists / "cub" / f"feat_{name}.csv").open() as file:

@@ -12,7 +12,7 @@ from lowlabel.errors import DataError
 PARTS = {"base": "train", "val": "val", "novel": "test"}
 
 
-def test_fc100_from_published_pickles(tmp_path, zipped):
+def test_fc100_pickles_become_images_of_the_same_pixels(tmp_path, zipped):
     root = tmp_path / "FC100"
     root.mkdir()
     images = np.random.default_rng(2).integers(0, 256, (4, 32, 32, 3), np.uint8)
@@ -31,7 +31,7 @@ def test_fc100_from_published_pickles(tmp_path, zipped):
         prepare(DATASETS["fc100"], root, allow_partial=True)
 
 
-def test_fc100_from_class_folders(tmp_path, write_image):
+def test_fc100_is_read_from_class_folders(tmp_path, write_image):
     for number, name in enumerate(PARTS.values()):
         for k in range(2):
             write_image(tmp_path / "FC100" / name / f"class{number}" / f"{k}.png")

@@ -1,4 +1,4 @@
-"""Folders of the user's own, and their manifest."""
+"""`folder:PATH` datasets, and the manifest of an image set."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError
 
 
-def test_folder_with_parts(image_folder):
+def test_folder_parts_are_its_sub_folders(image_folder):
     opened = open_dataset(f"folder:{image_folder}")
     assert opened.division.parts == ("base", "val", "novel")
     assert opened.load("novel").counts == (18, 3)
@@ -28,7 +28,7 @@ def test_folder_without_parts_is_evaluated_whole(image_folder):
     assert opened.load("all").counts == (18, 3)
 
 
-def test_folder_errors(tmp_path):
+def test_folder_without_images_is_refused(tmp_path):
     with pytest.raises(DataError, match="there is no folder"):
         open_dataset(f"folder:{tmp_path / 'nowhere'}")
     (tmp_path / "empty" / "class").mkdir(parents=True)

@@ -24,7 +24,7 @@ def clothes(tmp_path, write_image):
 
 
 @pytest.mark.parametrize("layout", ["Eval", "flat", "Img"])
-def test_clothes(clothes, layout):
+def test_inshop_parts_are_listed_in_every_layout(clothes, layout):
     listing = clothes / "Eval" / "list_eval_partition.txt"
     if layout == "flat":
         listing.rename(clothes / listing.name)
@@ -46,7 +46,7 @@ def test_clothes(clothes, layout):
     assert sum(counts.images for counts in division.expected.values()) == 52_712
 
 
-def test_clothes_list_that_was_cut_off(clothes):
+def test_a_truncated_inshop_list_is_refused(clothes):
     listing = clothes / "Eval" / "list_eval_partition.txt"
     listing.write_text("".join(line + "\n" for line in listing.read_text().splitlines()[:-2]))
     inshop, division = DATASETS["inshop"], DATASETS["inshop"].divisions[0]
@@ -54,7 +54,7 @@ def test_clothes_list_that_was_cut_off(clothes):
         load_part(inshop, division, clothes, "query")
 
 
-def test_clothes_prepared_from_images_and_list(clothes, tmp_path, zipped):
+def test_inshop_is_prepared_from_images_and_list(clothes, tmp_path, zipped):
     images = zipped(clothes / "img", tmp_path / "img.zip")
     listing = tmp_path / "list_eval_partition.txt"
     (clothes / "Eval" / listing.name).rename(listing)

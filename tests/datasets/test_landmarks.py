@@ -33,7 +33,7 @@ def write_landmarks(write_image) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
-def test_layout_from_an_archive(tmp_path, name, zipped, write_landmarks):
+def test_landmarks_are_read_from_an_archive(tmp_path, name, zipped, write_landmarks):
     tree = write_landmarks(tmp_path / name, name=name)
     prepare(DATASETS[name], zipped(tree, tmp_path / "a.zip"), allow_partial=True)
     opened = open_dataset(name, allow_partial=True)
@@ -51,7 +51,7 @@ def test_layout_from_an_archive(tmp_path, name, zipped, write_landmarks):
     ]
 
 
-def test_layout_from_a_linked_folder(tmp_path, write_landmarks):
+def test_landmarks_are_read_from_a_linked_folder(tmp_path, write_landmarks):
     tree = write_landmarks(tmp_path / "elsewhere" / "roxford5k")
     prepared_folder(DATASETS["roxford5k"]).parent.mkdir(parents=True)
     prepared_folder(DATASETS["roxford5k"]).symlink_to(tree)

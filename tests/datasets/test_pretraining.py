@@ -1,4 +1,4 @@
-"""What pretrained models have seen of the scored classes."""
+"""Scored classes that pretrained models have seen are counted."""
 
 from pathlib import Path
 
@@ -29,12 +29,12 @@ def part(dataset: str, name: str) -> ImageSet:
         ("imagenet-1k", "cifar-fs:bertinetto", "novel", None),
     ],
 )
-def test_classes_seen(pretraining, dataset, name, seen):
+def test_classes_seen_are_counted(pretraining, dataset, name, seen):
     said = classes_seen(part(dataset, name), pretraining)
     assert said == (seen and f"pretrained on {pretraining}: {seen} {name} classes")
 
 
-def test_an_unknown_pretraining_set():
+def test_an_unknown_pretraining_set_gets_a_suggestion():
     with pytest.raises(UnknownNameError, match="Did you mean ssl-vit-mini"):
         classes_seen(part("cub:feat", "novel"), "ssl-vit-mni")
 

@@ -23,7 +23,7 @@ def products(tmp_path, write_image):
     return root
 
 
-def test_products(products):
+def test_sop_parts_are_listed_and_other_files_refused(products):
     sop, division = DATASETS["sop"], DATASETS["sop"].divisions[0]
     test = load_part(sop, division, products, "test")
     assert test.counts == (8, 4)

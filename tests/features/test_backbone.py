@@ -32,15 +32,15 @@ def test_position_embeddings_follow_the_resolution(tmp_path: Path, tiny_vit):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls+mean", "gem"])
-def test_pooling_of_vits(pooling):
+def test_pooling_decides_the_width_of_vit_features(pooling):
     backbone = load_backbone(f"random:{TINY}", pooling=pooling)
     assert backbone.embed(PIXELS).shape == (3, 384 if "+" in pooling else 192)
 
 
-def test_pooling_of_convolutional_maps_equals_the_models_own_average():
+def test_mean_pooling_of_a_convolutional_map_equals_the_head():
     mean = load_backbone("random:resnet10t", pooling="mean", resolution=32)
-    own = load_backbone("random:resnet10t", resolution=32)
-    torch.testing.assert_close(mean.embed(PIXELS), own.embed(PIXELS))
+    head = load_backbone("random:resnet10t", resolution=32)
+    torch.testing.assert_close(mean.embed(PIXELS), head.embed(PIXELS))
     with pytest.raises(InputError, match="needs a class token"):
         load_backbone("random:resnet10t", pooling="cls", resolution=32)
 

@@ -67,7 +67,7 @@ def test_corrupt_images_are_all_listed_and_stop_the_run(backbone, images, monkey
         extract_features(backbone, images)
 
 
-def test_corrupt_jpeg(tmp_path, backbone):
+def test_a_truncated_jpeg_is_a_bad_image(tmp_path, backbone):
     from PIL import Image
 
     folder = tmp_path / "jpegs" / "a"

@@ -1,4 +1,4 @@
-"""Whole images: squeezed or in their aspect ratio, at several scales, of many sizes in one set."""
+"""Whole images: as squares or with their aspect ratio, at several scales, of mixed sizes."""
 
 import dataclasses
 from pathlib import Path
@@ -119,11 +119,11 @@ def test_an_image_narrower_than_a_patch_is_stretched_to_one():
     assert seen == [(2, 3, 8, 24)]
 
 
-def test_a_vit_of_any_size_is_the_model_itself_at_its_own_size():
-    own, free = load_backbone(TINY), load_backbone(TINY, framing="longest")
-    assert own.weights_sha256 == free.weights_sha256
+def test_a_vit_of_any_size_equals_the_fixed_one_at_its_size():
+    fixed, free = load_backbone(TINY), load_backbone(TINY, framing="longest")
+    assert fixed.weights_sha256 == free.weights_sha256
     pixels = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
-    torch.testing.assert_close(free.embed(pixels), own.embed(pixels))
+    torch.testing.assert_close(free.embed(pixels), fixed.embed(pixels))
     broad = torch.randint(0, 256, (2, 27, 51, 3), dtype=torch.uint8)
     assert free.embed(broad).shape == (2, 192)
     torch.testing.assert_close(free.embed(broad), free.embed(broad[:, :24, :48]))
@@ -156,7 +156,7 @@ def test_sets_of_many_sizes_equal_one_by_one(
         np.testing.assert_allclose(np.linalg.norm(table.features, axis=1), 1, rtol=1e-5)
 
 
-def test_no_more_images_wait_than_some_batches(images, monkeypatch):
+def test_few_images_wait_for_others_of_their_size(images, monkeypatch):
     monkeypatch.setattr(extract_module, "MAX_WAITING", 2)
     backbone = load_backbone("random:resnet18", framing="longest", resolution=36)
     embedded: list[int] = []

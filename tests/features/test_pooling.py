@@ -24,7 +24,7 @@ def test_gem_of_power_one_is_the_mean_of_positive_patches():
     torch.testing.assert_close(pool([tokens], "gem1"), pool([tokens], "mean"))
 
 
-def test_errors():
+def test_impossible_poolings_are_refused():
     with pytest.raises(InputError, match="needs a class token"):
         pool([Tokens(None, TOKENS.patches)], "cls")
     for name in ("max", "gemx", "cls+max", "", "cls@0", "cls@", "head@2", "cls+head", "cls@2@3"):
@@ -40,7 +40,7 @@ def test_last_blocks_are_joined_the_earliest_first():
     assert [blocks_of(name) for name in ("cls", "cls@2+mean", "gem4@3")] == [1, 2, 3]
 
 
-def test_blocks_of_a_vision_transformer():
+def test_blocks_are_the_normalised_outputs_of_a_vit():
     backbone = load_backbone(
         "random:vit_tiny_patch16_224,img_size=32,patch_size=8,depth=3", pooling="cls@2+gem4@3"
     )
@@ -58,7 +58,7 @@ def test_blocks_of_a_vision_transformer():
     torch.testing.assert_close(last, blocks[-1].cls, atol=1e-5, rtol=1e-4)
 
 
-def test_blocks_that_are_not_there():
+def test_missing_blocks_are_an_error():
     spec = "random:vit_tiny_patch16_224,img_size=32,patch_size=8,depth=3"
     pixels = torch.zeros(1, 32, 32, 3, dtype=torch.uint8)
     with pytest.raises(InputError, match="last 4 blocks, but the model has 3"):

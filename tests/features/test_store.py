@@ -149,7 +149,7 @@ def test_full_disk_is_an_error_and_the_next_run_completes(images, limit):
     assert (again.returncode, again.stdout) == (0, "")
 
 
-def test_unwritable_home(backbone, images, monkeypatch, tmp_path):
+def test_an_unwritable_home_is_an_error(backbone, images, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LOWLABEL_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(DataError, match="cannot write to the folder"):

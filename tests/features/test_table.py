@@ -37,7 +37,7 @@ def test_nothing_is_unpickled(tmp_path):
         load_feature_file(tmp_path / "a.npz")
 
 
-def test_errors(tmp_path):
+def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="no feature file"):
         load_feature_file(tmp_path / "none.npz")
     np.savez(tmp_path / "a.npz", features=np.eye(2), base_features=np.eye(2))

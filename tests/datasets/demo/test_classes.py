@@ -1,4 +1,4 @@
-"""The demo data's class table, and the shapes and textures that it names."""
+"""Classes of the demo data, with their shapes, textures and colours."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The demo data's random numbers: pinned, within bounds, and independent between keys."""
+"""Random numbers of the demo data are pinned, bounded and independent between keys."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from lowlabel.datasets.demo.draws import Draws
 
 
-def test_uniform_is_the_generator_s_own_conversion_of_the_bit_stream() -> None:
+def test_uniform_equals_the_conversion_of_numpys_generator() -> None:
     reference = np.random.Generator(np.random.PCG64(np.random.SeedSequence((1, 2, 3))))
     draws = Draws(1, 2, 3)
     assert [draws.uniform() for _ in range(100)] == reference.random(100).tolist()
@@ -22,7 +22,7 @@ def test_streams_of_other_keys_differ() -> None:
     assert Draws(1, 0, 1).uniform() != Draws(1, 1, 0).uniform()
 
 
-def test_bounds() -> None:
+def test_numbers_stay_in_their_bounds() -> None:
     draws = Draws(0)
     uniform = np.array([draws.uniform(-2.0, 3.0) for _ in range(2000)])
     ratio = np.array([draws.ratio(2.0) for _ in range(2000)])

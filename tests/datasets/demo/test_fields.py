@@ -1,4 +1,4 @@
-"""The demo data's plane geometry against areas and maps that are known."""
+"""Plane geometry of the demo data against known areas and maps."""
 
 import math
 
@@ -16,7 +16,7 @@ def test_pixel_grid_is_centred_with_y_upwards() -> None:
 
 
 @pytest.mark.parametrize("width", [1.0, 4.0])
-def test_coverage_of_a_disc_has_the_disc_s_area(width: float) -> None:
+def test_coverage_of_a_disc_sums_to_its_area(width: float) -> None:
     x, y = pixel_grid(64)
     covered = coverage(0.6 - np.sqrt((x - 0.013) ** 2 + (y - 0.007) ** 2), width)
     assert covered.mean() * 4.0 == pytest.approx(math.pi * 0.36, rel=0.01)

@@ -1,4 +1,4 @@
-"""The demo data's pictures: equal everywhere, all distinct, and hard for raw pixels."""
+"""Pictures of `demo` are equal everywhere, all distinct, and hard for raw pixels."""
 
 import hashlib
 import math
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_layout(folder: Path) -> None:
+def test_files_lie_in_class_folders_of_their_part(folder: Path) -> None:
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     expected = [f"{kind.part}/{kind.name}/{i:03d}.png" for kind in KINDS for i in range(2)]
     assert found == sorted(expected)

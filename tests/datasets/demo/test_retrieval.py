@@ -1,4 +1,4 @@
-"""The landmark and the copy demo: equal everywhere, and hard where they say so."""
+"""`demo-landmarks` and `demo-copies` are equal everywhere, and as hard as they claim."""
 
 import hashlib
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_all_pictures_differ(made):
     assert len(set(every)) == len(every) == 200 + 24 + 60 + 120
 
 
-def test_landmarks_are_broad_and_tall_with_boxes_inside(made):
+def test_landmarks_are_wide_and_tall_with_boxes_inside(made):
     shapes = [p.shape for p in pictures(made, "demo-landmarks", "query")]
     assert set(shapes) == {(48, 64, 3), (64, 48, 3)}
     boxes = made["demo-landmarks"].load("query").boxes
@@ -52,7 +52,7 @@ def test_landmarks_are_broad_and_tall_with_boxes_inside(made):
         assert (right - left) * (bottom - top) > 600
 
 
-def test_every_landmark_query_has_its_place_s_pictures(made):
+def test_ground_truth_lists_the_pictures_of_the_place(made):
     opened = made["demo-landmarks"]
     gallery, queries = opened.load("gallery").paths, opened.load("query").paths
     for path, judged in zip(queries, opened.ground_truth(), strict=True):

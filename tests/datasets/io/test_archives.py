@@ -70,7 +70,7 @@ def test_refuses_links(tmp_path, target):
     assert not list(target.iterdir())
 
 
-def test_refuses_what_is_no_archive(tmp_path, target):
+def test_refuses_other_files(tmp_path, target):
     (tmp_path / "a.zip").write_text("<html>404</html>")
     with pytest.raises(DataError, match="not a zip or tar archive"):
         unpack(tmp_path / "a.zip", target)
@@ -99,7 +99,7 @@ def test_refuses_a_damaged_member(tmp_path, target):
         unpack(archive, target)
 
 
-def test_says_when_the_disk_is_too_small(tmp_path, target, monkeypatch):
+def test_a_disk_that_is_too_small_is_an_error(tmp_path, target, monkeypatch):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))

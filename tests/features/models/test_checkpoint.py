@@ -1,4 +1,4 @@
-"""Weights files of the user's own."""
+"""Checkpoints load from every format, and mismatches and damage are reported."""
 
 import argparse
 from pathlib import Path
@@ -26,7 +26,7 @@ def reference(module: nn.Module) -> torch.Tensor:
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("arch", [f":{TINY}", ""])
-def test_file_with_plain_state_dict(tmp_path: Path, suffix, arch, tiny_vit):
+def test_a_plain_state_dict_is_loaded(tmp_path: Path, suffix, arch, tiny_vit):
     module = tiny_vit()
     path = tmp_path / f"mine{suffix}"
     save_file(module.state_dict(), path) if suffix != ".pth" else torch.save(
@@ -86,7 +86,7 @@ def test_weights_never_run_code(tmp_path: Path, tiny_vit):
     assert not (tmp_path / "ran").exists()
 
 
-def test_damaged_and_missing_files(tmp_path: Path, tiny_vit):
+def test_damaged_and_missing_files_are_named(tmp_path: Path, tiny_vit):
     with pytest.raises(DataError, match="no weights file"):
         load_backbone(f"{tmp_path / 'no.pth'}:{TINY}")
     path = tmp_path / "cut.safetensors"

@@ -50,7 +50,7 @@ def test_weights_in_the_weights_folder_are_used():
     assert backbone.transform.crop == 32
 
 
-def test_published_models_hold_imagenet():
+def test_published_weights_are_marked_as_pretrained_on_imagenet():
     folder = weights_dir()
     folder.mkdir(parents=True)
     module = timm.create_model("resnet18", num_classes=0)

@@ -26,7 +26,7 @@ def test_weights_are_small_and_carry_their_card_and_log(name):
     assert last["step"] * card["recipe"]["batch_size"] == card["images_seen"]
 
 
-def test_an_export_is_shown_images_of_the_size_that_it_was_trained_on(tmp_path):
+def test_an_export_gets_images_of_its_training_size(tmp_path):
     channels = "resnet10t,channels=(4,6,8,10),stem_width=4"
     network = load_backbone(f"random:{channels}", device="cpu").encoder.module
     recipe = {"options": {"views": {"global_size": 40}}}
@@ -47,7 +47,7 @@ def recall(features: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[similarity.argmax(axis=1)] == labels).mean())
 
 
-def test_demo_vit_sees_more_in_novel_classes_than_pixels_do():
+def test_demo_vit_finds_more_of_novel_classes_than_pixels():
     kinds = [kind for kind in demo_classes() if kind.part == "novel"]
     images = np.stack([demo_image(kind, number) for kind in kinds for number in range(12)])
     labels = np.repeat(np.arange(len(kinds)), 12)

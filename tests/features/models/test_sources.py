@@ -26,7 +26,7 @@ def test_random_is_seeded_and_leaves_the_global_generator_alone():
     assert first.pooling == "cls"
 
 
-def test_hub_model_of_a_local_repository(tmp_path: Path):
+def test_a_hub_model_is_loaded_from_a_folder(tmp_path: Path):
     (tmp_path / "hubconf.py").write_text(
         "import torch\n\ndef tiny():\n"
         "    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())\n"
@@ -39,7 +39,7 @@ def test_hub_model_of_a_local_repository(tmp_path: Path):
         load_backbone(f"hub:{tmp_path}:nothing")
 
 
-def test_unknown_names():
+def test_unknown_names_get_suggestions():
     with pytest.raises(UnknownNameError, match="Did you mean dino_vits16"):
         load_backbone("dino_vits61")
     with pytest.raises(InputError, match="Did you mean vit_small_patch16_224"):
@@ -54,7 +54,7 @@ def test_unknown_names():
         load_backbone(f"random:{TINY}", resolution=30)
 
 
-def test_what_a_model_was_pretrained_on(tmp_path, tiny_vit):
+def test_pretraining_data_can_be_named_and_stay_out_of_the_spec(tmp_path, tiny_vit):
     path = tmp_path / "mine.pth"
     torch.save(tiny_vit().state_dict(), path)
     plain = load_backbone(f"{path}:{TINY}")
