@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = {"arrays", "devices", "errors", "paths", "progress", "registry", "specs"}
+CORE = {"arrays", "devices", "embeddings", "errors", "paths", "progress", "registry", "specs"}
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}
 MAY_IMPORT = {
