@@ -1,18 +1,30 @@
 """Weighted k-nearest-neighbour classification, the protocol of DINO."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.classification.inputs import Embeddings, Features, Labels, check_block_size, check_ks
+from lowlabel.arrays import (
+    Features,
+    Labels,
+    as_counts,
+    as_features,
+    as_integers,
+    as_labels,
+    require_at_most,
+    require_same_width,
+)
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
 from lowlabel.devices import resolve_device
+from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
+from lowlabel.progress import Progress
 
 DEFAULT_KS = (10, 20, 100, 200)
 _TOPS = (1, 5)
@@ -33,7 +45,7 @@ def evaluate_knn(
     clip_k: bool = False,
     block_size: int | None = None,
     device: str | torch.device = "auto",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> KNNResult:
     """Evaluates weighted k-nearest-neighbour classification by cosine similarity.
 
@@ -68,15 +80,18 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    if not (isinstance(temperature, int | float) and 0 < temperature < math.inf):
+    is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
+    if not (is_number and 0 < temperature < math.inf):
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
     place = resolve_device(device)
-    train = Embeddings.of(train_features, train_labels, place, "train")
-    test = Embeddings.of(test_features, test_labels, place, "test")
-    _require_same_width(train, test)
-    ks = check_ks(k, len(train), clip_k)
-    rows = check_block_size(block_size, _BLOCK_ROWS.get(place.type, _ACCELERATOR_ROWS))
-    classes, train_classes, test_classes = _number_classes(train.labels, test.labels)
+    train, voting_labels = _checked(train_features, train_labels, place, "train")
+    test, wanted_labels = _checked(test_features, test_labels, place, "test")
+    require_same_width({"train features": train.dimensions, "test features": test.dimensions})
+    ks = _counts(k, len(train), clip_k)
+    if block_size is None:
+        block_size = _BLOCK_ROWS.get(place.type, _ACCELERATOR_ROWS)
+    (rows,) = as_integers(1, block_size=block_size)
+    classes, train_classes, test_classes = _number_classes(voting_labels, wanted_labels)
 
     train_targets = torch.from_numpy(train_classes).to(place)
     test_targets = torch.from_numpy(test_classes).to(place)
@@ -123,10 +138,17 @@ def _number_classes(
     return len(classes), train_classes.astype(np.int64), np.where(known, test_classes, -1)
 
 
-def _require_same_width(train: Embeddings, test: Embeddings) -> None:
-    widths = train.raw.shape[1], test.raw.shape[1]
-    if widths[0] != widths[1]:
-        raise InputError(
-            f"train features have {widths[0]} dimensions, test features {widths[1]}",
-            "Take both from the same model.",
-        )
+def _checked(
+    features: Features, labels: Labels, device: torch.device, part: str
+) -> tuple[Embeddings, NDArray[np.int64]]:
+    rows = as_features(features, f"{part} features")
+    checked_labels = as_labels(labels, len(rows), f"{part} labels")
+    return Embeddings.of(rows.to(device), f"{part} features"), checked_labels
+
+
+def _counts(k: int | Sequence[int], train_images: int, clip: bool) -> tuple[int, ...]:
+    ks = as_counts(k, "k")
+    if clip:
+        ks = tuple(dict.fromkeys(min(value, train_images) for value in ks))
+    require_at_most("k", ks, train_images, "train images", ", or pass clip_k=True")
+    return ks

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from lowlabel.classification.inputs import Embeddings
+from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 
 _ROW_BITS = 26
@@ -43,7 +43,7 @@ def nearest(
         raise InputError(f"k-NN takes at most {most:,} train images, not {len(train):,}")
     for start in range(0, len(test), block_size):
         block = slice(start, min(start + block_size, len(test)))
-        queries = test.unit(block.start, block.stop)
+        queries = _unit(test, block.start, block.stop)
         keys = torch.empty(len(queries), 0, dtype=torch.int64, device=queries.device)
         for first in range(0, len(train), _TRAIN_BLOCK):
             found = _keys(queries, train, first, min(first + _TRAIN_BLOCK, len(train)))
@@ -53,10 +53,15 @@ def nearest(
 
 def _keys(queries: Tensor, train: Embeddings, first: int, last: int) -> Tensor:
     """Cosine on the grid in the high bits, train row in descending order in the low bits."""
-    cosines = queries @ train.unit(first, last).T
+    cosines = queries @ _unit(train, first, last).T
     keys = cosines.mul_(_GRID).round_().to(torch.int64).bitwise_left_shift_(_ROW_BITS)
     rows = torch.arange(first, last, device=keys.device)
     return keys.bitwise_or_(2**_ROW_BITS - 1 - rows)
+
+
+def _unit(embeddings: Embeddings, start: int, stop: int) -> Tensor:
+    """Rows `start` to `stop` at length 1, in float64."""
+    return embeddings.raw[start:stop].double() / embeddings.norm[start:stop, None]
 
 
 def _largest(keys: Tensor, k: int) -> Tensor:

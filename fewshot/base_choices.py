@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lowlabel.arrays import Features, Labels, as_float32, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.inputs import Features, Labels, as_table, require_same_width
+from lowlabel.fewshot.base_statistics import base_statistics
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
 
@@ -40,12 +40,12 @@ def chosen_base_classes(
     calibration = build_method(method)
     if not isinstance(calibration, SslVitCalibration):
         raise InputError(f"{calibration.spec} borrows from no base classes", "Use dc or dc-sslvit.")
-    processor = resolve_device(device)
-    table, base_table = as_table(features, labels, processor), as_table(*base, processor, "base ")
-    require_same_width(table.features, base_table.features)
-    statistics = BaseStatistics(base_table.features, base_table.labels)
+    device = resolve_device(device)
+    rows = as_float32(features, device)
+    as_labels(labels, len(rows))
+    statistics = base_statistics(base, rows)
     with torch.inference_mode():
-        transformed = calibration.transform(table.features, statistics)
+        transformed = calibration.transform(rows, statistics)
         nearest = calibration.gaussians(statistics).nearest(transformed, calibration.k)
-    chosen: NDArray[np.int64] = np.unique(base_table.labels)[nearest.cpu().numpy()]
+    chosen: NDArray[np.int64] = np.unique(statistics.labels)[nearest.cpu().numpy()]
     return chosen

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lowlabel.arrays import Features, Labels, as_float32, as_labels, require_same_width
 from lowlabel.errors import InputError
 from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.gaussians import BaseGaussians
@@ -59,3 +60,21 @@ class BaseStatistics:
             means[index] = members.mean(0)
             covariances[index] = torch.cov(members.T)
         return BaseGaussians(means, covariances)
+
+
+def base_statistics(base: tuple[Features, Labels], features: Tensor) -> BaseStatistics:
+    """Checks the base classes' features and labels.
+
+    Args:
+        base: Features [N, D] and labels [N] of the base classes.
+        features: Features of the novel classes, whose width and device the base must share.
+
+    Raises:
+        InputError: If they are not a pair, or the arrays do not fit.
+    """
+    if not isinstance(base, tuple) or len(base) != 2:
+        raise InputError("base must be a pair (base_features, base_labels)")
+    rows = as_float32(base[0], features.device, "base features")
+    labels = as_labels(base[1], len(rows), "base labels")
+    require_same_width({"features": features.shape[1], "base features": rows.shape[1]})
+    return BaseStatistics(rows, labels)

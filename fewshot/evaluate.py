@@ -1,26 +1,20 @@
 """The few-shot protocol: accuracies of a method on random tasks."""
 
 import hashlib
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lowlabel.arrays import Features, Labels, as_float32, as_integers, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.base_statistics import BaseStatistics, base_statistics
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
-from lowlabel.fewshot.inputs import (
-    Features,
-    Labels,
-    as_table,
-    require_integers,
-    require_same_width,
-)
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.result import FewShotResult, require_interval
+from lowlabel.progress import Progress
 
 # Small enough on a CPU for glibc to reuse the memory (32 MiB), large enough to fill a GPU.
 _BLOCK_BYTES_CPU = 24 * 2**20
@@ -42,7 +36,7 @@ def evaluate_fewshot(
     interval: str = "normal",
     device: str | torch.device = "auto",
     task_block: int | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> FewShotResult:
     """Evaluates a few-shot method on random tasks.
 
@@ -85,24 +79,29 @@ def evaluate_fewshot(
         100.0
     """
     classifier = build_method(method)
-    require_integers(1, ways=ways, shots=shots, queries=queries, tasks=tasks)
-    require_integers(0, seed=seed)
+    ways, shots, queries, tasks = as_integers(
+        1, ways=ways, shots=shots, queries=queries, tasks=tasks
+    )
+    (seed,) = as_integers(0, seed=seed)
     require_interval(interval)
     if task_block is not None:
-        require_integers(1, task_block=task_block)
-    processor = resolve_device(device)
-    table = as_table(features, labels, processor)
-    statistics = _base_statistics(base, classifier, table.features)
-    sampler = EpisodeSampler(table.labels, ways, shots, queries, query_distribution)
+        (task_block,) = as_integers(1, task_block=task_block)
+    device = resolve_device(device)
+    table = as_float32(features, device)
+    classes = as_labels(labels, len(table))
+    statistics = base_statistics(base, table) if base is not None else None
+    if classifier.needs_base:
+        statistics = classifier.require_base(statistics)
+    sampler = EpisodeSampler(classes, ways, shots, queries, query_distribution)
     rows = classifier.rows_per_task(ways, shots, queries)
-    block = task_block or _default_block(classifier, table.features, rows)
+    block = task_block or _default_block(classifier, table, rows)
 
     distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
     digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
     accuracies: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
-        transformed = classifier.transform(table.features, statistics)
+        transformed = classifier.transform(table, statistics)
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
             seeds = [(seed, number) for number in range(done, done + len(episodes))]
@@ -147,19 +146,6 @@ def _accuracies(
     correct = best.indices.cpu().numpy() == episodes.query_ways
     accuracies: NDArray[np.float64] = 100.0 * correct.sum(1) / correct.shape[1]
     return accuracies
-
-
-def _base_statistics(
-    base: tuple[Features, Labels] | None, method: Method, features: Tensor
-) -> BaseStatistics | None:
-    statistics = None
-    if base is not None:
-        if not isinstance(base, tuple) or len(base) != 2:
-            raise InputError("base must be a pair (base_features, base_labels)")
-        table = as_table(*base, features.device, "base ")
-        require_same_width(features, table.features)
-        statistics = BaseStatistics(table.features, table.labels)
-    return method.require_base(statistics) if method.needs_base else statistics
 
 
 def _default_block(method: Method, features: Tensor, rows_per_task: int) -> int:

@@ -1,6 +1,6 @@
-"""Zero-shot retrieval: whether an image's nearest others show the same class, place or picture.
+"""Zero-shot retrieval: do the nearest images show the same class, landmark or picture?
 
-Takes feature and label arrays and gives scores; it knows nothing of data sets or networks.
+Takes feature and label arrays and returns scores; it knows nothing of datasets or networks.
 """
 
 from lowlabel.retrieval.copies import evaluate_copies

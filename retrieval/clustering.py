@@ -1,4 +1,4 @@
-"""Normalised mutual information of classes and clusters of the embeddings."""
+"""Normalised mutual information (NMI) of classes and clusters of the embeddings."""
 
 import warnings
 from importlib.util import find_spec
@@ -14,24 +14,24 @@ Labels = NDArray[np.int64]
 
 
 def clustering_backend() -> str:
-    """What clusters: "faiss", or "scikit-learn" where it is not installed."""
+    """The library that clusters: "faiss", or "scikit-learn" if faiss is not installed."""
     return "faiss" if find_spec("faiss") else "scikit-learn"
 
 
 def nmi(features: Tensor, labels: Tensor, seed: int = 0) -> float:
-    """NMI of the classes with k-means clusters, as many as there are classes.
+    """NMI of the classes and k-means clusters, with as many clusters as classes.
 
-    20 iterations of k-means over the rows at length 1, from random rows, by faiss. Without faiss
-    it is scikit-learn's, with a warning: its random rows are others. NMI is the mutual information
-    divided by the arithmetic mean of the entropies (scikit-learn's definition).
+    faiss runs 20 iterations of k-means over the unit rows, starting from random rows. Without
+    faiss, scikit-learn runs them, with a warning because it starts from other rows. NMI is the
+    mutual information divided by the arithmetic mean of the entropies (scikit-learn's definition).
 
     Args:
         features: Unit rows [N, D].
         labels: Integers [N].
-        seed: Of the first centres.
+        seed: Random seed of the first centres.
 
     Returns:
-        In percent.
+        NMI in percent.
     """
     from sklearn.metrics import normalized_mutual_info_score
 
@@ -42,11 +42,11 @@ def nmi(features: Tensor, labels: Tensor, seed: int = 0) -> float:
 
 
 def cluster(rows: NDArray[np.float32], clusters: int, seed: int = 0) -> Labels:
-    """Assigns each row [N, D] to one of k-means' clusters."""
+    """Assigns each row [N, D] to a cluster by k-means."""
     if clustering_backend() == "faiss":
         return _faiss(rows, clusters, seed)
     warnings.warn(
-        "faiss is not installed: NMI comes from scikit-learn's k-means, whose clusters are others "
+        "faiss is not installed: NMI comes from scikit-learn's k-means, which finds other clusters "
         '(pip install "lowlabel[cpu]")',
         stacklevel=2,
     )

@@ -7,31 +7,40 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from lowlabel.arrays import (
+    Features,
+    Labels,
+    as_counts,
+    as_integers,
+    require_at_most,
+    require_name,
+)
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.inputs import Array, check_block_size, check_ks, check_name
+from lowlabel.progress import Progress
 from lowlabel.retrieval.metrics import score_names, score_ranks
-from lowlabel.retrieval.post import build_post
-from lowlabel.retrieval.ranking.counting import Comparison, Ties
-from lowlabel.retrieval.ranking.exact_ranker import Progress, Ranking
-from lowlabel.retrieval.ranking.precomputed_ranker import GivenRanking
-from lowlabel.retrieval.ranking.query_gallery import Labelled, Task
-from lowlabel.retrieval.ranking.top_k_ranker import ListRanking
+from lowlabel.retrieval.post import PostProcessing, build_post
+from lowlabel.retrieval.ranking.comparison import Comparison, Ties
+from lowlabel.retrieval.ranking.exact_ranker import ExactRanker
+from lowlabel.retrieval.ranking.precomputed_ranker import PrecomputedRanker
+from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
+from lowlabel.retrieval.ranking.ranker import Ranker
+from lowlabel.retrieval.ranking.top_k_ranker import TopKRanker
 from lowlabel.retrieval.result import LoneQueries, RetrievalResult
 from lowlabel.retrieval.search import EXACT, Index, build_index
 
-_BLOCK_ROWS = {"cpu": 512}  # a block then stays in a core's cache
+_BLOCK_ROWS = {"cpu": 512}  # a block then stays in the cache of a core
 _ACCELERATOR_ROWS = 2048
 
 
 def evaluate_retrieval(
-    features: Array,
-    labels: Array | Sequence[int],
+    features: Features,
+    labels: Labels,
     *,
-    gallery: Labelled | None = None,
-    train: Array | None = None,
-    post: Sequence[str] = (),
-    search: str = EXACT,
+    gallery: LabelledFeatures | None = None,
+    train: Features | None = None,
+    post: Sequence[str | PostProcessing] = (),
+    search: str | Index = EXACT,
     nmi: bool = False,
     ks: Sequence[int] = (1, 2, 4, 8),
     ties: Ties = "pessimistic",
@@ -40,116 +49,127 @@ def evaluate_retrieval(
     device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> RetrievalResult:
-    """Scores how well cosine similarity brings images of a query's class to the top.
+    """Scores how well cosine similarity ranks images of the same class first.
 
-    Without a `gallery` every image is a query against all others, itself left out by its index
-    (CUB-200-2011, Cars-196, Stanford Online Products); with one, the features are queries against
-    it (In-Shop). Similarities are compared as in float64, so the scores depend neither on the
-    block size nor on the processor; two that float64 cannot tell apart are a tie.
+    Without a `gallery`, every image is a query against all others, its own image left out by its
+    index (CUB-200-2011, Cars-196, Stanford Online Products). With a gallery, the features are
+    queries against it (In-Shop). Similarities are compared as in float64, so the scores depend
+    neither on the block size nor on the device; similarities that are equal in float64 are ties.
 
     Args:
-        features: Floats [N, D], numpy or torch; their lengths do not matter.
+        features: Floats [N, D], numpy or torch. Only their directions matter.
         labels: Integers [N].
-        gallery: Features [G, D] and labels [G] to search in, none of them a query.
-        train: Features [T, D] of other images, which whitening learns from.
-        post: Post-processing in order, as ("whiten:256", "aqe:10"); see `lowlabel.retrieval.post`.
-        search: "exact", or an index of faiss ("flat", "ivf,probe=32", "hnsw"), whose lists hold the
-            nearest images only: mAP and MRR, which need whole rankings, are then left out, and
-            "search_recall" says what share of the max(ks) nearest images the index finds.
-        nmi: Whether to cluster the images by k-means, too, and score the clusters.
-        ks: The K of Recall@K; each at most the number of images that a query is compared with.
-        ties: What a negative as similar as a positive counts for: it stands before the positive
-            ("pessimistic", under which constant embeddings score 0), after it ("optimistic"), or
-            where its index puts it ("index").
-        lone_queries: Whether a query without any positive is left out ("exclude") or scores 0
-            ("miss"); the result tells how many there are.
-        block_size: Queries compared at once by each thread; by default 512 on a CPU, 2048
+        gallery: Features [G, D] and labels [G] to search in, which include no query.
+        train: Features [T, D] of other images, which whitening is trained on.
+        post: Post-processing in order, or specs such as "whiten:256", "aqe:10"; see
+            `lowlabel.retrieval.post`.
+        search: "exact", or a faiss index or its spec: "flat", "ivf,probe=32", "hnsw". An index
+            returns lists of the nearest images: mAP and MRR, which need whole rankings, are left
+            out, and "search_recall" is the share of the max(ks) nearest images that it finds.
+        nmi: Whether to cluster the images by k-means as well, and score the clusters.
+        ks: The K of Recall@K, each at most the number of images that a query is compared with.
+        ties: How a negative as similar as a positive is ranked: before it ("pessimistic", by
+            which constant embeddings score 0), after it ("optimistic"), or by its index
+            ("index").
+        lone_queries: Whether queries without a positive are left out ("exclude") or score 0
+            ("miss"); the result counts them.
+        block_size: Queries that each thread compares at once; by default 512 on a CPU, 2048
             elsewhere. A block of similarities holds 4 x its square.
-        device: Where to compute; "auto" is a GPU when there is one.
+        device: Device to compute on; "auto" uses a GPU if there is one.
         progress: Called with the number of queries done and their total.
 
     Returns:
-        Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent; see
-        `lowlabel.retrieval.metrics.score_ranks` for their definitions, and
-        `lowlabel.retrieval.clustering.nmi` for NMI's.
+        Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent, defined in
+        `lowlabel.retrieval.metrics.score_ranks`, and NMI, defined in
+        `lowlabel.retrieval.clustering.nmi`.
 
     Raises:
-        InputError: If shapes do not fit, features are no finite floats or all zero, labels are no
-            integers, a K does not fit, or no query has a positive.
-        UnknownNameError: If `ties`, `lone_queries`, `search` or a `post` is none that exists.
+        InputError: If shapes do not match, features are not finite floats or are all zero, labels
+            are not integers, a K is out of range, or no query has a positive.
+        UnknownNameError: If `ties`, `lone_queries`, `search` or a `post` is unknown.
 
     Example:
+        >>> import numpy as np
         >>> features = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0], [0.3, 1.0]])
         >>> evaluate_retrieval(features, [0, 0, 1, 1], ks=(1,)).metrics["recall@1"]
         100.0
     """
-    check_name("tie policy", ties, get_args(Ties))
-    check_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
-    place, index = resolve_device(device), build_index(search)
-    block_rows = _block_rows(block_size, place)
-    task = Task.of((features, labels), gallery, place)
-    ks = check_ks(ks, task.others)
-    if task.lone == len(task.queries) and lone_queries == "exclude":
-        raise InputError(f"none of the {task.lone} queries has another image of its class to find")
-    task = task.processed([build_post(spec) for spec in post], train)
-    if task.similarity is not None and (index or nmi):
+    require_name("tie policy", ties, get_args(Ties))
+    require_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
+    device, index = resolve_device(device), build_index(search)
+    steps = [build_post(spec) for spec in post]
+    block_rows = _block_rows(block_size, device)
+    data = QueryGallery.of((features, labels), gallery, device)
+    ks = as_counts(ks, "ks")
+    require_at_most("ks", ks, data.others, "other images that a query is compared with")
+    if data.without_positives == len(data.queries) and lone_queries == "exclude":
         raise InputError(
-            f"{post[-1]} gives similarities, which {'an index' if index else 'NMI'} cannot use",
-            f"Leave {'--search' if index else '--nmi'} or {post[-1]} out.",
+            f"none of the {len(data.queries)} queries has another image of its class to find"
         )
+    data = data.processed(steps, train)
+    if data.similarity is not None and (index or nmi):
+        _refuse_similarities(steps[-1], index)
 
-    ranking = _ranking(task, index, ks, ties, block_rows)
+    ranker = _ranker(data, index, ks, ties, block_rows)
     names = score_names(ks, whole=index is None)
-    scores = torch.zeros(len(task.queries), len(names), dtype=torch.float64)
-    for rows, values in ranking.run(progress):
+    scores = torch.zeros(len(data.queries), len(names), dtype=torch.float64)
+    for rows, values in ranker.run(progress):
         scores[rows.cpu()] = values.cpu()
-    kept = torch.arange(len(task.queries))
+    scored = torch.arange(len(data.queries))
     if lone_queries == "exclude":
-        kept = task.layout.queries[task.layout.positives > 0].cpu().sort().values
-    overall = {"search_recall": ranking.recall(max(ks))} if isinstance(ranking, ListRanking) else {}
+        scored = data.layout.queries[data.layout.positives > 0].cpu().sort().values
+    overall = {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, TopKRanker) else {}
     return RetrievalResult.of(
-        dict(zip(names, scores[kept].T.contiguous().numpy(), strict=True)),
-        overall | ({"nmi": _nmi(task)} if nmi else {}),
-        query_index=kept.numpy(),
-        lone=task.lone,
+        dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True)),
+        overall | ({"nmi": _nmi(data)} if nmi else {}),
+        query_index=scored.numpy(),
+        lone=data.without_positives,
         lone_queries=lone_queries,
         ties=ties,
     )
 
 
-def _ranking(
-    task: Task, index: Index | None, ks: tuple[int, ...], ties: Ties, block_rows: int
-) -> Ranking[Tensor] | GivenRanking[Tensor] | ListRanking[Tensor]:
-    """By counting cosines or given similarities over the whole gallery, or from lists."""
+def _ranker(
+    data: QueryGallery, index: Index | None, ks: tuple[int, ...], ties: Ties, block_rows: int
+) -> Ranker[Tensor]:
+    """Ranks within the lists of an index, or else over the whole gallery."""
 
     def summarise(ranks: Tensor) -> Tensor:
         scores = score_ranks(ranks, ks)
         return torch.stack([scores[name] for name in score_names(ks, whole=index is None)], dim=1)
 
-    compared = Comparison(task.queries, task.gallery, task.layout, ties)
+    comparison = Comparison(data.queries, data.gallery, data.layout, ties)
     if index:
-        wanted = max(*ks, int(task.layout.positives.max()))
-        depth = min(task.others, wanted + 1)  # one more shows whether the last wanted one ties
-        return ListRanking(index, compared, *task.unit_rows(), depth, summarise)
-    if task.similarity is not None:
-        given = replace(compared, given=True)
-        return GivenRanking(given, task.similarity, summarise, block_rows)
-    workers = torch.get_num_threads() if task.query_labels.device.type == "cpu" else 1
-    return Ranking(compared, summarise, block_rows, workers)
+        wanted = max(*ks, int(data.layout.positives.max()))
+        depth = min(data.others, wanted + 1)  # one more shows whether the last wanted one ties
+        return TopKRanker(index, comparison, *data.unit_rows(), depth, summarise)
+    if data.similarity is not None:
+        precomputed = replace(comparison, precomputed=True)
+        return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows)
+    workers = torch.get_num_threads() if data.query_labels.device.type == "cpu" else 1
+    return ExactRanker(comparison, summarise, block_rows, workers)
 
 
-def _nmi(task: Task) -> float:
-    """NMI of all images: the queries, and the gallery where it is another set."""
+def _refuse_similarities(step: PostProcessing, index: Index | None) -> None:
+    user, option = ("an index", "--search") if index else ("NMI", "--nmi")
+    raise InputError(
+        f"{step.spec} gives similarities, which {user} cannot use",
+        f"Leave {option} or {step.spec} out.",
+    )
+
+
+def _nmi(data: QueryGallery) -> float:
+    """NMI of all images: the queries, and the gallery if it is another set."""
     from lowlabel.retrieval.clustering import nmi
 
-    queries, gallery = task.unit_rows()
-    if task.layout.leave_one_out:
-        return nmi(queries, task.query_labels)
-    labels = torch.cat([task.query_labels, task.gallery_labels])
+    queries, gallery = data.unit_rows()
+    if data.layout.leave_one_out:
+        return nmi(queries, data.query_labels)
+    labels = torch.cat([data.query_labels, data.gallery_labels])
     return nmi(torch.cat([queries, gallery]), labels)
 
 
 def _block_rows(block_size: int | None, device: torch.device) -> int:
     if block_size is None:
         return _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    return check_block_size(block_size)
+    return as_integers(1, block_size=block_size)[0]

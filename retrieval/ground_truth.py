@@ -1,4 +1,4 @@
-"""Reads which gallery images each query is to find, and which do not count."""
+"""Reads the gallery images that each query should find, and those that are ignored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +15,17 @@ GroundTruth = Sequence[Mapping[str, Any]]
 def read_ground_truth(
     ground_truth: GroundTruth, keys: Sequence[str], queries: int, images: int
 ) -> dict[str, list[Tensor]]:
-    """Rows in the gallery, int64 [n], by key and query.
+    """Returns rows in the gallery, int64 [n], by key and query.
+
+    Args:
+        ground_truth: One entry per query.
+        keys: Keys to read from each entry.
+        queries: Number of queries.
+        images: Number of gallery images.
 
     Raises:
-        InputError: If there is not one entry for each of the `queries`, a key is missing, rows are
-            no integers, are not among the `images`, or stand twice for one query.
+        InputError: If there is not one entry per query, a key is missing, or rows are not
+            integers, do not exist in the gallery, or are repeated for one query.
     """
     if len(ground_truth) != queries:
         raise InputError(f"the ground truth has {len(ground_truth)} entries for {queries} queries")
@@ -44,12 +50,12 @@ def _rows(entry: Mapping[str, Any], key: str, name: str, images: int) -> Tensor:
     if rows.size == 0:
         return torch.empty(0, dtype=torch.int64)
     if rows.dtype.kind not in "iu" or rows.ndim != 1:
-        raise InputError(f"{name}[{key!r}] is {rows.dtype} {rows.shape}, no list of integers")
+        raise InputError(f"{name}[{key!r}] is {rows.dtype} {rows.shape}, not a list of integers")
     outside = rows[(rows < 0) | (rows >= images)]
     if len(outside):
         raise InputError(
-            f"{name}[{key!r}] names {len(outside)} images that are not there, the first "
+            f"{name}[{key!r}] names {len(outside)} images that do not exist, the first "
             f"{outside[0]}: the gallery has {images:,}",
-            "The gallery's rows must be those of the ground truth's image list, in its order.",
+            "The gallery must hold the images of the ground truth's list, in the same order.",
         )
     return torch.from_numpy(rows.astype(np.int64))

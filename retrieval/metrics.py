@@ -1,4 +1,4 @@
-"""Retrieval scores of single queries, from the ranks of their positives."""
+"""Retrieval scores of single queries from the ranks of their positives."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from torch import Tensor
 def score_ranks(ranks: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
     """Scores queries that have R positives each.
 
-    With P(i) the share of positives among the first i images:
+    P(i) is the share of positives among the first i images.
 
-    - recall@k: whether one of the first k is a positive.
-    - precision@1: whether the first is; the same as recall@1.
+    - recall@k: whether a positive is among the first k.
+    - precision@1: whether the first image is a positive; the same as recall@1.
     - map@r: (1/R) Σ P(i) over the positives among the first R (Musgrave et al., "A Metric
       Learning Reality Check", ECCV 2020, arXiv:2003.08505).
     - r_precision: the share of positives among the first R (same source).
-    - map: (1/R) Σ P(i) over all positives, wherever they stand.
+    - map: (1/R) Σ P(i) over all positives.
     - mrr: 1 / rank of the first positive.
 
     Args:
@@ -43,11 +43,11 @@ def score_ranks(ranks: Tensor, ks: Sequence[int]) -> dict[str, Tensor]:
 
 
 def score_names(ks: Sequence[int], *, whole: bool = True) -> list[str]:
-    """The names of the scores, in the order in which they are shown.
+    """Names of the scores, in display order.
 
     Args:
         ks: The K of Recall@K.
-        whole: Whether whole rankings are known, which mAP and MRR need.
+        whole: Whether to include mAP and MRR, which need whole rankings.
     """
     names = [*(f"recall@{k}" for k in ks), "precision@1", "map@r", "r_precision"]
     return [*names, "map", "mrr"] if whole else names

@@ -1,4 +1,4 @@
-"""What an evaluation gives back."""
+"""The result of a retrieval evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.retrieval.ranking.counting import Ties
+from lowlabel.retrieval.ranking.comparison import Ties
 
 LoneQueries = Literal["exclude", "miss"]
 
@@ -20,17 +20,16 @@ class RetrievalResult:
     """Scores of a set of queries, in percent.
 
     Attributes:
-        metrics: Mean over the scored queries of each score, by the names that the protocol gives:
-            "recall@1", "map@r", "map_hard"; "nmi" where it was asked for, "search_recall" for an
-            index.
-        ci95: Half the width of each mean's 95 % confidence interval; NaN for a single query, and
-            for what is no mean over queries.
-        per_query: The scores of each scored query, float64 [queries]; NaN where a query has no
-            positive of the kind that a score is about, and is left out of its mean.
-        query_index: The scored queries' rows in the features, rising, int64 [queries].
-        lone: Number of queries without any positive.
+        metrics: Mean of each score over the scored queries, by the names of the protocol:
+            "recall@1", "map@r", "map_hard"; "nmi" if requested, "search_recall" for an index.
+        ci95: Half the width of the 95 % confidence interval of each mean; NaN for a single query,
+            and for scores that are not means over queries.
+        per_query: Scores of each scored query, float64 [queries]; NaN where a query has no
+            positive of the kind that the score is about, and is left out of its mean.
+        query_index: Rows of the scored queries in the features, rising, int64 [queries].
+        lone: Number of queries without a positive.
         lone_queries: Whether those were left out ("exclude") or scored 0 ("miss").
-        ties: What a negative as similar as a positive counted for.
+        ties: How negatives as similar as a positive were ranked.
         ci95_definition: How `ci95` is computed.
     """
 
@@ -50,11 +49,11 @@ class RetrievalResult:
         overall: Mapping[str, float] = MappingProxyType({}),
         **about: Any,
     ) -> "RetrievalResult":
-        """Takes the means and their intervals.
+        """Computes the means and their intervals.
 
         Args:
             per_query: Scores of each scored query.
-            overall: Scores of all together, which have no interval; none by default.
+            overall: Scores of all queries together, which have no interval; none by default.
             about: The other attributes.
         """
         means = {name: float(np.nanmean(values)) for name, values in per_query.items()}

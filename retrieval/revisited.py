@@ -1,16 +1,16 @@
-"""Landmark retrieval with the protocol of Revisited Oxford and Paris."""
+"""Landmark retrieval by the protocol of Revisited Oxford and Paris."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from lowlabel.arrays import Features, as_counts, require_at_most
+from lowlabel.progress import Progress
 from lowlabel.retrieval.ground_truth import GroundTruth, read_ground_truth
-from lowlabel.retrieval.inputs import Array, check_ks
-from lowlabel.retrieval.ranking.counting import Ties
+from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.database import RankedPositives, Transform
-from lowlabel.retrieval.ranking.exact_ranker import Progress
-from lowlabel.retrieval.ranking.rank_labelled import Search, labelled_result
+from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
 from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited_metrics import Ranks
@@ -19,8 +19,8 @@ MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
 
 
 def evaluate_revisited(
-    query: Array,
-    gallery: Array,
+    query: Features,
+    gallery: Features,
     ground_truth: GroundTruth,
     *,
     distractors: RowSource | Sequence[RowSource] = (),
@@ -33,59 +33,67 @@ def evaluate_revisited(
 ) -> RetrievalResult:
     """Scores landmark retrieval as easy, medium and hard (Radenović et al., arXiv:1803.11285).
 
-    Easy takes the easy images as positives and ignores the hard and the junk ones, medium takes
-    the easy and the hard, hard takes the hard; what is ignored is as if it were not there. A
-    positive's rank is a count of larger similarities, so nothing is sorted and the database passes
-    by in blocks.
+    Easy takes the easy images as positives and ignores the hard and junk images, medium takes the
+    easy and hard images, hard takes the hard images. Ignored images are treated as absent. The
+    rank of a positive is a count of larger similarities, so nothing is sorted and the database is
+    read in blocks.
 
     Args:
-        query: Floats [Q, D], numpy or torch; their lengths do not matter.
+        query: Floats [Q, D], numpy or torch. Only their directions matter.
         gallery: Floats [G, D].
         ground_truth: For each query its `easy`, `hard` and `junk` rows in the gallery, as in the
-            `gnd` of the published files; other keys are left alone.
-        distractors: Further images that are nobody's positive, in one source or many: arrays, or
-            `h5py.Dataset`s and the like, which are read in blocks and never held at once.
+            `gnd` of the published files; other keys are ignored.
+        distractors: Further images without a label, in one source or several: arrays, or
+            `h5py.Dataset`s and similar objects, which are read in blocks.
         ks: The k of mP@k.
-        ties: What a negative as similar as a positive counts for; see `evaluate_retrieval`.
-        transform: From features [n, D] to what is compared, for example whitening; applied to
-            queries, gallery and each block of distractors.
-        block_size: Database images compared at once by each thread; by default as many as make
-            some tens of MB.
-        device: Where to compute; "auto" is a GPU when there is one.
+        ties: How a negative as similar as a positive is ranked; see `evaluate_retrieval`.
+        transform: Applied to features [n, D] before they are compared, for example whitening.
+        block_size: Database images that each thread compares at once; by default some tens of MB.
+        device: Device to compute on; "auto" uses a GPU if there is one.
         progress: Called with the number of database images done and their total.
 
     Returns:
-        Percent by metric: "map_easy", "map_medium", "map_hard", and "mp@k_easy", … for every k. A
-        query without a positive in a mode has NaN there and is left out of the mean; a mode in
-        which no query has one is left out. `lone` counts the queries without any.
+        Scores in percent: "map_easy", "map_medium", "map_hard", and "mp@k_easy", … for every k. A
+        query without a positive in a mode is NaN there and left out of the mean; a mode in which
+        no query has a positive is left out. `lone` counts the queries without any positive.
 
     Raises:
-        InputError: If shapes or models do not fit, features are no finite floats or all zero, or
-            the ground truth names images that are not there.
+        InputError: If shapes or models do not match, features are not finite floats or are all
+            zero, or the ground truth names images that do not exist.
 
     Example:
+        >>> import numpy as np
         >>> gallery = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
         >>> truth = [{"easy": [1], "hard": [], "junk": []}]
-        >>> evaluate_revisited(gallery[:1], gallery, truth).metrics["map_easy"]
+        >>> evaluate_revisited(gallery[:1], gallery, truth, ks=(1,)).metrics["map_easy"]
         25.0
     """
-    ks = check_ks(ks, len(gallery))
-    keys = [*MODES["medium"], "junk"]
-    lists = read_ground_truth(ground_truth, keys, len(query), len(gallery))
+    search = InstanceRetrieval.of(
+        query,
+        gallery,
+        distractors,
+        ties=ties,
+        transform=transform,
+        block_size=block_size,
+        device=device,
+    )
+    queries, images = len(search.queries), len(search.gallery)
+    ks = as_counts(ks, "ks")
+    require_at_most("ks", ks, images, "gallery images")
+    lists = read_ground_truth(ground_truth, [*MODES["medium"], "junk"], queries, images)
     positives = [torch.cat(pair) for pair in zip(lists["easy"], lists["hard"], strict=True)]
-    search = Search(distractors, ties, transform, block_size, device, progress)
-    ranked = search.rank(query, gallery, positives, lists["junk"])
+    ranked = search.rank(positives, lists["junk"], progress)
     scores: dict[str, Tensor] = {}
     for mode, kinds in MODES.items():
-        kept = torch.stack([_among(ranked, lists[kind], len(gallery)) for kind in kinds]).any(dim=0)
+        kept = torch.stack([_among(ranked, lists[kind], images) for kind in kinds]).any(dim=0)
         if kept.any():
-            ranks = Ranks.of(ranked, kept, len(query))
+            ranks = Ranks.of(ranked, kept, queries)
             scores[f"map_{mode}"] = ranks.average_precision()
             scores |= {f"mp@{k}_{mode}": ranks.precision(k) for k in ks}
-    return labelled_result(scores, ranked, len(query), ties)
+    return search.result(scores, ranked)
 
 
 def _among(ranked: RankedPositives, rows: Sequence[Tensor], images: int) -> Tensor:
-    """Which of the ranked positives are among these rows of their query."""
+    """Marks the ranked positives that are among the given rows of their query."""
     pairs = torch.cat([query * images + listed for query, listed in enumerate(rows)])
     return torch.isin(ranked.query * images + ranked.row, pairs.to(ranked.row.device))

@@ -1,7 +1,7 @@
-"""Average precision as the trapezoids under the precision-recall curve, and precision at k.
+"""Average precision by trapezoids under the precision-recall curve, and precision at k.
 
-That is how Oxford Buildings (Philbin et al., CVPR 2007), its revision (Radenović et al., CVPR
-2018, arXiv:1803.11285) and Copydays are scored; it is lower than the average of the precisions.
+Oxford Buildings (Philbin et al., CVPR 2007), its revision (Radenović et al., CVPR 2018,
+arXiv:1803.11285) and Copydays are scored this way; it is lower than the mean of the precisions.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from lowlabel.retrieval.ranking.database import RankedPositives
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where the positives of Q queries stand, once the ignored images are taken out.
+    """Ranks of the positives of Q queries, without the ignored images.
 
     Attributes:
-        query: Place of the query of each, rising, int64 [P].
-        nth: How many positives of its query stand before it, int64 [P].
-        rank: How many images do, int64 [P].
-        number: Positives of each query, int64 [Q].
+        query: Index of the query of each positive, rising, int64 [P].
+        nth: Number of positives of the same query before it, int64 [P].
+        rank: Number of images before it, int64 [P].
+        number: Number of positives of each query, int64 [Q].
     """
 
     query: Tensor
@@ -30,20 +30,20 @@ class Ranks:
 
     @classmethod
     def of(cls, ranked: RankedPositives, kept: Tensor, queries: int) -> "Ranks":
-        """The ranks of the positives that are `kept` [P]; the others are ignored."""
+        """Ranks the positives that are `kept` [P]; the others are ignored."""
         query = ranked.query[kept]
         number = torch.bincount(query, minlength=queries)
         nth = torch.arange(len(query), device=query.device) - (number.cumsum(0) - number)[query]
         return cls(query, nth, ranked.before[kept] + nth, number)
 
     def average_precision(self, top: int | None = None) -> Tensor:
-        """Percent, float64 [Q], NaN without a positive.
+        """Average precision in percent, float64 [Q]; NaN for a query without positives.
 
-        Σ ½ (j/r + (j + 1)/(r + 1)) / n over the positives j = 0, 1, … at ranks r = 0, 1, … of n in
-        all; the first term counts 1 at rank 0.
+        Σ ½ (j/r + (j + 1)/(r + 1)) / n over the n positives j = 0, 1, … at ranks r = 0, 1, …; the
+        term j/r is 1 at rank 0.
 
         Args:
-            top: Positives at later ranks than these many are not found.
+            top: Number of ranks within which a positive counts as found; all by default.
         """
         j, rank = self.nth.double(), self.rank.double()
         before = torch.where(self.rank == 0, 1.0, j / rank.clamp(min=1))
@@ -53,10 +53,10 @@ class Ranks:
         return 100 * self._summed(heights) / self.number
 
     def precision(self, k: int) -> Tensor:
-        """Percent, float64 [Q], NaN without a positive.
+        """Precision at k in percent, float64 [Q]; NaN for a query without positives.
 
-        The share of positives among the first k, or among the images up to the last positive where
-        those are fewer.
+        The share of positives among the first k images, or among those up to the last positive if
+        they are fewer.
         """
         last = torch.zeros_like(self.number).scatter_reduce(
             0, self.query, self.rank + 1, "amax", include_self=True

@@ -1,28 +1,29 @@
-"""The images at the top of single queries' rankings."""
+"""The images at the top of the rankings of single queries."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.inputs import Array
-from lowlabel.retrieval.post import build_post
+from lowlabel.retrieval.post import PostProcessing, build_post
 from lowlabel.retrieval.ranking.nearest import nearest
-from lowlabel.retrieval.ranking.query_gallery import Task
+from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
 from lowlabel.retrieval.ranking.workers import full_precision
 
 
 def top_images(
-    features: Array,
+    features: Features,
     k: int,
     *,
-    queries: Sequence[int] | NDArray[np.int64],
-    gallery: Array | None = None,
-    train: Array | None = None,
-    post: Sequence[str] = (),
+    queries: Labels,
+    gallery: Features | None = None,
+    train: Features | None = None,
+    post: Sequence[str | PostProcessing] = (),
     device: str | torch.device = "auto",
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Finds the k images that are most similar to some of the queries.
@@ -30,36 +31,49 @@ def top_images(
     Args:
         features: Floats [N, D]; without a gallery every image is a query against all others.
         k: Images for each query.
-        queries: Rows of the queries to show [n].
+        queries: Rows of the queries to look up, integers [n].
         gallery: Features [G, D] to search in.
-        train: Features [T, D] that whitening learns from.
+        train: Features [T, D] that whitening is trained on.
         post: Post-processing in order, as for `evaluate_retrieval`.
-        device: Where to compute.
+        device: Device to compute on; "auto" uses a GPU if there is one.
 
     Returns:
         Similarities [n, k], falling, and rows [n, k] in the gallery (or in the features).
 
     Raises:
-        InputError: If k or a row is too large, or the features cannot be used.
+        InputError: If k or a row is out of range, or the features cannot be used.
     """
-    unlabelled = [np.zeros(len(side), dtype=np.int64) for side in (features, gallery)
-                  if side is not None]  # fmt: skip
-    searched = None if gallery is None else (gallery, unlabelled[1])
-    task = Task.of((features, unlabelled[0]), searched, resolve_device(device))
-    task = task.processed([build_post(spec) for spec in post], train)
-    rows, all_gallery = task.unit_rows()
-    wanted = torch.as_tensor(np.asarray(queries, dtype=np.int64), device=rows.device)
-    if len(wanted) and int(wanted.max()) >= len(rows):
-        raise InputError(f"query {int(wanted.max())} of {len(rows)}")
-    own = wanted if gallery is None else None
-    if task.similarity is None:
-        found = nearest(rows[wanted], all_gallery, k, own=own)
+    (k,) = as_integers(1, k=k)
+    steps = [build_post(spec) for spec in post]
+    searched = None if gallery is None else _unlabelled(gallery)
+    data = QueryGallery.of(_unlabelled(features), searched, resolve_device(device))
+    data = data.processed(steps, train)
+    rows, all_gallery = data.unit_rows()
+    wanted = _query_rows(queries, len(rows)).to(rows.device)
+    self_rows = wanted if gallery is None else None
+    if data.similarity is None:
+        found = nearest(rows[wanted], all_gallery, k, self_rows=self_rows)
         return found.similarity.double().cpu().numpy(), found.rows.cpu().numpy()
-    if k > task.others:
-        raise InputError(f"{k} images were asked for in a gallery that has {task.others} to find")
+    if k > data.others:
+        raise InputError(
+            f"{k} images were requested from a gallery with {data.others} images to find",
+            f"Ask for at most {data.others}.",
+        )
     with full_precision():
-        similarity = task.similarity.rows(wanted)
-    if own is not None:
-        similarity.scatter_(1, own[:, None], -torch.inf)
+        similarity = data.similarity.rows(wanted)
+    if self_rows is not None:
+        similarity.scatter_(1, self_rows[:, None], -torch.inf)
     best = similarity.topk(k, dim=1)
     return best.values.double().cpu().numpy(), best.indices.cpu().numpy()
+
+
+def _unlabelled(features: Features) -> LabelledFeatures:
+    return features, np.zeros(len(features), dtype=np.int64)
+
+
+def _query_rows(queries: Labels, images: int) -> Tensor:
+    rows = torch.from_numpy(as_labels(queries, len(queries), "queries"))
+    outside = rows[(rows < 0) | (rows >= images)]
+    if len(outside):
+        raise InputError(f"query {int(outside[0])} does not exist: there are {images} queries")
+    return rows

@@ -1,43 +1,46 @@
-"""Whitening as a function, for protocols whose images pass by in blocks."""
+"""Whitening as a function, for protocols that read images in blocks."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from lowlabel.arrays import Features, as_features, refuse_rows
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.inputs import Array, as_features
-from lowlabel.retrieval.post import Embedded, build_post
+from lowlabel.retrieval.post import Embedded, PostProcessing, build_post
 from lowlabel.retrieval.post.base import unit
 from lowlabel.retrieval.post.whiten import Whitening
 
 
 def learn_whitening(
-    train: Array,
-    gallery: Array,
-    spec: str = "whiten",
+    train: Features,
+    gallery: Features,
+    spec: str | PostProcessing = "whiten",
     *,
     device: str | torch.device = "auto",
 ) -> Callable[[Tensor], Tensor]:
-    """Learns what `evaluate_revisited` and `evaluate_copies` take as `transform`.
+    """Learns the `transform` that `evaluate_revisited` and `evaluate_copies` take.
 
     Args:
-        train: Floats [T, D], of other images than those searched.
-        gallery: Floats [G, D], only to see that they are others.
-        spec: "whiten" with its options, as "whiten:256,covariance=reference".
-        device: Where to compute; that of the evaluation.
+        train: Floats [T, D] of other images than those searched.
+        gallery: Floats [G, D], used only to check that the training images are others.
+        spec: Whitening, or its spec such as "whiten:256,covariance=reference".
+        device: Device to compute on; use the one of the evaluation.
 
     Raises:
-        InputError: If `spec` is no whitening, the training images are fewer than their dimensions,
-            of another width, or those searched.
+        InputError: If `spec` is not whitening, or the training features are not finite, fewer than
+            their dimensions, of another width, or those of the images searched.
     """
-    post = build_post(spec)
-    if not isinstance(post, Whitening):
-        raise InputError(f"{spec} is no whitening", "Landmarks and copies take whiten only.")
-    place = resolve_device(device)
-    learnt, searched = (
-        unit(as_features(rows, name).to(place))
-        for rows, name in ((train, "train features"), (gallery, "gallery"))
+    whitening = build_post(spec)
+    if not isinstance(whitening, Whitening):
+        raise InputError(
+            f"{whitening.spec} is not whitening", "Landmarks and copies take whiten only."
+        )
+    device = resolve_device(device)
+    train_rows = as_features(train, "train features").to(device)
+    refuse_rows(~train_rows.isfinite().all(dim=1), "train features", "hold NaN or infinite values")
+    searched = unit(as_features(gallery, "gallery features").to(device))
+    return whitening.projection(
+        Embedded(searched, searched, leave_one_out=False, train=unit(train_rows))
     )
-    return post.projection(Embedded(searched, searched, own=False, train=learnt))

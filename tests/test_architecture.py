@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CORE = {"arrays", "devices", "errors", "fields", "paths", "progress", "registry", "specs"}
+CORE = {
+    *("arrays", "devices", "embeddings", "errors", "fields", "paths", "progress", "registry", "specs"),
+}
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}
 MAY_IMPORT = {

@@ -20,7 +20,7 @@ from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
 from lowlabel.retrieval import RetrievalResult, evaluate_revisited, learn_whitening
-from lowlabel.retrieval.post import Post, build_post
+from lowlabel.retrieval.post import PostProcessing, build_post
 from lowlabel.retrieval.post.whiten import Whitening
 
 DISTRACTORS = "distractors"
@@ -52,7 +52,7 @@ class InstanceRetrieval(Protocol):
     pooling: str | None = None
     distractors: str | None = None
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
-    post: tuple[Post, ...] = ()
+    post: tuple[PostProcessing, ...] = ()
     train_features: Path | None = None
 
     def __post_init__(self) -> None:

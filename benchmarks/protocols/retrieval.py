@@ -18,7 +18,7 @@ from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
 from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
 from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
-from lowlabel.retrieval.post import Post, build_post
+from lowlabel.retrieval.post import PostProcessing, build_post
 from lowlabel.retrieval.search import EXACT, Index, build_index
 
 _FILE_K = (1, 2, 4, 8)  # of embeddings made elsewhere
@@ -47,7 +47,7 @@ class Retrieval(Protocol):
     k: tuple[int, ...] = ()
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
-    post: tuple[Post, ...] = ()
+    post: tuple[PostProcessing, ...] = ()
     search: str = EXACT
     nmi: bool = False
     train_features: Path | None = None
@@ -140,9 +140,9 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
     )
 
 
-def similarity(post: Sequence[Post], index: Index | None = None) -> MethodInfo:
+def similarity(post: Sequence[PostProcessing], index: Index | None = None) -> MethodInfo:
     """Cosine after post-processing, and the index that searches if there is one."""
-    steps: list[Post | Index] = [*post, *([index] if index else [])]
+    steps: list[PostProcessing | Index] = [*post, *([index] if index else [])]
     options: dict[str, object] = {
         step.spec: step.options | ({"version": step.version} if step.version > 1 else {})
         for step in steps

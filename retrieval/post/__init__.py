@@ -1,4 +1,4 @@
-"""What is done to embeddings before they are compared, one file each, composable in order."""
+"""Post-processing of embeddings before they are compared: one file each, applied in order."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -6,52 +6,62 @@ from dataclasses import fields
 from lowlabel.errors import InputError
 from lowlabel.registry import Registry
 from lowlabel.retrieval.post.aqe import QueryExpansion
-from lowlabel.retrieval.post.base import Embedded, Post, Similarity
+from lowlabel.retrieval.post.base import Embedded, PostProcessing
 from lowlabel.retrieval.post.dba import DatabaseAugmentation
 from lowlabel.retrieval.post.diffusion import Diffusion
 from lowlabel.retrieval.post.kreciprocal import KReciprocal
 from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
 from lowlabel.specs import parse_spec
 
-__all__ = ["POSTS", "Embedded", "Post", "Similarity", "apply_posts", "build_post"]
+__all__ = [
+    "POST_PROCESSING",
+    "Embedded",
+    "PostProcessing",
+    "apply_post_processing",
+    "build_post",
+]
 
-POSTS: Registry[type[Post]] = Registry("post-processing")
-for _post in (Whitening, QueryExpansion, DatabaseAugmentation, KReciprocal, Diffusion):
-    POSTS.add(_post.name, _post)
+POST_PROCESSING: Registry[type[PostProcessing]] = Registry("post-processing")
+for _kind in (Whitening, QueryExpansion, DatabaseAugmentation, KReciprocal, Diffusion):
+    POST_PROCESSING.add(_kind.name, _kind)
 
 
-def build_post(spec: str | Post) -> Post:
-    """What a text such as "aqe", "aqe:10" or "whiten:256,covariance=reference" stands for.
+def build_post(spec: str | PostProcessing) -> PostProcessing:
+    """Builds post-processing from a spec such as "aqe", "aqe:10" or "whiten:256,power=0.25".
 
-    The value after the colon is the first option.
+    The value after the colon is the first option. Post-processing is returned as it is.
 
     Raises:
         UnknownNameError: If there is no such post-processing.
-        InputError: If it has no such option, or the option cannot have the value.
+        InputError: If it has no such option, or the value is not allowed.
     """
-    if isinstance(spec, Post):
+    if isinstance(spec, PostProcessing):
         return spec
     name, options = parse_spec(spec)
     name, colon, value = name.partition(":")
-    kind = POSTS[name]
+    kind = POST_PROCESSING[name]
     if colon:
         first = fields(kind)[0].name
         options = parse_spec(f"{name},{first}={value}")[1] | options
     return kind.from_options(options)
 
 
-def apply_posts(posts: Sequence[Post], embedded: Embedded) -> Embedded | Similarity:
-    """Applies one after the other.
+def apply_post_processing(
+    steps: Sequence[PostProcessing], embedded: Embedded
+) -> Embedded | Similarity:
+    """Applies the steps in order.
 
     Raises:
-        InputError: If one gives similarities and another follows, which needs embeddings.
+        InputError: If a step that needs embeddings follows one that gives similarities.
     """
     result: Embedded | Similarity = embedded
-    for place, post in enumerate(posts):
+    for place, step in enumerate(steps):
         if not isinstance(result, Embedded):
+            previous = steps[place - 1].spec
             raise InputError(
-                f"{post.spec} needs embeddings, and {posts[place - 1].spec} gives similarities",
-                f"Put {posts[place - 1].spec} last.",
+                f"{step.spec} needs embeddings, and {previous} gives similarities",
+                f"Put {previous} last.",
             )
-        result = post.apply(result)
+        result = step.apply(result)
     return result

@@ -4,22 +4,22 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, Post, unit, weighted_sums
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, unit, weighted_sums
 
 
 @dataclass(frozen=True)
-class QueryExpansion(Post):
+class QueryExpansion(PostProcessing):
     """α-weighted query expansion (αQE).
 
     Radenović, Tolias and Chum, "Fine-tuning CNN image retrieval with no human annotation", TPAMI
     2019, arXiv:1711.02512. A query becomes itself plus its nearest images, each weighted by its
     similarity to the power α; negative similarities count as 0. α = 0 is the average query
-    expansion of Chum et al., ICCV 2007. The query enters with weight 1; in leave-one-out its own
-    image is not among the neighbours a second time. The gallery stays as it is.
+    expansion of Chum et al., ICCV 2007. The query itself has the weight 1; in leave-one-out its
+    own image is not one of the neighbours. The gallery is not changed.
 
     Attributes:
         neighbours: Images added to each query.
-        alpha: The power α.
+        alpha: α.
     """
 
     name: ClassVar[str] = "aqe"

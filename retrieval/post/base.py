@@ -1,62 +1,56 @@
-"""What every post-processing is: frozen options, and one function of what is searched."""
+"""The base of post-processing: frozen options and one function of the embeddings."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from lowlabel.arrays import require_same_width
 from lowlabel.errors import InputError
-from lowlabel.retrieval.ranking.nearest import Neighbours, nearest, spans
+from lowlabel.retrieval.ranking.blocks import row_blocks
+from lowlabel.retrieval.ranking.nearest import Neighbours, nearest
+from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
 from lowlabel.specs import Configurable, format_spec
 
-_MOST_SHARED = 0.5  # of the test rows that may occur among the training rows, as duplicates
+_MOST_SHARED = 0.5  # largest share of searched rows that may be duplicates of training rows
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """Unit rows that are searched.
+    """Unit rows of queries, gallery and training images.
 
     Attributes:
         queries: [Q, D].
         gallery: [G, D].
-        own: Whether row i of the gallery is the image of query i, as in leave-one-out. The rows may
-            differ: a query can be expanded where its image in the gallery is not.
-        train: [T, D], of other images than those.
+        leave_one_out: Whether row i of the gallery is the image of query i. Their values may
+            differ: a query can be expanded while its image in the gallery is not.
+        train: [T, D], of images that are in neither.
     """
 
     queries: Tensor
     gallery: Tensor
-    own: bool
+    leave_one_out: bool
     train: Tensor | None = None
 
     def nearest(self, k: int) -> Neighbours:
-        """The k gallery images nearest to each query, its own left out."""
-        own = torch.arange(len(self.queries), device=self.queries.device) if self.own else None
-        return nearest(self.queries, self.gallery, k, own=own)
-
-
-class Similarity(Protocol):
-    """Similarities that are no inner products of embeddings."""
-
-    def rows(self, queries: Tensor) -> Tensor:
-        """Similarities [n, G] of some queries (int64 [n]) to the whole gallery.
-
-        Only their order counts. What a query gets with its own image is never looked at.
-        """
-        ...
+        """Finds the k gallery images nearest to each query, without its own image."""
+        self_rows = None
+        if self.leave_one_out:
+            self_rows = torch.arange(len(self.queries), device=self.queries.device)
+        return nearest(self.queries, self.gallery, k, self_rows=self_rows)
 
 
 @dataclass(frozen=True)
-class Post(Configurable, ABC):
-    """Changes embeddings, or gives similarities in their place. Its fields are its options.
+class PostProcessing(Configurable, ABC):
+    """Changes embeddings, or replaces them by similarities. Its fields are its options.
 
     Attributes:
-        needs_train: Whether it learns from training images.
-        transductive: Whether a query's ranking depends on other queries than the gallery's images.
+        needs_train: Whether it is trained on training images.
+        transductive: Whether the ranking of a query depends on queries outside the gallery.
     """
 
     needs_train: ClassVar[bool] = False
@@ -64,11 +58,11 @@ class Post(Configurable, ABC):
 
     @abstractmethod
     def apply(self, embedded: Embedded) -> Embedded | Similarity:
-        """Other embeddings with unit rows, or similarities, which end a chain."""
+        """Returns other embeddings with unit rows, or similarities, which end a chain."""
 
     @property
     def spec(self) -> str:
-        """The canonical text: name, first option, and the others that are not the default."""
+        """The canonical spec: name, first option, and others that are not the default."""
         first, *others = fields(self)
         value = getattr(self, first.name)
         changed = {o.name: getattr(self, o.name) for o in others}
@@ -76,64 +70,61 @@ class Post(Configurable, ABC):
         return format_spec(f"{self.name}:{value}" if value else self.name, changed)
 
     def require_at_least(self, option: str, least: int) -> None:
-        """Raises an `InputError` unless the option's value is `least` or more."""
+        """Raises an `InputError` unless the value of the option is at least `least`."""
         value = getattr(self, option)
         if value < least:
             raise InputError(f"{option}={value} of {self.name} must be at least {least}")
 
 
-def require_train(post: Post, embedded: Embedded) -> Tensor:
-    """The training rows.
+def require_train(step: PostProcessing, embedded: Embedded) -> Tensor:
+    """Returns the training rows.
 
     Raises:
-        InputError: If there are none, they are of another width, or they are the test set.
+        InputError: If there are none, or they are of another width or the test set.
     """
     train, gallery = embedded.train, embedded.gallery
     if train is None:
         raise InputError(
-            f"{post.spec} learns from training images and there are none",
-            "Take a data set with a train part, or pass train=features "
+            f"{step.spec} is trained on training images, and there are none",
+            "Choose a dataset with a train part, or pass train=features "
             "(--train-features FILE on the command line).",
         )
-    if train.shape[1] != gallery.shape[1]:
-        raise InputError(
-            f"training images have {train.shape[1]} dimensions, those searched {gallery.shape[1]}"
-        )
+    require_same_width({"searched features": gallery.shape[1], "train features": train.shape[1]})
     known = np.isin(_as_keys(gallery), _as_keys(train))
     if known.mean() > _MOST_SHARED:
         raise InputError(
             f"{known.sum()} of the {len(known)} images searched are among the training images",
-            f"{post.spec} may not learn from the test set: pass the train part or other images.",
+            f"{step.spec} must not see the test set: pass the train part or other images.",
         )
     return train
 
 
-def require_own_images(post: Post, embedded: Embedded) -> None:
-    """Raises an `InputError` if queries in leave-one-out are no longer their images' own rows."""
-    if embedded.own and embedded.queries is not embedded.gallery:
+def require_queries_in_gallery(step: PostProcessing, embedded: Embedded) -> None:
+    """Raises an `InputError` if leave-one-out queries are no longer rows of the gallery."""
+    if embedded.leave_one_out and embedded.queries is not embedded.gallery:
         raise InputError(
-            f"{post.spec} takes a query for its own image, and the queries or the gallery alone "
-            "were changed before",
-            "Leave aqe and dba out before it.",
+            f"{step.spec} needs queries that are rows of the gallery, and an earlier step changed "
+            "one side alone",
+            f"Leave out aqe and dba before {step.spec}.",
         )
 
 
 def weighted_sums(weights: Tensor, rows: Tensor, gallery: Tensor) -> Tensor:
-    """Σ_j weights[:, j]·gallery[rows[:, j]] for weights and rows [Q, k], [Q, D] in blocks."""
+    """Computes Σ_j weights[:, j]·gallery[rows[:, j]], [Q, D], for weights and rows [Q, k]."""
     sums = gallery.new_empty(len(rows), gallery.shape[1])
-    for start, stop in spans(len(rows), rows.shape[1] * gallery.shape[1]):
+    for start, stop in row_blocks(len(rows), rows.shape[1] * gallery.shape[1]):
         part = slice(start, stop)
         torch.sum(weights[part, :, None] * gallery[rows[part]], dim=1, out=sums[part])
     return sums
 
 
 def unit(rows: Tensor) -> Tensor:
-    """Rows at length 1; a zero row stays zero."""
+    """Scales rows to length 1; a zero row stays zero."""
     return normalize(rows, dim=1)
 
 
 def _as_keys(rows: Tensor) -> np.ndarray[tuple[int], np.dtype[np.void]]:
-    """Each row as one value that can be compared."""
+    """Views each row as one comparable value."""
     array = np.ascontiguousarray(rows.cpu().numpy())
     keys: np.ndarray[tuple[int], np.dtype[np.void]] = array.view(
         np.dtype((np.void, array.itemsize * array.shape[1]))

@@ -5,21 +5,21 @@ from typing import ClassVar
 
 import torch
 
-from lowlabel.retrieval.post.base import Embedded, Post, unit, weighted_sums
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, unit, weighted_sums
 from lowlabel.retrieval.ranking.nearest import nearest
 
 
 @dataclass(frozen=True)
-class DatabaseAugmentation(Post):
+class DatabaseAugmentation(PostProcessing):
     """Database-side feature augmentation (DBA) with weights that fall with the rank.
 
-    Turcot and Lowe, ICCV workshops 2009; the weights are those of Gordo et al., "End-to-end
-    learning of deep visual representations for image retrieval", IJCV 2017, arXiv:1610.07940: with
-    K neighbours the r-th has the weight (K − r)/K, the image itself being r = 0. The queries stay
-    as they are, also in leave-one-out.
+    Turcot and Lowe, ICCV workshops 2009, with the weights of Gordo et al., "End-to-end learning
+    of deep visual representations for image retrieval", IJCV 2017, arXiv:1610.07940: with K
+    neighbours the r-th has the weight (K − r)/K, and the image itself is r = 0. The queries are
+    not changed, not even in leave-one-out.
 
     Attributes:
-        neighbours: K; the K-th has the weight 0.
+        neighbours: K; the K-th neighbour has the weight 0.
     """
 
     name: ClassVar[str] = "dba"
@@ -29,10 +29,10 @@ class DatabaseAugmentation(Post):
         self.require_at_least("neighbours", 1)
 
     def apply(self, embedded: Embedded) -> Embedded:
-        """Replaces the gallery."""
+        """Augments the gallery."""
         gallery, k = embedded.gallery, self.neighbours
         itself = torch.arange(len(gallery), device=gallery.device)
-        found = nearest(gallery, gallery, k, own=itself)
+        found = nearest(gallery, gallery, k, self_rows=itself)
         ranks = torch.arange(1, k + 1, dtype=gallery.dtype, device=gallery.device)
         weights = (1 - ranks / k).expand(len(gallery), k)
         added = weighted_sums(weights, found.rows, gallery)

@@ -7,30 +7,29 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, Post, require_own_images
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, require_queries_in_gallery
 from lowlabel.retrieval.post.sparse import coalesced, mutual
 from lowlabel.retrieval.ranking.nearest import nearest
 
 
 @dataclass(frozen=True)
-class Diffusion(Post):
+class Diffusion(PostProcessing):
     """Ranking by diffusion on the graph of mutual neighbours.
 
     Iscen et al., "Efficient diffusion on region manifolds: recovering small objects with compact
-    CNN representations", CVPR 2017, arXiv:1611.05113, with one vector an image. Images of the
-    gallery that are mutually among their nearest are joined with the weight max(0, cosine)^γ; with
-    the normalised affinity S, the ranking of a query with start vector y is f = (I − αS)⁻¹ y, by
+    CNN representations", CVPR 2017, arXiv:1611.05113, with one vector per image. Gallery images
+    that are mutual neighbours are joined with the weight max(0, cosine)^γ. With the normalised
+    affinity S, the ranking of a query with start vector y is f = (I − αS)⁻¹ y, computed by
     conjugate gradients. A query starts from its nearest images with their weights; in
-    leave-one-out it is a node of the graph and starts from itself, as the source has it for
-    queries that are in the data set. What the graph does not join to the start gets 0: such images
-    are ties.
+    leave-one-out it is a node of the graph and starts from itself, as in the source for queries
+    in the dataset. Images that the graph does not connect to the start get 0 and are ties.
 
     Attributes:
         neighbours: Neighbours in the graph.
-        query_neighbours: Images that a query of its own starts from.
+        query_neighbours: Images from which a query outside the gallery starts.
         alpha: α.
         gamma: γ.
-        iterations: Of the conjugate gradients.
+        iterations: Iterations of conjugate gradients.
     """
 
     name: ClassVar[str] = "diffusion"
@@ -48,10 +47,10 @@ class Diffusion(Post):
             raise InputError(f"alpha={self.alpha} of diffusion must be between 0 and 1")
 
     def apply(self, embedded: Embedded) -> "DiffusedSimilarity":
-        """Builds the graph."""
-        require_own_images(self, embedded)
+        """Builds the graph and the start vectors."""
+        require_queries_in_gallery(self, embedded)
         affinity = _normalised(self._affinity(embedded.gallery))
-        if embedded.own:
+        if embedded.leave_one_out:
             rows = torch.arange(len(embedded.queries), device=affinity.device)[:, None]
             return DiffusedSimilarity(
                 affinity, rows, torch.ones_like(rows, dtype=affinity.dtype), self
@@ -61,9 +60,9 @@ class Diffusion(Post):
         return DiffusedSimilarity(affinity, found.rows, weights, self)
 
     def _affinity(self, gallery: Tensor) -> Tensor:
-        """Sparse [G, G]: weights of mutual neighbours."""
+        """Weights of mutual neighbours, sparse [G, G]."""
         itself = torch.arange(len(gallery), device=gallery.device)
-        found = nearest(gallery, gallery, self.neighbours, own=itself)
+        found = nearest(gallery, gallery, self.neighbours, self_rows=itself)
         i, k = mutual(found.rows).nonzero().T
         values = found.similarity[i, k].clamp(min=0) ** self.gamma
         return coalesced(i, found.rows[i, k], values, (len(gallery), len(gallery)))
@@ -71,13 +70,13 @@ class Diffusion(Post):
 
 @dataclass(frozen=True)
 class DiffusedSimilarity:
-    """f of each query.
+    """The vector f of each query.
 
     Attributes:
         affinity: S, sparse [G, G].
-        start_rows: Images that each query starts from [Q, k].
+        start_rows: Images from which each query starts [Q, k].
         start_weights: Their weights in y [Q, k].
-        options: α and the iterations.
+        options: The options, of which α and the iterations are used.
     """
 
     affinity: Tensor
@@ -86,13 +85,13 @@ class DiffusedSimilarity:
     options: Diffusion
 
     def rows(self, queries: Tensor) -> Tensor:
-        """Similarities [n, G]."""
+        """Computes similarities [n, G]."""
         y = self.start_weights.new_zeros(len(queries), len(self.affinity))
         y.scatter_(1, self.start_rows[queries], self.start_weights[queries])
         return self._solve(y.T.contiguous()).T
 
     def _solve(self, y: Tensor) -> Tensor:
-        """Conjugate gradients on (I − αS) f = y for all columns of y [G, n] side by side."""
+        """Solves (I − αS) f = y by conjugate gradients for all columns of y [G, n] at once."""
         f, residual, direction = torch.zeros_like(y), y.clone(), y.clone()
         power = torch.linalg.vecdot(residual, residual, dim=0)
         for _ in range(self.options.iterations):
@@ -107,7 +106,7 @@ class DiffusedSimilarity:
 
 
 def _normalised(affinity: Tensor) -> Tensor:
-    """D^-½ A D^-½; an image without neighbours keeps an empty row."""
+    """Computes D^-½ A D^-½; an image without neighbours keeps an empty row."""
     degree = torch.sparse.sum(affinity, dim=1).to_dense()
     scale = torch.where(degree > 0, degree, 1) ** -0.5
     i, j = affinity.indices()
@@ -116,5 +115,5 @@ def _normalised(affinity: Tensor) -> Tensor:
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
-    """A / b, and 0 where b is: the column is solved."""
+    """Computes a / b, and 0 where b is 0 because the column is solved."""
     return torch.where(b > 0, a / torch.where(b > 0, b, 1), 0)

@@ -8,23 +8,24 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, Post, require_own_images
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, require_queries_in_gallery
 from lowlabel.retrieval.post.sparse import SparseRows, mutual
-from lowlabel.retrieval.ranking.nearest import nearest, spans
+from lowlabel.retrieval.ranking.blocks import row_blocks
+from lowlabel.retrieval.ranking.nearest import nearest
 
 
 @dataclass(frozen=True)
-class KReciprocal(Post):
+class KReciprocal(PostProcessing):
     """Re-ranking by the Jaccard distance of k-reciprocal neighbours.
 
     Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017,
-    arXiv:1701.08398. As there, queries and gallery are one set: every image is the first of its
-    own neighbours, and other queries may be among them. In leave-one-out that set is the gallery.
+    arXiv:1701.08398. As in the source, queries and gallery form one set: every image is its own
+    first neighbour, and other queries can be neighbours. In leave-one-out the set is the gallery.
     Distances are 2 − 2·cosine, divided by the largest one of each row.
 
     Attributes:
         k1: Neighbours that have to be mutual.
-        k2: Neighbours over which encodings are averaged, the image itself being the first.
+        k2: Neighbours over which encodings are averaged, including the image itself.
         weight: Share of the original distance in the final one (λ).
     """
 
@@ -43,18 +44,18 @@ class KReciprocal(Post):
             raise InputError(f"weight={self.weight} of k-reciprocal must be from 0 to 1")
 
     def apply(self, embedded: Embedded) -> "JaccardSimilarity":
-        """Encodes all images by their neighbours."""
-        require_own_images(self, embedded)
-        images = (
-            embedded.gallery if embedded.own else torch.cat([embedded.gallery, embedded.queries])
-        )
+        """Encodes each image by its neighbours."""
+        require_queries_in_gallery(self, embedded)
+        images, first_query = embedded.gallery, 0
+        if not embedded.leave_one_out:
+            images = torch.cat([embedded.gallery, embedded.queries])
+            first_query = len(embedded.gallery)
         itself = torch.arange(len(images), device=images.device)
-        found = nearest(images, images, self.k1, own=itself, lowest=True)
+        found = nearest(images, images, self.k1, self_rows=itself, lowest=True)
         near = torch.cat([itself[:, None], found.rows], dim=1)
         largest = 2 - 2 * found.lowest.clamp(max=1 - torch.finfo(images.dtype).eps)
         encodings = _encode(images, near, largest)
         smooth = _average(encodings, near[:, : self.k2])
-        first_query = 0 if embedded.own else len(embedded.gallery)
         return JaccardSimilarity(
             embedded, smooth, smooth.transpose(), largest, first_query, self.weight
         )
@@ -62,13 +63,13 @@ class KReciprocal(Post):
 
 @dataclass(frozen=True)
 class JaccardSimilarity:
-    """Minus the mixture of Jaccard and original distance.
+    """The negative mixture of Jaccard distance and original distance.
 
     Attributes:
-        embedded: What is searched.
-        encodings: V, one row an image: the gallery's, then the queries' from `first_query` on.
+        embedded: Queries and gallery.
+        encodings: V, one row per image: the gallery, then the queries from `first_query` on.
         inverted: V by columns.
-        largest: Each image's largest distance.
+        largest: Largest distance of each image.
         first_query: Row of the first query in V.
         weight: Share of the original distance.
     """
@@ -81,19 +82,19 @@ class JaccardSimilarity:
     weight: float
 
     def rows(self, queries: Tensor) -> Tensor:
-        """Similarities [n, G]."""
+        """Computes similarities [n, G]."""
         images = queries + self.first_query
         shared = self._shared(images)[:, : len(self.embedded.gallery)]
-        jaccard = 1 - shared / (2 - shared)  # each row of V adds up to 1
+        jaccard = 1 - shared / (2 - shared)  # each row of V sums to 1
         cosine = self.embedded.queries[queries] @ self.embedded.gallery.T
         original = (2 - 2 * cosine) / self.largest[images, None]
         return -((1 - self.weight) * jaccard + self.weight * original)
 
     def _shared(self, images: Tensor) -> Tensor:
-        """Σ_j min(V[i, j], V[g, j]) for images i and all g."""
+        """Computes Σ_j min(V[i, j], V[g, j]) for images i and all g."""
         count = len(self.encodings)
         total = self.encodings.values.new_zeros(len(images) * count)
-        for start, stop in spans(len(images), self._most_pairs):
+        for start, stop in row_blocks(len(images), self._most_pairs):
             owner, column, value = self.encodings.gather(images[start:stop])
             entry, other, theirs = self.inverted.gather(column)
             place = (owner[entry] + start) * count + other
@@ -102,18 +103,18 @@ class JaccardSimilarity:
 
     @cached_property
     def _most_pairs(self) -> int:
-        """How many pairs of entries in one column an image has at most."""
+        """Largest number of pairs of entries in one column over the images."""
         row = torch.repeat_interleave(self.encodings.start.diff())
         pairs = self.inverted.start.diff()[self.encodings.columns]
         return int(torch.zeros_like(self.encodings.start).index_add_(0, row, pairs).max())
 
 
 def _encode(images: Tensor, near: Tensor, largest: Tensor) -> SparseRows:
-    """V: exp(−distance) to the expanded k-reciprocal neighbours, each row adding up to 1."""
+    """V: exp(−distance) to the expanded k-reciprocal neighbours, with rows that sum to 1."""
     half = round((near.shape[1] - 1) / 2) + 1
     whole, halved = mutual(near), mutual(near[:, :half])
     rows, columns, values = [], [], []
-    for start, stop in spans(len(images), near.shape[1] ** 2 * half):
+    for start, stop in row_blocks(len(images), near.shape[1] ** 2 * half):
         i, j = _expanded(near, whole, halved, start, stop)
         rows.append(i)
         columns.append(j)
@@ -126,17 +127,18 @@ def _encode(images: Tensor, near: Tensor, largest: Tensor) -> SparseRows:
 def _expanded(
     near: Tensor, whole: Tensor, halved: Tensor, start: int, stop: int
 ) -> tuple[Tensor, Tensor]:
-    """Pairs of images from `start` to `stop` with the members of their sets R*, none twice.
+    """Distinct pairs of the images `start` to `stop` with the members of their sets R*.
 
-    A neighbour's own set of half the size joins where two thirds of it are in the image's.
+    The set of a neighbour, with half the k, is added if two thirds of it are in the set of the
+    image.
     """
-    half, own = halved.shape[1], torch.where(whole[start:stop], near[start:stop], -1)
+    half, members = halved.shape[1], torch.where(whole[start:stop], near[start:stop], -1)
     candidates = near[near[start:stop], :half]
     valid = halved[near[start:stop]] & whole[start:stop, :, None]
-    inside = (candidates[..., None] == own[:, None, None]).any(dim=3) & valid
+    inside = (candidates[..., None] == members[:, None, None]).any(dim=3) & valid
     joins = 3 * inside.sum(dim=2) >= 2 * valid.sum(dim=2)
     added = torch.where(valid & joins[..., None], candidates, -1).flatten(1)
-    members = torch.cat([own, added], dim=1).sort(dim=1).values
+    members = torch.cat([members, added], dim=1).sort(dim=1).values
     fresh = members >= 0
     fresh[:, 1:] &= members[:, 1:] != members[:, :-1]
     i, place = fresh.nonzero().T
@@ -145,7 +147,7 @@ def _expanded(
 
 def _weights(images: Tensor, i: Tensor, j: Tensor, largest: Tensor) -> Tensor:
     weights = images.new_empty(len(i))
-    for start, stop in spans(len(i), images.shape[1]):
+    for start, stop in row_blocks(len(i), images.shape[1]):
         a, b = i[start:stop], j[start:stop]
         distance = 2 - 2 * (images[a] * images[b]).sum(dim=1)
         weights[start:stop] = torch.exp(-distance / largest[a])
@@ -153,11 +155,11 @@ def _weights(images: Tensor, i: Tensor, j: Tensor, largest: Tensor) -> Tensor:
 
 
 def _average(encodings: SparseRows, near: Tensor) -> SparseRows:
-    """Each row becomes the mean of its neighbours' rows."""
+    """Replaces each row by the mean of the rows of its neighbours."""
     count, k = near.shape
     rows, columns, values = [], [], []
     most = int(encodings.start.diff().max()) * k
-    for start, stop in spans(count, most):
+    for start, stop in row_blocks(count, most):
         owner, column, value = encodings.gather(near[start:stop].flatten())
         block = SparseRows.of(owner // k, column, value / k, (stop - start, count))
         rows.append(torch.repeat_interleave(block.start.diff()) + start)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.ranking.nearest import spans
+from lowlabel.retrieval.ranking.blocks import row_blocks
 
 
 @dataclass(frozen=True)
@@ -13,9 +13,9 @@ class SparseRows:
     """A sparse matrix by rows.
 
     Attributes:
-        start: Where each row's entries begin, int64 [rows + 1].
-        columns: int64 [entries].
-        values: [entries].
+        start: Index of the first entry of each row, int64 [rows + 1].
+        columns: Column of each entry, int64 [entries].
+        values: Value of each entry [entries].
         width: Number of columns.
     """
 
@@ -28,7 +28,7 @@ class SparseRows:
     def of(
         cls, rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]
     ) -> "SparseRows":
-        """Takes entries in any order; those of one place are added up."""
+        """Builds the matrix from entries in any order; entries of one place are added up."""
         entries = coalesced(rows, columns, values, shape)
         rows, columns = entries.indices()
         start = torch.searchsorted(rows, torch.arange(shape[0] + 1, device=rows.device))
@@ -38,7 +38,7 @@ class SparseRows:
         return len(self.start) - 1
 
     def gather(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The entries of `rows` [n]: which of the n each belongs to, column and value."""
+        """Returns the entries of `rows` [n] as index into the n rows, column and value."""
         first, lengths = self.start[rows], self.start[rows + 1] - self.start[rows]
         owner = torch.repeat_interleave(lengths)
         begin = lengths.cumsum(0) - lengths
@@ -46,21 +46,21 @@ class SparseRows:
         return owner, self.columns[entry], self.values[entry]
 
     def transpose(self) -> "SparseRows":
-        """The same matrix by columns."""
+        """Returns the transposed matrix."""
         rows = torch.repeat_interleave(self.start.diff())
         return SparseRows.of(self.columns, rows, self.values, (self.width, len(self)))
 
 
 def coalesced(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
-    """A sparse tensor of entries in any order; those of one place are added up."""
+    """Builds a sparse tensor from entries in any order; entries of one place are added up."""
     indices = torch.stack([rows, columns])
     return torch.sparse_coo_tensor(indices, values, shape, check_invariants=False).coalesce()
 
 
 def mutual(near: Tensor) -> Tensor:
-    """Which of the neighbours [N, k] of each image have the image among theirs, bool [N, k]."""
+    """Marks the neighbours [N, k] of each image that have the image as a neighbour, [N, k]."""
     result = torch.empty_like(near, dtype=torch.bool)
-    for start, stop in spans(len(near), near.shape[1] ** 2):
-        own = torch.arange(start, stop, device=near.device)[:, None, None]
-        result[start:stop] = (near[near[start:stop]] == own).any(dim=2)
+    for start, stop in row_blocks(len(near), near.shape[1] ** 2):
+        image = torch.arange(start, stop, device=near.device)[:, None, None]
+        result[start:stop] = (near[near[start:stop]] == image).any(dim=2)
     return result

@@ -8,23 +8,23 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, Post, require_train, unit
-from lowlabel.retrieval.ranking.nearest import spans
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, require_train, unit
+from lowlabel.retrieval.ranking.blocks import row_blocks
 
 
 @dataclass(frozen=True)
-class Whitening(Post):
-    """PCA whitening learnt on training images, then L2.
+class Whitening(PostProcessing):
+    """PCA whitening trained on training images, then L2 normalisation.
 
     Jégou and Chum, "Negative evidences and co-occurences in image retrieval: the benefit of PCA
     and whitening", ECCV 2012. With the covariance's eigenvalues λ and eigenvectors U of the
     training rows, x becomes (max(λ, ε·λmax)^-power)·Uᵀ(x − mean), for the leading dimensions.
 
     Attributes:
-        dimensions: How many to keep; 0 for all.
-        covariance: "centred", or "reference": second moments about zero and no mean taken off, as
-            in DINO's Copydays evaluation (Caron et al., ICCV 2021, arXiv:2104.14294).
-        power: 0.5 whitens, 0 only turns.
+        dimensions: Number of leading dimensions to keep; 0 keeps all.
+        covariance: "centred", or "reference": second moments about zero, without subtracting the
+            mean, as in DINO's Copydays evaluation (Caron et al., ICCV 2021, arXiv:2104.14294).
+        power: 0.5 whitens, 0 only rotates.
         eps: Floor of the eigenvalues, as a share of the largest.
 
     Raises:
@@ -54,7 +54,7 @@ class Whitening(Post):
         return replace(embedded, queries=queries, gallery=gallery, train=None)
 
     def projection(self, embedded: Embedded) -> Callable[[Tensor], Tensor]:
-        """What it makes of rows [n, D], whose lengths do not matter, learnt on `embedded.train`."""
+        """Returns the projection of rows [n, D] of any length, trained on `embedded.train`."""
         mean, projection = self._learn(require_train(self, embedded))
         return lambda rows: unit(unit(rows.to(mean)) @ projection - mean @ projection)
 
@@ -66,12 +66,15 @@ class Whitening(Post):
                 "A covariance needs at least as many images as dimensions: pass more.",
             )
         if self.dimensions > width:
-            raise InputError(f"{self.spec} of features that have {width} dimensions")
+            raise InputError(
+                f"{self.spec} keeps more dimensions than the {width} of the features",
+                f"Keep at most {width}.",
+            )
         mean = train.mean(dim=0, dtype=torch.float64)
         if self.covariance == "reference":
             mean = torch.zeros_like(mean)
         moments = train.new_zeros(width, width, dtype=torch.float64)
-        for start, stop in spans(images, width):
+        for start, stop in row_blocks(images, width):
             centred = train[start:stop].double() - mean
             moments += centred.T @ centred
         values, vectors = torch.linalg.eigh(moments / images)

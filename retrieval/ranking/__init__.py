@@ -1,1 +1,1 @@
-"""The exact ranking engine: ranks of positives by counting."""
+"""The exact ranking engine: ranks of positives by counting, without sorting."""

@@ -1,8 +1,8 @@
-"""Ranks in a database with distractors: each is a count, taken while the database passes by.
+"""Ranks in a database with distractors, counted while the database is read in blocks.
 
-A query's labelled images are its positives and those that are ignored; every other image of the
-gallery, and every distractor, is a negative. What is counted are the negatives before each
-positive. The distractors are read in blocks and never all in memory.
+The labelled images of a query are its positives and the ignored images. Every other image of the
+gallery, and every distractor, is a negative; the negatives before each positive are counted. The
+distractors are never all in memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,33 +12,35 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.ranking.counting import (
+from lowlabel.embeddings import Embeddings
+from lowlabel.progress import Progress
+from lowlabel.retrieval.ranking.blocks import SourceBlock, source_blocks
+from lowlabel.retrieval.ranking.comparison import (
     Comparison,
     Ties,
-    counter_for,
+    evenly_spaced,
     product_dtype,
-    spread,
 )
-from lowlabel.retrieval.ranking.embeddings import Embeddings
-from lowlabel.retrieval.ranking.exact_ranker import Progress
-from lowlabel.retrieval.ranking.positives import Layout, Positives, falling_by_index
-from lowlabel.retrieval.ranking.sources import RowSource, read_rows, spans
-from lowlabel.retrieval.ranking.workers import full_precision, run_tasks
+from lowlabel.retrieval.ranking.counters import counter_for
+from lowlabel.retrieval.ranking.positives import Layout, Positives, sort_falling_by_index
+from lowlabel.retrieval.ranking.products import all_rows, all_unit_rows, embed, products_with
+from lowlabel.retrieval.ranking.sources import RowSource, read_rows
+from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
 
 Transform = Callable[[Tensor], Tensor]
 
-_PROBES = 64, 256  # queries and gallery images that tell how precise products must be
+_PROBES = 64, 256  # queries and gallery images in the sample for `product_dtype`
 _LABELLED, _ABSENT = -2.0, -4.0  # similarities below every cosine
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Which gallery images are labelled for each of Q queries.
+class Judgements:
+    """The gallery images that are labelled for each of Q queries.
 
     Attributes:
-        positives: Rows in the gallery, int64 [n] a query: at least one, and no fewer than the
-            query before has.
-        ignored: Likewise, any number.
+        positives: Rows in the gallery, int64 [n] per query: at least one, and no fewer than the
+            previous query has.
+        ignored: Rows in the gallery, int64 [n] per query, any number.
     """
 
     positives: Sequence[Tensor]
@@ -47,12 +49,12 @@ class Labelled:
 
 @dataclass(frozen=True)
 class RankedPositives:
-    """The positives of all queries, each query's best first.
+    """The positives of all queries, the best of each query first.
 
     Attributes:
-        query: Place of the query of each, rising, int64 [P].
-        row: Its row in the gallery, int64 [P].
-        before: How many negatives stand before it, int64 [P].
+        query: Index of the query of each positive, rising, int64 [P].
+        row: Row of each positive in the gallery, int64 [P].
+        before: Number of negatives ranked before each positive, int64 [P].
     """
 
     query: Tensor
@@ -65,10 +67,10 @@ class Database:
 
     Args:
         queries: Embeddings of Q queries.
-        gallery: Those of the images that may be labelled.
-        labelled: Which are.
+        gallery: Embeddings of the images that may be labelled.
+        judgements: The labelled images of each query.
         distractors: Further images, all of them negatives.
-        ties: What a negative as similar as a positive counts for.
+        ties: How a negative as similar as a positive is ranked.
         transform: Applied to each block of distractors, as it was to queries and gallery.
     """
 
@@ -76,7 +78,7 @@ class Database:
         self,
         queries: Embeddings,
         gallery: Embeddings,
-        labelled: Labelled,
+        judgements: Judgements,
         distractors: Sequence[RowSource] = (),
         ties: Ties = "pessimistic",
         transform: Transform | None = None,
@@ -85,44 +87,50 @@ class Database:
         self._queries, self._gallery, self._ties = queries, gallery, ties
         self._distractors, self._transform = distractors, transform
         self._counter = counter_for(device)
-        self._number = torch.tensor([len(rows) for rows in labelled.positives], device=device)
-        self._labels = _labels(labelled).to(device)
+        self._number = torch.tensor([len(rows) for rows in judgements.positives], device=device)
+        self._labels = _labels(judgements).to(device)
         self._positives = self._find_positives(
-            torch.cat([rows.sort().values for rows in labelled.positives]).to(device)
+            torch.cat([rows.sort().values for rows in judgements.positives]).to(device)
         )
-        self._unit = queries.unit(_all(queries), self._product_dtype())
+        self._unit = all_unit_rows(queries, self._product_dtype())
 
     def rank(
         self, block_rows: int, workers: int = 1, progress: Progress | None = None
     ) -> RankedPositives:
-        """Counts, with `block_rows` images at a time in each of so many `workers`."""
-        tasks = spans([self._gallery.raw, *self._distractors], block_rows)
+        """Counts the negatives before each positive.
+
+        Args:
+            block_rows: Images that each worker compares at once.
+            workers: Threads that process blocks side by side.
+            progress: Called with the number of images done and their total.
+        """
+        blocks = source_blocks([self._gallery.raw, *self._distractors], block_rows)
         counts = torch.zeros_like(self._positives.rows)
-        done, total = 0, sum(stop - start for _, start, stop in tasks)
-        with full_precision(), closing(run_tasks(self._count, tasks, workers)) as work:
+        done, total = 0, sum(block.stop - block.start for block in blocks)
+        with full_precision(), closing(run_parallel(self._count, blocks, workers)) as work:
             for rows, found in work:
                 counts += found
                 done += rows
                 if progress:
                     progress(done, total)
-        query = _all(self._queries).repeat_interleave(self._number)
+        query = all_rows(self._queries).repeat_interleave(self._number)
         return RankedPositives(query, self._positives.rows, counts)
 
-    def _count(self, span: tuple[int, int, int]) -> tuple[int, Tensor]:
-        """The rows of a block, and how many negatives in it stand before each positive."""
+    def _count(self, span: SourceBlock) -> tuple[int, Tensor]:
+        """Number of rows in a block, and of negatives in it before each positive."""
         source, start, stop = span
         counts = torch.zeros_like(self._positives.rows, dtype=torch.int32)
         block = self._gallery.part(start, stop) if source == 0 else self._read(*span)
         if block is None:
             return stop - start, counts
-        similarities = block.products(self._unit)
+        similarities = products_with(block, self._unit)
         rows = self._positives.rows - start
         if source == 0:
             first, last = torch.searchsorted(self._labels[1], rows.new_tensor([start, stop]))
             query, row = self._labels[:, first:last]
             similarities[query, row - start] = _LABELLED
         else:
-            rows = torch.full_like(rows, -1)  # distractors stand after the gallery
+            rows = torch.full_like(rows, -1)  # distractors come after the gallery
         comparison = replace(self._comparison(block), dtype=similarities.dtype)
         positives = replace(self._positives, rows=rows)
         self._counter(comparison).count(similarities, positives, 0, 0, counts)
@@ -134,33 +142,33 @@ class Database:
         if rows is None:
             return None
         rows = rows.to(self._queries.raw.device)
-        return Embeddings.of(self._transform(rows) if self._transform else rows, name)
+        return embed(self._transform(rows) if self._transform else rows, name)
 
     def _comparison(self, block: Embeddings) -> Comparison:
-        """All queries with a block, of which nothing is left out by its class."""
+        """Compares all queries with a block, in which no class is left out."""
         none = torch.zeros_like(self._number)
-        layout = Layout(_all(self._queries), _all(block), none, none, self._number, False)
+        layout = Layout(all_rows(self._queries), all_rows(block), none, none, self._number, False)
         return Comparison(self._queries, block, layout, self._ties)
 
     def _find_positives(self, rows: Tensor) -> Positives:
         """Sorts every query's positives, given as rising gallery rows [P], by similarity."""
         number, comparison = self._number, self._comparison(self._gallery)
         held = torch.arange(int(number[-1]), device=rows.device) < number[:, None]
-        query = _all(self._queries).repeat_interleave(number)
+        query = all_rows(self._queries).repeat_interleave(number)
         cosine = torch.full(held.shape, _ABSENT, dtype=torch.float64, device=rows.device)
         cosine[held] = self._counter(comparison).cosines(query, rows)
         padded = torch.zeros(held.shape, dtype=torch.int64, device=rows.device)
         padded[held] = rows
         tie = comparison.tie if self._ties == "index" else 0.0
-        cosine, order = falling_by_index(cosine, tie)
+        cosine, order = sort_falling_by_index(cosine, tie)
         offsets = torch.cat([number.new_zeros(1), number.cumsum(0)])
         return Positives(0, len(number), offsets, cosine[held], padded.gather(1, order)[held])
 
     def _product_dtype(self) -> torch.dtype:
-        """As `product_dtype`, from a sample of queries with their best positives."""
+        """Calls `product_dtype` with a sample of queries and their best positives."""
         images = len(self._gallery)
-        queries = spread(len(self._queries), _PROBES[0], self._number.device)
-        sample = spread(images, _PROBES[1], self._number.device)
+        queries = evenly_spaced(len(self._queries), _PROBES[0], self._number.device)
+        sample = evenly_spaced(images, _PROBES[1], self._number.device)
         counter = self._counter(self._comparison(self._gallery))
         cosines = counter.cosines(
             queries.repeat_interleave(len(sample)), sample.repeat(len(queries))
@@ -172,14 +180,10 @@ class Database:
         return product_dtype((cosines - best).abs(), negative, positives, self._queries.dimensions)
 
 
-def _labels(labelled: Labelled) -> Tensor:
-    """Query and gallery row [2, n] of every label, by row."""
-    pairs = zip(labelled.positives, labelled.ignored, strict=True)
+def _labels(judgements: Judgements) -> Tensor:
+    """Query and gallery row [2, n] of every label, sorted by row."""
+    pairs = zip(judgements.positives, judgements.ignored, strict=True)
     rows = [torch.cat(pair) for pair in pairs]
     query = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(r) for r in rows]))
     flat, order = torch.cat(rows).sort()
     return torch.stack([query[order], flat])
-
-
-def _all(embeddings: Embeddings) -> Tensor:
-    return torch.arange(len(embeddings), device=embeddings.raw.device)

@@ -1,4 +1,4 @@
-"""Finds the ranks of all positives, one strip of similarities after the other."""
+"""Exact ranks of all positives, counted one strip of similarities after the other."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -9,42 +9,39 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.ranking.counting import (
-    Comparison,
-    Counter,
-    counter_for,
-    product_dtype,
-    spread,
-)
-from lowlabel.retrieval.ranking.embeddings import multiply
-from lowlabel.retrieval.ranking.positives import Layout, Positives, find_positives
-from lowlabel.retrieval.ranking.workers import full_precision, run_tasks
+from lowlabel.progress import Progress
+from lowlabel.retrieval.ranking.comparison import Comparison, evenly_spaced, product_dtype
+from lowlabel.retrieval.ranking.counters import Counter, counter_for
+from lowlabel.retrieval.ranking.positives import Positives, find_positives
+from lowlabel.retrieval.ranking.products import multiply, unit_rows
+from lowlabel.retrieval.ranking.ranker import summaries
+from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
 
 S = TypeVar("S")
 Span = tuple[int, int]
-Progress = Callable[[int, int], None]
 
-_SYMMETRIC_POSITIVES = 2**22  # so many positives may be held at once: about 100 MB
-_STRIP_POSITIVES = 2**20  # and so many by each worker where they are not
+_SYMMETRIC_POSITIVES = 2**22  # most positives held at once: about 100 MB
+_STRIP_POSITIVES = 2**20  # most positives held by each worker beyond that
 _COLUMNS = 4  # columns of a block for each of its rows
-_MANY = 128  # positives from which on their similarities come by matrix products
-_PROBES = 64, 256  # queries and gallery images that this share is taken from
+_MANY = 128  # positives from which on their similarities come from matrix products
+_PROBES = 64, 256  # queries and gallery images in the sample for `product_dtype`
 
 
-class Ranking(Generic[S]):
-    """Ranks of the positives of every query that has any, summed up by `summarise`.
+class ExactRanker(Generic[S]):
+    """Ranks by cosine over the whole gallery.
 
-    In leave-one-out the similarities are symmetric, unless one side was changed alone: a block
-    right of the diagonal serves its rows and its columns, and half of the products suffice. That
-    needs all positives at once, so it is done up to some millions of them; with more, and with a
-    gallery, each strip of queries is compared with everything and holds only its own.
+    In leave-one-out the similarities are symmetric, unless post-processing changed one side
+    alone: a block to the right of the diagonal then serves its rows and its columns, and half of
+    the products suffice. All positives must be held for that, so it is done up to some millions
+    of them. Otherwise each strip of queries is compared with the whole gallery and holds only its
+    own positives.
 
     Args:
         comparison: What is compared.
-        summarise: Makes what is kept of ranks [queries, R], which rise from 1 on.
+        summarise: Called with rising ranks [queries, R] from 1 on; its result is yielded.
         block_rows: Queries in a strip; memory and cache use grow with its square.
-        workers: Threads that take strips side by side.
-        counter: How blocks are compared; by default as suits the device.
+        workers: Threads that process strips side by side.
+        counter: Compares blocks; by default the one for the device.
     """
 
     def __init__(
@@ -57,28 +54,28 @@ class Ranking(Generic[S]):
     ) -> None:
         layout = comparison.layout
         kind = counter or counter_for(layout.queries.device)
-        self._compared = replace(comparison, dtype=_product_dtype(comparison, kind(comparison)))
-        self._counter = kind(self._compared)
+        dtype = _product_dtype(comparison, kind(comparison))
+        self._comparison = replace(comparison, dtype=dtype)
+        self._counter = kind(self._comparison)
         self._summarise, self._rows, self._workers = summarise, block_rows, workers
-        dtype = self._compared.dtype
-        self._gallery = comparison.gallery.unit(layout.gallery, dtype)
+        self._gallery = unit_rows(comparison.gallery, layout.gallery, dtype)
         self._queries = (
             self._gallery
             if comparison.queries is comparison.gallery
-            else comparison.queries.unit(layout.queries, dtype)
+            else unit_rows(comparison.queries, layout.queries, dtype)
         )
 
     def run(self, progress: Progress | None = None) -> Iterator[tuple[Tensor, S]]:
-        """Yields rows of queries [n] with what `summarise` made of their ranks.
+        """Yields rows of queries [n] with a summary of their ranks.
 
         Args:
-            progress: Called with the number of queries done, or as many as the similarities that
-                are done would make, and their total.
+            progress: Called with the number of queries done and their total. In the symmetric
+                case the number is the equivalent of the similarities done.
         """
-        layout = self._compared.layout
-        few = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
+        layout = self._comparison.layout
+        fits = int(layout.positives.sum()) <= _SYMMETRIC_POSITIVES
         with full_precision():
-            if layout.leave_one_out and few and self._queries is self._gallery:
+            if layout.leave_one_out and fits and self._queries is self._gallery:
                 yield from self._symmetric(progress)
             else:
                 yield from self._by_strips(progress)
@@ -107,7 +104,7 @@ class Ranking(Generic[S]):
 
         spans = [(begin, min(begin + self._rows, images)) for begin in range(0, images, self._rows)]
         total, done = sum((end - begin) * (2 * images - begin - end) for begin, end in spans), 0
-        with closing(run_tasks(count, spans, self._workers)) as work:
+        with closing(run_parallel(count, spans, self._workers)) as work:
             for similarities in work:
                 done += similarities
                 if progress:
@@ -124,16 +121,16 @@ class Ranking(Generic[S]):
             return span[1] - span[0], list(self._summaries(positives, counts))
 
         spans, done = self._strip_spans(), 0
-        with closing(run_tasks(rank, spans, self._workers)) as work:
-            for queries, summaries in work:
+        with closing(run_parallel(rank, spans, self._workers)) as work:
+            for queries, strip in work:
                 done += queries
                 if progress:
                     progress(done, sum(end - begin for begin, end in spans))
-                yield from summaries
+                yield from strip
 
     def _strip_spans(self) -> list[Span]:
-        """Strips of scored queries, with no more positives each than may be held."""
-        total = self._compared.layout.positives.cumsum(0)
+        """Strips of queries that have positives, each within the limit on positives."""
+        total = self._comparison.layout.positives.cumsum(0)
         begin = int((total == 0).sum())
         before, spans = 0, []
         while begin < len(total):
@@ -149,12 +146,12 @@ class Ranking(Generic[S]):
             yield left, min(left + step, images)
 
     def _positives(self, begin: int, end: int) -> Positives:
-        tie = self._compared.tie if self._compared.ties == "index" else None
-        return find_positives(self._compared.layout, begin, end, self._cosines, tie)
+        tie = self._comparison.tie if self._comparison.ties == "index" else None
+        return find_positives(self._comparison.layout, begin, end, self._cosines, tie)
 
     def _cosines(self, first: int, last: int, places: Tensor) -> Tensor:
-        """Float64 cosines of queries with their positives: of pairs, or products for many."""
-        compared, layout, size = self._compared, self._compared.layout, places.shape[1]
+        """Float64 cosines of queries with their positives: by pairs, or by products if many."""
+        comparison, layout, size = self._comparison, self._comparison.layout, places.shape[1]
         queries = layout.queries[first:last]
         if size < _MANY:
             rows = layout.gallery[places].flatten()
@@ -166,8 +163,8 @@ class Ranking(Generic[S]):
             starts.tolist(), queries.split(parts), places.split(parts), strict=True
         ):
             run = layout.gallery[start : start + size + layout.leave_one_out]
-            unit = compared.gallery.unit(run, torch.float64)
-            product = compared.queries.unit(q, torch.float64) @ unit.T
+            unit = unit_rows(comparison.gallery, run, torch.float64)
+            product = unit_rows(comparison.queries, q, torch.float64) @ unit.T
             cosines.append(product.gather(1, p - start))
         return torch.cat(cosines)
 
@@ -182,28 +179,15 @@ class Ranking(Generic[S]):
         return multiply(self._queries[begin:end], self._gallery[left:right], block)
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
-        return summaries(self._compared.layout, positives, counts, self._summarise)
-
-
-def summaries(
-    layout: Layout, positives: Positives, counts: Tensor, summarise: Callable[[Tensor], S]
-) -> Iterator[tuple[Tensor, S]]:
-    """Rows of queries with what `summarise` makes of the ranks that follow from the counts."""
-    begin = positives.begin
-    for size, first, last in layout.groups(begin, positives.end):
-        if size:
-            start, stop = positives.offsets[[first - begin, last - begin]].tolist()
-            before = counts[start:stop].view(last - first, size)
-            own = torch.arange(1, size + 1, device=counts.device)
-            yield layout.queries[first:last], summarise(before + own)
+        return summaries(self._comparison.layout, positives, counts, self._summarise)
 
 
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
-    """As `product_dtype`, from a sample of queries and of the gallery."""
+    """Calls `product_dtype` with a sample of queries and of the gallery."""
     layout = comparison.layout
     scored = (layout.positives > 0).nonzero().flatten()
-    queries = scored[spread(len(scored), _PROBES[0], scored.device)]
-    places = spread(len(layout.gallery), _PROBES[1], scored.device)
+    queries = scored[evenly_spaced(len(scored), _PROBES[0], scored.device)]
+    places = evenly_spaced(len(layout.gallery), _PROBES[1], scored.device)
     start, stop = layout.start[queries, None], layout.stop[queries, None]
     first = start + layout.leave_one_out * (start == queries[:, None])
     rows, images = layout.queries[queries], layout.gallery[places]

@@ -1,9 +1,10 @@
 """Loops that compare a block of similarities with positives, compiled by numba.
 
-They hold no lock, so that every thread runs its own. Two habits keep them fast: indices that
-cannot be negative are unsigned, or the compiler reads every value by a gather that allows for
-wrapping around; and arrays are indexed in place, as each view of one costs atomic operations.
-All of them stand in this file, because numba's cache on disk only watches a function's own.
+They release the global interpreter lock, so threads run side by side. Two habits keep them fast:
+indices that cannot be negative are unsigned, or the compiler reads every value by a gather that
+allows for wrapping around; and arrays are indexed in place, because each view of one costs atomic
+operations. All of them are in this file, because numba's cache on disk watches only the file of
+the compiled function.
 """
 
 from collections.abc import Callable
@@ -13,25 +14,25 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-_TILE = 128  # similarities that are compared with one positive after the other
-_STRIP = 32  # columns that are turned into rows at once: 128 bytes of each row
-_STAGGER = 16  # values between those rows, or a power of two would put them in one cache set
-_CELLS = 1024  # cells of the look-up more than there are positives: most then hold one or none
-_WAITING = 2**13  # doubtful comparisons that are collected before they are settled
+_TILE = 128  # similarities compared with one positive after the other
+_STRIP = 32  # columns transposed at once: 128 bytes of each row
+_STAGGER = 16  # padding of those rows, since a power of two would put them in one cache set
+_CELLS = 1024  # cells of the look-up in excess of the positives, so most hold one or none
+_WAITING = 2**13  # doubtful comparisons collected before they are settled
 
 F = TypeVar("F", bound=Callable[..., Any])
 Array = NDArray[Any]
-Scalar = Any  # a number of numpy's to the compiler
+Scalar = Any  # a numpy number to the compiler
 
 
-class Job(NamedTuple):  # the name must stay: caches on disk hold it and fail to load without
+class Job(NamedTuple):  # keep the name: caches on disk contain it and fail to load without it
     """What blocks are compared with.
 
-    Features, 1 / norms and the row at each place of both sides; where each query's class starts
-    and stops in the gallery; the positives of the queries from `begin` on (`Positives`), and the
-    counts to add to. From `doubt_from` to `doubt_to` about a positive's cosine a block decides
-    nothing, unless it is `exact`; cosines equal up to `tie` go by `policy`: 1 counts the negative,
-    -1 does not, 0 does if its row is the lower one.
+    Features, 1 / norms and the row at each place of both sides; the start and stop of each query's
+    class in the gallery; the positives of the queries from `begin` on (`Positives`); and the
+    counts to add to. Within `doubt_from` to `doubt_to` of a positive's cosine a block decides
+    nothing, unless it is `exact`. Cosines equal up to `tie` are decided by `policy`: 1 counts the
+    negative, -1 does not, 0 does if its row is the lower one.
     """
 
     queries: Array
@@ -55,7 +56,7 @@ class Job(NamedTuple):  # the name must stay: caches on disk hold it and fail to
 
 
 class _Doubts(NamedTuple):
-    """Comparisons of a gallery image with positive k of a query that the block leaves open."""
+    """Comparisons of a gallery image with positive k of a query that a block cannot decide."""
 
     query: Array
     k: Array
@@ -68,23 +69,23 @@ def _compile(function: F, **options: Any) -> F:
 
 
 def _entry(function: F) -> F:
-    """Compiles what Python calls."""
+    """Compiles a function that Python calls."""
     return _compile(function)
 
 
 def _inner(function: F) -> F:
-    """Compiles what only compiled functions call, in less time."""
+    """Compiles a function that only compiled functions call, in less time."""
     return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def _inner_sum(function: F) -> F:
-    """Compiles a sum that may be taken in any order, as vector instructions need."""
+    """Compiles a sum in any order, which vector instructions need."""
     return _compile(function, no_cpython_wrapper=True, fastmath={"reassoc", "contract"})
 
 
 @_entry
 def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
-    """Float64 cosines of pairs of rows."""
+    """Computes float64 cosines of pairs of rows."""
     cosines = np.empty(query_rows.size, np.float64)
     for i in range(query_rows.size):
         cosines[i] = _cosine(query_rows[i], gallery_rows[i], job)
@@ -93,7 +94,7 @@ def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
 
 @_entry
 def row_norms(features: Array) -> Array:
-    """L2 norms of rows, in float64."""
+    """Computes L2 norms of rows, in float64."""
     norms = np.empty(features.shape[0], np.float64)
     for i in range(np.uintp(features.shape[0])):
         norms[i] = np.sqrt(_dot(features, i, features, i))
@@ -104,11 +105,11 @@ def row_norms(features: Array) -> Array:
 def count_by_tiles(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:
-    """Adds to the counts of the block's queries from `begin` to `end`, which have few positives.
+    """Adds to the counts of the block's queries `begin` to `end`, which have few positives.
 
-    The block is [queries, gallery], or [gallery, queries] where `turned`. Tiles of a query's row
-    are compared with one positive after the other, from the lowest on, until nothing in them
-    reaches it. All this stays in one function, as a call for each row would cost too much.
+    The block is [queries, gallery], or [gallery, queries] if `turned`. Tiles of a query's row are
+    compared with one positive after the other, from the lowest on, until nothing in the tile
+    reaches the positive. It is one function because a call for each row would cost too much.
     """
     rows, length = _rows(block, turned)
     doubts, waiting = _no_doubts(), 0
@@ -140,7 +141,7 @@ def count_by_tiles(
 def count_by_look_up(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:
-    """The same for queries with many positives: looks up where each value stands among them."""
+    """Does the same for queries with many positives: looks up the place of each value."""
     rows, length = _rows(block, turned)
     doubts, waiting = _no_doubts(), 0
     for i in range(begin, end):
@@ -172,7 +173,7 @@ def count_by_look_up(
 
 @_inner
 def _rows(block: Array, turned: bool) -> tuple[Array, int]:
-    """What a query's row is read from, and its length."""
+    """Returns the array that rows of queries are read from, and their length."""
     if not turned:
         return block, block.shape[1]
     return np.empty((_STRIP, block.shape[0] + _STAGGER), block.dtype), block.shape[0]
@@ -191,7 +192,7 @@ def _turn(block: Array, left: int, rows: Array) -> None:
 def _bounds(
     query: int, first_place: int, length: int, job: Job
 ) -> tuple[int, int, tuple[tuple[int, int], tuple[int, int]]]:
-    """A query's first positive, the one after its last, and its row less the run of its class."""
+    """Returns a query's first positive, the end of its positives, and its row without its class."""
     first, last = job.offsets[query - job.begin], job.offsets[query - job.begin + 1]
     own_class = min(max(job.start[query] - first_place, 0), length)
     next_class = min(max(job.stop[query] - first_place, 0), length)
@@ -202,7 +203,7 @@ def _bounds(
 def _tally(
     rows: Array, r: int, start: int, stop: int, low: float, high: float
 ) -> tuple[Scalar, Scalar]:
-    """How many values are at least `low`, and how many above `high`."""
+    """Counts the values that are at least `low`, and those above `high`."""
     possible, sure = np.int32(0), np.int32(0)
     for j in range(np.uintp(start), np.uintp(stop)):
         possible = np.int32(possible + np.int32(rows[r, j] >= low))
@@ -212,7 +213,7 @@ def _tally(
 
 @_inner
 def _index(falling: Array) -> tuple[Array, Scalar]:
-    """Cuts the range of `falling` into equal cells: the first in each, and cells per unit."""
+    """Divides the range of `falling` into equal cells: the first in each, and cells per unit."""
     cells = np.uintp(falling.size + _CELLS)
     span = falling[0] - falling[falling.size - 1]
     scale = falling.dtype.type(cells) / span if span > 0 else falling.dtype.type(0)
@@ -231,13 +232,13 @@ def _index(falling: Array) -> tuple[Array, Scalar]:
 
 @_inner
 def _cell(value: Scalar, top: Scalar, scale: Scalar, cells: Scalar) -> Scalar:
-    """Never falls as the value falls, so that only values of one cell need be compared."""
+    """Returns a cell that never falls as the value falls, so only one cell must be searched."""
     return np.uintp(min(max((top - value) * scale, 0.0), np.float64(cells - np.uintp(1))))
 
 
 @_inner
 def _first_below(falling: Array, firsts: Array, scale: Scalar, value: Scalar) -> Scalar:
-    """Where the first of `falling` below `value` stands."""
+    """Finds the first entry of `falling` below `value`."""
     cell = _cell(value, falling[0], scale, np.uintp(firsts.size - 1))
     first: Scalar = firsts[cell]
     end: Scalar = firsts[cell + np.uintp(1)]
@@ -264,7 +265,7 @@ def _no_doubts() -> _Doubts:
 def _collect(
     rows: Array, r: int, start: int, stop: int, low: float, high: float, doubts: _Doubts, i: int
 ) -> Scalar:
-    """Writes down the values from `low` to `high` from doubt `i` on, without a branch to miss."""
+    """Stores the values from `low` to `high` as doubts from `i` on, without a branch to miss."""
     waiting = np.uintp(i)
     for j in range(np.uintp(start), np.uintp(stop)):
         doubts.place[waiting], doubts.value[waiting] = j, rows[r, j]
@@ -282,7 +283,7 @@ def _note(doubts: _Doubts, begin: int, end: int, query: int, k: int, first_place
 
 @_inner
 def _settle(doubts: _Doubts, waiting: int, job: Job) -> int:
-    """Counts those doubts that stand before their positive after all; none wait then."""
+    """Settles the doubts by float64 cosines and the tie policy; returns 0, the number left."""
     for i in range(waiting):
         k, row = doubts.k[i], job.gallery_row[doubts.place[i]]
         value = doubts.value[i]

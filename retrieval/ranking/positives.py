@@ -1,4 +1,4 @@
-"""Which gallery images are a query's positives, and the similarities they have to it."""
+"""The positives of each query, and their similarities to it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ Cosines = Callable[[int, int, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Layout:
-    """An order of queries and gallery in which a query's class is one run of the gallery.
+    """An order of queries and gallery in which each class is one run of the gallery.
 
-    Queries stand by their number of positives, so that those alike in it form dense groups. In
-    leave-one-out the order of the queries is the gallery's own, and a query stands in its run.
+    Queries are sorted by their number of positives, so queries with equally many form dense
+    groups. In leave-one-out, queries and gallery have the same order, and a query is a member of
+    the run of its class.
 
     Attributes:
         queries: Row of the query at each place, int64 [Q].
         gallery: Row of the gallery image at each place, int64 [G].
         start: First place of the query's class in the gallery, int64 [Q].
-        stop: Place after the last, int64 [Q].
+        stop: Place after the last one, int64 [Q].
         positives: Number of positives, int64 [Q], never falling.
         leave_one_out: Whether the queries are the gallery.
     """
@@ -34,7 +35,7 @@ class Layout:
     leave_one_out: bool
 
     def groups(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """Runs of the queries from `begin` to `end` as (number of positives, begin, end)."""
+        """Yields runs of the queries `begin` to `end` as (number of positives, begin, end)."""
         sizes, lengths = torch.unique_consecutive(self.positives[begin:end], return_counts=True)
         for size, length in zip(sizes.tolist(), lengths.tolist(), strict=True):
             yield size, begin, begin + length
@@ -42,7 +43,7 @@ class Layout:
 
 
 def leave_one_out_layout(labels: Tensor) -> Layout:
-    """Every image is a query against all others; `labels` [N] are int64."""
+    """Makes every image a query against all others; `labels` [N] are int64."""
     classes, code, size = torch.unique(labels, return_inverse=True, return_counts=True)
     key = size[code] * len(classes) + code
     order = torch.argsort(key, stable=True)
@@ -53,7 +54,7 @@ def leave_one_out_layout(labels: Tensor) -> Layout:
 
 
 def gallery_layout(query_labels: Tensor, gallery_labels: Tensor) -> Layout:
-    """Queries against a gallery that does not hold them; labels [Q] and [G] are int64."""
+    """Compares queries with a gallery that excludes them; labels [Q] and [G] are int64."""
     classes, code, size = torch.unique(gallery_labels, return_inverse=True, return_counts=True)
     place = torch.searchsorted(classes, query_labels).clamp(max=len(classes) - 1)
     positives = torch.where(classes[place] == query_labels, size[place], 0)
@@ -66,14 +67,14 @@ def gallery_layout(query_labels: Tensor, gallery_labels: Tensor) -> Layout:
 
 @dataclass(frozen=True)
 class Positives:
-    """The positives of the queries at the places from `begin` to `end`, best first.
+    """The positives of the queries at places `begin` to `end`, best first.
 
     Attributes:
         begin: Place of the first query.
-        end: Place after the last.
-        offsets: Where each query's positives begin in the flat arrays, int64 [queries + 1].
-        cosine: Their similarities, falling within a query, float64 [P].
-        rows: Their rows in the gallery, int64 [P], or [0] where no tie stands by index.
+        end: Place after the last one.
+        offsets: Index of each query's first positive in the flat arrays, int64 [queries + 1].
+        cosine: Similarities, falling within a query, float64 [P].
+        rows: Rows in the gallery, int64 [P], or [0] if ties are not by index.
     """
 
     begin: int
@@ -86,16 +87,16 @@ class Positives:
 def find_positives(
     layout: Layout, begin: int, end: int, cosines: Cosines, tie: float | None = None
 ) -> Positives:
-    """Collects the positives of a run of queries and sorts them by similarity.
+    """Collects the positives of a run of queries, sorted by similarity.
 
     Args:
         layout: The order of queries and gallery.
         begin: Place of the first query.
-        end: Place after the last.
-        cosines: Gives the float64 cosines [n, R] of the queries from one place to another with
+        end: Place after the last one.
+        cosines: Computes the float64 cosines [n, R] of the queries from one place to another with
             the gallery images at places [n, R].
-        tie: Up to which difference similarities are equal and stand by their rows in the gallery;
-            None where the order of equal ones does not matter.
+        tie: Difference up to which similarities are equal and sorted by their rows in the
+            gallery; None if the order of equal ones does not matter.
     """
     device, counts = layout.positives.device, layout.positives[begin:end]
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
@@ -108,23 +109,23 @@ def find_positives(
         values = cosines(first, last, places)
         part = slice(int(offsets[first - begin]), int(offsets[last - begin]))
         if tie is None:
-            cosine[part] = falling(values).flatten()
+            cosine[part] = sort_falling(values).flatten()
         else:
-            values, order = falling_by_index(values, tie)
+            values, order = sort_falling_by_index(values, tie)
             cosine[part] = values.flatten()
             rows[part] = layout.gallery[places.gather(1, order)].flatten()
     return Positives(begin, end, offsets, cosine, rows)
 
 
-def falling(values: Tensor) -> Tensor:
-    """Rows [n, R] from the largest value on."""
-    if values.device.type == "cpu":  # where numpy sorts ten times as fast
+def sort_falling(values: Tensor) -> Tensor:
+    """Sorts rows [n, R] from the largest value on."""
+    if values.device.type == "cpu":  # numpy sorts ten times as fast
         return torch.from_numpy(-np.sort(-values.numpy(), axis=1))
     return values.sort(dim=1, descending=True).values
 
 
-def falling_by_index(values: Tensor, tie: float) -> tuple[Tensor, Tensor]:
-    """Sorts rows from the largest on; equals become one value and keep their order."""
+def sort_falling_by_index(values: Tensor, tie: float) -> tuple[Tensor, Tensor]:
+    """Sorts rows from the largest value on; equal values become one and keep their order."""
     values, order = values.sort(dim=1, descending=True)
     step = torch.zeros_like(order)
     step[:, 1:] = (values[:, :-1] - values[:, 1:] > tie).cumsum(dim=1)

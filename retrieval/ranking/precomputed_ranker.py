@@ -1,29 +1,41 @@
-"""Ranks of positives in similarities that come as blocks of rows, as re-ranking gives them."""
+"""Ranks by precomputed similarities, such as those of re-ranking."""
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.post import Similarity
-from lowlabel.retrieval.ranking.counting import Comparison, counter_for
-from lowlabel.retrieval.ranking.exact_ranker import Progress, summaries
-from lowlabel.retrieval.ranking.nearest import spans
+from lowlabel.progress import Progress
+from lowlabel.retrieval.ranking.blocks import BLOCK_VALUES, row_blocks
+from lowlabel.retrieval.ranking.comparison import Comparison
+from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import find_positives
+from lowlabel.retrieval.ranking.ranker import summaries
 from lowlabel.retrieval.ranking.workers import full_precision
 
 S = TypeVar("S")
 
 
-class GivenRanking(Generic[S]):
-    """As `Ranking`, of similarities that decide as they are.
+class Similarity(Protocol):
+    """Similarities that are not inner products of embeddings."""
+
+    def rows(self, queries: Tensor) -> Tensor:
+        """Computes the similarities [n, G] of some queries, int64 [n], to the whole gallery.
+
+        Only their order matters. The similarity of a query to its own image is ignored.
+        """
+        ...
+
+
+class PrecomputedRanker(Generic[S]):
+    """Ranks by similarities that need no second look in float64.
 
     Args:
-        comparison: What is compared, with `given`.
+        comparison: What is compared, with `precomputed` set.
         similarity: The similarities.
-        summarise: Makes what is kept of ranks [queries, R], which rise from 1 on.
-        block_rows: Most queries at once; fewer for a gallery beyond 65,536 images.
+        summarise: Called with rising ranks [queries, R] from 1 on; its result is yielded.
+        block_rows: Most queries at once; fewer for a gallery of more than 65,536 images.
     """
 
     def __init__(
@@ -33,29 +45,30 @@ class GivenRanking(Generic[S]):
         summarise: Callable[[Tensor], S],
         block_rows: int,
     ) -> None:
-        self._compared, self._similarity = comparison, similarity
+        self._comparison, self._similarity = comparison, similarity
         self._summarise, self._rows = summarise, block_rows
         self._counter = counter_for(comparison.layout.queries.device)(comparison)
 
     def run(self, progress: Progress | None = None) -> Iterator[tuple[Tensor, S]]:
-        """Yields rows of queries with what `summarise` made of their ranks."""
-        layout = self._compared.layout
-        scored = int((layout.positives == 0).sum()), len(layout.queries)
-        wide = max(len(layout.gallery), 2**25 // self._rows)
-        for first, last in spans(scored[1] - scored[0], wide):
+        """Yields rows of queries [n] with a summary of their ranks; see `Ranker.run`."""
+        layout = self._comparison.layout
+        without_positives = int((layout.positives == 0).sum())  # they come first
+        scored = len(layout.queries) - without_positives
+        values_each = max(len(layout.gallery), BLOCK_VALUES // self._rows)
+        for first, last in row_blocks(scored, values_each):
             with full_precision():
-                yield from self._strip(scored[0] + first, scored[0] + last)
+                yield from self._strip(without_positives + first, without_positives + last)
             if progress:
-                progress(last, scored[1] - scored[0])
+                progress(last, scored)
 
     def _strip(self, begin: int, end: int) -> Iterator[tuple[Tensor, S]]:
-        layout = self._compared.layout
+        layout = self._comparison.layout
         block = self._similarity.rows(layout.queries[begin:end])[:, layout.gallery].contiguous()
 
         def similarities(first: int, last: int, places: Tensor) -> Tensor:
             return block[first - begin : last - begin].gather(1, places).double()
 
-        tie = 0.0 if self._compared.ties == "index" else None
+        tie = 0.0 if self._comparison.ties == "index" else None
         positives = find_positives(layout, begin, end, similarities, tie)
         counts = torch.zeros(len(positives.cosine), dtype=torch.int32, device=block.device)
         self._counter.count(block, positives, begin, 0, counts)

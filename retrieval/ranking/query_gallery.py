@@ -1,4 +1,4 @@
-"""What is searched for what: embeddings of both sides, and who is whose positive."""
+"""Queries and the gallery that they are searched in, with the positives of each query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,27 +6,28 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
-from lowlabel.retrieval.inputs import Array, as_features, as_labels
-from lowlabel.retrieval.post import Embedded, Post, Similarity, apply_posts
-from lowlabel.retrieval.ranking.embeddings import Embeddings
+from lowlabel.arrays import Features, Labels, as_features, as_labels, require_same_width
+from lowlabel.embeddings import Embeddings
+from lowlabel.retrieval.post import Embedded, PostProcessing, apply_post_processing
 from lowlabel.retrieval.ranking.positives import Layout, gallery_layout, leave_one_out_layout
+from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
+from lowlabel.retrieval.ranking.products import all_unit_rows, embed
 
-Labelled = tuple[Array, Array | Sequence[int]]
+LabelledFeatures = tuple[Features, Labels]
 
 
 @dataclass(frozen=True)
-class Task:
+class QueryGallery:
     """Queries and a gallery.
 
     Attributes:
-        queries: The queries' embeddings.
-        gallery: The gallery's; the same object where every image is a query against all others
-            and neither side was changed alone.
-        layout: Who is whose positive.
+        queries: Embeddings of the queries.
+        gallery: Embeddings of the gallery; the same object in leave-one-out, unless
+            post-processing changed one side alone.
+        layout: The order of queries and gallery, with the positives of each query.
         query_labels: int64 [Q].
         gallery_labels: int64 [G].
-        similarity: What takes the place of cosines, if something does.
+        similarity: Similarities that replace the cosines, if any.
     """
 
     queries: Embeddings
@@ -37,74 +38,71 @@ class Task:
     similarity: Similarity | None = None
 
     @classmethod
-    def of(cls, queries: Labelled, gallery: Labelled | None, device: torch.device) -> "Task":
-        """Checks arrays; without a gallery every image is a query against all others.
+    def of(
+        cls, queries: LabelledFeatures, gallery: LabelledFeatures | None, device: torch.device
+    ) -> "QueryGallery":
+        """Checks arrays. Without a gallery every image is a query against all others.
 
         Raises:
-            InputError: If shapes do not fit, features are no finite floats or all zero, or labels
-                are no integers.
+            InputError: If shapes do not match, features are not finite floats or are all zero, or
+                labels are not integers.
         """
         embeddings, labels = _checked(queries, device, "features", "labels")
         if gallery is None:
             return cls(embeddings, embeddings, leave_one_out_layout(labels), labels, labels)
         searched, searched_labels = _checked(gallery, device, "gallery features", "gallery labels")
-        if embeddings.dimensions != searched.dimensions:
-            raise InputError(
-                f"queries have {embeddings.dimensions} dimensions, the gallery "
-                f"{searched.dimensions}",
-                "Embed both with one model, at the same pooling.",
-            )
+        require_same_width(
+            {"features": embeddings.dimensions, "gallery features": searched.dimensions}
+        )
         layout = gallery_layout(labels, searched_labels)
         return cls(embeddings, searched, layout, labels, searched_labels)
 
     @property
     def others(self) -> int:
-        """How many images a query is compared with."""
+        """Number of images that a query is compared with."""
         return len(self.gallery) - self.layout.leave_one_out
 
     @property
-    def lone(self) -> int:
-        """How many queries have no positive."""
+    def without_positives(self) -> int:
+        """Number of queries without a positive."""
         return int((self.layout.positives == 0).sum())
 
     def unit_rows(self) -> tuple[Tensor, Tensor]:
-        """Both sides at length 1 in float32 (float64 where they were given so), in their order."""
-        queries = _unit(self.queries)
+        """Both sides at length 1, in their order and in the dtype of the features."""
+        queries = all_unit_rows(self.queries)
         same = self.queries is self.gallery
-        return queries, queries if same else _unit(self.gallery)
+        return queries, queries if same else all_unit_rows(self.gallery)
 
-    def processed(self, posts: Sequence[Post], train: Array | None) -> "Task":
-        """The task after post-processing.
+    def processed(self, steps: Sequence[PostProcessing], train: Features | None) -> "QueryGallery":
+        """Applies post-processing.
+
+        Args:
+            steps: Applied in order.
+            train: Features [T, D] that whitening is trained on.
 
         Raises:
-            InputError: If the training images do not fit, or what a post-processing needs is
-                missing.
+            InputError: If the training features cannot be used, or a step lacks what it needs.
         """
-        if not posts:
+        if not steps:
             return self
         queries, gallery = self.unit_rows()
-        learnt = None
+        train_rows = None
         if train is not None:
             rows = as_features(train, "train features").to(queries.device)
-            learnt = _unit(Embeddings.of(rows, "train features")).to(queries.dtype)
-        own = self.layout.leave_one_out
-        result = apply_posts(posts, Embedded(queries, gallery, own, learnt))
+            train_rows = all_unit_rows(embed(rows, "train features")).to(queries.dtype)
+        embedded = Embedded(queries, gallery, self.layout.leave_one_out, train_rows)
+        result = apply_post_processing(steps, embedded)
         if not isinstance(result, Embedded):
             return replace(self, similarity=result)
-        processed = Embeddings.of(result.queries, "processed queries")
+        processed = embed(result.queries, "processed queries")
         same = result.queries is result.gallery
-        searched = processed if same else Embeddings.of(result.gallery, "processed gallery")
+        searched = processed if same else embed(result.gallery, "processed gallery")
         return replace(self, queries=processed, gallery=searched)
 
 
 def _checked(
-    labelled: Labelled, device: torch.device, name: str, label_name: str
+    labelled: LabelledFeatures, device: torch.device, name: str, label_name: str
 ) -> tuple[Embeddings, Tensor]:
     features = as_features(labelled[0], name)
-    labels = as_labels(labelled[1], len(features), label_name)
-    return Embeddings.of(features.to(device), name), labels.to(device)
-
-
-def _unit(embeddings: Embeddings) -> Tensor:
-    rows = torch.arange(len(embeddings), device=embeddings.raw.device)
-    return embeddings.unit(rows, embeddings.raw.dtype)
+    labels = torch.from_numpy(as_labels(labelled[1], len(features), label_name))
+    return embed(features.to(device), name), labels.to(device)

@@ -1,4 +1,4 @@
-"""Databases that are too large for memory: rows of features, read a block at a time."""
+"""Databases that do not fit in memory: features that are read in blocks of rows."""
 
 import json
 from collections.abc import Sequence
@@ -6,16 +6,16 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from lowlabel.arrays import as_features, require_same_width
 from lowlabel.errors import InputError
-from lowlabel.retrieval.inputs import as_features
 
 _MADE_BY = ("model", "weights_sha256", "transform", "pooling", "dtype")
 
 
 class RowSource(Protocol):
-    """Features [N, D] by blocks of rows: an array, a tensor, an `h5py.Dataset`, or one's own.
+    """Features [N, D] read by rows: an array, a tensor, an `h5py.Dataset`, or another object.
 
-    A block may hold fewer rows than were asked for, where a source leaves broken ones out.
+    A block may hold fewer rows than were asked for, if a source leaves out broken ones.
     """
 
     @property
@@ -29,10 +29,10 @@ class RowSource(Protocol):
 
 
 def as_sources(sources: RowSource | Sequence[RowSource], width: int) -> list[RowSource]:
-    """One source or many as a list, none of it read.
+    """Returns one source or several as a list, without reading them.
 
     Raises:
-        InputError: If one is no matrix, or not of the `width` of the queries.
+        InputError: If one is not a matrix, or not as wide as the queries.
     """
     listed: list[Any] = list(sources) if isinstance(sources, list | tuple) else [sources]
     for number, source in enumerate(listed):
@@ -40,28 +40,24 @@ def as_sources(sources: RowSource | Sequence[RowSource], width: int) -> list[Row
         if shape is None or len(shape) != 2:
             found = type(source).__name__ if shape is None else f"of shape {tuple(shape)}"
             raise InputError(
-                f"distractors[{number}] is {found}; wanted is a matrix [images, dimensions]",
-                "Give an array, an h5py.Dataset, or a list of them.",
+                f"distractors[{number}] is {found}, not a matrix [images, dimensions]",
+                "Pass an array, an h5py.Dataset, or a list of them.",
             )
-        if shape[1] != width:
-            raise InputError(
-                f"queries have {width} dimensions, distractors[{number}] {shape[1]}",
-                "Extract all of them with one model and pooling.",
-            )
+        require_same_width({"query features": width, f"distractors[{number}]": shape[1]})
     return listed
 
 
 def read_rows(source: RowSource, start: int, stop: int, name: str) -> Tensor | None:
-    """Rows from `start` to `stop` as checked floats on the CPU or where they are; None if none."""
+    """Reads rows `start` to `stop` as checked floats; None if the source leaves out all of them."""
     rows = source[start:stop]
     return as_features(rows, name) if len(rows) else None
 
 
-def check_one_model(sources: dict[str, object]) -> None:
-    """Compares what feature files of the suite say of their origin; others say nothing.
+def require_one_model(sources: dict[str, object]) -> None:
+    """Compares the provenance that feature files of the suite carry; other sources have none.
 
     Raises:
-        InputError: If two were made by different models, weights or preprocessing.
+        InputError: If two were made with different models, weights or preprocessing.
     """
     origins = {name: origin for name, source in sources.items() if (origin := _origin(source))}
     if not origins:
@@ -80,12 +76,3 @@ def check_one_model(sources: dict[str, object]) -> None:
 def _origin(source: object) -> dict[str, Any] | None:
     attributes = getattr(getattr(source, "file", None), "attrs", {})
     return json.loads(attributes["key"]) if "key" in attributes else None
-
-
-def spans(sources: Sequence[RowSource], rows: int) -> list[tuple[int, int, int]]:
-    """Blocks of all sources as (source, first row, row after the last)."""
-    return [
-        (number, start, min(start + rows, source.shape[0]))
-        for number, source in enumerate(sources)
-        for start in range(0, source.shape[0], rows)
-    ]

@@ -11,22 +11,22 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def run_tasks(
-    function: Callable[[T], R], tasks: Sequence[T], workers: int
+def run_parallel(
+    function: Callable[[T], R], items: Sequence[T], workers: int
 ) -> Generator[R, None, None]:
-    """Yields `function` of every task, in the order in which they end.
+    """Yields `function(item)` for every item, in the order in which they finish.
 
-    With several workers each is a thread that computes on one core: a block then stays in that
-    core's cache from the product to the last reading, and no thread waits for the others. Closing
-    the generator drops the tasks that have not begun.
+    Each of several workers is a thread that computes on one core: a block then stays in the cache
+    of that core from the product to the last reading, and no thread waits for the others. Closing
+    the generator cancels the items that have not started.
     """
     if workers == 1:
-        yield from map(function, tasks)
+        yield from map(function, items)
         return
     threads = torch.get_num_threads()
     executor = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        for future in as_completed([executor.submit(function, task) for task in tasks]):
+        for future in as_completed([executor.submit(function, item) for item in items]):
             yield future.result()
     finally:
         executor.shutdown(cancel_futures=True)
@@ -35,7 +35,7 @@ def run_tasks(
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Keeps float32 products from being rounded to TF32 or bfloat16, whatever the caller set."""
+    """Computes float32 products without rounding to TF32 or bfloat16, whatever the caller set."""
     if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # torch < 2.9
         precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")

@@ -1,4 +1,4 @@
-"""Where the nearest images are looked for: exactly, or in an index of faiss with its recall."""
+"""Indexes of faiss that can replace the exact search; their recall is measured."""
 
 from lowlabel.registry import Registry
 from lowlabel.retrieval.search.base import Index
@@ -16,13 +16,17 @@ for _index in (Flat, IVF, HNSW):
     INDEXES.add(_index.name, _index)
 
 
-def build_index(spec: str) -> Index | None:
-    """The index that a text such as "hnsw" or "ivf,probe=32" stands for; None for "exact".
+def build_index(spec: str | Index) -> Index | None:
+    """Builds an index from a spec such as "hnsw" or "ivf,probe=32"; None for "exact".
+
+    An index is returned as it is.
 
     Raises:
         UnknownNameError: If there is no such index.
-        InputError: If it has no such option, or the option cannot have the value.
+        InputError: If it has no such option, or the value is not allowed.
     """
+    if isinstance(spec, Index):
+        return spec
     name, options = parse_spec(spec)
     if name == EXACT and not options:
         return None

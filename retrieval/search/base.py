@@ -1,4 +1,4 @@
-"""What every index is: frozen options, and the faiss index that they make."""
+"""The base of the indexes: frozen options and the faiss index that they make."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,41 +15,42 @@ from lowlabel.specs import Configurable
 
 @dataclass(frozen=True)
 class Index(Configurable, ABC):
-    """An index of faiss over inner products. Its fields are its options."""
+    """A faiss index over inner products. Its fields are its options."""
 
     @abstractmethod
     def make(self, images: int, width: int) -> Any:
-        """An empty faiss index for so many images of a width."""
+        """Makes an empty faiss index for a number of images and their width."""
 
     def prepared(self, index: Any, k: int) -> Any:
-        """The filled index, set to search for k images."""
+        """Returns the filled index, set to search for k images."""
         return index
 
     def on_gpu(self, index: Any) -> Any:
-        """The index on the GPU, where faiss has it there; else as it is."""
+        """Returns the index on the GPU if faiss supports it there, else unchanged."""
         import faiss
 
         if not getattr(faiss, "get_num_gpus", int)():
             return index
         return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
 
-    def search(self, gallery: Tensor, k: int, *, own: bool = False) -> "Searcher":
+    def search(self, gallery: Tensor, k: int, *, leave_one_out: bool = False) -> "Searcher":
         """Fills an index with a gallery.
 
         Args:
             gallery: Unit rows [G, D].
-            k: How many images each query asks for.
-            own: Whether row i of the gallery is the image of query i, which is then left out by
-                its index.
+            k: Images to find for each query.
+            leave_one_out: Whether row i of the gallery is the image of query i, which is then
+                left out by its index.
 
         Raises:
             InputError: If faiss is missing, or k is larger than the gallery.
         """
         images, width = gallery.shape
-        if k > images - own:
+        others = images - leave_one_out
+        if k > others:
             raise InputError(
-                f"{self.spec}: {k} neighbours of a gallery that has {images - own} images",
-                f"Ask for at most {images - own}.",
+                f"{k} neighbours were requested from {self.spec} with {others} images to find",
+                f"Ask for at most {others}.",
             )
         if find_spec("faiss") is None:
             raise InputError(
@@ -62,7 +63,7 @@ class Index(Configurable, ABC):
         if not index.is_trained:
             index.train(vectors)
         index.add(vectors)
-        return Searcher(self.prepared(index, k + own), k, own)
+        return Searcher(self.prepared(index, k + leave_one_out), k, leave_one_out)
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,22 @@ class Searcher:
     """A filled index.
 
     Attributes:
-        index: Of faiss.
-        k: How many images each query asks for.
-        own: Whether a query's own image is left out.
+        index: The faiss index.
+        k: Images to find for each query.
+        leave_one_out: Whether a query's own image is left out.
     """
 
     index: Any
     k: int
-    own: bool
+    leave_one_out: bool
 
     def nearest(self, queries: Tensor, numbers: Tensor) -> Neighbours:
-        """The k nearest of unit rows [n, D], which are the queries of those numbers [n]."""
-        similarity, rows = self.index.search(queries.float().cpu().numpy(), self.k + self.own)
-        if self.own:
+        """Finds the k nearest images of unit rows [n, D], the queries with these numbers [n]."""
+        wanted = self.k + self.leave_one_out
+        similarity, rows = self.index.search(queries.float().cpu().numpy(), wanted)
+        if self.leave_one_out:
             kept = rows != numbers.cpu().numpy()[:, None]
-            kept[kept.all(axis=1), -1] = False  # its own image was not found: the last one goes
+            kept[kept.all(axis=1), -1] = False  # own image not found: drop the last one
             similarity = similarity[kept].reshape(len(rows), self.k)
             rows = rows[kept].reshape(len(rows), self.k)
         found = torch.from_numpy(similarity).to(queries.device)

@@ -14,8 +14,8 @@ class HNSW(Index):
 
     Attributes:
         m: Links of each image in a layer.
-        construction: Candidates while the graph is built.
-        ef: Candidates while it is searched, and at least as many as images are asked for.
+        construction: Candidates while building the graph.
+        ef: Candidates while searching; at least the number of images to find.
     """
 
     name: ClassVar[str] = "hnsw"
@@ -28,7 +28,7 @@ class HNSW(Index):
             self.require_positive(option)
 
     def make(self, images: int, width: int) -> Any:
-        """An IndexHNSWFlat."""
+        """Makes an IndexHNSWFlat."""
         import faiss
 
         index = faiss.IndexHNSWFlat(width, self.m, faiss.METRIC_INNER_PRODUCT)
@@ -36,10 +36,10 @@ class HNSW(Index):
         return index
 
     def prepared(self, index: Any, k: int) -> Any:
-        """The index with as many candidates as images are asked for."""
+        """Returns the index with at least as many candidates as images to find."""
         index.hnsw.efSearch = max(self.ef, k)
         return index
 
     def on_gpu(self, index: Any) -> Any:
-        """The index as it is: faiss has none on the GPU."""
+        """Returns the index unchanged: faiss has no HNSW on the GPU."""
         return index

@@ -8,15 +8,15 @@ from lowlabel.retrieval.search.base import Index
 
 @dataclass(frozen=True)
 class IVF(Index):
-    """faiss IndexIVFFlat: k-means cells, of which the nearest are searched.
+    """faiss IndexIVFFlat: searches the nearest cells of a k-means clustering.
 
     Jégou et al., "Product quantization for nearest neighbor search", TPAMI 2011 (the coarse part);
     Johnson et al., arXiv:1702.08734.
 
     Attributes:
-        lists: Cells; 0 for 4·√images.
-        probe: Cells that are searched.
-        seed: Of the k-means.
+        lists: Number of cells; 0 for 4·√images.
+        probe: Number of cells to search.
+        seed: Random seed of the k-means.
     """
 
     name: ClassVar[str] = "ivf"
@@ -30,7 +30,7 @@ class IVF(Index):
             self.require_positive("lists")
 
     def make(self, images: int, width: int) -> Any:
-        """An IndexIVFFlat with no more cells than images."""
+        """Makes an IndexIVFFlat with no more cells than images."""
         import faiss
 
         lists = min(self.lists or max(1, round(4 * images**0.5)), images)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 _SECONDS_BETWEEN_LINES = 15.0
 _INTERRUPTED = threading.Event()
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]  # called with (done, total)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from PIL import Image
 from lowlabel.analysis import Collection, Tile, draw_gallery, retrieved, worst_queries
 from lowlabel.cli import main
 from lowlabel.features import EmbeddingTable
-from lowlabel.retrieval import top_images
 
 GREEN, RED, GREY = (46, 139, 87), (205, 55, 50), (150, 150, 150)
 
@@ -64,21 +63,6 @@ def test_boxes_are_cut_out(collection):
     assert query.picture.size == hits[0].picture.size == (5, 4)
 
 
-@pytest.mark.parametrize("post", [(), ("aqe:2",), ("dba:2",), ("k-reciprocal:4,k2=2",)])
-@pytest.mark.parametrize("own", [True, False])
-def test_top_images_never_hold_the_query_itself(post, own):
-    x = np.random.default_rng(0).standard_normal((40, 6))
-    gallery = None if own else x[10:]
-    similarity, rows = top_images(
-        x if own else x[:10], 5, queries=[3, 9], gallery=gallery, post=post
-    )
-    assert similarity.shape == rows.shape == (2, 5)
-    assert (np.diff(similarity) <= 0).all()
-    if own:
-        assert not (rows == np.array([[3], [9]])).any()
-        assert all(len(set(row)) == 5 for row in rows.tolist())
-
-
 def call(*arguments):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -113,7 +97,7 @@ def test_command_draws_the_worst_or_chosen_queries(data, image_folder, tmp_path,
     [
         (("--query", "3.png"), "3 images of the dataset are called 3.png"),
         (("--query", "nowhere.png"), "neither an image in"),
-        (("--top", "18"), "18 neighbours were asked for in a gallery that has 17"),
+        (("--top", "18"), "18 neighbours were requested from a gallery with 17"),
         (("--post", "whitening:3"), "unknown post-processing"),
         (("--output", "out.gif"), "cannot write a picture to out.gif"),
     ],

@@ -71,10 +71,12 @@ def clustered() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
 def brute_force_of_similarity() -> Callable[..., Scores]:
     """The scores of given similarities [Q, G], each query's own image left out by its index."""
 
-    def evaluate(similarity, labels, gallery_labels, own, ks=(1, 4), ties="pessimistic") -> Scores:
+    def evaluate(
+        similarity, labels, gallery_labels, leave_one_out, ks=(1, 4), ties="pessimistic"
+    ) -> Scores:
         rows = []
         for i, row in enumerate(similarity):
-            others = np.arange(len(row)) != i if own else np.ones(len(row), bool)
+            others = np.arange(len(row)) != i if leave_one_out else np.ones(len(row), bool)
             positive = gallery_labels[others] == labels[i]
             if positive.any():
                 rows.append(_scores(positive[_order(row[others], positive, ties)], ks))

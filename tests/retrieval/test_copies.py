@@ -80,9 +80,9 @@ def test_copies_without_an_original_are_counted(copies):
     ("changes", "message"),
     [
         ({"query_groups": [1]}, "query_groups have the shape (1,) for 90 images"),
-        ({"top": 0}, "top=0"),
-        ({"original_groups": np.zeros(40)}, "float64, not integers"),
-        ({"distractors": np.ones((4, 3))}, "queries have 12 dimensions, distractors[0] 3"),
+        ({"original_groups": [1]}, "original_groups have the shape (1,) for 40 images"),
+        ({"originals": np.zeros((40, 12))}, "40 of 40 rows of original features are all zero"),
+        ({"distractors": np.zeros((4, 12))}, "4 of 4 rows of distractors[0] from row 0 on"),
     ],
 )
 def test_inputs_that_do_not_do(copies, changes, message):

@@ -10,8 +10,10 @@ import torch
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.retrieval import evaluate_revisited
-from lowlabel.retrieval.ranking.database import Database
+from lowlabel.retrieval.ranking.numba_counter import NumbaCounter
+from lowlabel.retrieval.ranking.torch_counter import TorchCounter
 
+COUNTER_FOR = "lowlabel.retrieval.ranking.database.counter_for"
 MODES = {
     "easy": (("easy",), ("hard", "junk")),
     "medium": (("easy", "hard"), ("junk",)),
@@ -237,35 +239,29 @@ def test_a_transform_is_applied_to_everything():
 
 
 def test_counters_agree(monkeypatch):
-    from lowlabel.retrieval.ranking import database
-    from lowlabel.retrieval.ranking.counting_torch import TorchCounter
-
     query, gallery, truth, distractors = make()
     expected = evaluate_revisited(query, gallery, truth, distractors=distractors)
-    monkeypatch.setattr(database, "counter_for", lambda _: TorchCounter)
+    monkeypatch.setattr(COUNTER_FOR, lambda device: TorchCounter)
     result = evaluate_revisited(query, gallery, truth, distractors=distractors)
     assert result.metrics == expected.metrics
 
 
-def test_products_are_float64_where_float32_cannot_tell(monkeypatch):
-    kinds = []
-    monkeypatch.setattr(Database, "_product_dtype", noting(Database._product_dtype, kinds))
+@pytest.mark.parametrize(("shift", "dtype"), [(0, torch.float32), (1000, torch.float64)])
+def test_products_are_float64_where_float32_cannot_tell(monkeypatch, shift, dtype):
+    seen = set()
+
+    class Watching(NumbaCounter):
+        def count(self, block, *arguments):
+            seen.add(block.dtype)
+            super().count(block, *arguments)
+
+    monkeypatch.setattr(COUNTER_FOR, lambda device: Watching)
     query, gallery, truth, distractors = make()
-    evaluate_revisited(query, gallery, truth)
-    near = [np.float32(1000) + x for x in (query, gallery)]
-    result = evaluate_revisited(*near, truth, distractors=np.float32(1000) + distractors)
-    assert kinds == [torch.float32, torch.float64]
-    database = np.float32(1000) + np.vstack([gallery, distractors])
-    expected = loop_by_pairs(near[0], database, truth)
+    query, gallery, distractors = (np.float32(shift) + x for x in (query, gallery, distractors))
+    result = evaluate_revisited(query, gallery, truth, distractors=distractors)
+    assert seen == {dtype}
+    expected = loop_by_pairs(query, np.vstack([gallery, distractors]), truth)
     assert result.metrics["map_medium"] == pytest.approx(expected, rel=1e-9)
-
-
-def noting(function, seen):
-    def called(self):
-        seen.append(function(self))
-        return seen[-1]
-
-    return called
 
 
 def loop_by_pairs(query, database, truth):
@@ -305,12 +301,12 @@ def truth_of(**lists):
     [
         (
             truth_of(easy=[0, 7, 9]),
-            "ground_truth[0]['easy'] names 2 images that are not there, the first 7: "
+            "ground_truth[0]['easy'] names 2 images that do not exist, the first 7: "
             "the gallery has 5",
         ),
-        (truth_of(junk=[-1]), "names 1 images that are not there, the first -1"),
+        (truth_of(junk=[-1]), "names 1 images that do not exist, the first -1"),
         (truth_of(hard=[0]), "ground_truth[0] names image 0 more than once among easy, hard, junk"),
-        (truth_of(easy=[0.5]), "ground_truth[0]['easy'] is float64 (1,), no list of integers"),
+        (truth_of(easy=[0.5]), "ground_truth[0]['easy'] is float64 (1,), not a list of integers"),
         ([{"easy": [0], "junk": []}], "ground_truth[0] has no 'hard'; it has: easy, junk"),
         (truth_of() * 2, "the ground truth has 2 entries for 1 queries"),
         (truth_of(easy=[], hard=[]), "none of the 1 queries has an image to find"),
@@ -325,20 +321,14 @@ def test_ground_truth_that_does_not_do(truth, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"gallery": np.ones((5, 3))}, "queries have 16 dimensions, the gallery 3"),
-        (
-            {"distractors": [np.ones((2, 16)), np.ones((2, 9))]},
-            "queries have 16 dimensions, distractors[1] 9",
-        ),
-        ({"distractors": np.ones(16)}, "distractors[0] is of shape (16,)"),
-        ({"distractors": ["d.h5"]}, "distractors[0] is str"),
+        ({"distractors": np.ones(16)}, "distractors[0] is of shape (16,), not a matrix"),
+        ({"distractors": ["d.h5"]}, "distractors[0] is str, not a matrix"),
         (
             {"distractors": np.full((3, 16), np.nan)},
             "3 of 3 rows of distractors[0] from row 0 on hold NaN",
         ),
-        ({"query": np.zeros((1, 16))}, "1 of 1 rows of query are all zero"),
-        ({"ks": (6,)}, "only 5 other images"),
-        ({"block_size": 0}, "block_size=0"),
+        ({"query": np.zeros((1, 16))}, "1 of 1 rows of query features are all zero"),
+        ({"ks": (6,)}, "ks=6 exceeds the 5 gallery images"),
     ],
 )
 def test_inputs_that_do_not_do(arguments, message):

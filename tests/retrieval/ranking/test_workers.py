@@ -4,7 +4,7 @@ import time
 import pytest
 import torch
 
-from lowlabel.retrieval.ranking.workers import full_precision, run_tasks
+from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
 
 
 def error_of_products():
@@ -13,8 +13,8 @@ def error_of_products():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_every_task_is_run_once(workers):
-    assert sorted(run_tasks(lambda x: x * x, range(20), workers)) == [x * x for x in range(20)]
+def test_every_item_is_run_once(workers):
+    assert sorted(run_parallel(lambda x: x * x, range(20), workers)) == [x * x for x in range(20)]
 
 
 def test_workers_compute_on_one_core_each():
@@ -25,7 +25,7 @@ def test_workers_compute_on_one_core_each():
         barrier.wait()
         return torch.get_num_threads(), threading.get_ident()
 
-    found = list(run_tasks(threads, [0, 1], 2))
+    found = list(run_parallel(threads, [0, 1], 2))
     assert [count for count, _ in found] == [1, 1]
     assert len({ident for _, ident in found}) == 2
     assert torch.get_num_threads() == before
@@ -34,13 +34,13 @@ def test_workers_compute_on_one_core_each():
 def test_an_error_ends_the_work():
     started = []
 
-    def fail(task):
-        started.append(task)
+    def fail(item):
+        started.append(item)
         time.sleep(0.001)
-        raise OSError(task)
+        raise OSError(item)
 
     with pytest.raises(OSError, match="0"):
-        list(run_tasks(fail, [0] * 2000, 2))
+        list(run_parallel(fail, [0] * 2000, 2))
     assert len(started) < 2000
 
 

@@ -1,9 +1,9 @@
-"""The counter for a CPU, of compiled loops."""
+"""The counter for CPUs: compiled loops."""
 
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.ranking.counting import Comparison
+from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.kernels import Job, count_by_look_up, count_by_tiles, pair_cosines
 from lowlabel.retrieval.ranking.positives import Positives
 
@@ -12,7 +12,7 @@ _FEW = 192  # positives up to which comparing with each of them is faster than a
 
 
 class NumbaCounter:
-    """Reads each block once; any number of threads may call it."""
+    """Reads each block once. Safe to call from several threads."""
 
     def __init__(self, comparison: Comparison) -> None:
         queries, gallery, layout = comparison.queries, comparison.gallery, comparison.layout
@@ -38,10 +38,10 @@ class NumbaCounter:
             policy=_POLICIES[comparison.ties],
             exact=comparison.exact,
         )
-        self._few = int((layout.positives <= _FEW).sum())  # places with few positives come first
+        self._few = int((layout.positives <= _FEW).sum())  # queries with few positives come first
 
     def cosines(self, query_rows: Tensor, gallery_rows: Tensor) -> Tensor:
-        """Float64 cosines [P] of the pairs of rows [P] and [P]."""
+        """Computes float64 cosines [P] of pairs of rows [P] and [P]."""
         return torch.from_numpy(pair_cosines(query_rows.numpy(), gallery_rows.numpy(), self._job))
 
     def count(
@@ -54,7 +54,7 @@ class NumbaCounter:
         *,
         transposed: bool = False,
     ) -> None:
-        """Adds to `counts`, as `Counter.count` says."""
+        """Adds to `counts`; see `Counter.count`."""
         job = self._job._replace(
             begin=positives.begin,
             offsets=positives.offsets.numpy(),

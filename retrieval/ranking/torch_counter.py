@@ -1,24 +1,24 @@
-"""The counter for accelerators: the same counts from whole-tensor operations."""
+"""The counter for accelerators: the same counts from operations on whole tensors."""
 
 import torch
 from torch import Tensor
 
-from lowlabel.retrieval.ranking.counting import Comparison
+from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.positives import Positives
 
-_CHUNK_VALUES = 2**24  # float64 values of gathered features, or of positives, at once
-_NEVER = 3.0  # the negated similarity of an image that is not compared: below every cosine
+_CHUNK_VALUES = 2**24  # float64 values of gathered features, or of positives, held at once
+_NEVER = 3.0  # negated similarity of an image that is not compared: below every cosine
 
 
 class TorchCounter:
-    """Counts with `searchsorted`; runs on any device of torch."""
+    """Counts with `searchsorted`. Runs on any torch device."""
 
     def __init__(self, comparison: Comparison) -> None:
-        self._compared = comparison
+        self._comparison = comparison
 
     def cosines(self, query_rows: Tensor, gallery_rows: Tensor) -> Tensor:
-        """Float64 cosines [P] of the pairs of rows [P] and [P]."""
-        queries, gallery = self._compared.queries, self._compared.gallery
+        """Computes float64 cosines [P] of pairs of rows [P] and [P]."""
+        queries, gallery = self._comparison.queries, self._comparison.gallery
         result = torch.empty(len(query_rows), dtype=torch.float64, device=query_rows.device)
         step = max(1, _CHUNK_VALUES // queries.dimensions)
         for start in range(0, len(result), step):
@@ -38,23 +38,23 @@ class TorchCounter:
         *,
         transposed: bool = False,
     ) -> None:
-        """Adds to `counts`, as `Counter.count` says."""
+        """Adds to `counts`; see `Counter.count`."""
         block = block.T if transposed else block
-        layout, (doubt_from, doubt_to) = self._compared.layout, self._compared.doubt
+        layout, (doubt_from, doubt_to) = self._comparison.layout, self._comparison.doubt
         queries = torch.arange(first_query, first_query + len(block), device=block.device)
         places = torch.arange(first_place, first_place + block.shape[1], device=block.device)
         flat, held = _padded(positives, queries)
         if not held.any():
             return
         cosine = torch.where(held, positives.cosine[flat], -torch.inf)
-        own = (places >= layout.start[queries, None]) & (places < layout.stop[queries, None])
-        falling = torch.where(own, _NEVER, -block)
+        same_class = (places >= layout.start[queries, None]) & (places < layout.stop[queries, None])
+        falling = torch.where(same_class, _NEVER, -block)
         possible = torch.searchsorted((-doubt_from - cosine).to(block.dtype), falling)
         beaten = torch.searchsorted((-doubt_to - cosine).to(block.dtype), falling, right=True)
         doubtful = (possible < beaten).nonzero()
         for part in doubtful.split(max(1, _CHUNK_VALUES // cosine.shape[1])):
             r, c = part.T
-            rows = positives.rows[flat[r]] if self._compared.ties == "index" else None
+            rows = positives.rows[flat[r]] if self._comparison.ties == "index" else None
             value = block[r, c].double()
             beaten[r, c] = self._first_beaten(queries[r], places[c], value, cosine[r], rows)
         bins = torch.zeros(len(block), cosine.shape[1] + 1, dtype=counts.dtype, device=block.device)
@@ -64,23 +64,23 @@ class TorchCounter:
     def _first_beaten(
         self, queries: Tensor, places: Tensor, value: Tensor, cosine: Tensor, rows: Tensor | None
     ) -> Tensor:
-        """Which positive is the first that each image stands before, from float64 cosines.
+        """Finds the first positive that each image is ranked before, by float64 cosines.
 
         Args:
             queries: Places of the queries [pairs].
             places: Places of the gallery images [pairs].
-            value: Their entries in the product [pairs].
-            cosine: Each query's positives' cosines, falling [pairs, K].
-            rows: The positives' rows in the gallery [pairs, K], where they decide ties.
+            value: Entries of the pairs in the block [pairs].
+            cosine: Cosines of the query's positives, falling [pairs, K].
+            rows: Rows of the positives in the gallery [pairs, K], if they decide ties.
         """
-        layout = self._compared.layout
+        layout = self._comparison.layout
         gallery_rows = layout.gallery[places]
-        if not self._compared.exact:
+        if not self._comparison.exact:
             value = self.cosines(layout.queries[queries], gallery_rows)
         difference = value[:, None] - cosine
-        before = difference > self._compared.tie
-        if self._compared.ties != "optimistic":
-            equal = difference.abs() <= self._compared.tie
+        before = difference > self._comparison.tie
+        if self._comparison.ties != "optimistic":
+            equal = difference.abs() <= self._comparison.tie
             if rows is not None:
                 equal &= gallery_rows[:, None] < rows
             before |= equal
@@ -88,7 +88,7 @@ class TorchCounter:
 
 
 def _padded(positives: Positives, queries: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices [queries, K] into the flat positives, and which of them are a query's own."""
+    """Indices [queries, K] into the flat positives, and which of them are not padding."""
     first = positives.offsets[queries - positives.begin]
     number = positives.offsets[queries - positives.begin + 1] - first
     step = torch.arange(int(number.max()), device=queries.device)

@@ -2,17 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from lowlabel.retrieval.ranking import counting_numba, kernels
-from lowlabel.retrieval.ranking.counting import Comparison, counter_for
-from lowlabel.retrieval.ranking.counting_numba import NumbaCounter
-from lowlabel.retrieval.ranking.counting_torch import TorchCounter
-from lowlabel.retrieval.ranking.embeddings import Embeddings
+from lowlabel.retrieval.ranking import kernels
+from lowlabel.retrieval.ranking.comparison import Comparison
+from lowlabel.retrieval.ranking.numba_counter import NumbaCounter
 from lowlabel.retrieval.ranking.positives import (
     find_positives,
     gallery_layout,
     leave_one_out_layout,
 )
+from lowlabel.retrieval.ranking.products import embed, unit_rows
+from lowlabel.retrieval.ranking.torch_counter import TorchCounter
 
+FEW = "lowlabel.retrieval.ranking.numba_counter._FEW"
 TIES = ("pessimistic", "optimistic", "index")
 COUNTERS = (NumbaCounter, TorchCounter)
 
@@ -29,10 +30,10 @@ def tied(clustered):
 
 def compare(x, labels, ties, dtype, gallery_from=None):
     if gallery_from is None:
-        both = Embeddings.of(x)
+        both = embed(x)
         return Comparison(both, both, leave_one_out_layout(labels), ties, dtype)
     layout = gallery_layout(labels[:gallery_from], labels[gallery_from:])
-    queries, gallery = Embeddings.of(x[:gallery_from]), Embeddings.of(x[gallery_from:])
+    queries, gallery = embed(x[:gallery_from]), embed(x[gallery_from:])
     return Comparison(queries, gallery, layout, ties, dtype)
 
 
@@ -44,8 +45,8 @@ def count(comparison, kind, transposed=False, pieces=1):
         return counter.cosines(queries, layout.gallery[places].flatten()).view(places.shape)
 
     positives = find_positives(layout, 0, len(layout.queries), cosines, comparison.tie)
-    queries = comparison.queries.unit(layout.queries, comparison.dtype)
-    gallery = comparison.gallery.unit(layout.gallery, comparison.dtype)
+    queries = unit_rows(comparison.queries, layout.queries, comparison.dtype)
+    gallery = unit_rows(comparison.gallery, layout.gallery, comparison.dtype)
     counts = torch.zeros(len(positives.cosine), dtype=torch.int32)
     place = 0
     for part in gallery.tensor_split(pieces):
@@ -63,8 +64,8 @@ def naive(comparison, positives):
     similarity = (x @ y.T).numpy()
     counts = []
     for place, row in enumerate(layout.queries.tolist()):
-        own = set(layout.gallery[layout.start[place] : layout.stop[place]].tolist())
-        others = np.array([g for g in range(len(y)) if g not in own])
+        same_class = set(layout.gallery[layout.start[place] : layout.stop[place]].tolist())
+        others = np.array([g for g in range(len(y)) if g not in same_class])
         for k in range(positives.offsets[place], positives.offsets[place + 1]):
             positive = int(positives.rows[k])
             gap = similarity[row, others] - similarity[row, positive]
@@ -80,7 +81,7 @@ def naive(comparison, positives):
 @pytest.mark.parametrize("ties", TIES)
 @pytest.mark.parametrize("gallery_from", [None, 120])
 def test_counts_are_those_of_all_pairs(monkeypatch, tied, kind, few, ties, gallery_from):
-    monkeypatch.setattr(counting_numba, "_FEW", few)
+    monkeypatch.setattr(FEW, few)
     comparison = compare(*tied, ties, torch.float32, gallery_from)
     positives, counts = count(comparison, kind)
     assert counts.tolist() == naive(comparison, positives)
@@ -96,7 +97,7 @@ def test_counts_are_those_of_all_pairs(monkeypatch, tied, kind, few, ties, galle
 def test_counts_do_not_depend_on_how_blocks_come(
     monkeypatch, tied, few, kind, ties, dtype, transposed, pieces
 ):
-    monkeypatch.setattr(counting_numba, "_FEW", few)
+    monkeypatch.setattr(FEW, few)
     expected = count(compare(*tied, ties, torch.float32), NumbaCounter)[1]
     found = count(compare(*tied, ties, dtype), kind, transposed, pieces)[1]
     assert found.tolist() == expected.tolist()
@@ -105,11 +106,11 @@ def test_counts_do_not_depend_on_how_blocks_come(
 @pytest.mark.parametrize("few", [192, 3])
 @pytest.mark.parametrize("kind", COUNTERS)
 def test_products_off_by_their_margin_give_the_same_counts(monkeypatch, tied, kind, few):
-    monkeypatch.setattr(counting_numba, "_FEW", few)
+    monkeypatch.setattr(FEW, few)
     comparison = compare(*tied, "pessimistic", torch.float32)
     counter, layout = kind(comparison), comparison.layout
     positives, expected = count(comparison, kind)
-    unit = comparison.queries.unit(layout.queries, torch.float64)
+    unit = unit_rows(comparison.queries, layout.queries, torch.float64)
     noise = torch.rand(300, 300, dtype=torch.float64, generator=torch.manual_seed(0)) * 2 - 1
     block = (unit @ unit.T + 0.9 * comparison.doubt[1] * noise.sign()).float()
     counts = torch.zeros_like(expected)
@@ -119,7 +120,7 @@ def test_products_off_by_their_margin_give_the_same_counts(monkeypatch, tied, ki
 
 @pytest.mark.parametrize("few", [192, 0])
 def test_more_doubts_than_are_held_at_once(monkeypatch, few):
-    monkeypatch.setattr(counting_numba, "_FEW", few)
+    monkeypatch.setattr(FEW, few)
     images = 2 * int(kernels._WAITING**0.5)
     x, labels = torch.ones(images, 3), torch.arange(images) // 2
     counts = count(compare(x, labels, "pessimistic", torch.float32), NumbaCounter)[1]
@@ -141,8 +142,3 @@ def test_cosines_are_those_of_float64(tied):
     for kind in COUNTERS:
         found = kind(comparison).cosines(rows, others)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
-
-
-def test_counter_suits_the_device():
-    assert counter_for(torch.device("cpu")) is NumbaCounter
-    assert counter_for(torch.device("cuda")) is TorchCounter

@@ -1,0 +1,139 @@
+"""The common part of landmark retrieval and copy detection: from arrays to ranked positives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from lowlabel.arrays import (
+    Features,
+    as_features,
+    as_integers,
+    require_name,
+    require_same_width,
+)
+from lowlabel.devices import resolve_device
+from lowlabel.embeddings import Embeddings
+from lowlabel.errors import InputError
+from lowlabel.progress import Progress
+from lowlabel.retrieval.ranking.comparison import Ties
+from lowlabel.retrieval.ranking.database import Database, Judgements, RankedPositives, Transform
+from lowlabel.retrieval.ranking.products import embed
+from lowlabel.retrieval.ranking.sources import RowSource, as_sources, require_one_model
+from lowlabel.retrieval.result import RetrievalResult
+
+_BLOCK_VALUES = 2**22  # features, or similarities, in a block: 16 MB in float32
+
+
+@dataclass(frozen=True)
+class InstanceRetrieval:
+    """Checked arguments of `evaluate_revisited` or `evaluate_copies`.
+
+    Attributes:
+        queries: Floats [Q, D].
+        gallery: Floats [G, D].
+        gallery_name: Name of the gallery in messages.
+        distractors: Sources of further images.
+        ties: How a negative as similar as a positive is ranked.
+        transform: Applied to queries, gallery and each block of distractors.
+        block_rows: Database images that each thread compares at once.
+        device: Device to compute on.
+    """
+
+    queries: Tensor
+    gallery: Tensor
+    gallery_name: str
+    distractors: Sequence[RowSource]
+    ties: Ties
+    transform: Transform | None
+    block_rows: int
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls,
+        query: Features,
+        gallery: Features,
+        distractors: RowSource | Sequence[RowSource],
+        *,
+        gallery_name: str = "gallery",
+        ties: Ties,
+        transform: Transform | None,
+        block_size: int | None,
+        device: str | torch.device,
+    ) -> "InstanceRetrieval":
+        """Checks the arguments that both evaluations share.
+
+        Raises:
+            InputError: If shapes or models do not match, or an option is out of range.
+            UnknownNameError: If there is no such tie policy.
+        """
+        require_name("tie policy", ties, get_args(Ties))
+        queries = as_features(query, "query features")
+        images = as_features(gallery, f"{gallery_name} features")
+        width = queries.shape[1]
+        require_same_width({"query features": width, f"{gallery_name} features": images.shape[1]})
+        sources = as_sources(distractors, width)
+        named = {f"distractors[{number}]": source for number, source in enumerate(sources)}
+        require_one_model({"query": query, gallery_name: gallery, **named})
+        if block_size is None:
+            block_size = max(1, _BLOCK_VALUES // max(queries.shape))
+        (block_rows,) = as_integers(1, block_size=block_size)
+        return cls(
+            queries,
+            images,
+            gallery_name,
+            sources,
+            ties,
+            transform,
+            block_rows,
+            resolve_device(device),
+        )
+
+    def rank(
+        self, positives: Sequence[Tensor], ignored: Sequence[Tensor], progress: Progress | None
+    ) -> RankedPositives:
+        """Ranks the positives of all queries that have any.
+
+        Args:
+            positives: Rows in the gallery, int64 [n] per query.
+            ignored: Rows in the gallery that are treated as absent, int64 [n] per query.
+            progress: Called with the number of database images done and their total.
+
+        Raises:
+            InputError: If features are not finite or are all zero, or no query has a positive.
+        """
+        number = torch.tensor([len(rows) for rows in positives])
+        order = number.argsort(stable=True)[int((number == 0).sum()) :]
+        if not len(order):
+            raise InputError(f"none of the {len(number)} queries has an image to find")
+        database = Database(
+            self._embed(self.queries[order], "query features"),
+            self._embed(self.gallery, f"{self.gallery_name} features"),
+            Judgements([positives[q] for q in order], [ignored[q] for q in order]),
+            self.distractors,
+            self.ties,
+            self.transform,
+        )
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        ranked = database.rank(self.block_rows, workers, progress)
+        query_row = order.to(ranked.query.device)[ranked.query]
+        by_query = query_row.argsort(stable=True)
+        return RankedPositives(query_row[by_query], ranked.row[by_query], ranked.before[by_query])
+
+    def result(self, scores: Mapping[str, Tensor], ranked: RankedPositives) -> RetrievalResult:
+        """Builds the result from scores [Q], which are NaN for queries without a positive."""
+        scored = ranked.query.unique()
+        return RetrievalResult.of(
+            {name: values[scored].cpu().numpy() for name, values in scores.items()},
+            query_index=scored.cpu().numpy(),
+            lone=len(self.queries) - len(scored),
+            lone_queries="exclude",
+            ties=self.ties,
+        )
+
+    def _embed(self, rows: Tensor, name: str) -> Embeddings:
+        rows = rows.to(self.device)
+        return embed(self.transform(rows) if self.transform else rows, name)

@@ -1,0 +1,98 @@
+"""Products of unit rows, and how far rounding can move them from the float64 cosine."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from lowlabel.embeddings import Embeddings, over_largest, vector_norms
+
+_CHUNK_VALUES = 2**22  # float64 values held at once while rows are normalised
+_MODERATE = 1e12  # raw products are exact enough for norms from its inverse up to it
+_PIECE = 128  # dimensions summed at once; shorter pieces cost time
+
+
+def embed(features: Tensor, name: str = "features") -> Embeddings:
+    """Computes the norms of features [N, D], float32 or float64.
+
+    Raises:
+        InputError: If rows hold NaN or infinite values, or are all zero.
+    """
+    if features.dtype == torch.float64:
+        features = over_largest(features)
+    return Embeddings.of(features, name, _norms)
+
+
+def unit_rows(embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Returns some rows at length 1, normalised in float64 and rounded once to `dtype`."""
+    raw, inverse_norm = embeddings.raw, embeddings.inverse_norm
+    result = torch.empty(len(rows), embeddings.dimensions, dtype=dtype, device=raw.device)
+    step = max(1, _CHUNK_VALUES // embeddings.dimensions)
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        result[start : start + step] = raw[part].double() * inverse_norm[part, None]
+    return result
+
+
+def all_unit_rows(embeddings: Embeddings, dtype: torch.dtype | None = None) -> Tensor:
+    """Returns all rows at length 1, by default in the dtype of the features."""
+    return unit_rows(embeddings, all_rows(embeddings), dtype or embeddings.raw.dtype)
+
+
+def all_rows(embeddings: Embeddings) -> Tensor:
+    """Row numbers 0, 1, … N-1."""
+    return torch.arange(len(embeddings), device=embeddings.raw.device)
+
+
+def products_with(embeddings: Embeddings, unit: Tensor) -> Tensor:
+    """Similarities [n, N] of `unit` rows [n, D] with all embeddings, in the dtype of `unit`.
+
+    If nothing can overflow, the products are scaled instead of the rows: a copy of the rows would
+    cost more than the product with a few queries. Both ways keep to `product_margin`.
+    """
+    out = unit.new_empty(len(unit), len(embeddings))
+    low, high = embeddings.inverse_norm.aminmax()
+    if embeddings.raw.dtype == unit.dtype and low > 1 / _MODERATE and high < _MODERATE:
+        return multiply(unit, embeddings.raw, out).mul_(embeddings.inverse_norm.to(unit.dtype))
+    return multiply(unit, all_unit_rows(embeddings, unit.dtype), out)
+
+
+def multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """Writes a @ b.T to `out`, summed piece by piece to keep `product_margin` small."""
+    torch.mm(a[:, :_PIECE], b[:, :_PIECE].T, out=out)
+    for start in range(_PIECE, a.shape[1], _PIECE):
+        piece = slice(start, start + _PIECE)
+        torch.addmm(out, a[:, piece], b[:, piece].T, out=out)
+    return out
+
+
+def product_margin(dimensions: int, dtype: torch.dtype) -> float:
+    """Bounds the distance of an entry of `multiply` for unit rows from the float64 cosine.
+
+    A sum of n products errs by at most n·u·Σ|aᵢbᵢ|, whatever its order, and Σ|aᵢbᵢ| ≤ 1 (Higham,
+    "Accuracy and Stability of Numerical Algorithms", §3.1; u is half the machine epsilon). Each
+    piece is such a sum, and adding the pieces is another; rounding the rows, or one of them and
+    the scale of the product, adds 2u to 3u, and rounding the bounds u. The error of the cosine
+    itself is far smaller than that of float32; in float64 the tolerance for ties covers both.
+    """
+    if dtype == torch.float64:
+        return tie_tolerance(dimensions)
+    additions = min(dimensions, _PIECE) + math.ceil(dimensions / _PIECE)
+    return (additions + 8) * torch.finfo(dtype).eps / 2
+
+
+def tie_tolerance(dimensions: int) -> float:
+    """The difference up to which two float64 cosines cannot be told from equal ones.
+
+    The dot product errs by D·u, each of the two norms by (D/2 + 2)·u: twice the sum for two.
+    """
+    return 4 * (dimensions + 4) * torch.finfo(torch.float64).eps / 2
+
+
+def _norms(features: Tensor) -> Tensor:
+    """L2 norms in float64; on a CPU by a compiled loop, twenty times as fast as torch."""
+    if features.device.type == "cpu" and features.dtype == torch.float32:
+        from lowlabel.retrieval.ranking.kernels import row_norms
+
+        return torch.from_numpy(row_norms(features.numpy()))
+    return vector_norms(features)

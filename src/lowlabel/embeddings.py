@@ -1,0 +1,78 @@
+"""Features with the norms of their rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from lowlabel.arrays import refuse_rows
+
+_LOWEST_NORM = 1e-140  # below it the squares of float64 entries lose digits
+
+
+def vector_norms(features: Tensor) -> Tensor:
+    """L2 norms of rows, float64 [N]."""
+    norms: Tensor = torch.linalg.vector_norm(features, dim=1, dtype=torch.float64)
+    return norms
+
+
+def over_largest(features: Tensor) -> Tensor:
+    """Divides each row by its largest magnitude, so that no square overflows."""
+    largest = features.abs().amax(dim=1, keepdim=True)
+    return features / torch.where(largest > 0, largest, 1)
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Features that have a direction, with the norms of their rows.
+
+    Attributes:
+        raw: Features [N, D], float32 or float64.
+        norm: L2 norm of each row, float64 [N].
+    """
+
+    raw: Tensor
+    norm: Tensor
+
+    @classmethod
+    def of(
+        cls, features: Tensor, name: str, norms: Callable[[Tensor], Tensor] = vector_norms
+    ) -> "Embeddings":
+        """Computes the norms.
+
+        Args:
+            features: float32 or float64 [N, D].
+            name: Name of the features in messages.
+            norms: Computes the norms of rows, float64 [N].
+
+        Raises:
+            InputError: If rows hold NaN or infinite values, or are all zero.
+        """
+        norm = norms(features)
+        if features.dtype == torch.float64:
+            low, high = norm.aminmax()
+            if not (low > _LOWEST_NORM and high < torch.inf):
+                features = over_largest(features)
+                norm = norms(features)
+        refuse_rows(~norm.isfinite(), name, "hold NaN or infinite values")
+        refuse_rows(norm == 0, name, "are all zero and have no direction")
+        return cls(features, norm)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @cached_property
+    def inverse_norm(self) -> Tensor:
+        """1 / norm, float64 [N]."""
+        return 1 / self.norm
+
+    @property
+    def dimensions(self) -> int:
+        """D."""
+        return self.raw.shape[1]
+
+    def part(self, start: int, stop: int) -> "Embeddings":
+        """Rows `start` to `stop`, without a copy."""
+        return Embeddings(self.raw[start:stop], self.norm[start:stop])

@@ -1,0 +1,279 @@
+"""The same array gets the same answer from every `evaluate_*` function."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from lowlabel.arrays import as_features
+from lowlabel.classification import evaluate_knn
+from lowlabel.errors import InputError
+from lowlabel.fewshot import evaluate_fewshot
+from lowlabel.retrieval import (
+    evaluate_copies,
+    evaluate_retrieval,
+    evaluate_revisited,
+    learn_whitening,
+    top_images,
+)
+
+IMAGES, WIDTH, CLASSES = 40, 6, 8
+LABELS = np.arange(IMAGES) % CLASSES
+TRUTH = [
+    {
+        "easy": np.flatnonzero(label == LABELS)[:3],
+        "hard": np.flatnonzero(label == LABELS)[3:],
+        "junk": [],
+    }
+    for label in LABELS
+]
+
+
+def features():
+    """Floats that half precision holds exactly, so every dtype must give the same scores."""
+    rng = np.random.default_rng(0)
+    means = rng.integers(-12, 13, (CLASSES, WIDTH))
+    return (means[LABELS] + rng.integers(-12, 13, (IMAGES, WIDTH)) + 0.5) / 4
+
+
+def fewshot(x, labels=LABELS, **options):
+    options = {"ways": 3, "queries": 2, "tasks": 20, "device": "cpu", **options}
+    return evaluate_fewshot(x, labels, **options).accuracies
+
+
+def retrieval(x, labels=LABELS, **options):
+    return evaluate_retrieval(x, labels, device="cpu", **options).per_query["map"]
+
+
+def knn(x, labels=LABELS, **options):
+    options = {"k": 3, "device": "cpu", **options}
+    half = len(x) // 2
+    result = evaluate_knn(x, labels, features()[:half], LABELS[:half], **options)
+    return result.correct["top1@3"]
+
+
+def revisited(x, **options):
+    return evaluate_revisited(x, x, TRUTH, device="cpu", **options).per_query["map_medium"]
+
+
+def copies(x, labels=LABELS, **options):
+    result = evaluate_copies(x, labels, x, labels, device="cpu", **options)
+    return next(iter(result.per_query.values()))
+
+
+LABELLED = [fewshot, retrieval, knn, copies]
+ALL = [*LABELLED, revisited]
+DIRECTIONS = [retrieval, knn, revisited, copies]
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize("evaluate", ALL)
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x.astype(np.float16),
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(np.longdouble),
+        lambda x: x.astype(">f2"),
+        lambda x: x.astype(">f4"),
+        lambda x: x.astype(">f8"),
+        np.asfortranarray,
+        lambda x: np.repeat(x[::-1], 2, axis=1)[::-1, ::2],
+        read_only,
+        lambda x: x.tolist(),
+        lambda x: tuple(map(tuple, x)),
+        lambda x: torch.from_numpy(x).half(),
+        lambda x: torch.from_numpy(x).bfloat16(),
+        lambda x: torch.from_numpy(x).float().requires_grad_(),
+        lambda x: torch.from_numpy(x).T.contiguous().T,
+    ],
+)
+def test_floats_of_any_type_and_layout_give_the_same_scores(evaluate, convert):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = evaluate(convert(features()))
+    np.testing.assert_array_equal(scores, evaluate(features()))
+
+
+@pytest.mark.parametrize("evaluate", ALL)
+@pytest.mark.parametrize(
+    ("convert", "message"),
+    [
+        (lambda x: x.astype(int), "features are int64, not floats"),
+        (lambda x: x.astype(int).tolist(), "features are int64, not floats"),
+        (lambda x: torch.from_numpy(x).int(), "features are int32, not floats"),
+        (lambda x: x > 0, "features are bool, not floats"),
+        (lambda x: x + 1j, "features are complex128, not floats"),
+        (lambda x: x.astype("U8"), "features are <U8, not floats"),
+        (lambda x: x.astype(object), "features are object, not floats"),
+        (lambda x: [[1.0], *x.tolist()[1:]], "features are not an array"),
+        (lambda x: x[:, 0], r"features have the shape \(40,\), not \[images, dimensions\]"),
+        (lambda x: x[None], r"features have the shape \(1, 40, 6\)"),
+        (lambda x: x[:0], r"features have the shape \(0, 6\)"),
+        (lambda x: x[:, :0], r"features have the shape \(40, 0\)"),
+    ],
+)
+def test_features_that_are_not_a_matrix_of_floats(evaluate, convert, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(convert(features()))
+
+
+@pytest.mark.parametrize("evaluate", ALL)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_rows_that_are_not_finite_are_counted(evaluate, dtype, value):
+    x = features().astype(dtype)
+    x[[3, 8, 8], [0, 1, 2]] = value
+    with pytest.raises(InputError, match=r"2 of 40 rows of .*features hold NaN or infinite"):
+        evaluate(x)
+
+
+@pytest.mark.parametrize("evaluate", DIRECTIONS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_without_a_direction_are_counted(evaluate, dtype):
+    x = features().astype(dtype)
+    x[[3, 8]] = 0
+    with pytest.raises(InputError, match=r"2 of 40 rows of .*features are all zero"):
+        evaluate(x)
+
+
+@pytest.mark.parametrize("evaluate", DIRECTIONS)
+@pytest.mark.parametrize("scale", [2.0**1000, 2.0**-1000])
+def test_float64_of_any_size_has_a_direction(evaluate, scale):
+    np.testing.assert_array_equal(evaluate(scale * features()), evaluate(features()))
+
+
+def test_fewshot_takes_rows_without_a_direction_but_not_beyond_float32():
+    x = features()
+    x[3] = 0
+    fewshot(x)
+    with pytest.raises(InputError, match=r"40 of 40 rows of features hold .* in float32"):
+        fewshot(1e300 * features())
+
+
+@pytest.mark.parametrize("evaluate", LABELLED)
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda y: y.tolist(),
+        lambda y: tuple(y),
+        lambda y: y.astype(np.int8),
+        lambda y: y.astype(np.uint64),
+        lambda y: y.astype(">i4"),
+        lambda y: y.repeat(2)[::2],
+        lambda y: torch.from_numpy(y).short(),
+        lambda y: torch.from_numpy(y.astype(np.uint64)),
+    ],
+)
+def test_integers_of_any_type_are_labels(evaluate, convert):
+    np.testing.assert_array_equal(evaluate(features(), convert(LABELS)), evaluate(features()))
+
+
+@pytest.mark.parametrize("evaluate", [fewshot, retrieval, copies])
+def test_labels_stay_whole(evaluate):
+    np.testing.assert_array_equal(evaluate(features(), 2**62 + LABELS), evaluate(features()))
+
+
+@pytest.mark.parametrize("evaluate", LABELLED)
+@pytest.mark.parametrize(
+    ("convert", "message"),
+    [
+        (lambda y: y.astype(float), "are float64, not integers"),
+        (lambda y: torch.from_numpy(y).float(), "are float32, not integers"),
+        (lambda y: y > 3, "are bool, not integers"),
+        (lambda y: y.astype(str), "not integers"),
+        (lambda y: [None, *y[1:]], "are object, not integers"),
+        (lambda y: y[:-1], r"have the shape \(39,\) for 40 images"),
+        (lambda y: y[:, None], r"have the shape \(40, 1\) for 40 images"),
+        (lambda y: [], r"have the shape \(0,\) for 40 images"),
+        (lambda y: [[1], *y[1:]], "are not an array"),
+        (lambda y: y.astype(np.uint64) + 2**63, "go up to 9223372036854775815, beyond int64"),
+    ],
+)
+def test_labels_that_are_not_one_integer_per_image(evaluate, convert, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(features(), convert(LABELS))
+
+
+COUNTS = [
+    *[(fewshot, name) for name in ("ways", "shots", "queries", "tasks", "task_block")],
+    *[(evaluate, "block_size") for evaluate in (retrieval, knn, revisited, copies)],
+    (copies, "top"),
+    (lambda x, **k: top_images(x, **{"queries": [0], **k}), "k"),
+]
+
+
+@pytest.mark.parametrize(("evaluate", "name"), COUNTS)
+@pytest.mark.parametrize("value", [True, 0, -1, 2.0, "2", np.array([2]), np.bool_(True)])
+def test_counts_are_integers_from_1(evaluate, name, value):
+    with pytest.raises(InputError, match=f"{name}=.* must be an integer of at least 1"):
+        evaluate(features(), **{name: value})
+
+
+@pytest.mark.parametrize(("evaluate", "name"), COUNTS)
+def test_counts_may_be_numpy_integers(evaluate, name):
+    evaluate(features(), **{name: np.uint8(2)})
+
+
+SEVERAL = [(retrieval, "ks"), (knn, "k"), (revisited, "ks")]
+
+
+@pytest.mark.parametrize(("evaluate", "name"), SEVERAL)
+@pytest.mark.parametrize("value", [(), 0, True, (True,), (1, 2.0), (0,), "1", None])
+def test_several_counts_are_integers_from_1(evaluate, name, value):
+    with pytest.raises(InputError, match=f"{name}=.* must be one or more integers of at least 1"):
+        evaluate(features(), **{name: value})
+
+
+@pytest.mark.parametrize(("evaluate", "name"), SEVERAL)
+def test_several_counts_differ_and_fit(evaluate, name):
+    evaluate(features(), **{name: 3})
+    evaluate(features(), **{name: np.array([3, 1])})
+    with pytest.raises(InputError, match=r"=\(3, 3\) holds a number more than once"):
+        evaluate(features(), **{name: (3, 3)})
+    with pytest.raises(InputError, match=f"{name}=41 exceeds the (39|40) .* images"):
+        evaluate(features(), **{name: (3, 41)})
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "message"),
+    [
+        (lambda x: fewshot(x, base=(x[:, :5], LABELS)), "features have 6 .* base features 5"),
+        (
+            lambda x: evaluate_retrieval(x, LABELS, gallery=(x[:, :5], LABELS)),
+            "features have 6 dimensions, gallery features 5",
+        ),
+        (
+            lambda x: evaluate_knn(x, LABELS, x[:, :5], LABELS),
+            "train features have 6 dimensions, test features 5",
+        ),
+        (
+            lambda x: evaluate_revisited(x, x[:, :5], TRUTH),
+            "query features have 6 dimensions, gallery features 5",
+        ),
+        (
+            lambda x: copies(x, distractors=[x, x[:, :5]]),
+            r"query features have 6 dimensions, distractors\[1\] 5",
+        ),
+        (
+            lambda x: learn_whitening(x[:, :5], x),
+            "searched features have 6 dimensions, train features 5",
+        ),
+    ],
+)
+def test_features_of_two_widths_are_not_compared(evaluate, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(features())
+
+
+def test_float32_is_not_copied():
+    x = np.ones((3, 2), np.float32)
+    assert as_features(x).data_ptr() == x.ctypes.data
+    tensor = torch.ones(3, 2)
+    assert as_features(tensor).data_ptr() == tensor.data_ptr()
