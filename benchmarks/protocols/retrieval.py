@@ -34,7 +34,7 @@ class Retrieval(Protocol):
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         lone_queries: Whether a query without a positive is left out or counts as a miss.
         post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
-        search: "exact", or the spec of an index.
+        search: "exact", or an index or its spec.
         nmi: Whether k-means clusters are scored too.
         train_features: A file of embeddings to learn whitening from, in place of the train part.
         worst: Number of worst queries to draw with their nearest images; changes no score.
@@ -48,21 +48,16 @@ class Retrieval(Protocol):
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
     post: tuple[PostProcessing, ...] = ()
-    search: str = EXACT
+    search: str | Index = EXACT
     nmi: bool = False
     train_features: Path | None = None
     worst: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
-        build_index(self.search)
+        object.__setattr__(self, "search", build_index(self.search) or EXACT)
         require_counts(1, k=self.k)
         require_counts(0, worst=self.worst)
-
-    @property
-    def index(self) -> Index | None:
-        """The index that searches; None for exact ranks."""
-        return build_index(self.search)
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""
@@ -84,10 +79,12 @@ class Retrieval(Protocol):
 
     def describe(self) -> str:
         """Such as "retrieval, aqe:10, NMI, K = 1, 2, 4, 8"."""
-        steps = [post.spec for post in self.post]
-        steps += [self.search] if self.search != EXACT else []
-        steps += ["NMI"] if self.nmi else []
+        steps = [step.spec for step in self._steps()] + (["NMI"] if self.nmi else [])
         return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, self.k))}"])
+
+    def _steps(self) -> list[PostProcessing | Index]:
+        """What is done to embeddings, then the index that searches if there is one."""
+        return [*self.post, *([self.search] if isinstance(self.search, Index) else [])]
 
     def _experiment(self, data: EmbeddedDataset) -> Experiment:
         options: dict[str, object] = {
@@ -103,7 +100,7 @@ class Retrieval(Protocol):
             data,
             data.division if data.division in _NAMED else unnamed,
             options,
-            similarity(self.post, self.index),
+            similarity(self._steps()),
             data.train_part if learns else None,
             data.gallery_part,
             data.evaluated_part,
@@ -140,12 +137,11 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
     )
 
 
-def similarity(post: Sequence[PostProcessing], index: Index | None = None) -> MethodInfo:
+def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
     """Cosine after post-processing, and the index that searches if there is one."""
-    steps: list[PostProcessing | Index] = [*post, *([index] if index else [])]
     options: dict[str, object] = {
         step.spec: step.options | ({"version": step.version} if step.version > 1 else {})
         for step in steps
     }
-    transductive = any(each.transductive for each in post)
+    transductive = any(isinstance(step, PostProcessing) and step.transductive for step in steps)
     return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)
