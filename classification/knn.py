@@ -56,7 +56,7 @@ def evaluate_knn(
     the lower label wins. Top-5 counts only classes that have a vote.
 
     Args:
-        train_features: Train embeddings of any length, floats [N, D], numpy or torch.
+        train_features: Train embeddings, floats [N, D], numpy or torch; only directions matter.
         train_labels: Class of each train image, any integers, [N].
         test_features: Test embeddings, floats [M, D].
         test_labels: Class of each test image, integers [M].
@@ -80,21 +80,19 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
-    if not (is_number and 0 < temperature < math.inf):
-        raise InputError(f"temperature={temperature!r} must be a finite number above 0")
-    place = resolve_device(device)
-    train, voting_labels = _checked(train_features, train_labels, place, "train")
-    test, wanted_labels = _checked(test_features, test_labels, place, "test")
+    _require_temperature(temperature)
+    device = resolve_device(device)
+    train, train_labels = _checked(train_features, train_labels, device, "train")
+    test, test_labels = _checked(test_features, test_labels, device, "test")
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     ks = _counts(k, len(train), clip_k)
     if block_size is None:
-        block_size = _BLOCK_ROWS.get(place.type, _ACCELERATOR_ROWS)
+        block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
     (rows,) = as_integers(1, block_size=block_size)
-    classes, train_classes, test_classes = _number_classes(voting_labels, wanted_labels)
+    classes, train_classes, test_classes = _number_classes(train_labels, test_labels)
 
-    train_targets = torch.from_numpy(train_classes).to(place)
-    test_targets = torch.from_numpy(test_classes).to(place)
+    train_targets = torch.from_numpy(train_classes).to(device)
+    test_targets = torch.from_numpy(test_classes).to(device)
     ranks = np.empty((len(ks), len(test)), np.int64)
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
         weights = ((cosines - cosines[:, :1]) / temperature).exp()
@@ -108,6 +106,11 @@ def evaluate_knn(
         f"top{top}@{count}": ranks[row] < top for top in _TOPS for row, count in enumerate(ks)
     }
     return KNNResult(correct, ks, float(temperature), classes, int((test_classes < 0).sum()))
+
+
+def _require_temperature(value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise InputError(f"temperature={value!r} must be a finite number above 0")
 
 
 def _ranks(votes: Tensor, targets: Tensor) -> Tensor:

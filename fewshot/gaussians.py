@@ -74,9 +74,9 @@ class _FactorCache:
     def _make_room(self, needed: int) -> None:
         """Doubles the room up to `FACTOR_BYTES`; the sets of one call always fit."""
         size = self._covariances[0].numel() * self._covariances.element_size()
-        wanted = max(needed, min(len(self._slots) + needed, FACTOR_BYTES // size))
-        if wanted > len(self.factors):
-            room = max(wanted, min(2 * len(self.factors), FACTOR_BYTES // size))
+        capacity = max(needed, min(len(self._slots) + needed, FACTOR_BYTES // size))
+        if capacity > len(self.factors):
+            room = max(capacity, min(2 * len(self.factors), FACTOR_BYTES // size))
             grown = self.factors.new_empty(room, *self.factors.shape[1:])
             grown[: len(self.factors)] = self.factors
             self.factors = grown
