@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -80,8 +79,8 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
-    if not (is_number and 0 < temperature < math.inf):
+    is_number = isinstance(temperature, int | float | np.integer | np.floating)
+    if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
     place = resolve_device(device)
     train, voting_labels = _checked(train_features, train_labels, place, "train")

@@ -159,7 +159,9 @@ def refuse_rows(bad: Tensor, name: str, problem: str) -> None:
 
 
 def _is_integer(value: object, minimum: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return int(value) >= minimum
 
 
 def _as_array(values: object, name: str) -> NDArray[Any]:
