@@ -82,18 +82,18 @@ def evaluate_knn(
     is_number = isinstance(temperature, int | float | np.integer | np.floating)
     if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
-    place = resolve_device(device)
-    train, voting_labels = _checked(train_features, train_labels, place, "train")
-    test, wanted_labels = _checked(test_features, test_labels, place, "test")
+    device = resolve_device(device)
+    train, voting_labels = _checked(train_features, train_labels, device, "train")
+    test, wanted_labels = _checked(test_features, test_labels, device, "test")
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     ks = _counts(k, len(train), clip_k)
     if block_size is None:
-        block_size = _BLOCK_ROWS.get(place.type, _ACCELERATOR_ROWS)
+        block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
     (rows,) = as_integers(1, block_size=block_size)
     classes, train_classes, test_classes = _number_classes(voting_labels, wanted_labels)
 
-    train_targets = torch.from_numpy(train_classes).to(place)
-    test_targets = torch.from_numpy(test_classes).to(place)
+    train_targets = torch.from_numpy(train_classes).to(device)
+    test_targets = torch.from_numpy(test_classes).to(device)
     ranks = np.empty((len(ks), len(test)), np.int64)
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
         weights = ((cosines - cosines[:, :1]) / temperature).exp()

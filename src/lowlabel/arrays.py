@@ -21,10 +21,10 @@ Labels = NDArray[Any] | Tensor | Sequence[int]
 
 
 def as_features(features: Features, name: str = "features") -> Tensor:
-    """Converts features [N, D] to a contiguous float32 or float64 tensor without loss.
+    """Converts features [N, D] to a contiguous float32 or float64 tensor.
 
-    Half precision becomes float32, extended precision and nested lists become float64. Memory is
-    shared where possible.
+    Half precision becomes float32; extended precision and nested lists become float64. Any byte
+    order and memory layout is accepted, and memory is shared where possible.
 
     Args:
         features: Floats [N, D].
