@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ def evaluate_knn(
     the lower label wins. Top-5 counts only classes that have a vote.
 
     Args:
-        train_features: Train embeddings, floats [N, D], numpy or torch; only directions matter.
+        train_features: Train embeddings of any length, floats [N, D], numpy or torch.
         train_labels: Class of each train image, any integers, [N].
         test_features: Test embeddings, floats [M, D].
         test_labels: Class of each test image, integers [M].
@@ -80,16 +79,18 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    _require_temperature(temperature)
+    is_number = isinstance(temperature, int | float | np.integer | np.floating)
+    if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
+        raise InputError(f"temperature={temperature!r} must be a finite number above 0")
     device = resolve_device(device)
-    train, train_labels = _checked(train_features, train_labels, device, "train")
-    test, test_labels = _checked(test_features, test_labels, device, "test")
+    train, voting_labels = _checked(train_features, train_labels, device, "train")
+    test, wanted_labels = _checked(test_features, test_labels, device, "test")
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     ks = _counts(k, len(train), clip_k)
     if block_size is None:
         block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
     (rows,) = as_integers(1, block_size=block_size)
-    classes, train_classes, test_classes = _number_classes(train_labels, test_labels)
+    classes, train_classes, test_classes = _number_classes(voting_labels, wanted_labels)
 
     train_targets = torch.from_numpy(train_classes).to(device)
     test_targets = torch.from_numpy(test_classes).to(device)
@@ -106,11 +107,6 @@ def evaluate_knn(
         f"top{top}@{count}": ranks[row] < top for top in _TOPS for row, count in enumerate(ks)
     }
     return KNNResult(correct, ks, float(temperature), classes, int((test_classes < 0).sum()))
-
-
-def _require_temperature(value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise InputError(f"temperature={value!r} must be a finite number above 0")
 
 
 def _ranks(votes: Tensor, targets: Tensor) -> Tensor:

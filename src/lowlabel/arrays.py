@@ -21,10 +21,10 @@ Labels = NDArray[Any] | Tensor | Sequence[int]
 
 
 def as_features(features: Features, name: str = "features") -> Tensor:
-    """Converts features [N, D] to a contiguous float32 or float64 tensor without loss.
+    """Converts features [N, D] to a contiguous float32 or float64 tensor.
 
-    Half precision becomes float32, extended precision and nested lists become float64. Memory is
-    shared where possible.
+    Half precision becomes float32; extended precision and nested lists become float64. Any byte
+    order and memory layout is accepted, and memory is shared where possible.
 
     Args:
         features: Floats [N, D].
@@ -159,7 +159,9 @@ def refuse_rows(bad: Tensor, name: str, problem: str) -> None:
 
 
 def _is_integer(value: object, minimum: int) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        return False
+    return int(value) >= minimum
 
 
 def _as_array(values: object, name: str) -> NDArray[Any]:

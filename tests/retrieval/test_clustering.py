@@ -65,7 +65,7 @@ def test_constant_embeddings_share_no_information(backend):
     assert clustering.nmi(torch.ones(60, 8), labels) < 60
 
 
-def test_fallback_is_said(monkeypatch, clustered):
+def test_the_fallback_to_scikit_learn_warns(monkeypatch, clustered):
     monkeypatch.setattr(clustering, "find_spec", lambda name: None)
     with pytest.warns(UserWarning, match=r"NMI comes from scikit-learn.*lowlabel\[cpu\]"):
         evaluate_retrieval(*clustered(images=100, classes=10), nmi=True)

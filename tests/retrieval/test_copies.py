@@ -85,7 +85,7 @@ def test_copies_without_an_original_are_counted(copies):
         ({"distractors": np.zeros((4, 12))}, "4 of 4 rows of distractors[0] from row 0 on"),
     ],
 )
-def test_inputs_that_do_not_do(copies, changes, message):
+def test_bad_input(copies, changes, message):
     names = ("query", "query_groups", "originals", "original_groups", "distractors")
     with pytest.raises(InputError, match=re.escape(message)):
         evaluate_copies(**dict(zip(names, copies, strict=True)) | changes)

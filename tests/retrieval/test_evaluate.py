@@ -179,7 +179,7 @@ def test_progress_counts_the_queries(clustered):
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_an_error_of_the_caller_s_ends_the_work(monkeypatch, clustered, large):
+def test_an_error_in_progress_ends_the_work(monkeypatch, clustered, large):
     limit = "lowlabel.retrieval.ranking.exact_ranker._SYMMETRIC_POSITIVES"
     monkeypatch.setattr(limit, 0 if large else 10**6)
     calls = []
@@ -228,7 +228,7 @@ def test_reduced_precision_of_the_caller_changes_nothing(clustered):
         ({"lone_queries": "drop"}, "unknown treatment of lone queries 'drop'"),
     ],
 )
-def test_wrong_input_is_named(change, message):
+def test_bad_input(change, message):
     x = np.random.default_rng(0).standard_normal((20, 4))
     arguments = {"features": x, "labels": np.arange(20) // 2} | change
     with pytest.raises((InputError, UnknownNameError), match=message):

@@ -312,7 +312,7 @@ def truth_of(**lists):
         (truth_of(easy=[], hard=[]), "none of the 1 queries has an image to find"),
     ],
 )
-def test_ground_truth_that_does_not_do(truth, message):
+def test_bad_ground_truth(truth, message):
     query, gallery, *_ = make(1, 5, most=1)
     with pytest.raises(InputError, match=re.escape(message)):
         evaluate_revisited(query, gallery, truth, ks=(1,))
@@ -331,7 +331,7 @@ def test_ground_truth_that_does_not_do(truth, message):
         ({"ks": (6,)}, "ks=6 exceeds the 5 gallery images"),
     ],
 )
-def test_inputs_that_do_not_do(arguments, message):
+def test_bad_input(arguments, message):
     query, gallery, *_ = make(1, 5, most=1)
     fitting = {"query": query, "gallery": gallery, "ground_truth": truth_of(), "ks": (1,)}
     with pytest.raises(InputError, match=re.escape(message)):

@@ -107,7 +107,7 @@ def test_more_neighbours_than_images():
             build_index(spec).search(rows, 5, leave_one_out=True)
 
 
-def test_missing_faiss_is_said(monkeypatch, clustered):
+def test_missing_faiss_is_an_error(monkeypatch, clustered):
     monkeypatch.setattr("lowlabel.retrieval.search.base.find_spec", lambda name: None)
     with pytest.raises(InputError, match="needs faiss, which is not installed"):
         evaluate_retrieval(*clustered(), search="hnsw")
