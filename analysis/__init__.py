@@ -1,4 +1,4 @@
-"""Pictures and tables that show what a model or a training recipe does to images."""
+"""Pictures and tables that show what models and training see in images."""
 
 from lowlabel.analysis.base_classes import BaseClassChoices, draw_choices, tabulate_choices
 from lowlabel.analysis.patch_matching import PatchedView, draw_matches

@@ -1,89 +1,86 @@
-"""Asks models which base classes of a data set they would borrow from."""
+"""The base classes that several models would borrow from, on one dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from lowlabel.analysis.base_classes import BaseClassChoices, typical_rows
-from lowlabel.datasets import ImageSet, OpenDataset
+from lowlabel.analysis.retrieved import Collection
 from lowlabel.errors import InputError
-from lowlabel.features import (
-    EmbeddingTable,
-    ExtractionOptions,
-    extract_shown,
-    load_backbone,
-)
+from lowlabel.features import EmbeddedDataset
 from lowlabel.fewshot import chosen_base_classes
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The answers of several models on one data set.
+    """The choices of several models on one dataset.
 
     Attributes:
-        models: What each chose.
-        examples: The path of a typical image of each class, by the class's name; as the first
-            model sees it.
+        models: The choices of each model.
+        examples: Path of a typical image of each class by the class's name, according to the
+            first model.
     """
 
     models: tuple[BaseClassChoices, ...]
     examples: dict[str, str]
 
     def spread(self, count: int) -> list[int]:
-        """Places of at most `count` novel classes, evenly over all."""
+        """Indices of at most `count` novel classes, evenly spread over all."""
         total = len(self.models[0].novel)
-        places = np.linspace(0, total - 1, min(count, total)).round()
-        return [int(place) for place in places]
+        indices = np.linspace(0, total - 1, min(count, total)).round()
+        return [int(index) for index in indices]
 
 
 def survey(
-    models: Sequence[str],
-    opened: OpenDataset,
-    method: str,
-    options: ExtractionOptions,
-    device: str = "auto",
+    datasets: Iterable[EmbeddedDataset], method: str, device: str | torch.device = "auto"
 ) -> Survey:
-    """Extracts what is missing and asks each model.
+    """Collects the base classes that Distribution Calibration chooses with each model.
 
     Args:
-        models: Model specs.
-        opened: A data set with base classes.
+        datasets: One dataset with base classes, embedded by each model.
         method: "dc" or "dc-sslvit", with options.
-        options: How to extract.
-        device: Where the models and the arithmetic run.
+        device: Device to compute on.
 
     Raises:
-        InputError: If the data set has no base classes.
+        InputError: If a dataset has no embeddings of base classes.
     """
-    if opened.division.train_part is None:
-        raise InputError(
-            f"{opened.name} has no base classes to choose from",
-            "Take a data set with base and novel parts.",
-        )
-    parts = opened.load(opened.division.evaluated), opened.load(opened.division.train_part)
     choices: list[BaseClassChoices] = []
     examples: dict[str, str] = {}
-    for spec in models:
-        backbone = load_backbone(spec, device=device)
-        novel, base = (extract_shown(backbone, images, options) for images in parts)
-        chosen = chosen_base_classes(
-            novel.features,
-            novel.labels,
-            base=(base.features, base.labels),
-            method=method,
-            device=device,
-        )
-        names = parts[0].class_names, parts[1].class_names
-        choices.append(BaseClassChoices.count(backbone.name, chosen, novel.labels, *names))
-        for images, table in zip(parts, (novel, base), strict=True):
-            examples = _typical(images, table) | examples
+    for data in datasets:
+        choices.append(_choices(data, method, device))
+        examples = _typical_images(data) | examples
     return Survey(tuple(choices), examples)
 
 
-def _typical(images: ImageSet, table: EmbeddingTable) -> dict[str, str]:
-    rows = typical_rows(table.features, table.labels)
-    return {
-        images.class_names[label]: str(images.root / images.paths[row])
-        for label, row in rows.items()
-    }
+def _choices(data: EmbeddedDataset, method: str, device: str | torch.device) -> BaseClassChoices:
+    novel, base = data.evaluated, data.train
+    if base is None:
+        raise InputError(f"{data.name} has no base classes", "Give a dataset with a base part.")
+    chosen = chosen_base_classes(
+        novel.features,
+        novel.labels,
+        base=(base.features, base.labels),
+        method=method,
+        device=device,
+    )
+    classes, labels = np.unique(novel.labels, return_inverse=True)
+    base_classes = np.unique(base.labels)
+    return BaseClassChoices.count(
+        data.embedder.name,
+        np.searchsorted(base_classes, chosen),
+        labels,
+        tuple(data.class_names[label] for label in classes),
+        tuple(data.class_names[label] for label in base_classes),
+    )
+
+
+def _typical_images(data: EmbeddedDataset) -> dict[str, str]:
+    """Path of the image nearest to the mean of its class, by the name of the class."""
+    examples: dict[str, str] = {}
+    for part, table in data.tables.items():
+        images = Collection.of(data.images[part], table)
+        for label, row in typical_rows(table.features, table.labels).items():
+            examples[data.class_names[label]] = str(images.root / images.paths[row])
+    return examples

@@ -1,4 +1,4 @@
-"""Which base classes Distribution Calibration borrows from for each novel class, by model."""
+"""The base classes that Distribution Calibration borrows from, as a table and a picture."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 _SIDE, _GAP, _MARGIN, _CAPTION, _HEADER = 128, 8, 24, 40, 32
-_APART = 32
+_MODEL_GAP = 32
 _PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
 
 ReadImage = Callable[[str], Image.Image]
@@ -17,14 +17,14 @@ ReadImage = Callable[[str], Image.Image]
 
 @dataclass(frozen=True)
 class BaseClassChoices:
-    """What one model chose.
+    """The choices of one model.
 
     Attributes:
-        model: Its name.
+        model: Name of the model.
         novel: Names of the novel classes.
         base: Names of the base classes.
-        shares: Part of a novel class's images that borrow from each base class, [novel, base]; with
-            k neighbours a row sums to k.
+        shares: Fraction of a novel class's images that borrow from each base class, [novel, base].
+            With k nearest base classes per image, each row sums to k.
     """
 
     model: str
@@ -41,30 +41,38 @@ class BaseClassChoices:
         novel: tuple[str, ...],
         base: tuple[str, ...],
     ) -> "BaseClassChoices":
-        """Counts the choices [N, k] of images of the classes `labels` [N], both as places."""
+        """Counts the choices of images.
+
+        Args:
+            model: Name of the model.
+            chosen: Indices in `base` of the classes chosen for each image [N, k].
+            labels: Index in `novel` of the class of each image [N].
+            novel: Names of the novel classes.
+            base: Names of the base classes.
+        """
         counts = np.zeros((len(novel), len(base)))
         np.add.at(counts, (labels[:, None], chosen), 1)
         images = np.bincount(labels, minlength=len(novel))
         return cls(model, novel, base, counts / np.maximum(1, images)[:, None])
 
     def most(self, novel: int, top: int) -> list[int]:
-        """The base classes that a novel class borrows from most often, at most `top`."""
+        """Indices of the at most `top` base classes that a novel class borrows from most often."""
         order = np.argsort(-self.shares[novel], kind="stable")[:top]
-        return [int(place) for place in order if self.shares[novel, place] > 0]
+        return [int(index) for index in order if self.shares[novel, index] > 0]
 
 
 def tabulate_choices(models: Sequence[BaseClassChoices]) -> pd.DataFrame:
-    """Every choice that was made, the most frequent of a novel class first."""
+    """A row for each choice, the most frequent of each novel class first."""
     rows = [
         {
             "model": choices.model,
             "novel class": name,
-            "base class": choices.base[place],
-            "images, %": round(100 * choices.shares[novel, place], 2),
+            "base class": choices.base[index],
+            "images, %": round(100 * choices.shares[novel, index], 2),
         }
         for choices in models
         for novel, name in enumerate(choices.novel)
-        for place in choices.most(novel, len(choices.base))
+        for index in choices.most(novel, len(choices.base))
     ]
     return pd.DataFrame(rows, columns=["model", "novel class", "base class", "images, %"])
 
@@ -76,22 +84,22 @@ def draw_choices(
     read: ReadImage,
     top: int = 3,
 ) -> Image.Image:
-    """A row for each novel class: an image of it, and of the base classes that each model chose.
+    """Draws a row for each novel class: its image, and images of the base classes of each model.
 
     Args:
-        models: What each model chose; all have the same classes.
-        shown: Places of the novel classes to show.
-        examples: An image for each novel and base class, by the class's name.
-        read: Opens an image.
-        top: Base classes to show for each model.
+        models: The choices of each model, over the same classes.
+        shown: Indices of the novel classes to show.
+        examples: Path of an image of each novel and base class, by the class's name.
+        read: Function that opens an image.
+        top: Number of base classes to show for each model.
 
     Returns:
         An RGB picture.
     """
     lefts = [_MARGIN + _SIDE + _GAP]
     for _ in models:
-        lefts.append(lefts[-1] + _APART + top * (_SIDE + _GAP))
-    starts = [left + _APART for left in lefts[:-1]]
+        lefts.append(lefts[-1] + _MODEL_GAP + top * (_SIDE + _GAP))
+    starts = [left + _MODEL_GAP for left in lefts[:-1]]
     height = _HEADER + len(shown) * (_SIDE + _CAPTION) + _MARGIN
     canvas = Image.new("RGB", (lefts[-1] + _MARGIN, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
@@ -103,33 +111,33 @@ def draw_choices(
         name = models[0].novel[novel]
         _tile(canvas, (_MARGIN, y), read(examples[name]), name, "")
         for choices, left in zip(models, starts, strict=True):
-            for column, place in enumerate(choices.most(novel, top)):
-                share = f"{100 * choices.shares[novel, place]:.0f} % of its images"
-                base = choices.base[place]
+            for column, index in enumerate(choices.most(novel, top)):
+                share = f"{100 * choices.shares[novel, index]:.0f} % of its images"
+                base = choices.base[index]
                 x = left + column * (_SIDE + _GAP)
                 _tile(canvas, (x, y), read(examples[base]), base, share)
     return canvas
 
 
 def typical_rows(features: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[int, int]:
-    """For each class the row nearest to the class's mean."""
+    """The row of each class that is nearest to the mean of the class."""
     rows = {}
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        apart = features[members] - features[members].mean(0)
-        rows[int(label)] = int(members[np.square(apart).sum(1).argmin()])
+        offsets = features[members] - features[members].mean(0)
+        rows[int(label)] = int(members[np.square(offsets).sum(1).argmin()])
     return rows
 
 
 def _tile(
-    canvas: Image.Image, place: tuple[int, int], picture: Image.Image, name: str, note: str
+    canvas: Image.Image, corner: tuple[int, int], picture: Image.Image, name: str, note: str
 ) -> None:
-    """A square picture with its name and a note under it."""
-    canvas.paste(ImageOps.fit(picture.convert("RGB"), (_SIDE, _SIDE)), place)
+    """Draws a square picture with its name and a note below."""
+    canvas.paste(ImageOps.fit(picture.convert("RGB"), (_SIDE, _SIDE)), corner)
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(12)
     while draw.textlength(name, font) > _SIDE and len(name) > 1:
         name = f"{name.rstrip('…')[:-1]}…"
-    x, y = place
+    x, y = corner
     draw.text((x, y + _SIDE + 2), name, _INK, font)
     draw.text((x, y + _SIDE + 17), note, _FAINT, font)

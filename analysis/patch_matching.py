@@ -1,4 +1,4 @@
-"""A picture of two views of an image and of the patches that show the same place."""
+"""A picture of two views of an image, with the patches that show the same part of it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,13 +24,13 @@ _CORNERS = np.array([[(235, 64, 52), (250, 200, 30)], [(110, 60, 220), (20, 170,
 
 @dataclass(frozen=True)
 class PatchedView:
-    """A view of an image, and the patches that a vision transformer sees of it.
+    """A view of an image, divided into the patches of a vision transformer.
 
     Attributes:
         picture: The square view.
-        box: Where it lies in the source image: left, top, right, bottom in pixels.
-        grid: Patches along a side.
-        mirrored: Whether left and right were exchanged.
+        box: Left, top, right and bottom of the view in the source image, in pixels.
+        grid: Number of patches per side.
+        mirrored: Whether the view is mirrored left to right.
     """
 
     picture: Image.Image
@@ -42,14 +42,14 @@ class PatchedView:
 def draw_matches(
     source: Image.Image, views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]
 ) -> Image.Image:
-    """Draws the source with both crops, and the views with equal colours on matched patches.
+    """Draws the source with both crops, and both views with matched patches in the same colour.
 
-    Patches without a partner fade; a dozen pairs are joined by arcs.
+    Patches without a partner are faded. Arcs join up to twelve pairs.
 
     Args:
-        source: The whole image.
-        views: Two views of it.
-        pairs: Patches of the first and of the second view, numbered row by row.
+        source: The source image.
+        views: Two views of the image.
+        pairs: Matched patches of the first and the second view, numbered row by row.
 
     Returns:
         An RGB picture.
@@ -60,7 +60,9 @@ def draw_matches(
     for number, view in enumerate(views):
         largest = max((pair[number] for pair in pairs), default=0)
         if largest >= view.grid**2:
-            raise InputError(f"patch {largest} of a view that has {view.grid**2}")
+            raise InputError(
+                f"view {number + 1} has no patch {largest}: it has {view.grid**2} patches"
+            )
     colours = match_colours(pairs, views[0].grid)
     tiles = [_crops(source, views), *(_tile(v, c) for v, c in zip(views, colours, strict=True))]
     lefts = np.cumsum([_MARGIN, *(tile.width + _GAP for tile in tiles)]).tolist()
@@ -83,9 +85,9 @@ def draw_matches(
 
 
 def match_colours(pairs: Sequence[tuple[int, int]], grid: int) -> tuple[Colours, Colours]:
-    """A colour for each matched patch of either view: where it lies in the first view.
+    """Colours of the matched patches of both views, by position in the first view.
 
-    A patch of the second view with several partners has the mean of their colours.
+    A patch of the second view with several partners gets the mean of their colours.
     """
     if not pairs:
         return {}, {}
@@ -103,20 +105,20 @@ def match_colours(pairs: Sequence[tuple[int, int]], grid: int) -> tuple[Colours,
 def spread_out(
     pairs: Sequence[tuple[int, int]], grid: int, most: int = _LINKS
 ) -> list[tuple[int, int]]:
-    """Up to `most` pairs that lie far from one another in the first view."""
+    """Selects up to `most` pairs that are far from each other in the first view."""
     if not pairs:
         return []
-    places = np.stack(np.divmod([a for a, _ in pairs], grid), axis=1).astype(float)
+    positions = np.stack(np.divmod([a for a, _ in pairs], grid), axis=1).astype(float)
     chosen = [0]
-    distance = np.linalg.norm(places - places[0], axis=1)
+    distance = np.linalg.norm(positions - positions[0], axis=1)
     while len(chosen) < min(most, len(pairs)):
         chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(places - places[chosen[-1]], axis=1))
+        distance = np.minimum(distance, np.linalg.norm(positions - positions[chosen[-1]], axis=1))
     return [pairs[index] for index in chosen]
 
 
 def _crops(source: Image.Image, views: tuple[PatchedView, PatchedView]) -> Image.Image:
-    """The source as high as the views, with the outline of each crop."""
+    """The source, scaled to the height of the views, with the outline of each crop."""
     scale = _SIDE / source.height
     width = max(1, round(source.width * scale))
     picture = source.convert("RGB").resize((width, _SIDE), Image.Resampling.LANCZOS)
@@ -134,7 +136,7 @@ def _crops(source: Image.Image, views: tuple[PatchedView, PatchedView]) -> Image
 
 
 def _tile(view: PatchedView, colours: Colours) -> Image.Image:
-    """The view with matched patches tinted and the others faded."""
+    """The view, with matched patches tinted and other patches faded."""
     cell = _cell(view)
     side = view.grid * cell
     shown = view.picture.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
@@ -150,7 +152,7 @@ def _tile(view: PatchedView, colours: Colours) -> Image.Image:
 
 
 def _link(canvas: Image.Image, links: Sequence[tuple[Point, Point, Colour]]) -> None:
-    """Joins points by arcs, drawn at twice the size for smooth edges."""
+    """Draws arcs between points, at twice the size for smooth edges."""
     layer = Image.new("RGBA", (2 * canvas.width, 2 * canvas.height))
     draw = ImageDraw.Draw(layer)
     for start, end, colour in links:
@@ -165,9 +167,9 @@ def _link(canvas: Image.Image, links: Sequence[tuple[Point, Point, Colour]]) -> 
 
 
 def _arc(start: Point, end: Point, middle: float) -> list[Point]:
-    """Points of a curve that bends towards the middle of the canvas, at twice the size.
+    """Points of an arc that bends towards the middle of the canvas, at twice the size.
 
-    The bend grows with the distance, which keeps arcs between equal heights apart.
+    The bend grows with the distance, which separates arcs of the same height.
     """
     t = np.linspace(0, 1, 40)
     height = (start[1] + end[1]) / 2
@@ -182,20 +184,20 @@ def _cell(view: PatchedView) -> int:
 
 
 def _centres(view: PatchedView, left: int) -> list[Point]:
-    """Where the middles of a view's patches lie on the canvas."""
+    """Centres of a view's patches on the canvas."""
     cell = _cell(view)
     steps = [(index + 0.5) * cell for index in range(view.grid)]
     return [(left + x, _HEADER + y) for y in steps for x in steps]
 
 
 def _share(values: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Where values lie between the least and the largest, from 0 to 1."""
+    """Scales values to [0, 1] by their minimum and maximum."""
     shares: NDArray[np.float64] = (values - values.min()) / max(1, int(np.ptp(values)))
     return shares
 
 
 def _bilinear(down: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mixes the colours of four corners [N, 3]."""
+    """Interpolates the colours of the four corners [N, 3]."""
     y, x = down[:, None], right[:, None]
     top = (1 - x) * _CORNERS[0, 0] + x * _CORNERS[0, 1]
     bottom = (1 - x) * _CORNERS[1, 0] + x * _CORNERS[1, 1]

@@ -1,4 +1,4 @@
-"""A picture of queries with the images that were found for them."""
+"""A picture of queries with the images that a search found."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 _SIDE, _GAP, _MARGIN, _FRAME, _TEXT = 128, 10, 20, 5, 34
 _PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
 _RIGHT, _WRONG, _NEUTRAL = (46, 139, 87), (205, 55, 50), (150, 150, 150)
-_LETTERS = 21  # that fit under a tile
+_MAX_LETTERS = 21  # of a caption's line
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An image of the picture.
+    """An image with its caption.
 
     Attributes:
         picture: The image.
-        caption: Lines under it.
-        right: Whether it is of the query's class; None where that is not known.
+        caption: Lines below the image.
+        right: Whether the image has the query's class; None if that is not known.
     """
 
     picture: Image.Image
@@ -27,13 +27,13 @@ class Tile:
 
 
 def draw_gallery(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Image.Image:
-    """Draws a row for each query: itself at the left, then what was found, best first.
+    """Draws a row for each query: the query at the left, then the images found, nearest first.
 
-    A green frame is a right image, a red one with a cross in its corner a wrong one, grey where the
-    query's class is not known.
+    Right images have a green frame, wrong images a red frame with a cross in its corner. Frames are
+    grey if the query's class is not known.
 
     Args:
-        rows: Queries, each with what was found.
+        rows: Queries, each with the images found.
 
     Returns:
         An RGB picture.
@@ -44,15 +44,15 @@ def draw_gallery(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Image.Image:
     canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * height), _PAPER)
     for number, (query, found) in enumerate(rows):
         top = _MARGIN + number * height
-        _place(canvas, query, _MARGIN, top, frame=None)
-        for place, tile in enumerate(found):
-            left = _MARGIN + _SIDE + 3 * _GAP + place * step
+        _draw_tile(canvas, query, _MARGIN, top, frame=None)
+        for column, tile in enumerate(found):
+            left = _MARGIN + _SIDE + 3 * _GAP + column * step
             frame = {True: _RIGHT, False: _WRONG, None: _NEUTRAL}[tile.right]
-            _place(canvas, tile, left, top, frame)
+            _draw_tile(canvas, tile, left, top, frame)
     return canvas
 
 
-def _place(
+def _draw_tile(
     canvas: Image.Image, tile: Tile, left: int, top: int, frame: tuple[int, int, int] | None
 ) -> None:
     draw = ImageDraw.Draw(canvas)
@@ -69,13 +69,13 @@ def _place(
     if tile.right is False:
         _cross(draw, left + _SIDE - 11, top + 11)
     for line, text in enumerate(tile.caption):
-        short = text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+        short = text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 1] + "…"
         ink = _FAINT if line else _INK
         draw.text((left, top + _SIDE + 3 + 15 * line), short, ink, ImageFont.load_default(11))
 
 
 def _cross(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
-    """Tells wrong from right without colour."""
+    """Marks a wrong image without relying on colour."""
     draw.circle((x, y), 9, fill=_WRONG)
     for slope in (1, -1):
         draw.line((x - 4, y - 4 * slope, x + 4, y + 4 * slope), fill=_PAPER, width=2)

@@ -1,4 +1,4 @@
-"""Which images a model finds for a query, and which queries it serves worst."""
+"""The images nearest to a query, and the worst queries of a dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Collection:
     """Images with their embeddings, row by row.
 
     Attributes:
-        root: The folder that paths are relative to.
+        root: Folder that the paths are relative to.
         paths: N paths.
-        boxes: What is looked at of each image, or None for all of every image.
-        classes: N class names; empty where they are not known.
-        table: The embeddings; labels are numbers of the classes.
+        boxes: Box to crop from each image; None uses the whole images.
+        classes: N class names; empty if they are not known.
+        table: The embeddings, with integer labels of the classes.
     """
 
     root: Path
@@ -37,7 +37,7 @@ class Collection:
 
     @classmethod
     def of(cls, images: ImageSet, table: EmbeddingTable) -> "Collection":
-        """The images of a set that have an embedding."""
+        """The images of an image set that have an embedding."""
         bad = set(table.bad_images)
         kept = [row for row, path in enumerate(images.paths) if path not in bad]
         return cls(
@@ -49,10 +49,10 @@ class Collection:
         )
 
     def picture(self, row: int) -> Image.Image:
-        """The image, cut to its box.
+        """Opens an image and crops its box.
 
         Raises:
-            DataError: If it cannot be read.
+            DataError: If the image cannot be read.
         """
         path = self.root / self.paths[row]
         try:
@@ -64,12 +64,12 @@ class Collection:
 def worst_queries(
     queries: Collection, gallery: Collection | None, count: int, **options: Any
 ) -> list[int]:
-    """Rows of the queries of the lowest average precision, the worst first.
+    """Rows of the queries with the lowest average precision, worst first.
 
     Args:
         queries: The queries.
-        gallery: Where they are searched; None for among themselves.
-        count: How many.
+        gallery: The gallery; None searches each query among the other queries.
+        count: Number of queries.
         options: `train`, `post` and `device` of `evaluate_retrieval`.
     """
     searched = (gallery.table.features, gallery.table.labels) if gallery else None
@@ -82,13 +82,13 @@ def worst_queries(
 def retrieved(
     queries: Collection, gallery: Collection | None, rows: Sequence[int], k: int, **options: Any
 ) -> list[tuple[Tile, list[Tile]]]:
-    """Tiles of queries, each with those of its k nearest images.
+    """Tiles of queries, each with the tiles of its k nearest images.
 
     Args:
-        queries: The queries; without classes nothing is right or wrong.
-        gallery: Where they are searched; None for among themselves.
-        rows: The queries to show.
-        k: Images for each.
+        queries: The queries. Without classes, tiles are neither right nor wrong.
+        gallery: The gallery; None searches each query among the other queries.
+        rows: Rows of the queries to show.
+        k: Number of images for each query.
         options: `train`, `post` and `device` of `top_images`.
     """
     searched, features = gallery or queries, gallery.table.features if gallery else None

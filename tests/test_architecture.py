@@ -9,8 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CORE = {
-    *("arrays", "devices", "embeddings", "errors", "fields"),
-    *("paths", "progress", "registry", "specs"),
+    "arrays",
+    "devices",
+    "embeddings",
+    "errors",
+    "fields",
+    "paths",
+    "progress",
+    "registry",
+    "specs",
 }
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}

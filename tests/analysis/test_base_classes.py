@@ -1,7 +1,5 @@
 import numpy as np
-import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 from lowlabel.analysis.base_classes import (
     BaseClassChoices,
@@ -9,7 +7,6 @@ from lowlabel.analysis.base_classes import (
     tabulate_choices,
     typical_rows,
 )
-from lowlabel.cli import app
 
 
 def count(chosen, labels):
@@ -43,16 +40,3 @@ def test_the_picture_shows_examples_by_frequency():
     seen = [colour for i, colour in enumerate(row) if i == 0 or colour != row[i - 1]]
     red, lime, cyan = (255, 0, 0), (0, 255, 0), (0, 255, 255)
     assert [c for c in seen if c != (255, 255, 255)] == [red, lime, cyan, lime, cyan]
-
-
-def test_the_command_writes_table_and_picture(image_folder, tmp_path):
-    arguments = ["analyze", "base-classes", "--model", "pixels", "--dataset",
-                 f"folder:{image_folder}", "--output", str(tmp_path / "o")]  # fmt: skip
-    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    (table,) = (tmp_path / "o").glob("*.csv")
-    lines = table.read_text().splitlines()
-    assert lines[0] == 'model,novel class,base class,"images, %"'
-    assert sum(float(line.rsplit(",", 1)[1]) for line in lines[1:]) == pytest.approx(600, abs=0.1)
-    (picture,) = (tmp_path / "o").glob("*.png")
-    assert Image.open(picture).width > 500

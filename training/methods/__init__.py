@@ -8,6 +8,6 @@ from lowlabel.training.methods.scfs import SCFS
 
 PRETRAIN_METHODS: Registry[type[PretrainMethod]] = Registry("pretraining method")
 for _method in (DINO, PWSelf, SCFS):
-    PRETRAIN_METHODS.add(_method.name.replace("_", "-"), _method)
+    PRETRAIN_METHODS.add(_method.name, _method)
 
 __all__ = ["PRETRAIN_METHODS", "MethodOptions", "PretrainMethod"]

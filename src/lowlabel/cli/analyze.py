@@ -77,6 +77,7 @@ def base_classes(
     from lowlabel.analysis.base_class_survey import survey
     from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
+    from lowlabel.features import embed_dataset, load_backbone
     from lowlabel.paths import atomic_write, results_dir, writable_dir
 
     if not model:
@@ -84,8 +85,13 @@ def base_classes(
     if classes < 1 or top < 1:
         raise InputError(f"classes={classes} and top={top} must be at least 1")
     opened = open_dataset(dataset, allow_partial=data.allow_partial)
+    base, novel = opened.division.train_part, opened.division.evaluated
+    if base is None:
+        raise InputError(f"{opened.name} has no base classes", "Give a dataset with a base part.")
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-    found = survey(model, opened, method, extraction, machine.device)
+    backbones = (load_backbone(spec, device=machine.device) for spec in model)
+    embedded = (embed_dataset(each, opened, (novel, base), extraction) for each in backbones)
+    found = survey(embedded, method, machine.device)
     table = tabulate_choices(found.models)
     picture = draw_choices(found.models, found.spread(classes), found.examples, _read_path, top)
 

@@ -1,3 +1,5 @@
+"""`lowlabel pretrain`, from arguments to a backbone."""
+
 import json
 
 import pytest
@@ -29,25 +31,25 @@ def command():
     return call
 
 
-def test_dry_run_prints_the_plan_and_writes_nothing(command, stripes, tmp_path):
+def test_dry_run_prints_the_plan_and_writes_nothing(command, image_folder, tmp_path):
     output = tmp_path / "run"
-    text = command("dino", "--dataset", stripes, *SMALL, "--dry-run", "--output", output)
-    assert "32 images" in text
-    assert "1 epochs × 2 of 16 images" in text
+    text = command("dino", "--dataset", image_folder, *SMALL, "--dry-run", "--output", output)
+    assert "18 images" in text
+    assert "1 epochs × 1 of 16 images" in text
     assert "prototypes=16" in text
     assert not output.exists()
 
 
-def test_trains_and_says_what_next(command, stripes, tmp_path):
-    text = command("--dataset", f"folder:{stripes}", *SMALL, "--output", tmp_path)
+def test_it_trains_and_prints_the_next_command(command, image_folder, tmp_path):
+    text = command("--dataset", f"folder:{image_folder}", *SMALL, "--output", tmp_path)
     assert f"lowlabel run --model {tmp_path / 'backbone.safetensors'}" in text
     card = json.loads((tmp_path / "backbone.json").read_text())
     assert card["architecture"].startswith("vit_tiny_patch16_224,depth=1,embed_dim=32,img_size=16")
     assert card["recipe"]["options"]["prototypes"] == 16
 
 
-def test_what_is_missing_is_said(command, stripes):
+def test_missing_options_are_named(command, image_folder):
     with pytest.raises(InputError, match="--dataset"):
         command("dino")
     with pytest.raises(InputError, match="--output"):
-        command("dino", "--dataset", stripes, *SMALL)
+        command("dino", "--dataset", image_folder, *SMALL)

@@ -1,0 +1,84 @@
+"""`lowlabel analyze base-classes` and `patch-matching`."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from lowlabel.cli import app
+from lowlabel.errors import DataError, InputError, UnknownNameError
+
+
+def test_base_classes_writes_a_table_and_a_picture(image_folder, tmp_path):
+    dataset = f"folder:{image_folder}"
+    analyze("base-classes", "--model", "pixels", "--dataset", dataset, "--output", tmp_path / "o")
+    (table,) = (tmp_path / "o").glob("*.csv")
+    lines = table.read_text().splitlines()
+    assert lines[0] == 'model,novel class,base class,"images, %"'
+    assert sum(float(line.rsplit(",", 1)[1]) for line in lines[1:]) == pytest.approx(600, abs=0.1)
+    (picture,) = (tmp_path / "o").glob("*.png")
+    assert Image.open(picture).width > 500
+
+
+@pytest.fixture
+def photo(tmp_path):
+    ramp = np.arange(120 * 160 * 3, dtype=np.uint32).reshape(120, 160, 3)
+    path = tmp_path / "photo.jpg"
+    Image.fromarray((ramp * 7919 >> 8).astype(np.uint8)).save(path)
+    return path
+
+
+def analyze(*arguments):
+    """The standard output of `lowlabel analyze`; errors are raised."""
+    result = CliRunner().invoke(app, ["analyze", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def ids(stdout):
+    """The patches of the first and the second view."""
+    return [[int(word) for word in line.split()[2:]] for line in stdout.splitlines()[:2]]
+
+
+@pytest.mark.parametrize("matching", ["containing", "reference"])
+def test_patch_matching_draws_and_lists_pairs(photo, tmp_path, matching):
+    target = tmp_path / "new" / "out.png"
+    command = ("patch-matching", photo, "--output", target, "--matching", matching, "--seed")
+    stdout = analyze(*command, 3)
+    first, second = ids(stdout)
+    assert len(first) == len(second) > 20
+    assert len(set(first)) == len(first)
+    assert max(first + second) < 196
+    with Image.open(target) as picture:
+        assert picture.size[1] > 448
+    assert analyze(*command, 3) == stdout
+    assert analyze(*command, 4) != stdout
+
+
+def test_the_sides_of_patches_and_views_are_options(photo, home):
+    first, second = ids(analyze("patch-matching", photo, "--patch", 8, "--size", 32))
+    assert max(first + second) < 16
+    assert (home / "results" / "photo-patches.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["--patch", "15"], InputError, "224 pixels cannot be divided into patches of 15"),
+        (["--patch", "0"], InputError, "patches of 0"),
+        (["--size", "0"], InputError, "global_size must be at least 1"),
+        (["--seed", "-1"], InputError, "seed"),
+        (["--matching", "contained"], UnknownNameError, "containing"),
+    ],
+)
+def test_bad_options_of_patch_matching_are_refused(photo, arguments, error, message):
+    with pytest.raises(error, match=message):
+        analyze("patch-matching", photo, *arguments)
+
+
+def test_files_that_are_no_images_are_refused(tmp_path):
+    text = tmp_path / "text.jpg"
+    text.write_text("no image")
+    for path in (text, tmp_path / "missing.jpg"):
+        with pytest.raises(DataError, match=path.name):
+            analyze("patch-matching", path)
