@@ -1,7 +1,7 @@
 """Runs a plan: models × jobs, a record for every score."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -55,78 +55,73 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
     resolve_device(device)
     recorder = Recorder(writable_dir(request.output / "records"), device, request.overwrite)
     keep_freed_memory()
-    runner = _Runner(plan, request, recorder, watch)
+    run = Run()
+    for job, embed in _embeddings(plan, request, run):
+        try:
+            data = embed()
+            run.left_out += job.protocol.left_out(data)
+            for trial in job.protocol.trials(data, device):
+                for record in recorder.records(trial, data.contamination):
+                    run.records.append(record)
+                    if watch:
+                        watch(data, job.protocol, record)
+        except UserError as error:
+            run.failures.append(error.with_traceback(None))  # which would keep the model
+        finally:
+            del embed
+    return run
+
+
+def _embeddings(
+    plan: Plan, request: Request, run: Run
+) -> Iterator[tuple[Job, Callable[[], EmbeddedDataset]]]:
+    """Yields each job with a function that embeds its data; loads a model once for its jobs.
+
+    A model that cannot be loaded is added to the failures of `run`.
+    """
     if plan.file:
-        for job in plan.jobs:
-            runner.score(job, partial(_given, plan.file))
-    else:
-        for place, model in enumerate(plan.suite.model):
-            runner.score_model(model, request.label_of(place))
-    return runner.run
-
-
-@dataclass
-class _Runner:
-    plan: Plan
-    request: Request
-    recorder: Recorder
-    watch: Watch | None
-    run: Run = field(default_factory=Run)
-
-    def score_model(self, model: str, label: str | None) -> None:
-        """Loads a model once for the jobs that load it alike."""
-        for options, jobs in self._jobs_alike().items():
+        file = plan.file
+        yield from ((job, lambda: file) for job in plan.jobs)
+        return
+    for place, model in enumerate(plan.suite.model):
+        for options, jobs in _jobs_alike(plan, request).items():
             try:
                 backbone = options.load(model)
             except UserError as error:
-                self.run.failures.append(error)
+                run.failures.append(error)
                 continue
             for job in jobs:
-                self.score(job, partial(self._embed, job, backbone, label))
+                yield job, partial(_embed, job, backbone, request, request.label_of(place))
             del backbone
             release_freed_memory()
 
-    def score(self, job: Job, embed: Callable[[], EmbeddedDataset]) -> None:
-        """Runs the trials of a job that have no record."""
-        try:
-            data = embed()
-            self.run.left_out += job.protocol.left_out(data)
-            for trial in job.protocol.trials(data, self.recorder.device):
-                for record in self.recorder.records(trial, data.contamination):
-                    self.run.records.append(record)
-                    if self.watch:
-                        self.watch(data, job.protocol, record)
-        except UserError as error:
-            self.run.failures.append(error)
 
-    def _jobs_alike(self) -> dict[BackboneOptions, list[Job]]:
-        alike: dict[BackboneOptions, list[Job]] = {}
-        for job in self.plan.jobs:
-            alike.setdefault(job.protocol.backbone(self.request.backbone), []).append(job)
-        return alike
-
-    def _embed(self, job: Job, backbone: Backbone, label: str | None) -> EmbeddedDataset:
-        protocol = job.protocol
-        options = protocol.backbone(self.request.backbone, backbone.encoder)
-        if options.pooling:
-            backbone = dataclasses.replace(backbone, pooling=options.pooling)
-        opened = self._open(job.dataset, job.division)
-        stored = {
-            part: self._open(spec, _joining_division(spec))
-            for part, spec in protocol.companions().items()
-        }
-        parts, extraction = protocol.needs(job.division), self.request.extraction
-        return embed_dataset(backbone, opened, parts, extraction, label=label, stored=stored)
-
-    def _open(self, spec: str, division: Division) -> OpenDataset:
-        with progress_bar(f"making {spec}", "img") as progress:
-            return open_dataset(
-                spec, division, allow_partial=self.request.allow_partial, progress=progress
-            )
+def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:
+    """The jobs by how models are loaded for them."""
+    alike: dict[BackboneOptions, list[Job]] = {}
+    for job in plan.jobs:
+        alike.setdefault(job.protocol.backbone(request.backbone), []).append(job)
+    return alike
 
 
-def _given(data: EmbeddedDataset) -> EmbeddedDataset:
-    return data
+def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) -> EmbeddedDataset:
+    """Embeds the parts that a job needs, and the datasets that join them."""
+    protocol = job.protocol
+    options = protocol.backbone(request.backbone, backbone.encoder)
+    if options.pooling:
+        backbone = dataclasses.replace(backbone, pooling=options.pooling)
+    opened = _open(job.dataset, job.division, request)
+    stored = {
+        part: _open(spec, _joining_division(spec), request)
+        for part, spec in protocol.companions().items()
+    }
+    parts, extraction = protocol.needs(job.division), request.extraction
+    return embed_dataset(backbone, opened, parts, extraction, label=label, stored=stored)
+
+
+def _open(spec: str, division: Division, request: Request) -> OpenDataset:
+    with progress_bar(f"making {spec}", "img") as progress:
+        return open_dataset(spec, division, allow_partial=request.allow_partial, progress=progress)
 
 
 def _joining_division(spec: str) -> Division:

@@ -12,7 +12,7 @@ from lowlabel.cli.resumable import resumable
 from lowlabel.cli.run_options import ProtocolGroup
 
 if TYPE_CHECKING:
-    from lowlabel.benchmarks import Plan, Request
+    from lowlabel.benchmarks import Run
 
 
 @grouped
@@ -54,8 +54,9 @@ def run(
     machine: MachineGroup,
 ) -> None:
     """Score models on datasets and print a leaderboard; without arguments, the demo."""
-    from lowlabel.benchmarks import Request, make_plan
+    from lowlabel.benchmarks import Request, make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
+    from lowlabel.cli.galleries import gallery_writer
     from lowlabel.paths import results_dir
 
     request = Request(
@@ -75,25 +76,23 @@ def run(
     if dry_run:
         typer.echo(describe_plan(plan, request))
         return
-    _carry_out(plan, request)
-
-
-def _carry_out(plan: "Plan", request: "Request") -> None:
-    """Runs a plan and prints its leaderboard; Ctrl-C leaves everything resumable."""
-    from lowlabel.benchmarks import run_plan
-    from lowlabel.cli import USER_ERROR, say_error
-    from lowlabel.cli.galleries import gallery_writer
-    from lowlabel.results import load_records, render_markdown, write_leaderboards
-
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
     with resumable():
         outcome = run_plan(plan, request, gallery_writer(request))
+    _report(outcome, request.output)
+
+
+def _report(outcome: "Run", output: Path) -> None:
+    """Prints the leaderboard of a run and writes that of all records; says what is missing."""
+    from lowlabel.cli import USER_ERROR, say_error
+    from lowlabel.results import load_records, render_markdown, write_leaderboards
+
     for note in dict.fromkeys(outcome.left_out):
         typer.echo(f"left out: {note}", err=True)
     if outcome.records:
         typer.echo(render_markdown(outcome.records))
-        files = write_leaderboards(load_records(request.output / "records"), request.output)
+        files = write_leaderboards(load_records(output / "records"), output)
         typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
     for failure in outcome.failures:
         say_error(failure)
