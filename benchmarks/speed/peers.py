@@ -14,5 +14,5 @@ def installed_peers(packages: Mapping[str, str]) -> list[str]:
     for peer in missing:
         print(f"left out: {peer} ({packages[peer]} is not installed)")
     if missing:
-        print("pip install 'lowlabel[speed]' installs the peers; OML is installed by hand.\n")
+        print("pip install 'lowlabel[speed]' installs all peers but OML (docs/performance.md).\n")
     return [peer for peer in packages if peer not in missing]
