@@ -1,4 +1,4 @@
-"""Landmark retrieval as easy, medium and hard, and what instance retrieval has in common."""
+"""Landmark retrieval on revisited Oxford and Paris, as easy, medium and hard."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
