@@ -60,10 +60,8 @@ def embed_dataset(
         class_names=tuple(names.tolist()),
         ground_truth=opened.ground_truth(),
         partial=tuple(partial for part in parts if (partial := opened.partial(part))),
-        contamination=(
-            *_shared_classes(evaluated, images.get(division.train_part or "")),
-            *_seen_classes(backbone, evaluated),
-        ),
+        shared_classes=_shared_classes(evaluated, images.get(division.train_part or "")),
+        seen_classes=_seen_classes(backbone, evaluated),
     )
 
 
@@ -123,13 +121,15 @@ def _manifest(opened: OpenDataset) -> str:
     return hashlib.sha256(f"{evaluated}\n{gallery}".encode()).hexdigest()
 
 
-def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> tuple[str, ...]:
-    shared = set(evaluated.class_names) & set(train.class_names) if train else set()
-    if not shared or train is None:
-        return ()
-    return (f"{len(shared)} of the {evaluated.part} classes are also in {train.part}",)
+def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> str:
+    if train is None:
+        return ""
+    shared = set(evaluated.class_names) & set(train.class_names)
+    return (
+        f"{len(shared)} of the {evaluated.part} classes are also in {train.part}" if shared else ""
+    )
 
 
-def _seen_classes(backbone: Backbone, images: ImageSet) -> tuple[str, ...]:
+def _seen_classes(backbone: Backbone, images: ImageSet) -> str:
     seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
-    return (f"{backbone.name} was {seen}",) if seen else ()
+    return f"{backbone.name} was {seen}" if seen else ""

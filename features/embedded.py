@@ -89,7 +89,9 @@ class EmbeddedDataset:
         class_names: Names of the classes of all parts, sorted; empty for a feature file.
         ground_truth: Rows of the gallery that each query is to find; None if labels tell.
         partial: The parts whose counts are not the full dataset's.
-        contamination: Why scores may be too good.
+        shared_classes: How many evaluated classes the train part holds too, as a sentence; empty if
+            none, or if nothing is learned from it.
+        seen_classes: How many evaluated classes the model was pretrained on, as a sentence.
     """
 
     embedder: Embedder
@@ -106,7 +108,8 @@ class EmbeddedDataset:
     class_names: tuple[str, ...] = ()
     ground_truth: GroundTruth | None = None
     partial: tuple[Partial, ...] = ()
-    contamination: tuple[str, ...] = ()
+    shared_classes: str = ""
+    seen_classes: str = ""
 
     @property
     def evaluated(self) -> EmbeddingTable:

@@ -120,6 +120,10 @@ class Protocol(ABC):
         """What the suite names and `trials` leaves out, each with the reason."""
         return []
 
+    def contamination(self, data: EmbeddedDataset) -> tuple[str, ...]:
+        """Why scores on `data` may be too good; a protocol may expect shared classes."""
+        return tuple(filter(None, (data.shared_classes, data.seen_classes)))
+
     def joined(self, other: Self) -> Self:
         """The protocol of a suite that includes another with the protocol `other`."""
         return self
