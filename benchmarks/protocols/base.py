@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.datasets import Dataset, Division, find_dataset
-from lowlabel.errors import InputError
 from lowlabel.features import BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
@@ -186,14 +185,6 @@ class Protocol(ABC):
             method=method,
             feature_keys=data.keys(*parts),
         )
-
-
-def require_counts(least: int, **values: int | tuple[int, ...]) -> None:
-    """Raises an `InputError` unless all values are at least `least` and none stands twice."""
-    for name, value in values.items():
-        several = value if isinstance(value, tuple) else (value,)
-        if min(several, default=least) < least or len(set(several)) < len(several):
-            raise InputError(f"{name}={value} must be at least {least}, and each value once")
 
 
 def _dataset_info(data: EmbeddedDataset) -> DatasetInfo:

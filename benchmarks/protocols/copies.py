@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from lowlabel.benchmarks.protocols.base import require_counts
+from lowlabel.arrays import as_integers
 from lowlabel.benchmarks.protocols.landmarks import InstanceRetrieval
 from lowlabel.features import EmbeddedDataset
 from lowlabel.retrieval import RetrievalResult, evaluate_copies
@@ -24,7 +24,7 @@ class Copies(InstanceRetrieval):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_counts(1, top=self.top)
+        as_integers(1, top=self.top)
 
     def own_options(self) -> dict[str, object]:
         """The number of ranks that count."""

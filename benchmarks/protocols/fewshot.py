@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
-from lowlabel.benchmarks.protocols.base import (
-    Protocol,
-    ProtocolScores,
-    Trial,
-    require_counts,
-)
+from lowlabel.arrays import as_counts, as_integers
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
 from lowlabel.features import EmbeddedDataset
@@ -53,8 +49,9 @@ class FewShot(Protocol):
     strict: bool = False
 
     def __post_init__(self) -> None:
-        require_counts(1, ways=self.ways, shots=self.shots, queries=self.queries, tasks=self.tasks)
-        require_counts(0, seed=self.seed)
+        as_integers(1, ways=self.ways, queries=self.queries, tasks=self.tasks)
+        as_counts(self.shots, "shots")
+        as_integers(0, seed=self.seed)
         object.__setattr__(self, "method", tuple(map(build_method, self.method)))
 
     def needs(self, division: Division) -> tuple[str, ...]:

@@ -8,15 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.protocols.base import (
-    Protocol,
-    ProtocolScores,
-    Trial,
-    require_counts,
-)
+from lowlabel.arrays import as_counts
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.classification import KNNResult, evaluate_knn
 from lowlabel.datasets import Division
-from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo, Score
@@ -38,9 +33,7 @@ class KNN(Protocol):
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
-        require_counts(1, neighbours=self.neighbours)
-        if not self.neighbours:
-            raise InputError("neighbours names no number")
+        as_counts(self.neighbours, "neighbours")
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The evaluated part."""

@@ -8,12 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from lowlabel.benchmarks.protocols.base import (
-    Protocol,
-    ProtocolScores,
-    Trial,
-    require_counts,
-)
+from lowlabel.arrays import as_counts
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.retrieval import retrieval_scores, similarity
 from lowlabel.datasets import Division
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
@@ -156,7 +152,7 @@ class Landmarks(InstanceRetrieval):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_counts(1, precision_at=self.precision_at)
+        as_counts(self.precision_at, "precision_at")
 
     def own_options(self) -> dict[str, object]:
         """The k of mP@k."""

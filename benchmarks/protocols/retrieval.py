@@ -6,12 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from lowlabel.benchmarks.protocols.base import (
-    Protocol,
-    ProtocolScores,
-    Trial,
-    require_counts,
-)
+from lowlabel.arrays import as_counts, as_integers
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
@@ -56,8 +52,9 @@ class Retrieval(Protocol):
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
         object.__setattr__(self, "search", build_index(self.search) or EXACT)
-        require_counts(1, k=self.k)
-        require_counts(0, worst=self.worst)
+        if self.k:
+            as_counts(self.k, "k")
+        as_integers(0, worst=self.worst)
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""

@@ -65,4 +65,4 @@ def test_run_draws_its_worst_queries(data, tmp_path, capsys):
     assert json.loads(record.read_text())["experiment"]["method"]["spec"] == "cosine+aqe:2"
     capsys.readouterr()
     assert call(*arguments, "--worst", "-1") == 2
-    assert "must be at least 0" in capsys.readouterr().err
+    assert "must be an integer of at least 0" in capsys.readouterr().err

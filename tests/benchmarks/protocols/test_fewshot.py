@@ -65,7 +65,7 @@ def test_embeds_only_the_parts_that_its_methods_use(method, tune, parts):
     [
         ({"method": ["nosuch"]}, UnknownNameError, "unknown few-shot method 'nosuch'"),
         ({"ways": 0}, InputError, "ways=0"),
-        ({"shots": [1, 0]}, InputError, r"shots=\(1, 0\) must be at least 1"),
+        ({"shots": [1, 0]}, InputError, r"shots=\(1, 0\) must be one or more integers"),
         ({"seed": -1}, InputError, "seed=-1"),
         ({"tasks": 2.5}, InputError, "tasks=2.5 must be a whole number"),
         ({"ways": True}, InputError, "ways=True must be a whole number"),
