@@ -1,12 +1,14 @@
 """From a request to jobs: every name is resolved to an object here, once."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import Division, find_dataset, is_present
+from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
 
@@ -61,16 +63,19 @@ def make_plan(request: Request) -> Plan:
     else:
         _check_models(suite, request)
         wanted = _jobs(suite)
+    resolve_device(request.backbone.device)
+    for job in wanted:
+        job.protocol.backbone(request.backbone)  # checks its options
     _check_datasets(suite, request, wanted)
     _check_options(suite, request, wanted)
     notes = [_unfit(job) or _missing(job, file) for job in wanted]
     jobs = tuple(job for job, note in zip(wanted, notes, strict=True) if not note)
     absent = tuple(dict.fromkeys(note for note in notes if note))
-    if absent and (request.dataset or not jobs):
+    if absent and (request.dataset or file or not jobs):
         missing = any(_missing(job, file) for job in wanted)
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
-    return Plan(suite, jobs, absent, file)
+    return Plan(suite, jobs, (*absent, *_without_options(request, jobs)), file)
 
 
 def _jobs(suite: Suite) -> list[Job]:
@@ -134,6 +139,20 @@ def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
                 f"--set {name}.… means nothing here: nothing is scored by {name}",
                 f"The protocols of this run: {', '.join(sorted(chosen))}.",
             )
+
+
+def _without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
+    """Options that are meant for another protocol of the same kind of scores than a job's."""
+    return [
+        f"--{option.replace('_', '-')} on {job.dataset}: {job.protocol.name} has no such option"
+        for option in request.options
+        for job in jobs
+        if option not in job.protocol.options()
+        and any(
+            option in kind.options() and kind.suite == job.protocol.suite
+            for kind in PROTOCOLS.values()
+        )
+    ]
 
 
 def _unfit(job: Job) -> str | None:

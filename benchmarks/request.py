@@ -41,6 +41,16 @@ class Request:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if (
+            self.features
+            and self.backbone.completed()
+            != BackboneOptions(dtype=self.backbone.dtype, device=self.backbone.device).completed()
+        ):
+            raise InputError(
+                "--features brings its own embeddings, so --pooling, --resolution, --framing and "
+                "--multi-scale do not go with it",
+                "Leave them out, or leave --features out.",
+            )
         if self.features and len(self.label) > 1:
             raise InputError(f"{len(self.label)} labels for one file", "Give --label once.")
         if self.features and (self.model or self.dataset):
@@ -73,5 +83,7 @@ class Request:
                     f"--set {setting} names no protocol",
                     "Write --set PROTOCOL.field=value, as --set knn.neighbours=10.",
                 )
-            by_protocol.setdefault(protocol, {})[option] = value
+            if option in by_protocol.setdefault(protocol, {}):
+                raise InputError(f"--set {name} is given twice", "Give several values as (1, 2).")
+            by_protocol[protocol][option] = value
         return by_protocol

@@ -58,7 +58,7 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
     run = Run()
     for job, embed in _embeddings(plan, request, run):
         try:
-            data = embed()
+            data = job.protocol.prepared(embed())
             run.left_out += job.protocol.left_out(data)
             for trial in job.protocol.trials(data, device):
                 for record in recorder.records(trial, job.protocol.contamination(data)):

@@ -106,10 +106,8 @@ def load_backbone(
     """
     if pooling is not None:
         check_pooling(pooling)
-    if dtype not in DTYPES:
-        raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
-    if resolution is not None and resolution < 1:
-        raise InputError(f"resolution={resolution} must be at least 1 pixel")
+    check_dtype(dtype)
+    check_resolution(resolution)
     check_framing(framing, scales)
     source = open_source(spec, resolution, needs_any_size(framing, scales))
     transform = frame(source.transform, framing, scales, resolution)
@@ -131,6 +129,18 @@ def load_backbone(
     )
     _try_once(backbone, source)
     return backbone
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises an `InputError` unless networks can compute in the data type."""
+    if dtype not in DTYPES:
+        raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
+
+
+def check_resolution(resolution: int | None) -> None:
+    """Raises an `InputError` unless images can have the side."""
+    if resolution is not None and resolution < 1:
+        raise InputError(f"resolution must be at least 1 pixel, not {resolution}")
 
 
 def weights_sha256(module: nn.Module) -> str:

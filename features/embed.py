@@ -15,6 +15,7 @@ from lowlabel.features.extract import ExtractionOptions, extract_shown, store_fe
 from lowlabel.features.table import EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
 
+FILE = "file"  # the division of embeddings made elsewhere
 _FILE_PARTS = ("base", "gallery", "all")
 
 
@@ -78,7 +79,7 @@ def embedded_file(path: Path, label: str | None = None) -> EmbeddedDataset:
         embedder=Embedder(label or path.stem, f"features:{path.name}", key),
         name="features",
         title=path.name,
-        division="file",
+        division=FILE,
         evaluated_part="all",
         manifest_sha256=key,
         tables=tables,

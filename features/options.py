@@ -3,8 +3,9 @@
 import dataclasses
 from dataclasses import dataclass
 
-from lowlabel.features.backbone import Backbone, load_backbone
-from lowlabel.features.framing import Framing
+from lowlabel.features.backbone import Backbone, check_dtype, check_resolution, load_backbone
+from lowlabel.features.framing import Framing, check_framing
+from lowlabel.features.pooling import check_pooling
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class BackboneOptions:
     scales: tuple[float, ...] | None = None
     dtype: str = "float32"
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.pooling is not None:
+            check_pooling(self.pooling)
+        check_dtype(self.dtype)
+        check_resolution(self.resolution)
+        if self.framing is not None and self.scales is not None:
+            check_framing(self.framing, self.scales)
 
     def completed(
         self,

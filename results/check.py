@@ -10,6 +10,7 @@ from lowlabel.results.baseline import ABSENT, Baseline, BaselineEntry, comparabl
 from lowlabel.results.grid import newest
 from lowlabel.results.labels import format_difference
 from lowlabel.results.metrics import find_metric
+from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
 
 _ROUNDING = 6  # digits; a difference of exactly the tolerance holds
@@ -87,7 +88,9 @@ def check(records: Iterable[Record], baseline: Baseline) -> CheckReport:
     An entry is not comparable if its record is missing or incomplete, or if images, weights,
     preprocessing, versions or protocol options (number of tasks, seed) differ.
     """
-    latest = newest(records)
+    records = newest(records)
+    outdated = made_before(records)
+    latest = [record for record in records if record.identity() not in outdated]
     findings = tuple(_finding(entry, latest) for entry in baseline.entries)
     known = {_names(entry) for entry in baseline.entries}
     scores = ((record, metric) for record in latest for metric in record.scores)

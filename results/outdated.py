@@ -26,7 +26,8 @@ def made_before(records: Iterable[Record]) -> dict[str, str]:
 def _versions(record: Record) -> Iterator[tuple[tuple[str, str], int]]:
     """The versions of a record by kind and name: ("method", "dc")."""
     e = record.experiment
-    yield ("method", e.method.name), e.method.version
+    steps = (step.partition(",")[0].partition(":")[0] for step in e.method.spec.split("+"))
+    yield ("method", "+".join(steps)), e.method.version
     yield ("protocol", e.protocol.name), e.protocol.version
 
 

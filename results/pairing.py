@@ -13,7 +13,8 @@ Key = Callable[[Experiment], Hashable]
 
 
 def _same_protocol(e: Experiment) -> Hashable:
-    return canonical_json([e.suite, e.dataset.manifest_sha256, e.protocol.name, e.protocol.options])
+    protocol = [e.protocol.name, e.protocol.version, e.protocol.options]
+    return canonical_json([e.suite, e.dataset.manifest_sha256, *protocol])
 
 
 def _same_names(e: Experiment) -> Hashable:

@@ -42,5 +42,5 @@ def learn_whitening(
     refuse_rows(~train_rows.isfinite().all(dim=1), "train features", "hold NaN or infinite values")
     searched = unit(as_features(gallery, "gallery features").to(device))
     return whitening.projection(
-        Embedded(searched, searched, leave_one_out=False, train=unit(train_rows))
+        Embedded(searched, searched, leave_one_out=False, train=unit(train_rows).to(searched))
     )

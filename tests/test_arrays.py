@@ -186,6 +186,7 @@ def test_labels_stay_whole(evaluate):
     [
         (lambda y: y.astype(float), "are float64, not integers"),
         (lambda y: torch.from_numpy(y).float(), "are float32, not integers"),
+        (lambda y: torch.from_numpy(y).bfloat16(), "not integers"),
         (lambda y: y > 3, "are bool, not integers"),
         (lambda y: y.astype(str), "not integers"),
         (lambda y: [None, *y[1:]], "are object, not integers"),

@@ -119,6 +119,10 @@ class Protocol(ABC):
         """What the suite names and `trials` leaves out, each with the reason."""
         return []
 
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """The data that trials take, with embeddings that the options add."""
+        return data
+
     def contamination(self, data: EmbeddedDataset) -> tuple[str, ...]:
         """Why scores on `data` may be too good; a protocol may expect shared classes."""
         return tuple(filter(None, (data.shared_classes, data.seen_classes)))

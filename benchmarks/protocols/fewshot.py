@@ -64,6 +64,8 @@ class FewShot(Protocol):
 
     def unfit(self, division: Division) -> str | None:
         """Tuning needs a validation part."""
+        if not self.method:
+            return "no few-shot method is named: add --method ncm."
         tunable = [method.spec for method in self.method if len(method.candidates()) > 1]
         if not self.tune or not tunable or VALIDATION in division.parts:
             return None

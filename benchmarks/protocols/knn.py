@@ -1,5 +1,6 @@
 """k-NN classification within the evaluated part: half of each class votes on the other half."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.classification import KNNResult, evaluate_knn
 from lowlabel.datasets import Division
+from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo, Score
@@ -34,6 +36,8 @@ class KNN(Protocol):
 
     def __post_init__(self) -> None:
         as_counts(self.neighbours, "neighbours")
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"temperature={self.temperature} must be a finite number above 0")
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The evaluated part."""

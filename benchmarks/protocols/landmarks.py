@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
-from lowlabel.benchmarks.protocols.retrieval import retrieval_scores, similarity
+from lowlabel.benchmarks.protocols.retrieval import require_file, retrieval_scores, similarity
 from lowlabel.datasets import Division
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder
@@ -53,6 +53,7 @@ class InstanceRetrieval(Protocol):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
+        require_file(self.train_features)
 
     @abstractmethod
     def own_options(self) -> dict[str, object]:
@@ -88,12 +89,16 @@ class InstanceRetrieval(Protocol):
             return f"takes one --post whiten and no other, not {specs}."
         if self.post and self.train_features is None:
             return f"has no images to learn {self.post[0].spec} from: add --train-features FILE."
+        if self.train_features and not self.post:
+            return "learns nothing from --train-features: add --post whiten, or leave it out."
         return None
+
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """Takes the file of embeddings to learn from."""
+        return data.with_train_features(self.train_features) if self.train_features else data
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""
-        if self.post and self.train_features:
-            data = data.with_train_features(self.train_features)
         distractors = data.stored.get(DISTRACTORS)
         options: dict[str, object] = {
             "ties": self.ties,

@@ -9,12 +9,14 @@ from typing import ClassVar, Literal, Self
 from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
+from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
+from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
 from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
 from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
-from lowlabel.retrieval.post import PostProcessing, build_post
+from lowlabel.retrieval.post import PostProcessing, build_post, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
 
 _FILE_K = (1, 2, 4, 8)  # of embeddings made elsewhere
@@ -52,6 +54,13 @@ class Retrieval(Protocol):
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
         object.__setattr__(self, "search", build_index(self.search) or EXACT)
+        last = check_chain(self.post)
+        if last and (self.nmi or self.search != EXACT):
+            raise InputError(
+                f"{last} gives similarities, which {'NMI' if self.nmi else 'an index'} cannot use",
+                f"Leave {'--nmi' if self.nmi else '--search'} or {last} out.",
+            )
+        require_file(self.train_features)
         if self.k:
             as_counts(self.k, "k")
         as_integers(0, worst=self.worst)
@@ -68,10 +77,23 @@ class Retrieval(Protocol):
         """Fills `k`."""
         return self if self.k else replace(self, k=dataset.ks if dataset else _FILE_K)
 
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """Takes the file of embeddings to learn from."""
+        return data.with_train_features(self.train_features) if self.train_features else data
+
+    def unfit(self, division: Division) -> str | None:
+        """Whitening needs images to learn from, and pictures need images."""
+        if self.worst and not division.expected and division.name == FILE:
+            return "has no images to draw: leave --worst out."
+        learns = [step.spec for step in self.post if step.needs_train]
+        if learns and self.train_features is None and division.train_part is None:
+            return f"has no images to learn {learns[0]} from: add --train-features FILE."
+        if self.train_features and not learns:
+            return "learns nothing from --train-features: add --post whiten, or leave it out."
+        return None
+
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""
-        if self.train_features:
-            data = data.with_train_features(self.train_features)
         yield Trial((self._experiment(data),), partial(self._score, data, device))
 
     def describe(self) -> str:
@@ -136,9 +158,17 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
 
 def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
     """Cosine after post-processing, and the index that searches if there is one."""
-    options: dict[str, object] = {
-        step.spec: step.options | ({"version": step.version} if step.version > 1 else {})
-        for step in steps
-    }
+    options: dict[str, object] = {step.spec: step.options for step in steps}
+    version = 1 + sum(step.version - 1 for step in steps)
     transductive = any(isinstance(step, PostProcessing) and step.transductive for step in steps)
-    return MethodInfo("+".join(["cosine", *(step.spec for step in steps)]), options, transductive)
+    return MethodInfo(
+        "+".join(["cosine", *(step.spec for step in steps)]), options, transductive, version
+    )
+
+
+def require_file(path: Path | None) -> None:
+    """Raises an `InputError` if there is no file to learn from at the path."""
+    if path is not None and not path.is_file():
+        raise InputError(
+            f"there is no feature file {path}", "Check the path given with --train-features."
+        )

@@ -15,7 +15,7 @@ from lowlabel.fewshot.methods.soft_kmeans import SoftKMeans
 from lowlabel.fewshot.methods.svm import SupportVectorMachine
 from lowlabel.fewshot.methods.tim import Tim
 from lowlabel.registry import Registry
-from lowlabel.specs import parse_spec
+from lowlabel.specs import parse_spec, require_text
 
 __all__ = ["METHODS", "Method", "build_method"]
 
@@ -50,5 +50,6 @@ def build_method(method: str | Method) -> Method:
     """
     if isinstance(method, Method):
         return method
+    require_text("few-shot method", method)
     name, options = parse_spec(method)
     return METHODS[name].from_options(options)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import pairwise
 
 from lowlabel.errors import InputError
 from lowlabel.registry import Registry
@@ -12,7 +13,7 @@ from lowlabel.retrieval.post.diffusion import Diffusion
 from lowlabel.retrieval.post.kreciprocal import KReciprocal
 from lowlabel.retrieval.post.whiten import Whitening
 from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
-from lowlabel.specs import parse_spec
+from lowlabel.specs import parse_spec, require_text
 
 __all__ = [
     "POST_PROCESSING",
@@ -20,6 +21,7 @@ __all__ = [
     "PostProcessing",
     "apply_post_processing",
     "build_post",
+    "check_chain",
 ]
 
 POST_PROCESSING: Registry[type[PostProcessing]] = Registry("post-processing")
@@ -38,6 +40,7 @@ def build_post(spec: str | PostProcessing) -> PostProcessing:
     """
     if isinstance(spec, PostProcessing):
         return spec
+    require_text("post-processing", spec)
     name, options = parse_spec(spec)
     name, colon, value = name.partition(":")
     kind = POST_PROCESSING[name]
@@ -45,6 +48,21 @@ def build_post(spec: str | PostProcessing) -> PostProcessing:
         first = fields(kind)[0].name
         options = parse_spec(f"{name},{first}={value}")[1] | options
     return kind.from_options(options)
+
+
+def check_chain(steps: Sequence[PostProcessing]) -> str:
+    """Checks that only the last step gives similarities; returns its spec then, else "".
+
+    Raises:
+        InputError: If a step that needs embeddings follows one that gives similarities.
+    """
+    for step, following in pairwise(steps):
+        if step.gives_similarities:
+            raise InputError(
+                f"{following.spec} needs embeddings, and {step.spec} gives similarities",
+                f"Put {step.spec} last.",
+            )
+    return steps[-1].spec if steps and steps[-1].gives_similarities else ""
 
 
 def apply_post_processing(

@@ -33,6 +33,7 @@ class Diffusion(PostProcessing):
     """
 
     name: ClassVar[str] = "diffusion"
+    gives_similarities: ClassVar[bool] = True
     neighbours: int = 50
     query_neighbours: int = 10
     alpha: float = 0.99

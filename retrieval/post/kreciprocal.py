@@ -30,6 +30,7 @@ class KReciprocal(PostProcessing):
     """
 
     name: ClassVar[str] = "k-reciprocal"
+    gives_similarities: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
     k1: int = 20
     k2: int = 6

@@ -5,7 +5,7 @@ from lowlabel.retrieval.search.base import Index
 from lowlabel.retrieval.search.flat import Flat
 from lowlabel.retrieval.search.hnsw import HNSW
 from lowlabel.retrieval.search.ivf import IVF
-from lowlabel.specs import parse_spec
+from lowlabel.specs import parse_spec, require_text
 
 __all__ = ["EXACT", "INDEXES", "Index", "build_index"]
 
@@ -27,6 +27,7 @@ def build_index(spec: str | Index) -> Index | None:
     """
     if isinstance(spec, Index):
         return spec
+    require_text("search index", spec)
     name, options = parse_spec(spec)
     if name == EXACT and not options:
         return None

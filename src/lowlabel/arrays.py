@@ -33,6 +33,8 @@ def as_features(features: Features, name: str = "features") -> Tensor:
     Raises:
         InputError: If they are not a matrix of floats; integers are refused.
     """
+    if isinstance(features, Tensor) and features.layout != torch.strided:
+        raise InputError(f"{name} are sparse", "Pass a dense matrix.")
     given = features.detach() if isinstance(features, Tensor) else _as_array(features, name)
     is_float = given.is_floating_point() if isinstance(given, Tensor) else given.dtype.kind == "f"
     if not is_float:
@@ -70,7 +72,10 @@ def as_labels(labels: Labels, images: int, name: str = "labels") -> NDArray[np.i
     Raises:
         InputError: If they are not one integer per image, or exceed int64.
     """
-    array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else _as_array(labels, name)
+    if isinstance(labels, Tensor):
+        labels = labels.detach().cpu()
+        labels = labels.float() if labels.dtype == torch.bfloat16 else labels  # numpy has none
+    array = _as_array(labels, name)
     if array.shape != (images,):
         raise InputError(f"{name} have the shape {array.shape} for {images} images")
     if array.dtype.kind not in "iu" and array.size:
@@ -89,6 +94,8 @@ def as_counts(values: int | Iterable[int], name: str) -> tuple[int, ...]:
     Raises:
         InputError: If there is none, one is not an integer of at least 1, or one is repeated.
     """
+    if isinstance(values, np.ndarray | Tensor):
+        values = values.tolist()
     counts = tuple(values) if isinstance(values, Iterable) else (values,)
     if not counts or not all(_is_integer(value, 1) for value in counts):
         raise InputError(f"{name}={values!r} must be one or more integers of at least 1")

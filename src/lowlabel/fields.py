@@ -49,7 +49,9 @@ def fit(name: str, value: Any, kind: Any) -> Any:
         return _fit_union(name, value, arguments)
     if origin is tuple:
         return _fit_tuple(name, value, arguments)
-    if kind is Path and isinstance(value, str | Path):
+    if kind is Path:
+        if not isinstance(value, str | Path):
+            raise InputError(f"{name}={value!r} must be a path")
         return Path(value)
     if kind is float and type(value) is int:
         return float(value)

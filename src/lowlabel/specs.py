@@ -97,6 +97,12 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Option]]:
     return name.strip(), options
 
 
+def require_text(kind: str, spec: object) -> None:
+    """Raises an `InputError` unless a spec is text."""
+    if not isinstance(spec, str):
+        raise InputError(f"{spec!r} is not the name of a {kind}", "Write it as NAME,option=value.")
+
+
 def format_spec(name: str, options: Mapping[str, Option]) -> str:
     """The inverse of `parse_spec`, with options in alphabetical order."""
     return ",".join([name, *(f"{key}={options[key]}" for key in sorted(options))])

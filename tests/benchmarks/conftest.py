@@ -39,7 +39,9 @@ def request_of(tmp_path: Path) -> Callable[..., Request]:
         options |= changes.pop("options", {})
         fields = {
             "model": () if "features" in changes else ("pixels",),
-            "backbone": BackboneOptions("head", 4, device="cpu"),
+            "backbone": BackboneOptions(device="cpu")
+            if "features" in changes
+            else BackboneOptions("head", 4, device="cpu"),
             "allow_partial": True,
         }
         return Request(suite, tmp_path / "out", options=options, **(fields | changes))

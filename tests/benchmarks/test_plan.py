@@ -3,6 +3,7 @@ import pytest
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.describe import describe_plan
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
+from lowlabel.features import BackboneOptions
 
 
 def names(plan):
@@ -106,3 +107,31 @@ def test_a_feature_file_is_scored_by_the_protocols_of_classes(request_of, featur
     plan = make_plan(request)
     assert names(plan) == [("mine.npz", name, "file") for name in ("fewshot", "knn", "retrieval")]
     assert "80 images of 8 classes" in describe_plan(plan, request)
+
+
+def test_an_option_that_another_protocol_of_its_kind_has_is_named(request_of, copies, image_folder):
+    request = request_of(
+        "retrieval", copies, f"folder:{image_folder}", options={"search": "flat", "k": (1,)}
+    )
+    notes = make_plan(request).skipped
+    assert "--search on copydays: copies has no such option" in notes
+
+
+def test_a_feature_file_that_cannot_be_tuned_on_is_an_error(request_of, feature_file):
+    with pytest.raises(DataError, match="cannot be tuned"):
+        make_plan(request_of("all", features=feature_file, options={"tune": True}))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "foo"}, "pooling"),
+        ({"dtype": "foo"}, "unknown dtype 'foo'"),
+        ({"resolution": -5}, "at least 1 pixel"),
+        ({"device": "foo"}, "cannot be used here"),
+    ],
+)
+def test_how_models_are_loaded_is_checked_before_any_work(request_of, home, options, message):
+    with pytest.raises(UserError, match=message):
+        make_plan(request_of("fewshot", "demo", backbone=BackboneOptions(**options)))
+    assert not home.exists()

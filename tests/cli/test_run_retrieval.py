@@ -120,7 +120,7 @@ def test_whitening_from_a_file(image_folder, tmp_path, records, failing):
     folder = f"folder:{image_folder / 'novel'}"  # without a part to learn from
     arguments = (*RUN, "--dataset", folder, "--k", "1", "--resolution", "2", "--post", "whiten:4")
     arguments += ("--output", str(tmp_path / "out"))
-    assert "there are none" in failing(*arguments)
+    assert "no images to learn whiten:4 from" in failing(*arguments)
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "t.npz", features=rng.random((50, 12)), labels=np.arange(50))
     np.savez(tmp_path / "w.npz", features=rng.random((50, 9)), labels=np.arange(50))

@@ -12,9 +12,8 @@ import typer
 
 from lowlabel import __version__
 from lowlabel.cli import analyze, data, extract, pretrain, results, run
+from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
-
-USER_ERROR = 2
 
 app = typer.Typer(
     name="lowlabel",
@@ -41,13 +40,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except UserError as error:
         say_error(error)
         sys.exit(USER_ERROR)
-
-
-def say_error(error: UserError) -> None:
-    """Prints the message and the hint of an error on standard error."""
-    typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
-    if error.hint:
-        typer.echo(error.hint, err=True)
 
 
 def _print_version(wanted: bool) -> None:

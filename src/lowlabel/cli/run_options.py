@@ -1,6 +1,7 @@
-"""The options of `lowlabel run` that belong to protocols, each named after the field it sets."""
+"""The options of `lowlabel run`, in groups."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from lowlabel.cli import names, options
@@ -10,8 +11,44 @@ _SUITE = "the suite's own"
 
 
 @dataclass(frozen=True)
+class WhatGroup:
+    """What to score, and where the results go."""
+
+    suite: Annotated[
+        str | None,
+        option("What", f"{', '.join(names.suites())}.", default="all; demo if nothing is named"),
+    ] = None
+    model: options.Models = None
+    label: Annotated[
+        list[str] | None, option("Model", "Name of a model in tables, once per --model. Repeats.")
+    ] = None
+    features: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Score embeddings made elsewhere (.npz or .h5 with features and labels; base_features, "
+            "base_labels, gallery_features and gallery_labels are optional).",
+        ),
+    ] = None
+    setting: Annotated[
+        list[str] | None,
+        option(
+            "Protocol",
+            "Any other field: PROTOCOL.field=value, as knn.neighbours=10. Repeats. Protocols: "
+            f"{', '.join(names.protocols())}.",
+            "--set",
+        ),
+    ] = None
+    output: options.Output = None
+    overwrite: Annotated[
+        bool, option("Results", "Score again what has a record.", "--overwrite")
+    ] = False
+    dry_run: options.DryRun = False
+
+
+@dataclass(frozen=True)
 class ProtocolGroup:
-    """Fields of protocols to override; None leaves the suite's own."""
+    """Fields of protocols to override, by their names; None leaves the suite's own."""
 
     dataset: options.Datasets = None
     method: Annotated[

@@ -63,6 +63,7 @@ def test_embeds_only_the_parts_that_its_methods_use(method, tune, parts):
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
+        ({"method": 3}, InputError, "3 is not the name of a few-shot method"),
         ({"method": ["nosuch"]}, UnknownNameError, "unknown few-shot method 'nosuch'"),
         ({"ways": 0}, InputError, "ways=0"),
         ({"shots": [1, 0]}, InputError, r"shots=\(1, 0\) must be one or more integers"),

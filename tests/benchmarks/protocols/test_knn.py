@@ -33,7 +33,10 @@ def test_numbers_of_neighbours_share_one_pass_and_give_a_record_each(data, monke
         assert scores.counts == {"images": 40, "voters": 40}
 
 
-@pytest.mark.parametrize("neighbours", [[], [0], [5, 5]])
-def test_neighbours_are_checked_before_any_work(neighbours):
-    with pytest.raises(InputError, match="neighbours"):
-        KNN.from_table({"neighbours": neighbours})
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("neighbours", []), ("neighbours", [0]), ("neighbours", [5, 5]), ("temperature", 0)],
+)
+def test_options_are_checked_before_any_work(option, value):
+    with pytest.raises(InputError, match=option):
+        KNN.from_table({option: value})

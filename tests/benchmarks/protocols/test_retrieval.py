@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lowlabel.benchmarks.protocols.retrieval import Retrieval
+from lowlabel.benchmarks.protocols.retrieval import Retrieval, similarity
 from lowlabel.datasets import DATASETS
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.retrieval import evaluate_retrieval
@@ -24,13 +24,15 @@ def test_scores_are_those_of_evaluate_retrieval(data):
 @pytest.mark.parametrize(
     ("post", "file", "parts"),
     [
-        ("aqe:3", None, ("test",)),
-        ("whiten:4", None, ("train", "test")),
-        ("whiten:4", "other.npz", ("test",)),
+        ("aqe:3", False, ("test",)),
+        ("whiten:4", False, ("train", "test")),
+        ("whiten:4", True, ("test",)),
     ],
 )
-def test_embeds_the_train_part_only_to_learn_from_it(post, file, parts):
-    protocol = Retrieval.from_table({"post": [post], "train_features": file})
+def test_embeds_the_train_part_only_to_learn_from_it(post, file, parts, feature_file):
+    protocol = Retrieval.from_table(
+        {"post": [post], "train_features": str(feature_file) if file else None}
+    )
     assert protocol.needs(DATASETS["cub"].division("dml-zeroshot")) == parts
 
 
@@ -49,8 +51,35 @@ def test_k_is_the_dataset_s_own_where_none_is_named(data):
         ({"worst": -1}, InputError, "worst=-1"),
         ({"nmi": "yes"}, InputError, "nmi='yes' must be True or False"),
         ({"lone_queries": "drop"}, UnknownNameError, "exclude, miss"),
+        ({"post": [3]}, InputError, "3 is not the name of a post-processing"),
+        ({"search": 3}, InputError, "3 is not the name of a search index"),
+        ({"train_features": 3}, InputError, "train_features=3 must be a path"),
+        ({"train_features": "none.npz"}, InputError, "there is no feature file none.npz"),
+        ({"post": ["diffusion:5", "aqe"]}, InputError, "Put diffusion:5 last"),
+        ({"post": ["diffusion:5"], "search": "flat"}, InputError, "an index cannot use"),
+        ({"post": ["k-reciprocal"], "nmi": True}, InputError, "NMI cannot use"),
     ],
 )
 def test_options_are_checked_before_any_work(table, error, message):
     with pytest.raises(error, match=message):
         Retrieval.from_table(table)
+
+
+def test_options_that_a_division_does_not_fit(feature_file):
+    flat, divided = (DATASETS[name].divisions[0] for name in ("omniglot", "cub"))
+    whitening = Retrieval.from_table({"post": ["whiten:4"]})
+    assert whitening.unfit(divided) is None
+    file = Retrieval.from_table({"train_features": str(feature_file)})
+    assert "add --post whiten" in file.unfit(divided)
+    only_novel = type(flat)("flat", ("all",), flat.read)
+    assert "add --train-features FILE" in whitening.unfit(only_novel)
+
+
+def test_the_version_of_a_step_is_that_of_the_method():
+    (step,) = Retrieval.from_table({"post": ["aqe:2"]}).post
+
+    class Corrected(type(step)):
+        version = 3
+
+    assert similarity([step]).version == 1
+    assert similarity([Corrected(), step]).version == 3
