@@ -92,7 +92,7 @@ def _dataclass(kind: type, value: object, where: str) -> object:
     data = _expect(dict, value, where)
     known = {field.name: field for field in fields(kind)}
     unknown = [name for name in data if name not in known]
-    missing = [n for n, field in known.items() if n not in data and not _is_grown(field)]
+    missing = [n for n, field in known.items() if n not in data and not _is_optional(field)]
     if unknown:
         names = ", ".join(unknown)
         raise NewerFormatError(f"{where} has the unknown field {names}: made by a newer lowlabel")
@@ -101,6 +101,11 @@ def _dataclass(kind: type, value: object, where: str) -> object:
     hints = get_type_hints(kind)
     present = [name for name in known if name in data]
     return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in present})
+
+
+def _is_optional(field: Field[Any]) -> bool:
+    """Whether a reader fills the field where it is absent."""
+    return field.default is not MISSING or _is_grown(field)
 
 
 def _is_grown(field: Field[Any]) -> bool:

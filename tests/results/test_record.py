@@ -146,7 +146,7 @@ def test_a_changed_experiment_is_refused(fewshot):
         ({"complete": 1}, r"record.complete is 1, not bool"),
         ({"counts": {"tasks": 1.5}}, r"record.counts.tasks is 1.5, not int"),
         ({"counts": {"tasks": True}}, r"record.counts.tasks is True, not int"),
-        ({"scores": {"accuracy": {"mean": 1.0}}}, r"record.scores.accuracy lacks ci95"),
+        ({"scores": {"accuracy": {"ci95": 1.0}}}, r"record.scores.accuracy lacks mean"),
         ({"contamination": "all"}, r"record.contamination is 'all', not list"),
         ({"chosen": []}, r"record.chosen is \[\], not dict"),
     ],
@@ -160,3 +160,10 @@ def test_a_field_of_the_wrong_kind_is_named(fewshot, change, message):
 def test_json_of_something_else_is_refused(data):
     with pytest.raises(ValueError, match="not a record of lowlabel"):
         Record.from_json(data)
+
+
+def test_absent_fields_that_have_a_default_are_filled(fewshot):
+    record = replace(fewshot().record, task_hash=None, wall_s=None)
+    data = record.to_json()
+    del data["task_hash"], data["wall_s"], data["complete"]
+    assert Record.from_json(data) == record
