@@ -38,7 +38,8 @@ def _facts(job: Job, request: Request) -> dict[str, str]:
     if dataset.make and not prepared_folder(dataset).is_dir():
         return {"images": f"{division.expected[part]}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
-    counts = division.counts(opened.load(part))
+    images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
+    counts = division.counts(images[part])
     return {"images": str(counts), "cached": f"{cached_rows(opened.name, part):,}"}
 
 

@@ -126,7 +126,7 @@ def _protocol_labels(protocols: Mapping[str, Record]) -> dict[str, tuple[str, st
 
 
 def _rows(records: Mapping[str, Record], contaminated: set[str]) -> tuple[Row, ...]:
-    names = [(record.experiment.model.name, record.method_label) for record in records.values()]
+    names = [(record.experiment.model.name, record.row_label) for record in records.values()]
     added = distinctions(names, [_facts(record) for record in records.values()])
     return tuple(
         Row(model + suffix, method, record.experiment.method.transductive, key in contaminated)
@@ -173,9 +173,12 @@ def _sorted(grid: Grid) -> Grid:
 
 def _facts(record: Record) -> dict[str, object]:
     e = record.experiment
+    options = dict(e.method.options)
+    if e.method.is_tuned:
+        del options["tuned"]  # the row says so, and the column what it depends on
     model = {key: value for key, value in asdict(e.model).items() if key != "name"}
     extra = {
-        "options": e.method.options,
+        "options": options,
         "method_version": e.method.version,
         "features": e.feature_keys,
     }
@@ -184,7 +187,7 @@ def _facts(record: Record) -> dict[str, object]:
 
 def _row_key(record: Record) -> str:
     e = record.experiment
-    facts = {**_facts(record), "name": e.model.name, "method": record.method_label}
+    facts = {**_facts(record), "name": e.model.name, "method": record.row_label}
     return canonical_json([facts, e.method.transductive])
 
 

@@ -18,6 +18,7 @@ from lowlabel.results.labels import (
     UNSTATED_SPLIT,
     distinctions,
     format_score,
+    natural_order,
 )
 from lowlabel.results.metrics import common_unit, find_metric
 from lowlabel.results.outdated import made_before
@@ -147,6 +148,13 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
     counts = dict.fromkeys(_counted(record) for record in records if record.complete)
     yield "Scored: " + "; ".join(counts) + "." if counts else "No run is complete."
+    chosen = [
+        f"{e.protocol.name}, {e.model.name}: {record.chosen['method']}"
+        for record in records
+        if (e := record.experiment).method.is_tuned and "method" in record.chosen
+    ]
+    if chosen:
+        yield f"Chosen by tuning: {'; '.join(sorted(chosen, key=natural_order))}."
     for reason in dict.fromkeys(r for record in records for r in record.contamination):
         yield f"{CONTAMINATED} contaminated, never bold: {reason}"
 

@@ -82,8 +82,14 @@ class Record:
         return self.experiment.identity()
 
     @property
+    def row_label(self) -> str:
+        """The method's row in a leaderboard: its spec, or "logreg (tuned)" whatever was chosen."""
+        method = self.experiment.method
+        return f"{method.spec} (tuned)" if method.is_tuned else method.spec
+
+    @property
     def method_label(self) -> str:
-        """The method in tables: its spec, or "logreg,c=0.1 (tuned)", as chosen by tuning."""
+        """The method alone: its spec, or "logreg,c=0.1 (tuned)", as chosen by tuning."""
         method = self.experiment.method
         if not method.is_tuned:
             return method.spec

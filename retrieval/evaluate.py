@@ -19,7 +19,7 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.retrieval.metrics import score_names, score_ranks
-from lowlabel.retrieval.post import PostProcessing, build_post
+from lowlabel.retrieval.post import PostProcessing, build_chain
 from lowlabel.retrieval.ranking.comparison import Comparison, Ties
 from lowlabel.retrieval.ranking.exact_ranker import ExactRanker
 from lowlabel.retrieval.ranking.precomputed_ranker import PrecomputedRanker
@@ -97,7 +97,7 @@ def evaluate_retrieval(
     require_name("tie policy", ties, get_args(Ties))
     require_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
     device, index = resolve_device(device), build_index(search)
-    steps = [build_post(spec) for spec in post]
+    steps = build_chain(post)
     block_rows = _block_rows(block_size, device)
     data = QueryGallery.of((features, labels), gallery, device)
     ks = as_counts(ks, "ks")

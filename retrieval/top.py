@@ -10,7 +10,7 @@ from torch import Tensor
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post import PostProcessing, build_post
+from lowlabel.retrieval.post import PostProcessing, build_chain
 from lowlabel.retrieval.ranking.nearest import nearest
 from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
 from lowlabel.retrieval.ranking.workers import full_precision
@@ -44,7 +44,7 @@ def top_images(
         InputError: If k or a row is out of range, or the features cannot be used.
     """
     (k,) = as_integers(1, k=k)
-    steps = [build_post(spec) for spec in post]
+    steps = build_chain(post)
     searched = None if gallery is None else _unlabelled(gallery)
     data = QueryGallery.of(_unlabelled(features), searched, resolve_device(device))
     data = data.processed(steps, train)

@@ -28,7 +28,7 @@ class Encoder(nn.Module, ABC):
     def tokens(self, images: torch.Tensor) -> Tokens:
         """Computes the tokens of the last layer; an `InputError` if the model hides them."""
         raise InputError(
-            f"{type(self).__name__} has no tokens to pool", "Omit --pooling for this model."
+            f"{type(self).__name__} has no tokens to pool", "Use --pooling head for this model."
         )
 
     def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:

@@ -20,6 +20,7 @@ __all__ = [
     "Embedded",
     "PostProcessing",
     "apply_post_processing",
+    "build_chain",
     "build_post",
     "check_chain",
 ]
@@ -48,6 +49,14 @@ def build_post(spec: str | PostProcessing) -> PostProcessing:
         first = fields(kind)[0].name
         options = parse_spec(f"{name},{first}={value}")[1] | options
     return kind.from_options(options)
+
+
+def build_chain(
+    post: str | PostProcessing | Sequence[str | PostProcessing],
+) -> list[PostProcessing]:
+    """Builds one step or several; raises as `build_post`."""
+    several = (post,) if isinstance(post, str | PostProcessing) else post
+    return [build_post(step) for step in several]
 
 
 def check_chain(steps: Sequence[PostProcessing]) -> str:

@@ -117,7 +117,8 @@ def parse_setting(setting: str) -> tuple[str, Option]:
     name, separator, value = setting.partition("=")
     if not separator or not name.strip() or not value.strip():
         raise InputError(f"--set {setting!r} is not an option", "Write --set option=value.")
-    return name.strip(), _literal(value.strip())
+    truth = {"true": True, "false": False}  # as TOML writes them
+    return name.strip(), truth.get(value.strip(), _literal(value.strip()))
 
 
 def canonical_json(value: object) -> str:

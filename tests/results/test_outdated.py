@@ -32,7 +32,7 @@ def frame_of(*scored):
     return pd.read_csv(io.StringIO(render_csv([one.record for one in scored])))
 
 
-def test_a_tuned_row_shows_what_was_chosen(fewshot, tuned):
+def test_a_tuned_method_has_one_row_and_a_note_of_what_was_chosen(fewshot, tuned):
     section = only(
         fewshot("a", "logreg"),
         fewshot("a", "logreg,c=0.1"),
@@ -42,10 +42,12 @@ def test_a_tuned_row_shows_what_was_chosen(fewshot, tuned):
     assert cells(section).keys() == {
         ("logreg", "5-way 1-shot"),
         ("logreg,c=0.1", "5-way 1-shot"),
-        ("logreg,c=0.1 (tuned)", "5-way 1-shot"),
-        ("logreg,c=10.0 (tuned)", "5-way 5-shot"),
+        ("logreg (tuned)", "5-way 1-shot"),
+        ("logreg (tuned)", "5-way 5-shot"),
     }
-    assert ("logreg,c=0.1 (tuned)", "5-way 1-shot") in bold(section)
+    assert ("logreg (tuned)", "5-way 1-shot") in bold(section)
+    note = "Chosen by tuning: 5-way 1-shot, a: logreg,c=0.1; 5-way 5-shot, a: logreg,c=10.0."
+    assert note in section.notes
     assert BEFORE not in "".join(section.notes)
 
 

@@ -34,7 +34,8 @@ class WhatGroup:
         list[str] | None,
         option(
             "Protocol",
-            "Any other field: PROTOCOL.field=value, as knn.neighbours=10. Repeats. Protocols: "
+            "Set a field of one protocol: PROTOCOL.field=value, as knn.neighbours=10. Repeats. "
+            f"Protocols: "
             f"{', '.join(names.protocols())}.",
             "--set",
         ),
