@@ -19,7 +19,7 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.retrieval.metrics import score_names, score_ranks
-from lowlabel.retrieval.post import PostProcessing, build_chain
+from lowlabel.retrieval.post import PostProcessing, build_chain, check_chain
 from lowlabel.retrieval.ranking.comparison import Comparison, Ties
 from lowlabel.retrieval.ranking.exact_ranker import ExactRanker
 from lowlabel.retrieval.ranking.precomputed_ranker import PrecomputedRanker
@@ -98,6 +98,7 @@ def evaluate_retrieval(
     require_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
     device, index = resolve_device(device), build_index(search)
     steps = build_chain(post)
+    check_chain(steps, index=index is not None, nmi=nmi)
     block_rows = _block_rows(block_size, device)
     data = QueryGallery.of((features, labels), gallery, device)
     ks = as_counts(ks, "ks")
@@ -107,8 +108,6 @@ def evaluate_retrieval(
             f"none of the {len(data.queries)} queries has another image of its class to find"
         )
     data = data.processed(steps, train)
-    if data.similarity is not None and (index or nmi):
-        _refuse_similarities(steps[-1], index)
 
     ranker = _ranker(data, index, ks, ties, block_rows)
     names = score_names(ks, whole=index is None)
@@ -148,14 +147,6 @@ def _ranker(
         return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows)
     workers = torch.get_num_threads() if data.query_labels.device.type == "cpu" else 1
     return ExactRanker(comparison, summarise, block_rows, workers)
-
-
-def _refuse_similarities(step: PostProcessing, index: Index | None) -> None:
-    user, option = ("an index", "--search") if index else ("NMI", "--nmi")
-    raise InputError(
-        f"{step.spec} gives similarities, which {user} cannot use",
-        f"Leave {option} or {step.spec} out.",
-    )
 
 
 def _nmi(data: QueryGallery) -> float:

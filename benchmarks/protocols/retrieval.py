@@ -54,12 +54,7 @@ class Retrieval(Protocol):
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
         object.__setattr__(self, "search", build_index(self.search) or EXACT)
-        last = check_chain(self.post)
-        if last and (self.nmi or self.search != EXACT):
-            raise InputError(
-                f"{last} gives similarities, which {'NMI' if self.nmi else 'an index'} cannot use",
-                f"Leave {'--nmi' if self.nmi else '--search'} or {last} out.",
-            )
+        check_chain(self.post, index=self.search != EXACT, nmi=self.nmi)
         require_file(self.train_features)
         if self.k:
             as_counts(self.k, "k")
@@ -83,7 +78,7 @@ class Retrieval(Protocol):
 
     def unfit(self, division: Division) -> str | None:
         """Whitening needs images to learn from, and pictures need images."""
-        if self.worst and not division.expected and division.name == FILE:
+        if self.worst and division.name == FILE:
             return "has no images to draw: leave --worst out."
         learns = [step.spec for step in self.post if step.needs_train]
         if learns and self.train_features is None and division.train_part is None:

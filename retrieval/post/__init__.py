@@ -59,11 +59,16 @@ def build_chain(
     return [build_post(step) for step in several]
 
 
-def check_chain(steps: Sequence[PostProcessing]) -> str:
-    """Checks that only the last step gives similarities; returns its spec then, else "".
+def check_chain(steps: Sequence[PostProcessing], *, index: bool = False, nmi: bool = False) -> None:
+    """Checks that nothing that needs embeddings follows a step that gives similarities.
+
+    Args:
+        steps: In order.
+        index: Whether an index searches afterwards.
+        nmi: Whether embeddings are clustered afterwards.
 
     Raises:
-        InputError: If a step that needs embeddings follows one that gives similarities.
+        InputError: If a step, the index or the clustering would get similarities.
     """
     for step, following in pairwise(steps):
         if step.gives_similarities:
@@ -71,24 +76,22 @@ def check_chain(steps: Sequence[PostProcessing]) -> str:
                 f"{following.spec} needs embeddings, and {step.spec} gives similarities",
                 f"Put {step.spec} last.",
             )
-    return steps[-1].spec if steps and steps[-1].gives_similarities else ""
+    if steps and steps[-1].gives_similarities and (index or nmi):
+        last = steps[-1].spec
+        user, option = ("an index", "--search") if index else ("NMI", "--nmi")
+        raise InputError(
+            f"{last} gives similarities, which {user} cannot use",
+            f"Leave {option} or {last} out.",
+        )
 
 
 def apply_post_processing(
     steps: Sequence[PostProcessing], embedded: Embedded
 ) -> Embedded | Similarity:
-    """Applies the steps in order.
-
-    Raises:
-        InputError: If a step that needs embeddings follows one that gives similarities.
-    """
+    """Applies the steps in order; raises as `check_chain`."""
+    check_chain(steps)
     result: Embedded | Similarity = embedded
-    for place, step in enumerate(steps):
-        if not isinstance(result, Embedded):
-            previous = steps[place - 1].spec
-            raise InputError(
-                f"{step.spec} needs embeddings, and {previous} gives similarities",
-                f"Put {previous} last.",
-            )
+    for step in steps:
+        assert isinstance(result, Embedded)  # or the chain would have been refused
         result = step.apply(result)
     return result
