@@ -5,26 +5,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from lowlabel.arrays import as_counts
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
-from lowlabel.benchmarks.protocols.retrieval import require_file, retrieval_scores, similarity
+from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
 from lowlabel.datasets import Division
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
 from lowlabel.retrieval import RetrievalResult, evaluate_revisited, learn_whitening
-from lowlabel.retrieval.post import PostProcessing, build_post
 from lowlabel.retrieval.post.whiten import Whitening
 
 DISTRACTORS = "distractors"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InstanceRetrieval(Protocol):
-    """Queries against a gallery of other images and distractors.
+class InstanceRetrieval(RankingProtocol):
+    """Queries against a gallery of other images and distractors; `post` is one "whiten" or none.
 
     Attributes:
         kind: Kind of the divisions that fit.
@@ -34,12 +32,8 @@ class InstanceRetrieval(Protocol):
         scales: Factors at which images are embedded.
         pooling: From tokens to a vector; the model's own by default.
         distractors: A dataset whose images join the gallery.
-        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
-        post: Post-processing: at most one "whiten", with options.
-        train_features: A file of embeddings to learn whitening from.
     """
 
-    suite: ClassVar[str] = "retrieval"
     kind: ClassVar[str]
 
     framing: Framing = "crop"
@@ -47,13 +41,6 @@ class InstanceRetrieval(Protocol):
     scales: tuple[float, ...] = (1.0,)
     pooling: str | None = None
     distractors: str | None = None
-    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
-    post: tuple[PostProcessing, ...] = ()
-    train_features: Path | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
-        require_file(self.train_features)
 
     @abstractmethod
     def own_options(self) -> dict[str, object]:
@@ -92,10 +79,6 @@ class InstanceRetrieval(Protocol):
         if self.train_features and not self.post:
             return "learns nothing from --train-features: add --post whiten, or leave it out."
         return None
-
-    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
-        """Takes the file of embeddings to learn from."""
-        return data.with_train_features(self.train_features) if self.train_features else data
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""

@@ -24,38 +24,59 @@ _NAMED = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrieval(Protocol):
+class RankingProtocol(Protocol):
+    """What every retrieval protocol has.
+
+    Attributes:
+        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
+        post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
+        train_features: A file of embeddings to learn whitening from.
+    """
+
+    suite: ClassVar[str] = "retrieval"
+
+    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
+    post: tuple[PostProcessing, ...] = ()
+    train_features: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
+        if self.train_features is not None and not self.train_features.is_file():
+            raise InputError(
+                f"there is no feature file {self.train_features}",
+                "Check the path given with --train-features.",
+            )
+
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """Takes the file of embeddings to learn from."""
+        return data.with_train_features(self.train_features) if self.train_features else data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval(RankingProtocol):
     """Recall@K, MAP@R, R-Precision, mAP and MRR.
 
     Attributes:
         k: The K of Recall@K; empty for those that are usual on the dataset.
-        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         lone_queries: Whether a query without a positive is left out or counts as a miss.
-        post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
         search: "exact", or an index or its spec.
         nmi: Whether k-means clusters are scored too.
-        train_features: A file of embeddings to learn whitening from, in place of the train part.
         worst: Number of worst queries to draw with their nearest images; changes no score.
     """
 
     name: ClassVar[str] = "retrieval"
-    suite: ClassVar[str] = "retrieval"
     prefers: ClassVar[tuple[str, ...]] = ("test", "query")
 
     k: tuple[int, ...] = ()
-    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     lone_queries: Literal["exclude", "miss"] = "exclude"
-    post: tuple[PostProcessing, ...] = ()
     search: str | Index = EXACT
     nmi: bool = False
-    train_features: Path | None = None
     worst: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
+        super().__post_init__()
         object.__setattr__(self, "search", build_index(self.search) or EXACT)
         check_chain(self.post, index=self.search != EXACT, nmi=self.nmi)
-        require_file(self.train_features)
         if self.k:
             as_counts(self.k, "k")
         as_integers(0, worst=self.worst)
@@ -71,10 +92,6 @@ class Retrieval(Protocol):
     def for_dataset(self, dataset: Dataset | None) -> Self:
         """Fills `k`."""
         return self if self.k else replace(self, k=dataset.ks if dataset else _FILE_K)
-
-    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
-        """Takes the file of embeddings to learn from."""
-        return data.with_train_features(self.train_features) if self.train_features else data
 
     def unfit(self, division: Division) -> str | None:
         """Whitening needs images to learn from, and pictures need images."""
@@ -159,11 +176,3 @@ def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
     return MethodInfo(
         "+".join(["cosine", *(step.spec for step in steps)]), options, transductive, version
     )
-
-
-def require_file(path: Path | None) -> None:
-    """Raises an `InputError` if there is no file to learn from at the path."""
-    if path is not None and not path.is_file():
-        raise InputError(
-            f"there is no feature file {path}", "Check the path given with --train-features."
-        )
