@@ -11,8 +11,9 @@ from lowlabel.results import (
     Experiment,
     Record,
     describe_environment,
-    find_record,
+    find_records,
     save_record,
+    save_renamed,
 )
 
 
@@ -48,8 +49,15 @@ class Recorder:
             yield found or self._save(experiment, scores, contamination, seconds)
 
     def _known(self, experiment: Experiment, contamination: Sequence[str]) -> Record | None:
-        record = None if self.overwrite else find_record(self.folder, experiment.identity())
-        return record if record and record.contamination == tuple(contamination) else None
+        """The record of an experiment, under the names that this run gives."""
+        if self.overwrite:
+            return None
+        every = find_records(self.folder, experiment.identity())
+        found = {p: r for p, r in every.items() if r.contamination == tuple(contamination)}
+        for record in found.values():
+            if record.experiment == experiment:
+                return record
+        return save_renamed(next(iter(found)), experiment) if found else None
 
     def _save(
         self,

@@ -26,13 +26,14 @@ from lowlabel.results.render import (
 from lowlabel.results.scores import scores_frame
 from lowlabel.results.store import (
     ScoredRecord,
-    find_record,
+    find_records,
     load_record,
     load_records,
     load_scored,
     load_scores,
     record_path,
     save_record,
+    save_renamed,
 )
 
 __all__ = [
@@ -53,7 +54,7 @@ __all__ = [
     "check",
     "compare",
     "describe_environment",
-    "find_record",
+    "find_records",
     "find_reference",
     "leaderboard",
     "load_record",
@@ -69,6 +70,7 @@ __all__ = [
     "render_latex",
     "render_markdown",
     "save_record",
+    "save_renamed",
     "scores_frame",
     "write_leaderboards",
 ]

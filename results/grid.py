@@ -71,11 +71,11 @@ class Grid:
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """The latest record of each experiment."""
-    by_identity: dict[str, Record] = {}
+    """The latest record of each experiment, for each name that its model was given."""
+    latest: dict[tuple[str, str], Record] = {}
     for record in sorted(records, key=lambda record: record.created):
-        by_identity[record.identity()] = record
-    return list(by_identity.values())
+        latest[record.identity(), record.experiment.model.name] = record
+    return list(latest.values())
 
 
 def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Grid:

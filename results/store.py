@@ -1,10 +1,11 @@
 """Records on disk: one JSON per record, with the score of every task, query or image beside it."""
 
+import hashlib
 import json
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,19 @@ class ScoredRecord:
 
 
 def record_path(folder: Path, experiment: Experiment) -> Path:
-    """Path of the record of an experiment: a readable name and 12 digits of its identity."""
+    """Path of the record of an experiment: a readable name and 12 digits of its identity.
+
+    Names of models that read the same there ("A b" and "a-b") are told apart by a hash.
+    """
     e = experiment
     words = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.model.name)
     slug = re.sub(r"[^a-z0-9_]+", "-", " ".join([*words, e.method.spec]).lower())
-    return folder / f"{slug[:_SLUG_LENGTH].strip('-')}-{experiment.identity()[:12]}.json"
+    slug, digits = slug[:_SLUG_LENGTH].strip("-"), experiment.identity()[:12]
+    path = folder / f"{slug}-{digits}.json"
+    if _model_at(path) in (None, e.model.name):
+        return path
+    name = hashlib.sha256(e.model.name.encode()).hexdigest()[:8]
+    return folder / f"{slug}-{name}-{digits}.json"
 
 
 def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
@@ -46,7 +55,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
         record: The record.
         per_item: By metric, the score in percent of every task, query or image [n]; NaN for one
             without a score. Without metrics that have no such scores (NMI).
-        folder: Folder of the records; created if missing.
+        folder: Folder of the records, or a results folder; created if missing.
 
     Returns:
         The path of the JSON.
@@ -57,7 +66,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
     """
     _check_agreement(record, per_item)
     arrays: dict[str, Any] = dict(per_item)
-    path = record_path(writable_dir(folder), record.experiment)
+    path = record_path(writable_dir(_records_folder(folder)), record.experiment)
     with atomic_write(_scores_path(path)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
     with atomic_write(path) as temporary:
@@ -109,6 +118,8 @@ def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
 def load_records(path: Path) -> list[Record]:
     """The records of a folder, sorted by file name, or the record of a file.
 
+    The folder is one of records, or a results folder with them in `records`.
+
     Raises:
         DataError: If the path does not exist or a record cannot be used.
     """
@@ -120,13 +131,26 @@ def load_scored(path: Path) -> list[ScoredRecord]:
     return [ScoredRecord(load_record(file), load_scores(file)) for file in _record_files(path)]
 
 
-def find_record(folder: Path, identity: str) -> Record | None:
-    """The record of an experiment, or None if the folder does not have it."""
-    for path in sorted(folder.glob(f"*-{identity[:12]}.json")):
-        record = load_record(path)
-        if record.identity() == identity:
-            return record
-    return None
+def find_records(folder: Path, identity: str) -> dict[Path, Record]:
+    """The records of an experiment by path: one for each name that its model was given."""
+    paths = sorted(_records_folder(folder).glob(f"*-{identity[:12]}.json"))
+    found = {path: load_record(path) for path in paths}
+    return {path: record for path, record in found.items() if record.identity() == identity}
+
+
+def save_renamed(path: Path, experiment: Experiment) -> Record:
+    """Saves the record at `path` under the names of an equal experiment, in the same folder.
+
+    The name of a model and the title of a dataset determine no score. A record under another name
+    of the model stays.
+
+    Args:
+        path: The record, with its scores beside it.
+        experiment: An experiment of the same identity.
+    """
+    record = replace(load_record(path), experiment=experiment)
+    save_record(record, load_scores(path), path.parent)
+    return record
 
 
 def _record_files(path: Path) -> list[Path]:
@@ -134,7 +158,20 @@ def _record_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(f"no records at {path}", "Make some with `lowlabel run`.")
-    return sorted(path.glob("*.json"))
+    return sorted(_records_folder(path).glob("*.json"))
+
+
+def _records_folder(path: Path) -> Path:
+    """The folder of records, which is inside a results folder."""
+    return path / "records" if (path / "records").is_dir() else path
+
+
+def _model_at(path: Path) -> str | None:
+    """Name of the model of the record at `path`; None if there is none that can be read."""
+    try:
+        return load_record(path).experiment.model.name
+    except DataError:
+        return None
 
 
 def _scores_path(record: Path) -> Path:

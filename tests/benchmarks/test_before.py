@@ -39,7 +39,10 @@ RUNS = {
         *("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "ivf,probe=2"),
         *("--post", "aqe:2"),
     ),
-    "hnsw": ("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "hnsw"),
+    "hnsw": (
+        *("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "hnsw"),
+        *("--label", "hnsw-model"),
+    ),
 }  # fmt: skip
 
 

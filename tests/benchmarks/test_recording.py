@@ -57,6 +57,29 @@ def test_overwriting_and_other_contamination_score_again(trial, tmp_path):
     assert len(runs) == 3
 
 
+def under(trial, name):
+    """The trial with another name of its model."""
+    return Trial(
+        tuple(
+            dataclasses.replace(each, model=dataclasses.replace(each.model, name=name))
+            for each in trial.experiments
+        ),
+        trial.run,
+    )
+
+
+def test_a_known_experiment_is_recorded_under_the_name_it_is_given(trial, tmp_path):
+    planned, runs = trial
+    recorder = Recorder(tmp_path, "cpu")
+    for name in ("DINO", "dino", "DINO"):
+        records = list(recorder.records(under(planned, name), ()))
+        assert [record.experiment.model.name for record in records] == [name] * 3
+        assert [record.scores["top1"].mean for record in records] == [1, 2, 3]
+    assert len(runs) == 1
+    names = [record.experiment.model.name for record in load_records(tmp_path)]
+    assert sorted(names) == ["DINO"] * 3 + ["dino"] * 3
+
+
 def test_what_was_chosen_is_kept_outside_the_identity(trial, tmp_path):
     planned, _ = trial
     chosen = {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 60.0}}

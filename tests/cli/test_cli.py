@@ -1,5 +1,6 @@
 """The command line, from arguments to output."""
 
+import io
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -98,6 +100,36 @@ def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
     scores = np.load(path.with_suffix(".npz"))["accuracy"]
     assert scores.shape == (20,)
     assert scores.mean() == pytest.approx(record["scores"]["accuracy"]["mean"])
+
+
+def test_every_label_names_its_row(image_folder, tmp_path, capsys):
+    weights = tmp_path / "one.pth", tmp_path / "two.pth"
+    for path in weights:
+        torch.manual_seed(0)
+        torch.save(timm.create_model("resnet10t", num_classes=0).state_dict(), path)
+    one, two = (f"{path}:resnet10t" for path in weights)
+    shared = ["run", "--suite", "knn", "--dataset", f"folder:{image_folder}", "--resolution", "32"]
+    shared += ["--output", str(tmp_path / "out")]
+
+    def names(*arguments: str) -> list[str]:
+        capsys.readouterr()
+        assert call(*shared, *arguments) == 0
+        rows = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| "))
+        return sorted(row.split("|")[1].strip() for row in rows if "| knn" in row)
+
+    assert names("--model", one) == ["one"]
+    assert names("--model", two) == ["two"]
+    both = ["--model", one, "--model", one, "--label"]
+    assert names(*both, "first", "--label", "second") == ["first", "second"]
+    assert names("--model", two, "--label", "third") == ["third"]
+    written = (tmp_path / "out" / "leaderboard.csv").read_text()
+    models = sorted(set(pd.read_csv(io.StringIO(written))["model"]))
+    assert models == ["first", "one", "second", "third", "two"]
+    assert call("compare", "first", "third", "--output", str(tmp_path / "out")) == 0
+    baseline = str(tmp_path / "baseline.json")
+    assert call("check", baseline, "--output", str(tmp_path / "out"), "--update") == 0
+    assert call("check", baseline, "--output", str(tmp_path / "out")) == 0
+    assert "10 holds" in capsys.readouterr().out
 
 
 def test_a_model_that_saw_the_scored_classes_is_marked(tmp_path, capsys):

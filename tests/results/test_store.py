@@ -1,18 +1,21 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Score
 from lowlabel.results.store import (
-    find_record,
+    find_records,
     load_record,
     load_records,
     load_scored,
     load_scores,
     save_record,
+    save_renamed,
 )
 
 
@@ -47,17 +50,62 @@ def test_a_second_run_replaces_the_first(fewshot, tmp_path):
 
 def test_records_are_found_by_identity(fewshot, tmp_path):
     one, other = fewshot("a"), fewshot("b")
-    save(one, tmp_path)
-    assert find_record(tmp_path, one.record.identity()) == one.record
-    assert find_record(tmp_path, other.record.identity()) is None
-    assert find_record(tmp_path / "nowhere", one.record.identity()) is None
+    path = save(one, tmp_path)
+    assert find_records(tmp_path, one.record.identity()) == {path: one.record}
+    assert find_records(tmp_path, other.record.identity()) == {}
+    assert find_records(tmp_path / "nowhere", one.record.identity()) == {}
 
 
 def test_a_file_of_the_right_name_is_not_enough(fewshot, tmp_path):
     other = fewshot("b").record.identity()
     path = save(fewshot("a"), tmp_path)
     path.rename(tmp_path / f"renamed-{other[:12]}.json")
-    assert find_record(tmp_path, other) is None
+    assert find_records(tmp_path, other) == {}
+
+
+def renamed(record, name):
+    model = replace(record.experiment.model, name=name)
+    return replace(record, experiment=replace(record.experiment, model=model))
+
+
+@pytest.mark.parametrize("names", [("A b", "a-b"), ("x" * 120, "x" * 121), ("DINO", "other")])
+def test_every_name_of_equal_weights_has_a_record_and_a_row(fewshot, tmp_path, names):
+    first, second = (renamed(fewshot().record, name) for name in names)
+    per_item = fewshot().per_item
+    path = save_record(first, per_item, tmp_path)
+    assert save_renamed(path, second.experiment) == second
+    found = find_records(tmp_path, first.identity()).values()
+    assert sorted(record.experiment.model.name for record in found) == sorted(names)
+    for scored in load_scored(tmp_path):
+        np.testing.assert_array_equal(scored.per_item["accuracy"], per_item["accuracy"])
+    (section,) = leaderboard(load_records(tmp_path))
+    assert set(section.tables[0].frame["Model"]) == set(names)
+    for record in (second, first):  # each stays in its file
+        save_record(replace(record, wall_s=9.0), per_item, tmp_path)
+    assert [record.wall_s for record in load_records(tmp_path)] == [9.0, 9.0]
+
+
+def test_a_new_title_of_the_dataset_replaces_the_old_in_its_record(fewshot, tmp_path):
+    path = save(fewshot(title="CIFAR-FS"), tmp_path)
+    record = save_renamed(path, fewshot(title="CIFAR-FS, half").record.experiment)
+    assert load_records(tmp_path) == [record]
+    assert record.experiment.dataset.title == "CIFAR-FS, half"
+
+
+def test_a_damaged_record_is_replaced_by_a_new_one(fewshot, tmp_path):
+    path = save(fewshot(), tmp_path)
+    path.write_text("{")
+    assert save(fewshot(), tmp_path) == path
+    assert load_records(tmp_path) == [fewshot().record]
+
+
+def test_a_results_folder_stands_for_its_records(fewshot, tmp_path):
+    (tmp_path / "baseline.json").write_text("{}")
+    path = save(fewshot("a"), tmp_path / "records")
+    assert load_records(tmp_path) == load_records(tmp_path / "records") == [fewshot("a").record]
+    assert [scored.record for scored in load_scored(tmp_path)] == load_records(tmp_path)
+    assert find_records(tmp_path, fewshot("a").record.identity()) == {path: fewshot("a").record}
+    assert save(fewshot("b"), tmp_path).parent == tmp_path / "records"
 
 
 def test_a_folder_or_a_file_is_loaded(fewshot, tmp_path):

@@ -41,7 +41,7 @@ def check(
     from lowlabel.results import Baseline, load_records, make_baseline
     from lowlabel.results import check as check_records
 
-    records = load_records(_records_folder(output or results_dir()))
+    records = load_records(output or results_dir())
     if update:
         make_baseline(records, tolerance).save(baseline)
         typer.echo(f"written: {baseline}")
@@ -57,14 +57,9 @@ def _scored(name: str, folder: Path) -> "list[ScoredRecord]":
 
     path = Path(name)
     if path.exists():
-        return load_scored(_records_folder(path))
-    everything = load_scored(_records_folder(folder))
+        return load_scored(path)
+    everything = load_scored(folder)
     names = {scored.record.experiment.model.name for scored in everything}
     if name not in names:
         raise UnknownNameError(f"file, folder or model with records in {folder}:", name, names)
     return [scored for scored in everything if scored.record.experiment.model.name == name]
-
-
-def _records_folder(path: Path) -> Path:
-    """The folder of records, which is inside an output folder."""
-    return path / "records" if (path / "records").is_dir() else path
