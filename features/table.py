@@ -1,17 +1,15 @@
 """Tables of embeddings, from the store or from a file made elsewhere."""
 
-import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
+from lowlabel.features.array_file import read_arrays
 from lowlabel.paths import file_sha256
 
 _PARTS = ("", "base_", "gallery_")
@@ -61,11 +59,13 @@ def load_feature_file(path: Path) -> FeatureFile:
     present. Nothing is unpickled.
 
     Raises:
-        DataError: If the file is missing, damaged, or lacks an array.
+        DataError: If the file is missing, damaged, lacks an array, or refers to other files for
+            its numbers.
     """
     if not path.is_file():
         raise DataError(f"there is no feature file {path}", "Check the path given with --features.")
-    arrays, origin = _read_arrays(path)
+    names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
+    arrays, origin = read_arrays(path, names)
     digest = file_sha256(path)
     evaluated = _table(arrays, "", path, digest)
     others = {
@@ -74,24 +74,6 @@ def load_feature_file(path: Path) -> FeatureFile:
         if f"{name}_features" in arrays or f"{name}_labels" in arrays
     }
     return FeatureFile(path, evaluated, **others, origin=origin)
-
-
-def _read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any] | None]:
-    names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in names if name in file}, None
-        if path.suffix in (".h5", ".hdf5"):
-            with h5py.File(path, "r") as file:
-                key = file.attrs.get("key")
-                origin = json.loads(key) if key else None
-                return {name: file[name][()] for name in names if name in file}, origin
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(
-            f"{path} is damaged or truncated: {error}", "Save it again: numpy.savez(PATH, …)."
-        ) from error
-    raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
 
 
 def _table(

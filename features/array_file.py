@@ -1,0 +1,95 @@
+"""Arrays in a `.npz` or `.h5` file, if the file itself holds every number."""
+
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError
+
+Arrays = dict[str, NDArray[Any]]
+_MOST_NAMES = 4
+
+
+def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any] | None]:
+    """Reads those arrays of `names` that a file has. Nothing is unpickled.
+
+    Returns:
+        The arrays by name, and the key of the feature store if the file is from there.
+
+    Raises:
+        DataError: If the file is damaged or of another kind, or the numbers of an array lie in
+            other files, which the hash of this one does not cover.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in names if name in file}, None
+        if path.suffix in (".h5", ".hdf5"):
+            with h5py.File(path, "r") as file:
+                present = [name for name in names if file.get(name, getlink=True) is not None]
+                return {name: _array(file, name) for name in present}, _origin(file)
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(
+            f"{path} is damaged or truncated: {error}", "Save it again: numpy.savez(PATH, …)."
+        ) from error
+    raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
+
+
+def _array(file: h5py.File, name: str) -> NDArray[Any]:
+    try:
+        found = file[name]
+    except (KeyError, RuntimeError, OSError) as error:
+        link = file.get(name, getlink=True)
+        if isinstance(link, h5py.HardLink):
+            raise OSError(f"{name}: {error}") from error
+        at = link.filename if isinstance(link, h5py.ExternalLink) else link.path
+        raise _elsewhere(file, name, f"it links to {at}, which cannot be opened") from error
+    if found.file != file:
+        raise _elsewhere(file, name, f"it links to {found.file.filename}")
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(
+            f"{name} in {file.filename} is a group that holds {', '.join(found) or 'nothing'}, "
+            "not an array",
+            "Save features [N, D] and labels [N] under these names at the top of the file.",
+        )
+    if found.is_virtual:
+        sources = dict.fromkeys(source.file_name for source in found.virtual_sources())
+        raise _elsewhere(file, name, f"it is a virtual dataset over {_listed(sources)}")
+    if found.external:
+        raise _elsewhere(
+            file, name, f"it is stored in {_listed(storage for storage, *_ in found.external)}"
+        )
+    array: NDArray[Any] = found[()]
+    return array
+
+
+def _elsewhere(file: h5py.File, name: str, where: str) -> DataError:
+    return DataError(
+        f"{file.filename} does not hold the numbers of {name}: {where}",
+        "Copy every array into one file, whose hash then covers the numbers: "
+        "numpy.savez(PATH, features=…, labels=…), with each array read as file[NAME][()].",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
+    return ", ".join(every[:_MOST_NAMES]) + more
+
+
+def _origin(file: h5py.File) -> dict[str, Any] | None:
+    """The key of a file of the feature store; None for another file, whatever its attributes."""
+    key = file.attrs.get("key")
+    if not isinstance(key, str):
+        return None
+    try:
+        origin = json.loads(key)
+    except ValueError:
+        return None
+    return origin if isinstance(origin, dict) else None
