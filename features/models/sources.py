@@ -1,13 +1,12 @@
 """Loads an encoder by its name; each kind of name has a function."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from lowlabel.datasets import IMAGENET, check_pretraining
-from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import (
     create,
@@ -20,8 +19,10 @@ from lowlabel.features.models.architectures import (
 )
 from lowlabel.features.models.checkpoint import load_into, read_card, read_checkpoint
 from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
+from lowlabel.features.models.hub import load_entry
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.models.shipped import SHIPPED_MODELS
+from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option, format_spec, parse_spec
 
@@ -91,8 +92,8 @@ def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     encoder = TimmEncoder(create_pretrained(name, options, resolution, any_size))
     seen = seen or (IMAGENET if holds_imagenet(name) else None)
     side = resolution or native_resolution(name, options)
-    spec = format_spec(name, options)
-    return Source(spec, f"timm:{spec}", encoder, timm_transform(name, side), pretrained_on=seen)
+    shown, spec = format_spec(name, options), _spec("timm", name, options, registered_code(name))
+    return Source(shown, spec, encoder, timm_transform(name, side), pretrained_on=seen)
 
 
 def _take_pretraining(options: dict[str, Option]) -> str | None:
@@ -114,7 +115,7 @@ def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
         )
     encoder = TimmEncoder(random_weights(name, options, resolution, any_size, seed))
     side = resolution or native_resolution(name, options)
-    spec = f"random:{format_spec(name, {**options, 'seed': seed})}"
+    spec = _spec("random", name, {**options, "seed": seed}, registered_code(name))
     return Source(f"random:{name}", spec, encoder, protocol_transform(side))
 
 
@@ -122,19 +123,9 @@ def _hub(rest: str, resolution: int | None) -> Source:
     repository, separator, entry = rest.rpartition(":")
     if not separator:
         raise InputError(f"hub:{rest} names no entry point", "Write hub:REPO:ENTRY.")
-    local = Path(repository).expanduser().is_dir()
-    try:
-        module = torch.hub.load(
-            repository, entry, source="local" if local else "github", trust_repo=True
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(
-            f"cannot load hub:{rest}: {str(error).splitlines()[0]}",
-            "Check the names of the repository and the entry point, and the network. REPO may also "
-            "be a folder with a hubconf.py.",
-        ) from error
+    module, code = load_entry(repository, entry)
     transform = protocol_transform(resolution or _HUB_SIDE)
-    return Source(entry, f"hub:{entry}", HubEncoder(module), transform)
+    return Source(entry, _spec("hub", entry, {}, code), HubEncoder(module), transform)
 
 
 def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
@@ -156,5 +147,10 @@ def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) 
         resize_input(module, side)
     tagged = "." in name
     transform = timm_transform(name, side) if tagged else protocol_transform(side)
-    spec = f"file:{format_spec(name, options)}"
+    spec = _spec("file", name, options, registered_code(name))
     return Source(path.stem, spec, TimmEncoder(module), transform, pretrained_on=seen)
+
+
+def _spec(kind: str, name: str, options: Mapping[str, Option], code: str | None) -> str:
+    """The canonical name of a model, with the hash of the code that a user brings along."""
+    return f"{kind}:{format_spec(name, {**options, 'code': code} if code else options)}"

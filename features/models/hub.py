@@ -1,0 +1,98 @@
+"""Models of `torch.hub`, whose code is a part of what they are."""
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lowlabel.errors import DataError
+from lowlabel.features.models.user_code import folder_code, imported_by, local_file
+
+_DEFAULT_BRANCHES = ("main", "master")  # those that torch.hub looks for
+_MADE_FROM = "__lowlabel_code__"  # in a module: the hash of the repository that imported it
+
+
+def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
+    """Loads a model of a repository on GitHub or of a folder with a `hubconf.py`.
+
+    Returns:
+        The model, and the hash of the code that made it.
+
+    Raises:
+        DataError: If there is no such repository or entry point, or it cannot be loaded.
+    """
+    local = Path(repository).expanduser().is_dir()
+    try:
+        with _fresh_imports(_folders(repository)):
+            module: nn.Module = torch.hub.load(
+                str(Path(repository).expanduser()) if local else repository,
+                entry,
+                source="local" if local else "github",
+                trust_repo=True,
+            )
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"cannot load hub:{repository}:{entry}: {reason}",
+            "Check the names of the repository and the entry point, and the network. REPO may also "
+            "be a folder with a hubconf.py.",
+        ) from error
+    folders = _folders(repository)
+    code = folder_code(*folders)
+    for name in _local_modules(folders):
+        vars(sys.modules[name])[_MADE_FROM] = code
+    return module, code
+
+
+def _folders(repository: str) -> list[Path]:
+    """The folder of a repository: of one on GitHub, where torch.hub unpacks it.
+
+    Both folders if either can be that of the default branch; none before the download.
+    """
+    local = Path(repository).expanduser()
+    if local.is_dir():
+        return [local]
+    name, _, ref = repository.partition(":")
+    stem = name.replace("/", "_")
+    branches = [ref.replace("/", "_")] if ref else _DEFAULT_BRANCHES
+    folders = (Path(torch.hub.get_dir(), f"{stem}_{branch}") for branch in branches)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+@contextmanager
+def _fresh_imports(folders: Sequence[Path]) -> Iterator[None]:
+    """Lets a repository import its modules as their files are now.
+
+    Python would take a module of another repository, or of an older state of this one, from
+    `sys.modules`, and bytecode that was written in the same second as its source.
+    """
+    code = folder_code(*folders)
+    for name in _local_modules(folders):
+        if vars(sys.modules[name]).get(_MADE_FROM) != code:
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    writes = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = writes
+
+
+def _local_modules(folders: Sequence[Path]) -> list[str]:
+    """Names of loaded modules that lie in a repository, or that code in `folders` imports."""
+    wanted = imported_by(*folders)
+    return [
+        name
+        for name, module in sys.modules.items()
+        if (file := local_file(name, module))
+        and (name.partition(".")[0] in wanted or _in_repository(file))
+    ]
+
+
+def _in_repository(file: Path) -> bool:
+    return any((parent / "hubconf.py").is_file() for parent in file.parents)
