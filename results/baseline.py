@@ -1,6 +1,7 @@
 """Baselines: committed JSON files of scores that later records are checked against."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,21 @@ class BaselineEntry:
     ci95: float | None
     tolerance: float
 
+    def __post_init__(self) -> None:
+        numbers = {"mean": self.mean, "ci95": self.ci95, "tolerance": self.tolerance}
+        for name, value in numbers.items():
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"the {name} of {self} is {value}; it must be finite")
+        if self.tolerance < 0:
+            raise ValueError(f"the tolerance of {self} is {self.tolerance}; it must be 0 or more")
+
+    @property
+    def row_label(self) -> str:
+        """The method's row in a leaderboard; see `Record.row_label`."""
+        return f"{self.method} (tuned)" if self.facts.get("tuned") else self.method
+
     def __str__(self) -> str:
-        names = (self.dataset, self.protocol, self.model, self.method, self.metric)
+        names = (self.dataset, self.protocol, self.model, self.row_label, self.metric)
         return " · ".join(names)
 
 
@@ -101,8 +115,8 @@ def make_baseline(
     Raises:
         InputError: If there are no scores, a run is incomplete, or the tolerance is negative.
     """
-    if not tolerance >= 0:
-        raise InputError(f"tolerance is {tolerance}; it must be 0 or more")
+    if not 0 <= tolerance < math.inf:
+        raise InputError(f"tolerance is {tolerance}; it must be finite and 0 or more")
     incomplete = [r for r in records if not r.complete]
     if incomplete:
         e = incomplete[0].experiment

@@ -92,9 +92,10 @@ def check(records: Iterable[Record], baseline: Baseline) -> CheckReport:
     outdated = made_before(records)
     latest = [record for record in records if record.identity() not in outdated]
     findings = tuple(_finding(entry, latest) for entry in baseline.entries)
-    known = {_names(entry) for entry in baseline.entries}
+    known = {(*_names(entry), entry.row_label) for entry in baseline.entries}
     scores = ((record, metric) for record in latest for metric in record.scores)
-    return CheckReport(findings, sum(_record_names(*score) not in known for score in scores))
+    found = [(*_record_names(record, metric), record.row_label) for record, metric in scores]
+    return CheckReport(findings, sum(names not in known for names in found))
 
 
 def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
@@ -105,7 +106,8 @@ def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
     ]
     if not candidates:
         return Finding(entry, Status.NOT_COMPARABLE, reason="no such record")
-    record = min(candidates, key=lambda record: len(_differences(entry, record)))
+    # Of records that differ equally, the latest counts.
+    record = min(reversed(candidates), key=lambda record: len(_differences(entry, record)))
     differing = _differences(entry, record)
     if differing:
         return Finding(entry, Status.NOT_COMPARABLE, reason="; ".join(differing))
@@ -147,7 +149,7 @@ def _table(findings: Sequence[Finding]) -> str:
             "Dataset": finding.entry.dataset,
             "Protocol": finding.entry.protocol,
             "Model": finding.entry.model,
-            "Method": finding.entry.method,
+            "Method": finding.entry.row_label,
             "Metric": find_metric(finding.entry.metric).label,
             "Baseline": f"{finding.entry.mean:.2f}",
             "Now": "–" if finding.mean is None else f"{finding.mean:.2f}",

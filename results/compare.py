@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lowlabel.errors import InputError
-from lowlabel.results.metrics import find_metric, metric_order
+from lowlabel.results.grid import newest
+from lowlabel.results.metrics import find_metric, is_known, metric_order
 from lowlabel.results.pairing import Pair, pair_records, reason_against
 from lowlabel.results.store import ScoredRecord
 
@@ -30,11 +31,13 @@ def compare(
     tasks, queries or images; p-values are corrected for all comparisons of the call by Holm's
     step-down method (Scandinavian Journal of Statistics, 1979).
 
+    Of several runs of one experiment the latest counts.
+
     Args:
         a: Records of side A, from `load_scored`.
         b: Records of side B.
-        metrics: Metrics to compare if both records have them; by default those that
-            `lowlabel.results.metrics` marks as compared.
+        metrics: Metrics to compare; by default those that `lowlabel.results.metrics` marks as
+            compared. What cannot be compared has a row with the reason.
 
     Returns:
         One row per comparison: means, `difference` (A − B, in the unit of the metric) with its
@@ -46,7 +49,8 @@ def compare(
     """
     if not a or not b:
         raise InputError(f"nothing to compare: A has {len(a)} records, B has {len(b)}")
-    rows = [row for pair in pair_records(a, b) for row in _rows(pair, metrics)]
+    pairs = pair_records(_latest(a), _latest(b))
+    rows = [row for pair in pairs for row in _rows(pair, metrics)]
     tested = [row for row in rows if "p" in row]
     p_values = np.array([row["p"] for row in tested], dtype=np.float64)
     for row, p in zip(tested, holm(p_values), strict=True):
@@ -63,27 +67,46 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
+def _latest(records: Sequence[ScoredRecord]) -> list[ScoredRecord]:
+    """The records that `newest` chooses, with their scores."""
+    chosen = {id(record) for record in newest(scored.record for scored in records)}
+    return [scored for scored in records if id(scored.record) in chosen]
+
+
 def _rows(pair: Pair, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
-    a, b = pair
+    a, b = pair.a, pair.b
     head = _head(a, b)
-    reason = reason_against(a, b)
-    if reason or a is None or b is None:
-        return [{**head, "verdict": "not comparable", "reason": reason}]
-    shared = _shared_metrics(a, b, metrics)
-    if not shared:
-        wanted = f" for {', '.join(metrics)}" if metrics else ""
-        reason = f"no scores of tasks, queries or images in common{wanted}"
-        return [{**head, "verdict": "not comparable", "reason": reason}]
-    return [{**head, "metric": m, **_test(a.per_item[m], b.per_item[m])} for m in shared]
+    if a is None or b is None:
+        return [{**head, **_refused(pair.reason)}]
+    if reason := reason_against(a, b):
+        return [{**head, **_refused(reason)}]
+    wanted = _wanted_metrics(a, b) if metrics is None else metrics
+    if not wanted:
+        scored = sorted({*a.per_item, *b.per_item}, key=metric_order)
+        reason = f"only metrics that are not compared by default: {', '.join(scored) or 'none'}"
+        return [{**head, **_refused(reason)}]
+    return [{**head, "metric": m, **_compared(a, b, m, metrics is not None)} for m in wanted]
 
 
-def _shared_metrics(
-    a: ScoredRecord, b: ScoredRecord, metrics: Sequence[str] | None
-) -> Sequence[str]:
-    shared = [metric for metric in a.per_item if metric in b.per_item]
-    if metrics is not None:
-        return [metric for metric in metrics if metric in shared]
-    return sorted((m for m in shared if find_metric(m).compared), key=metric_order)
+def _refused(reason: str) -> dict[str, Any]:
+    return {"verdict": "not comparable", "reason": reason}
+
+
+def _wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
+    """The metrics of either record that are compared, and those that are not known."""
+    every = sorted({*a.per_item, *b.per_item}, key=metric_order)
+    return [name for name in every if find_metric(name).compared or not is_known(name)]
+
+
+def _compared(a: ScoredRecord, b: ScoredRecord, metric: str, named: bool) -> dict[str, Any]:
+    """The test of a metric, or why there is none; one that is not known must be asked for."""
+    without = [side for side, one in (("A", a), ("B", b)) if metric not in one.per_item]
+    if without:
+        has = "neither A nor B has" if len(without) == 2 else f"{without[0]} does not have"
+        return _refused(f"{has} its score of every task, query or image")
+    if not (named or is_known(metric)):
+        return _refused("a metric that this version of lowlabel does not know")
+    return _test(a.per_item[metric], b.per_item[metric])
 
 
 def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
@@ -101,14 +124,11 @@ def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
 def _test(a: NDArray[np.floating], b: NDArray[np.floating]) -> dict[str, Any]:
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         counts = f"{np.isfinite(a).sum():,} and {np.isfinite(b).sum():,}"
-        return {"verdict": "not comparable", "reason": f"scored items differ: {counts}"}
+        return _refused(f"scored items differ: {counts}")
     scored = np.isfinite(a)
     a, b = a[scored].astype(np.float64), b[scored].astype(np.float64)
     if len(a) < 2:
-        return {
-            "verdict": "not comparable",
-            "reason": f"{len(a)} scored items; an interval needs 2",
-        }
+        return _refused(f"{len(a)} scored items; an interval needs 2")
     difference = float(np.mean(a - b))
     low, high, p = _paired_t(a - b)
     return {

@@ -58,10 +58,12 @@ def _numbers(row: Row) -> dict[str, str]:
 
 
 def _refusal(row: Row) -> str:
-    a, b = _full_name(row, "a"), _full_name(row, "b")
-    return f"- {row['dataset']}, {row['protocol']}: {a} and {b}: {row['reason']}"
+    sides = [_full_name(row, side) for side in "ab" if not pd.isna(row[f"model_{side}"])]
+    alone = "" if len(sides) == 2 else "A: " if pd.isna(row["model_b"]) else "B: "
+    metric = "" if pd.isna(row["metric"]) else f", {find_metric(row['metric']).label}"
+    scored = f"{row['dataset']}, {row['protocol']}{metric}"
+    return f"- {scored}: {alone}{' and '.join(sides)}: {row['reason']}"
 
 
 def _full_name(row: Row, side: str) -> str:
-    model, method = row[f"model_{side}"], row[f"method_{side}"]
-    return "nothing" if pd.isna(model) else f"{model} with {method}"
+    return f"{row[f'model_{side}']} with {row[f'method_{side}']}"

@@ -38,12 +38,14 @@ class Grid:
         columns: By protocol, then by metric.
         records: Record by (row, column); missing if never run.
         outdated: (row, column) of records made before a change; see `outdated.made_before`.
+        hidden: Records of cells that hold a later one.
     """
 
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     records: dict[tuple[int, int], Record]
     outdated: frozenset[tuple[int, int]] = frozenset()
+    hidden: tuple[Record, ...] = ()
 
     def score(self, row: int, column: int) -> Score | None:
         """The score of a cell; empty if incomplete, None if never run."""
@@ -93,11 +95,14 @@ def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Gri
     columns = dict.fromkeys((_protocol_key(r), metric) for r in records for metric in r.scores)
     row_at = {key: index for index, key in enumerate(rows)}
     column_at = {key: index for index, key in enumerate(columns)}
-    cells = {
-        (row_at[_row_key(record)], column_at[_protocol_key(record), metric]): record
-        for record in records
-        for metric in record.scores
-    }
+    cells: dict[tuple[int, int], Record] = {}
+    hidden: dict[str, Record] = {}
+    for record in sorted(records, key=lambda record: record.created):
+        for metric in record.scores:
+            at = row_at[_row_key(record)], column_at[_protocol_key(record), metric]
+            if at in cells:
+                hidden[cells[at].identity()] = cells[at]
+            cells[at] = record
     contaminated = {_row_key(record) for record in records if record.contamination}
     labels = _protocol_labels(protocols)
     return _sorted(
@@ -106,6 +111,7 @@ def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Gri
             tuple(Column(*labels[key], metric) for key, metric in columns),
             cells,
             frozenset(at for at, r in cells.items() if outdated and r.identity() in outdated),
+            tuple(hidden.values()),
         )
     )
 
@@ -127,7 +133,7 @@ def _protocol_labels(protocols: Mapping[str, Record]) -> dict[str, tuple[str, st
 
 def _rows(records: Mapping[str, Record], contaminated: set[str]) -> tuple[Row, ...]:
     names = [(record.experiment.model.name, record.row_label) for record in records.values()]
-    added = distinctions(names, [_facts(record) for record in records.values()])
+    added = distinctions(names, [row_facts(record) for record in records.values()])
     return tuple(
         Row(model + suffix, method, record.experiment.method.transductive, key in contaminated)
         for (key, record), (model, method), suffix in zip(
@@ -168,10 +174,12 @@ def _sorted(grid: Grid) -> Grid:
             for (row, column), record in grid.records.items()
         },
         frozenset((rows.index(row), columns.index(column)) for row, column in grid.outdated),
+        grid.hidden,
     )
 
 
-def _facts(record: Record) -> dict[str, object]:
+def row_facts(record: Record) -> dict[str, object]:
+    """What differs between models and methods of one name."""
     e = record.experiment
     options = dict(e.method.options)
     if e.method.is_tuned:
@@ -187,7 +195,7 @@ def _facts(record: Record) -> dict[str, object]:
 
 def _row_key(record: Record) -> str:
     e = record.experiment
-    facts = {**_facts(record), "name": e.model.name, "method": record.row_label}
+    facts = {**row_facts(record), "name": e.model.name, "method": record.row_label}
     return canonical_json([facts, e.method.transductive])
 
 

@@ -95,6 +95,11 @@ def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str])
     found = (outdated.get(record.identity()) for record in records if outdated)
     changes = dict.fromkeys(change for change in found if change)
     notes = [*_notes(records)]
+    if grid.hidden:
+        notes.append(
+            f"Not shown: {len(grid.hidden):,} records of cells that hold a later one; the CSV has "
+            "them all."
+        )
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
     notes += _mark_notes(tables)
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)

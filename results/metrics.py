@@ -95,6 +95,11 @@ def find_metric(name: str) -> Metric:
     return replace(row, name=name, label=row.label.format(k=k, mode=mode[:1].upper()))
 
 
+def is_known(name: str) -> bool:
+    """Whether a metric has a row; one of a newer version has none."""
+    return _find(name) is not None
+
+
 def metric_order(name: str) -> tuple[int, list[tuple[int, str]]]:
     """Sort key of metrics: by row, then by `{k}` and `{mode}`; those without a row by name."""
     found = _find(name)

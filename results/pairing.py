@@ -2,13 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from lowlabel.results.experiment import Experiment
-from lowlabel.results.grid import protocol_facts
+from lowlabel.results.grid import protocol_facts, row_facts
+from lowlabel.results.labels import distinctions
+from lowlabel.results.record import Record
 from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
 
-Pair = tuple[ScoredRecord | None, ScoredRecord | None]
+_MOST_LISTED = 6
+
 Key = Callable[[Experiment], Hashable]
 
 
@@ -25,7 +29,12 @@ def _exact_method(e: Experiment) -> Hashable:
     return canonical_json([e.method.spec, e.method.options, e.method.version])
 
 
+def _exact_model(e: Experiment) -> Hashable:
+    return canonical_json(asdict(e.model))
+
+
 _WHAT: tuple[Key, ...] = (
+    lambda e: (_exact_model(e), _exact_method(e)),
     lambda e: (e.model.name, _exact_method(e)),
     lambda e: (e.model.name, e.method.spec),
     _exact_method,
@@ -35,29 +44,48 @@ _WHAT: tuple[Key, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two records to compare, or one without a partner.
+
+    Attributes:
+        a: The record of side A; None if that of side B has no partner.
+        b: The record of side B; None if that of side A has no partner.
+        reason: Why one has no partner; empty for two.
+    """
+
+    a: ScoredRecord | None
+    b: ScoredRecord | None
+    reason: str = ""
+
+
 def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[Pair]:
     """Pairs the records of two sides, each record once.
 
-    Records with the same model and method are paired first, then those with the same method, then
-    with the same model, and last the only two that are left. A method is the same if its options
-    are, or else if its spec is. Each step first looks on the same images and protocol, then
-    among equal names, so that the comparison can say why it is refused. A partner must be the
-    only candidate. Records without a partner come last, paired with None.
+    Records with the same model (in everything, or else by name) and method are paired first, then
+    those with the same method, then with the same model, and last the only two that are left. A
+    method is the same if its options are, or else if its spec is. Each step first looks on the
+    same images and protocol, then among equal names, so that the comparison can say why it is
+    refused. A partner must be the only candidate. Records without a partner come last, with the
+    reason: none fits, or several do.
     """
-    left, right, pairs = list(a), list(b), list[Pair]()
+    left, right, pairs = list(a), list(b), list[tuple[ScoredRecord, ScoredRecord]]()
     for where in (_same_protocol, _same_names):
         for what in _WHAT:
             found = list(_unique_pairs(left, right, where, what))
             pairs += found
             left = [item for item in left if all(item is not one for one, _ in found)]
             right = [item for item in right if all(item is not other for _, other in found)]
-    return [*pairs, *((item, None) for item in left), *((None, item) for item in right)]
+    reasons = _ambiguities(left, right)
+    return [
+        *(Pair(*pair) for pair in pairs),
+        *(Pair(one, None, reasons.get(id(one), "no counterpart in B")) for one in left),
+        *(Pair(None, one, reasons.get(id(one), "no counterpart in A")) for one in right),
+    ]
 
 
-def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None:
+def reason_against(a: ScoredRecord, b: ScoredRecord) -> str | None:
     """Why two records cannot be compared item by item; None if they can."""
-    if a is None or b is None:
-        return "no counterpart in " + ("A" if a is None else "B")
     for side, scored in (("A", a), ("B", b)):
         if not scored.record.complete:
             return f"{side} is incomplete"
@@ -76,28 +104,76 @@ def reason_against(a: ScoredRecord | None, b: ScoredRecord | None) -> str | None
 def _unique_pairs(
     left: Sequence[ScoredRecord], right: Sequence[ScoredRecord], where: Key, what: Key
 ) -> Iterator[tuple[ScoredRecord, ScoredRecord]]:
-    sides = []
-    for records in (left, right):
-        groups: dict[Hashable, list[ScoredRecord]] = defaultdict(list)
-        for scored in records:
-            experiment = scored.record.experiment
-            groups[where(experiment), what(experiment)].append(scored)
-        sides.append(groups)
-    for key, ours in sides[0].items():
-        theirs = sides[1].get(key, [])
+    ours_by, theirs_by = (_groups(side, where, what) for side in (left, right))
+    for key, ours in ours_by.items():
+        theirs = theirs_by.get(key, [])
         if len(ours) == len(theirs) == 1:
             yield ours[0], theirs[0]
 
 
+def _groups(
+    records: Sequence[ScoredRecord], where: Key, what: Key
+) -> dict[Hashable, list[ScoredRecord]]:
+    groups: dict[Hashable, list[ScoredRecord]] = defaultdict(list)
+    for scored in records:
+        experiment = scored.record.experiment
+        groups[where(experiment), what(experiment)].append(scored)
+    return groups
+
+
+def _ambiguities(left: Sequence[ScoredRecord], right: Sequence[ScoredRecord]) -> dict[int, str]:
+    """Why records that are left have no partner though some would fit, by their `id`."""
+    reasons: dict[int, str] = {}
+    for where in (_same_protocol, _same_names):
+        for what in _WHAT[:-1]:  # the last would take records that share nothing
+            ours, theirs = (_groups(side, where, what) for side in (left, right))
+            for key in ours.keys() & theirs.keys():
+                a, b = ours[key], theirs[key]
+                reasons = dict.fromkeys(map(id, a), _ambiguity("A", a, "B", b)) | reasons
+                reasons = dict.fromkeys(map(id, b), _ambiguity("B", b, "A", a)) | reasons
+    return reasons
+
+
+def _ambiguity(
+    here: str, rivals: Sequence[ScoredRecord], there: str, fitting: Sequence[ScoredRecord]
+) -> str:
+    if len(fitting) > 1:
+        return f"ambiguous: {len(fitting)} records of {there} fit: {_told_apart(fitting)}"
+    return (
+        f"ambiguous: {len(rivals)} records of {here} fit {_told_apart(fitting)} of {there}: "
+        f"{_told_apart(rivals)}"
+    )
+
+
+def _told_apart(records: Sequence[ScoredRecord]) -> str:
+    """Names of records, with what differs where names are equal."""
+    every = [scored.record for scored in records]
+    names = [f"{record.experiment.model.name} with {record.method_label}" for record in every]
+    facts = [
+        {**row_facts(record), **protocol_facts(record), **_dataset_facts(record)}
+        for record in every
+    ]
+    shown = [n + added for n, added in zip(names, distinctions(names, facts), strict=True)]
+    more = f" and {len(shown) - _MOST_LISTED} more" if len(shown) > _MOST_LISTED else ""
+    return ", ".join(shown[:_MOST_LISTED]) + more
+
+
 def _must_agree(scored: ScoredRecord) -> dict[str, object]:
-    dataset = scored.record.experiment.dataset
+    return {
+        **_dataset_facts(scored.record),
+        **{f"protocol {key}": value for key, value in protocol_facts(scored.record).items()},
+        "task hash": scored.record.task_hash,
+    }
+
+
+def _dataset_facts(record: Record) -> dict[str, object]:
+    """What tells the images of two records apart."""
+    dataset = record.experiment.dataset
     return {
         "scheme": dataset.scheme,
         "split": dataset.split,
         "manifest": dataset.manifest_sha256,
         "bad images": dataset.bad_images,
-        **{f"protocol {key}": value for key, value in protocol_facts(scored.record).items()},
-        "task hash": scored.record.task_hash,
     }
 
 

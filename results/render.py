@@ -79,17 +79,15 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
 def footer(records: Sequence[Record]) -> list[str]:
     """Lines below the tables: definition of the intervals, weights, versions and devices."""
     complete = [record for record in records if record.complete]
-    weights = {
-        record.experiment.model.name: (record.experiment.model.weights_sha256 or "none")[:12]
-        for record in records
-    }
+    models = (record.experiment.model for record in records)
+    weights = {(model.name, (model.weights_sha256 or "none")[:12]) for model in models}
     commits = _distinct(_short_commit(record.environment.commit) for record in records)
     devices = _distinct(record.environment.device for record in records)
     versions = _distinct(record.environment.lowlabel for record in records)
     return [
         f"±: 95 % confidence interval, {_distinct(r.ci95_definition for r in complete)}.",
         "Bold: best of the inductive and of the transductive rows.",
-        "Weights: " + ", ".join(f"{name} {prefix}" for name, prefix in sorted(weights.items())),
+        "Weights: " + ", ".join(f"{name} {prefix}" for name, prefix in sorted(weights)),
         f"lowlabel {versions}, commit {commits}, on {devices}",
     ]
 

@@ -41,7 +41,7 @@ def _row(record: Record, metric: str, change: str) -> dict[str, object]:
         "split": e.dataset.split,
         "protocol": e.protocol.name,
         "model": e.model.name,
-        "method": record.method_label,
+        "method": record.row_label,
         "transductive": e.method.transductive,
         "metric": metric,
         "mean": score.mean,

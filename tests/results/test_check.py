@@ -181,3 +181,49 @@ def test_the_file_can_be_read_by_a_person(baseline, tmp_path):
     entry = json.loads(path.read_text())["entries"][0]
     assert (entry["model"], entry["method"], entry["tolerance"]) == ("a", "ncm", 0.5)
     assert entry["facts"]["protocol.tasks"] == 200
+
+
+def test_tuned_and_untuned_scores_of_a_method_are_told_apart(fewshot, tuned):
+    plain, chosen = fewshot("a", "logreg").record, tuned("a", 0.1, mean=70).record
+    baseline = make_baseline([plain, chosen], tolerance=0.5)
+    assert [entry.row_label for entry in baseline.entries] == ["logreg", "logreg (tuned)"]
+    report = check([plain, replace(chosen, scores={"accuracy": Score(60.0)})], baseline)
+    assert [finding.status for finding in report.findings] == [Status.HOLDS, Status.REGRESSION]
+    assert "| logreg (tuned) |" in report.render()
+    assert check([plain, chosen], make_baseline([plain], tolerance=0.5)).unheld == 1
+
+
+def test_the_latest_of_records_that_match_equally_counts(fewshot):
+    runs = [
+        replace(
+            fewshot("a", mean=mean, created=f"2026-01-0{day}").record,
+            experiment=replace(fewshot("a").record.experiment, feature_keys={"novel": str(day)}),
+        )
+        for day, mean in ((2, 60.0), (3, 50.0), (1, 60.0))
+    ]
+    report = check(runs, make_baseline(runs[:1], tolerance=0.5))
+    assert report.findings[0].mean == pytest.approx(50)
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"mean": float("nan")}, {"tolerance": float("inf")}, {"tolerance": -1.0}]
+)
+def test_a_baseline_that_would_always_hold_is_refused(baseline, tmp_path, change):
+    path = tmp_path / "baseline.json"
+    baseline.save(path)
+    data = json.loads(path.read_text())
+    data["entries"][0] |= change
+    path.write_text(json.dumps(data))
+    with pytest.raises(DataError, match=f"the {next(iter(change))} of CIFAR-FS|of cifar-fs"):
+        Baseline.load(path)
+
+
+def test_rows_of_equal_weights_are_checked_under_their_names(fewshot, baseline, runs):
+    record = runs[0].record
+    model = replace(record.experiment.model, name="b")
+    other = replace(record, experiment=replace(record.experiment, model=model))
+    both = make_baseline([record, other], tolerance=0.5)
+    assert [entry.model for entry in both.entries] == ["a", "b"]
+    assert check([record, other], both).exit_code == 0
+    assert check([record], both).exit_code == 2

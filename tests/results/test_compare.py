@@ -197,8 +197,75 @@ def test_retrieval_is_paired_by_query_and_leaves_out_lone_ones(retrieval):
 
 
 def test_metrics_that_are_not_there(retrieval):
-    frame = compare([retrieval("a")], [retrieval("b")], metrics=["accuracy"])
-    assert frame["reason"][0] == "no scores of tasks, queries or images in common for accuracy"
+    frame = compare([retrieval("a")], [retrieval("b")], metrics=["accuracy", "map@r"])
+    assert frame["metric"].tolist() == ["accuracy", "map@r"]
+    assert frame["reason"][0] == "neither A nor B has its score of every task, query or image"
+    assert frame["p"].notna().tolist() == [False, True]
+
+
+def test_a_metric_that_only_one_side_has_is_said(knn):
+    a, b = knn("a"), knn("b")
+    del b.per_item["top5"]
+    frame = compare([a], [b])
+    assert frame["metric"].tolist() == ["top1", "top5"]
+    assert frame["reason"][1] == "B does not have its score of every task, query or image"
+    assert "Top-5: a with knn,k=20 and b with knn,k=20: B does not have" in render_comparison(frame)
+
+
+def test_a_metric_that_is_not_known_is_said_and_not_left_out(knn):
+    sides = [knn("a"), knn("b")]
+    for side in sides:
+        side.per_item["top9"] = side.per_item["top5"]
+    frame = compare(*([side] for side in sides)).set_index("metric")
+    assert frame["p"].notna().to_dict() == {"top1": True, "top5": True, "top9": False}
+    assert "does not know" in frame.loc["top9", "reason"]
+    assert compare([sides[0]], [sides[1]], metrics=["top9"])["p"].notna().all()
+
+
+def test_records_without_a_metric_to_compare_say_which_they_have(retrieval):
+    sides = [retrieval("a"), retrieval("b")]
+    for side in sides:
+        for metric in ("recall@1", "map@r"):
+            del side.per_item[metric]
+    (reason,) = compare([sides[0]], [sides[1]])["reason"]
+    assert reason == "only metrics that are not compared by default: recall@2, recall@4, recall@8"
+
+
+def test_several_records_that_fit_are_ambiguous_and_listed(fewshot):
+    a = [fewshot("a", "ncm")]
+    b = [fewshot("b", "ncm", resolution=side) for side in (112, 224)] + [fewshot("c", "lr")]
+    frame = compare(a, b)
+    assert frame["p"].isna().all()
+    listed = "b with ncm [resolution=112], b with ncm [resolution=224]"
+    assert frame["reason"].tolist() == [
+        f"ambiguous: 2 records of B fit: {listed}",
+        f"ambiguous: 2 records of B fit a with ncm of A: {listed}",
+        f"ambiguous: 2 records of B fit a with ncm of A: {listed}",
+        "no counterpart in A",
+    ]
+    assert compare(b, a)["reason"].tolist()[-1] == f"ambiguous: 2 records of A fit: {listed}"
+    markdown = render_comparison(frame)
+    assert f"5-way 1-shot: A: a with ncm: ambiguous: 2 records of B fit: {listed}" in markdown
+
+
+def test_a_long_list_of_what_fits_is_cut_and_counted(fewshot):
+    b = [fewshot(f"b{index}", "ncm") for index in range(9)]
+    assert compare([fewshot("a", "ncm")], b)["reason"][0].endswith("b5 with ncm and 3 more")
+
+
+def test_equal_models_at_several_resolutions_pair_with_their_equals(fewshot):
+    a, b = (
+        [fewshot("a", resolution=side, mean=side + gain) for side in sides]
+        for sides, gain in (((112, 224), 0), ((224, 112), 1))
+    )
+    frame = compare(a, b)
+    assert frame["difference"].tolist() == pytest.approx([-1, -1])
+
+
+def test_the_latest_of_several_runs_of_one_experiment_is_compared(fewshot):
+    runs = [fewshot("b", mean=40 + day, created=f"2026-01-0{day}") for day in (2, 3, 1)]
+    frame = compare([fewshot("a")], runs)
+    assert frame["mean_b"].tolist() == pytest.approx([43])
 
 
 def test_an_empty_side_is_an_error(fewshot):

@@ -1,6 +1,7 @@
 """Tuned rows, and records made before a change."""
 
 import io
+import json
 
 import pandas as pd
 import pytest
@@ -53,9 +54,62 @@ def test_a_tuned_method_has_one_row_and_a_note_of_what_was_chosen(fewshot, tuned
 
 def test_the_long_form_says_what_was_chosen_and_tried(fewshot, tuned):
     frame = frame_of(fewshot("a", "logreg"), tuned("a", 0.1)).set_index("method")
-    assert "63.2" in frame.loc["logreg,c=0.1 (tuned)", "chosen"]
+    chosen = json.loads(frame.loc["logreg (tuned)", "chosen"])
+    assert chosen["method"] == "logreg,c=0.1"
+    assert chosen["tried"]["logreg,c=0.1"] == 63.2
     assert pd.isna(frame.loc["logreg", "chosen"])
     assert list(frame_of(fewshot()).columns)[-1] == "identity"
+
+
+def test_a_tuned_method_has_one_full_row_for_every_model_in_every_format(fewshot, tuned):
+    choices = {("a", 1): 0.1, ("a", 5): 10.0, ("b", 1): 10.0, ("b", 5): 1.0}
+    scored = [
+        make(model, *c, shots=shots, dataset=dataset, title=dataset)
+        for dataset in ("one", "two")
+        for (model, shots), chosen in choices.items()
+        for make, c in ((tuned, (chosen,)), (fewshot, ("logreg",)), (fewshot, ("logreg,c=0.1",)))
+    ]
+    records = [one.record for one in scored]
+    methods = ["logreg", "logreg (tuned)", "logreg,c=0.1"]
+    for section in leaderboard(records):
+        frame = section.tables[0].frame
+        rows = sorted(zip(frame["Model"], frame["Method"], strict=True))
+        assert rows == [(model, method) for model in "ab" for method in methods]
+        assert (frame != "").all(axis=None)
+        (note,) = (note for note in section.notes if note.startswith("Chosen by tuning"))
+        for (model, shots), c in choices.items():
+            assert f"5-way {shots}-shot, {model}: logreg,c={c}" in note
+    rows = frame_of(*scored).pivot(
+        index=["dataset", "model", "method"], columns="protocol", values="mean"
+    )
+    assert len(rows) == 2 * 2 * 3
+    assert rows.notna().all(axis=None)
+    for text, count in ((render_markdown(records), 4), (render_latex(records), 4)):
+        lines = [line for line in text.splitlines() if "logreg (tuned)" in line]
+        assert len(lines) == count
+        assert all(line.count("±") + line.count(r"$\pm$") == 2 for line in lines)
+
+
+def test_new_and_old_tuned_records_and_untuned_ones_stand_in_rows_of_their_own(fewshot, tuned):
+    old = fewshot("a", "logreg,c=0.1", method_options=OLD_TUNING, mean=70)
+    section = only(old, tuned("a", 0.1), fewshot("a", "logreg,c=0.1"), fewshot("a", "logreg"))
+    frame = section.tables[0].frame
+    assert sorted(frame["Method"]) == ["logreg", "logreg (tuned)", "logreg,c=0.1", "logreg,c=0.1"]
+    assert frame["5-way 1-shot"].str.endswith(BEFORE).sum() == 1
+
+
+def test_of_two_records_in_one_cell_the_later_is_shown_and_the_other_counted(tuned):
+    early, late = (
+        tuned("a", 0.1, tasks=tasks, mean=mean, created=f"2026-01-0{day}T00:00:00+00:00")
+        for tasks, mean, day in ((500, 60, 1), (400, 50, 2))
+    )
+    for one, other in ((early, late), (late, early)):
+        section = only(one, other)
+        assert cells(section)["logreg (tuned)", "5-way 1-shot"].startswith("50.00")
+        assert "Not shown: 1 records of cells that hold a later one; the CSV has them all." in (
+            section.notes
+        )
+    assert len(frame_of(early, late)) == 2
 
 
 def test_a_tuned_record_of_an_older_version_is_marked(fewshot):

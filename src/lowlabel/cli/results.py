@@ -17,13 +17,22 @@ def compare(
     b: Annotated[str, typer.Argument(help="Another one. Differences are A - B.")],
     output: options.Output = None,
 ) -> None:
-    """Compare two models, results folders or records over identical tasks or queries."""
+    """Compare models, results folders or records over identical tasks; exit code 2 if none are."""
+    from lowlabel.errors import InputError
     from lowlabel.paths import results_dir
     from lowlabel.results import compare as paired
     from lowlabel.results import render_comparison
 
     folder = output or results_dir()
-    typer.echo(render_comparison(paired(_scored(a, folder), _scored(b, folder))))
+    frame = paired(_scored(a, folder), _scored(b, folder))
+    typer.echo(render_comparison(frame))
+    if frame["p"].isna().all():
+        reasons = frame["reason"].value_counts()
+        raise InputError(
+            f"nothing was compared: {len(frame)} comparisons were refused, most often because: "
+            f"{reasons.index[0]}",
+            "Name records (JSON files), or folders or models whose records share tasks or queries.",
+        )
 
 
 def check(
