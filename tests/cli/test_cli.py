@@ -271,6 +271,26 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
     assert call("check", str(baseline), "--output", str(output)) == 2
 
 
+def test_nothing_compared_is_code_2_with_the_reason(image_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = ["run", "--suite", "knn", "--model", "pixels", "--dataset", f"folder:{image_folder}"]
+    assert call(*run, "--resolution", "8", "--label", "one", "--output", "a") == 0
+    for side in ("12", "16"):
+        assert call(*run, "--resolution", side, "--label", "two", "--output", "b") == 0
+    capsys.readouterr()
+    assert call("compare", "a", "b") == 2
+    captured = capsys.readouterr()
+    listed = "A: one with knn,k=20: ambiguous: 2 records of B fit: two with knn,k=20 [resolution="
+    assert listed in captured.out
+    assert "nothing was compared: 3 comparisons were refused" in captured.err
+    assert "ambiguous: 2 records of B fit" in captured.err
+    (record, _) = sorted((tmp_path / "b" / "records").glob("*.json"))
+    assert call("compare", "one", str(record), "--output", "a") == 0
+    (tmp_path / "one").mkdir()
+    assert call("compare", "one", str(record), "--output", "a") == 2
+    assert f"there are no records in {tmp_path / 'one'}" in capsys.readouterr().err
+
+
 def test_list_names_everything(capsys):
     assert call("list") == 0
     output = capsys.readouterr().out

@@ -61,12 +61,18 @@ def check(
 
 
 def _scored(name: str, folder: Path) -> "list[ScoredRecord]":
-    from lowlabel.errors import UnknownNameError
+    from lowlabel.errors import DataError, UnknownNameError
     from lowlabel.results import load_scored
 
     path = Path(name)
     if path.exists():
-        return load_scored(path)
+        if found := load_scored(path):
+            return found
+        raise DataError(
+            f"there are no records in {path.resolve()}",
+            f"Make some with `lowlabel run --output {path}`. If {name} is a model, run this where "
+            "no folder has its name.",
+        )
     everything = load_scored(folder)
     names = {scored.record.experiment.model.name for scored in everything}
     if name not in names:
