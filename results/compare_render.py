@@ -60,8 +60,9 @@ def _numbers(row: Row) -> dict[str, str]:
 def _refusal(row: Row) -> str:
     sides = [_full_name(row, side) for side in "ab" if not pd.isna(row[f"model_{side}"])]
     alone = "" if len(sides) == 2 else "A: " if pd.isna(row["model_b"]) else "B: "
-    metric = "" if pd.isna(row["metric"]) else f", {find_metric(row['metric']).label}"
-    scored = f"{row['dataset']}, {row['protocol']}{metric}"
+    scored = f"{row['dataset']}, {row['protocol']}"
+    if not pd.isna(row["metric"]):
+        scored += f", {find_metric(row['metric']).label}"
     return f"- {scored}: {alone}{' and '.join(sides)}: {row['reason']}"
 
 

@@ -213,9 +213,10 @@ def test_a_baseline_that_would_always_hold_is_refused(baseline, tmp_path, change
     path = tmp_path / "baseline.json"
     baseline.save(path)
     data = json.loads(path.read_text())
+    data.pop("content_sha256", None)
     data["entries"][0] |= change
     path.write_text(json.dumps(data))
-    with pytest.raises(DataError, match=f"the {next(iter(change))} of CIFAR-FS|of cifar-fs"):
+    with pytest.raises(DataError, match=f"the {next(iter(change))} of cifar-fs"):
         Baseline.load(path)
 
 
