@@ -61,7 +61,7 @@ def _refusal(row: Row) -> str:
     sides = [_full_name(row, side) for side in "ab" if not pd.isna(row[f"model_{side}"])]
     alone = "" if len(sides) == 2 else "A: " if pd.isna(row["model_b"]) else "B: "
     scored = f"{row['dataset']}, {row['protocol']}"
-    if not pd.isna(row["metric"]):
+    if isinstance(row["metric"], str):  # NaN for whole records
         scored += f", {find_metric(row['metric']).label}"
     return f"- {scored}: {alone}{' and '.join(sides)}: {row['reason']}"
 
