@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lowlabel.benchmarks.earlier import take_over_record
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
+from lowlabel.features import Earlier
 from lowlabel.results import (
     Experiment,
     Record,
@@ -31,14 +33,17 @@ class Recorder:
     device: str = "auto"
     overwrite: bool = False
 
-    def records(self, trial: Trial, contamination: Sequence[str]) -> Iterator[Record]:
+    def records(
+        self, trial: Trial, contamination: Sequence[str], earlier: Earlier | None = None
+    ) -> Iterator[Record]:
         """Yields a record for each experiment of a trial, which runs if one is missing.
 
         Args:
             trial: What is computed.
             contamination: Why its scores may be too good.
+            earlier: How earlier versions identified the embeddings.
         """
-        known = [self._known(experiment, contamination) for experiment in trial.experiments]
+        known = [self._known(each, contamination, earlier) for each in trial.experiments]
         if None not in known:
             yield from filter(None, known)
             return
@@ -48,11 +53,15 @@ class Recorder:
         for experiment, scores, found in zip(trial.experiments, results, known, strict=True):
             yield found or self._save(experiment, scores, contamination, seconds)
 
-    def _known(self, experiment: Experiment, contamination: Sequence[str]) -> Record | None:
+    def _known(
+        self, experiment: Experiment, contamination: Sequence[str], earlier: Earlier | None
+    ) -> Record | None:
         """The record of an experiment, under the names that this run gives."""
         if self.overwrite:
             return None
         every = find_records(self.folder, experiment.identity())
+        if not every and earlier and take_over_record(self.folder, experiment, earlier):
+            every = find_records(self.folder, experiment.identity())
         found = {p: r for p, r in every.items() if r.contamination == tuple(contamination)}
         for record in found.values():
             if record.experiment == experiment:

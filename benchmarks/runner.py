@@ -61,7 +61,9 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
             data = job.protocol.prepared(embed())
             run.left_out += job.protocol.left_out(data)
             for trial in job.protocol.trials(data, device):
-                for record in recorder.records(trial, job.protocol.contamination(data)):
+                for record in recorder.records(
+                    trial, job.protocol.contamination(data), data.earlier
+                ):
                     run.records.append(record)
                     if watch:
                         watch(data, job.protocol, record)

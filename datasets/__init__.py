@@ -9,11 +9,20 @@ from lowlabel.datasets.catalogue import (
     open_dataset,
 )
 from lowlabel.datasets.counts import Partial
-from lowlabel.datasets.images import Box, Counts, ImageSet, LabelledPath
+from lowlabel.datasets.images import (
+    CONTENT,
+    Box,
+    Counts,
+    ImageSet,
+    LabelledPath,
+    Manifest,
+)
+from lowlabel.datasets.io.contents import unreadable
 from lowlabel.datasets.prepare import prepare, prepared_folder, read_card
 from lowlabel.datasets.pretraining import IMAGENET, check_pretraining, classes_seen
 
 __all__ = [
+    "CONTENT",
     "DATASETS",
     "IMAGENET",
     "Box",
@@ -24,6 +33,7 @@ __all__ = [
     "ImageSet",
     "Kind",
     "LabelledPath",
+    "Manifest",
     "OpenDataset",
     "Partial",
     "check_pretraining",
@@ -34,4 +44,5 @@ __all__ = [
     "prepare",
     "prepared_folder",
     "read_card",
+    "unreadable",
 ]

@@ -1,7 +1,7 @@
 """Image sets: the listed images of one part of a dataset."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.datasets.io.contents import Content, known_contents, read_contents
 from lowlabel.errors import DataError
 
+CONTENT = "content"  # manifests by the hash of each file; those of earlier versions are by size
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the image
 
 
@@ -38,6 +40,25 @@ class Counts(NamedTuple):
     def __str__(self) -> str:
         of = "" if self.classes is None else f" of {self.classes:,} classes"
         return f"{self.images:,} images{of}"
+
+
+class Manifest(NamedTuple):
+    """What identifies the images of a part.
+
+    Attributes:
+        sha256: Hash of the path, class, content and box of every image.
+        contents: Hashes of the contents, 32 bytes for each image.
+        by_size: As `sha256`, with the size in bytes in place of the content: the manifest of
+            features and records of earlier versions.
+        newest: Time of the last change of any of the files, in nanoseconds since 1970.
+        deep: Whether an image has more than 8 bits per channel.
+    """
+
+    sha256: str
+    contents: bytes
+    by_size: str
+    newest: int
+    deep: bool
 
 
 @dataclass(frozen=True)
@@ -103,26 +124,49 @@ class ImageSet:
         """Number of images and classes."""
         return Counts(len(self.paths), len(self.class_names))
 
-    @cached_property
+    @property
     def manifest_sha256(self) -> str:
-        """Hash of the name, class, size in bytes and box of every image.
+        """Hash of the path, class, content and box of every image.
 
         Raises:
-            DataError: If a listed image is missing on the disk.
+            DataError: If a listed image is missing or cannot be read.
         """
-        digest = hashlib.sha256()
-        for row, (path, label) in enumerate(zip(self.paths, self.labels, strict=True)):
-            size = self._size(path)
-            digest.update(f"{path}\0{self.class_names[label]}\0{size}\n".encode())
-            if self.boxes:
-                digest.update(f"{self.boxes[row]}\n".encode())
-        return digest.hexdigest()
+        return self.manifest.sha256
 
-    def _size(self, path: str) -> int:
-        try:
-            return (self.root / path).stat().st_size
-        except OSError as error:
-            raise DataError(
-                f"{self.dataset} lists {path}, which is missing under {self.root}",
-                "Restore the file, or prepare the dataset again from a complete archive.",
-            ) from error
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What identifies the images; files that changed since they were last hashed are read."""
+        return self._manifest_of(read_contents(self.root, self.paths, self._title))
+
+    def check_unchanged(self, rows: range) -> None:
+        """Raises a `DataError` if images at `rows` changed after `manifest` was made."""
+        paths = self.paths[rows.start : rows.stop]
+        for row, content in zip(rows, read_contents(self.root, paths, self._title), strict=True):
+            if content.sha256 != self.manifest.contents[32 * row : 32 * row + 32]:
+                raise DataError(
+                    f"{self.root / self.paths[row]} changed while it was used",
+                    "Repeat the command when the images are complete.",
+                )
+
+    @property
+    def _title(self) -> str:
+        return f"{self.dataset} {self.part}"
+
+    @property
+    def known_manifest(self) -> Manifest | None:
+        """The manifest if it is known without reading an image, else None."""
+        contents = list(known_contents(self.root, self.paths))
+        known = [content for content in contents if content is not None]
+        return self._manifest_of(known) if len(known) == len(contents) else None
+
+    def _manifest_of(self, contents: Iterable[Content]) -> Manifest:
+        digest, by_size = hashlib.sha256(), hashlib.sha256()
+        newest, deep, hashes = 0, False, bytearray()
+        for row, content in enumerate(contents):
+            path, name = self.paths[row], self.class_names[self.labels[row]]
+            box = f"{self.boxes[row]}\n" if self.boxes else ""
+            digest.update(f"{path}\0{name}\0{content.sha256.hex()}\n{box}".encode())
+            by_size.update(f"{path}\0{name}\0{content.size}\n{box}".encode())
+            hashes += content.sha256
+            newest, deep = max(newest, content.changed), deep or content.deep
+        return Manifest(digest.hexdigest(), bytes(hashes), by_size.hexdigest(), newest, deep)

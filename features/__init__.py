@@ -1,6 +1,7 @@
 """Backbones with their preprocessing, extraction of embeddings, and their HDF5 store."""
 
 from lowlabel.features.backbone import Backbone, load_backbone
+from lowlabel.features.earlier import Earlier
 from lowlabel.features.embed import embed_dataset, embedded_file, file_division
 from lowlabel.features.embedded import EmbeddedDataset
 from lowlabel.features.extract import (
@@ -21,6 +22,7 @@ __all__ = [
     "ALIASES",
     "Backbone",
     "BackboneOptions",
+    "Earlier",
     "EmbeddedDataset",
     "EmbeddingTable",
     "ExtractionOptions",

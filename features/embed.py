@@ -1,15 +1,16 @@
 """From a backbone and a dataset, or from a feature file, to an `EmbeddedDataset`."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.datasets import Division, ImageSet, LabelledPath, OpenDataset, classes_seen
+from lowlabel.datasets import CONTENT, Division, ImageSet, LabelledPath, OpenDataset, classes_seen
 from lowlabel.features.backbone import Backbone
+from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
 from lowlabel.features.table import EmbeddingTable, load_feature_file
@@ -44,6 +45,8 @@ def embed_dataset(
     strict = replace(options, skip_bad_images=False) if division.ground_truth else options
     images = {part: opened.load(part) for part in parts}
     tables = {part: extract_shown(backbone, images[part], strict) for part in parts}
+    others = {part: other.load(other.division.evaluated) for part, other in (stored or {}).items()}
+    joined = {part: _store(backbone, other, options) for part, other in others.items()}
     names = np.array(sorted({name for each in images.values() for name in each.class_names}))
     evaluated = images[division.evaluated]
     return EmbeddedDataset(
@@ -52,11 +55,17 @@ def embed_dataset(
         title=opened.title,
         division=division.name,
         evaluated_part=division.evaluated,
-        manifest_sha256=_manifest(opened),
+        manifest_sha256=_joint(opened, lambda images: images.manifest.sha256),
+        manifest=CONTENT,
+        earlier=Earlier.of(
+            backbone,
+            (*images.values(), *others.values()),
+            _joint(opened, lambda images: images.manifest.by_size),
+        ),
         tables={part: _renumbered(tables[part], images[part], names) for part in parts},
         gallery_part=division.gallery,
         train_part=division.train_part,
-        stored={part: _store(backbone, other, options) for part, other in (stored or {}).items()},
+        stored=joined,
         images=images,
         class_names=tuple(names.tolist()),
         ground_truth=opened.ground_truth(),
@@ -107,18 +116,17 @@ def _renumbered(table: EmbeddingTable, images: ImageSet, names: NDArray[np.str_]
     return replace(table, labels=places[table.labels])
 
 
-def _store(backbone: Backbone, opened: OpenDataset, options: ExtractionOptions) -> StoredPart:
-    images = opened.load(opened.division.evaluated)
+def _store(backbone: Backbone, images: ImageSet, options: ExtractionOptions) -> StoredPart:
     with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
         return StoredPart(store_features(backbone, images, options, progress))
 
 
-def _manifest(opened: OpenDataset) -> str:
-    """Hash of the evaluated images, and of their gallery's if they have one."""
-    evaluated = opened.load(opened.division.evaluated).manifest_sha256
+def _joint(opened: OpenDataset, manifest: Callable[[ImageSet], str]) -> str:
+    """The manifest of the evaluated images, joined with their gallery's if they have one."""
+    evaluated = manifest(opened.load(opened.division.evaluated))
     if opened.division.gallery is None:
         return evaluated
-    gallery = opened.load(opened.division.gallery).manifest_sha256
+    gallery = manifest(opened.load(opened.division.gallery))
     return hashlib.sha256(f"{evaluated}\n{gallery}".encode()).hexdigest()
 
 

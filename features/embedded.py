@@ -10,6 +10,7 @@ from typing import Any
 from lowlabel.datasets import GroundTruth, ImageSet, Partial
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
+from lowlabel.features.earlier import Earlier
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import StoredRows, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
@@ -81,6 +82,8 @@ class EmbeddedDataset:
         division: Name of the division.
         evaluated_part: The part that scores are taken on.
         manifest_sha256: Hash of the scored images (and their gallery).
+        manifest: What the manifest knows images by: "content"; empty for a feature file.
+        earlier: The identity of the same embeddings in earlier versions; None if they had none.
         tables: Embeddings in memory, by part. Labels number `class_names` in every part.
         gallery_part: The part that evaluated images are searched in; None for the part itself.
         train_part: The part that methods learn from, if there is one.
@@ -101,6 +104,8 @@ class EmbeddedDataset:
     evaluated_part: str
     manifest_sha256: str
     tables: Mapping[str, EmbeddingTable]
+    manifest: str = ""
+    earlier: Earlier | None = None
     gallery_part: str | None = None
     train_part: str | None = None
     stored: Mapping[str, StoredPart] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """Extraction of embeddings into the store; only missing ones are computed."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.datasets import ImageSet
+from lowlabel.datasets import ImageSet, unreadable
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
+from lowlabel.features.earlier import take_over
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.partial_file import PartialFile
 from lowlabel.features.store import bad_images, feature_path, locked, read_features
@@ -93,15 +94,29 @@ def store_features(
     For image sets whose features do not fit in memory; see `stored_rows`.
     """
     options, key = options or ExtractionOptions(), FeatureKey.of(backbone, images)
-    if not feature_path(key).exists():
-        with locked(key, f"waiting for another process to extract {images.dataset} …"):
-            if not feature_path(key).exists():
-                file = PartialFile(key, images)
-                _Extraction(backbone, images, file, options, progress or _silent).run()
+    extraction = _Extraction(
+        backbone, images, PartialFile(key, images), options, progress or _silent
+    )
+    _extract_if_missing(extraction)
     bad = bad_images(key)
+    if bad and extraction.can_decode(bad):  # the reader was at fault, and can read them now
+        feature_path(key).unlink()
+        _extract_if_missing(extraction)
+        bad = bad_images(key)
     if bad and not options.skip_bad_images:
         raise _bad_images(bad, images)
     return key
+
+
+def _extract_if_missing(extraction: "_Extraction") -> None:
+    key, images = extraction.file.key, extraction.images
+    if feature_path(key).exists():
+        return
+    with locked(key, f"waiting for another process to extract {images.dataset} …"):
+        if not feature_path(key).exists() and not take_over(
+            key, extraction.backbone, images, extraction.decode
+        ):
+            extraction.run()
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,7 @@ class _Extraction:
                 f"the first is {self.images.paths[rows[broken[0]]]}",
                 "Use --dtype float32, or check the weights.",
             )
+        self.images.check_unchanged(rows)
         self.file.write(rows[0], features.numpy(), bad)
         self.progress(rows[-1] + 1, len(self.images))
 
@@ -170,18 +186,31 @@ class _Extraction:
         """Decodes images in order from row `start`, ahead of the reader; None for a bad image."""
         ahead: deque[Future[Pixels | None]] = deque()
         for row in range(start, len(self.images)):
-            ahead.append(pool.submit(self._decode, row))
+            ahead.append(pool.submit(self.decode, row))
             if len(ahead) > 2 * self.options.batch_size + self.options.workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
-    def _decode(self, row: int) -> Pixels | None:
+    def can_decode(self, paths: Collection[str]) -> bool:
+        """Whether any of these images can be decoded."""
+        listed = set(paths)
+        rows = (row for row, path in enumerate(self.images.paths) if path in listed)
+        return any(self.decode(row) is not None for row in rows)
+
+    def decode(self, row: int) -> Pixels | None:
+        """Decodes an image; None if its file is damaged.
+
+        Raises:
+            DataError: If the file cannot be read now, which is no damage.
+        """
         path = self.images.root / self.images.paths[row]
         box = self.images.boxes[row] if self.images.boxes else None
         try:
             return self.backbone.transform.read(path, box)
-        except (OSError, ValueError, SyntaxError):
+        except (OSError, ValueError, SyntaxError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise unreadable(path, error) from error
             return None
 
 

@@ -2,14 +2,15 @@
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from lowlabel.datasets import ImageSet
+from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.features.backbone import Backbone
 from lowlabel.specs import canonical_json
 
 EXTRACTOR_VERSION = 1
+DEEP_EXTRACTOR_VERSION = 2  # of sets with images of more than 8 bits per channel
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class FeatureKey:
         dtype: Data type that the network computes in.
         dataset: Name of the dataset with its division.
         part: Part of the dataset.
-        manifest_sha256: Hash of the images' names, classes, sizes and boxes.
+        manifest_sha256: Hash of the images' names, classes, contents and boxes.
         version: Version of images that lowlabel draws itself, which may differ under one manifest;
             0 for all others.
+        manifest: What the manifest knows files by: "content", or "" for their size.
     """
 
     extractor: int
@@ -40,12 +42,14 @@ class FeatureKey:
     part: str
     manifest_sha256: str
     version: int = 0
+    manifest: str = CONTENT
 
     @classmethod
     def of(cls, backbone: Backbone, images: ImageSet) -> "FeatureKey":
         """Builds the key of a backbone's features of an image set."""
+        manifest = images.manifest
         return cls(
-            EXTRACTOR_VERSION,
+            DEEP_EXTRACTOR_VERSION if manifest.deep else EXTRACTOR_VERSION,
             backbone.spec,
             backbone.weights_sha256,
             asdict(backbone.transform),
@@ -53,15 +57,21 @@ class FeatureKey:
             backbone.dtype,
             images.dataset,
             images.part,
-            images.manifest_sha256,
+            manifest.sha256,
             images.version,
         )
 
+    def earlier(self, images: ImageSet) -> "FeatureKey":
+        """The key that an earlier version gave the same features, by the sizes of files."""
+        by_size = images.manifest.by_size
+        return replace(self, extractor=EXTRACTOR_VERSION, manifest_sha256=by_size, manifest="")
+
     def json(self) -> str:
-        """Returns the canonical JSON that the file holds; version 0 is left out."""
+        """Returns the canonical JSON that the file holds; empty fields are left out."""
         facts = asdict(self)
-        if not self.version:
-            del facts["version"]
+        for name in ("version", "manifest"):
+            if not facts[name]:
+                del facts[name]
         return canonical_json(facts)
 
     @property

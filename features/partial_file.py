@@ -27,11 +27,13 @@ class PartialFile:
     Args:
         key: Key of the features.
         images: The images, one row each.
+        earlier: The key under which an earlier version stored the same features.
     """
 
-    def __init__(self, key: FeatureKey, images: ImageSet) -> None:
+    def __init__(self, key: FeatureKey, images: ImageSet, earlier: str = "") -> None:
         self.key = key
         self.images = images
+        self.earlier = earlier
         self.path = feature_path(key).with_suffix(".partial")
 
     def first_pending(self) -> int:
@@ -81,6 +83,7 @@ class PartialFile:
         with h5py.File(empty, "w") as file:
             file.attrs["schema"] = SCHEMA
             file.attrs["key"] = self.key.json()
+            file.attrs["earlier"] = self.earlier
             file.create_dataset("features", (count, width), "float32", dcpl=early)
             file.create_dataset("done", (count,), "uint8", dcpl=early)
             file["labels"] = self.images.labels

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -16,6 +17,22 @@ from lowlabel.paths import features_dir, writable_dir
 
 SCHEMA = 1
 PENDING, DONE, BAD_IMAGE = 0, 1, 2  # marks of rows in `done`
+
+
+class Rows(NamedTuple):
+    """All rows of a file.
+
+    Attributes:
+        features: float32 [N, D].
+        labels: int64 [N].
+        marks: uint8 [N], `DONE` or `BAD_IMAGE`.
+        paths: Paths of the images [N].
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    marks: NDArray[np.uint8]
+    paths: NDArray[np.object_]
 
 
 def feature_path(key: FeatureKey) -> Path:
@@ -52,6 +69,19 @@ def read_features(key: FeatureKey) -> EmbeddingTable:
     if good.all():
         return EmbeddingTable(features, labels, key.digest)
     return EmbeddingTable(features[good], labels[good], key.digest, tuple(paths[~good]))
+
+
+def read_rows(path: Path, key: FeatureKey) -> Rows:
+    """Reads all rows of a finished file, those of bad images too; raises as `read_features`."""
+    with open_file(path, key) as file:
+        paths = file["paths"].asstr()[()]
+        return Rows(file["features"][()], file["labels"][()], _marks(file), paths)
+
+
+def earlier_key(key: FeatureKey) -> str:
+    """The key under which an earlier version stored the features; empty if it did not."""
+    with open_file(feature_path(key), key) as file:
+        return str(file.attrs.get("earlier", ""))
 
 
 def bad_images(key: FeatureKey) -> tuple[str, ...]:

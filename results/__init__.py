@@ -26,6 +26,7 @@ from lowlabel.results.render import (
 from lowlabel.results.scores import scores_frame
 from lowlabel.results.store import (
     ScoredRecord,
+    delete_record,
     find_records,
     load_record,
     load_records,
@@ -53,6 +54,7 @@ __all__ = [
     "ScoredRecord",
     "check",
     "compare",
+    "delete_record",
     "describe_environment",
     "find_records",
     "find_reference",

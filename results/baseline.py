@@ -14,7 +14,7 @@ from lowlabel.results.record import Record
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
-ABSENT: Facts = {"method_version": 1, "tuned": None}
+ABSENT: Facts = {"method_version": 1, "tuned": None, "manifest": ""}
 
 
 @dataclass(frozen=True)
@@ -143,6 +143,7 @@ def comparable_facts(record: Record) -> Facts:
     """
     e = record.experiment
     grown = {
+        "manifest": e.dataset.manifest,
         "method_version": e.method.version,
         "tuned": e.method.options["tuned"] if e.method.is_tuned else None,
     }

@@ -126,6 +126,8 @@ def _status(entry: BaselineEntry, mean: float) -> Status:
 
 def _differences(entry: BaselineEntry, record: Record) -> list[str]:
     old, new = ABSENT | entry.facts, ABSENT | comparable_facts(record)
+    if old["manifest"] != new["manifest"]:
+        return ["images were known by their size in bytes, now by their content"]
     return [
         f"{name} was {old.get(name)}, is {new.get(name)}"
         for name in dict.fromkeys([*old, *new])

@@ -86,11 +86,13 @@ class DatasetInfo:
         title: Name in tables, true to the data: "CUB 100-class subset".
         split: Evaluated part: "novel", "test".
         scheme: Name of the division: "closerlook", "dml-zeroshot".
-        manifest_sha256: Hash of the name, class and size of every evaluated image.
+        manifest_sha256: Hash of the name, class and content of every evaluated image.
         images: Number of evaluated images.
         classes: Number of evaluated classes.
         partial: Parts whose counts differ from the full dataset; empty for the full dataset.
         bad_images: Number of images left out because they could not be read.
+        manifest: What the manifest knows images by: "content"; empty for the size in bytes, in
+            older records, and for embeddings made elsewhere, whose manifest is the file's hash.
     """
 
     name: str
@@ -102,6 +104,7 @@ class DatasetInfo:
     classes: int
     partial: tuple[Partial, ...] = ()
     bad_images: int = 0
+    manifest: str = grown("")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ def _versions(record: Record) -> Iterator[tuple[tuple[str, str], int]]:
     steps = (step.partition(",")[0].partition(":")[0] for step in e.method.spec.split("+"))
     yield ("method", "+".join(steps)), e.method.version
     yield ("protocol", e.protocol.name), e.protocol.version
+    images = f"{e.dataset.name}:{e.dataset.scheme} {e.dataset.split}"
+    yield ("manifest of", images), 2 if e.dataset.manifest else 1
 
 
 def _reason(record: Record, latest: dict[tuple[str, str], int]) -> str:

@@ -153,6 +153,12 @@ def save_renamed(path: Path, experiment: Experiment) -> Record:
     return record
 
 
+def delete_record(path: Path) -> None:
+    """Deletes the record at `path` and its scores."""
+    path.unlink()
+    _scores_path(path).unlink(missing_ok=True)
+
+
 def _record_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]

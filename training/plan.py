@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lowlabel.datasets import CONTENT
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
@@ -91,6 +92,7 @@ class TrainingPlan:
             "arch": self.architecture,
             "dataset": self.data.images.dataset,
             "part": self.data.images.part,
+            "manifest": CONTENT,
             "manifest_sha256": self.data.images.manifest_sha256,
             "images": len(self.data.images),
         }

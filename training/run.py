@@ -9,7 +9,7 @@ import torch
 from lowlabel.devices import keep_freed_memory
 from lowlabel.errors import DataError
 from lowlabel.progress import progress_bar
-from lowlabel.training.engine.distributed import World, join_world
+from lowlabel.training.engine.distributed import World, join_world, will_be_main
 from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.listing import list_pretrain_data, read_class_list
@@ -60,6 +60,8 @@ def pretrain(plan: TrainingPlan, options: RunOptions, device: str = "auto") -> P
         TrainingError: If training diverges or collapses.
     """
     keep_freed_memory()
+    if will_be_main():
+        _ = plan.data.images.manifest  # hashed before the other processes wait for this one
     with _flushed_denormals(), join_world(device) as world:
         trainer = Trainer(plan, options, world)
         dino = require_dino(trainer.train_step.method) if options.dino_format else None

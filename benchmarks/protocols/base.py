@@ -202,4 +202,5 @@ def _dataset_info(data: EmbeddedDataset) -> DatasetInfo:
         classes=len(np.unique(data.evaluated.labels)),
         partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in data.partial),
         bad_images=len(data.evaluated.bad_images),
+        manifest=data.manifest,
     )

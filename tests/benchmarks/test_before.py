@@ -1,5 +1,8 @@
 """Records and features that were made before the protocols became objects are found again."""
 
+import json
+import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -46,25 +49,77 @@ RUNS = {
 }  # fmt: skip
 
 
+YEAR = 366 * 24 * 3600
+
+
 @pytest.fixture
 def records(tmp_path, home, monkeypatch) -> Path:
-    """The old records, with the old feature store as home and the images beside them."""
+    """The old records and the old feature store, newer than the images beside them."""
     for archive in ("tiny.zip", "store/birds.zip"):
         with zipfile.ZipFile(BEFORE / archive) as packed:
             packed.extractall(tmp_path)
+    for path in (home / "features").iterdir():
+        os.utime(path, (time.time() + YEAR,) * 2)
+    for path in (tmp_path / "records").glob("*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["created"] = "2100-01-01T00:00:00+00:00"
+        path.write_text(json.dumps(record), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "records"
 
 
+def run(arguments, output):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", *arguments, "--output", str(output), "--device", "cpu"])
+    assert not ended.value.code
+
+
+def facts(folder):
+    """Scores, times and method of every record, with whether images are known by content."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    kept = ("scores", "counts", "created", "wall_s", "environment", "task_hash")
+    every = [
+        json.dumps([{name: r[name] for name in kept}, r["experiment"]["method"]], sort_keys=True)
+        for r in records
+    ]
+    return sorted(every), sum("manifest" in r["experiment"]["dataset"] for r in records)
+
+
 @pytest.mark.parametrize("arguments", RUNS.values(), ids=RUNS)
-def test_old_records_are_found(records, home, tmp_path, arguments, monkeypatch):
+def test_old_records_are_found_and_named_by_the_content_of_images(
+    records, home, tmp_path, arguments, monkeypatch
+):
     if {"--nmi", "--search"} & set(arguments):
         pytest.importorskip("faiss")
+    every, by_content = facts(records)
+    assert (len(every), by_content) == (47, 0)
+    monkeypatch.setattr("lowlabel.benchmarks.recording.save_record", pytest.fail)
+    run(arguments, tmp_path)
+    assert facts(records)[0] == every
+    assert facts(records)[1] > 0
     before = {path.name: path.read_bytes() for path in records.iterdir()}
     assert len(before) == 94
-    monkeypatch.setattr("lowlabel.benchmarks.recording.save_record", pytest.fail)
-    with pytest.raises(SystemExit) as ended:
-        main(["run", *arguments, "--output", str(tmp_path), "--device", "cpu"])
-    assert not ended.value.code
+    run(arguments, tmp_path)
     assert {path.name: path.read_bytes() for path in records.iterdir()} == before
     assert not list((home / "features").glob("*.partial"))
+
+
+@pytest.mark.parametrize("change", ["an image", "the store", "no store"])
+def test_old_records_of_other_images_are_kept_and_scored_anew(
+    records, home, tmp_path, change, capsys
+):
+    every, _ = facts(records)
+    image = next((tmp_path / "birds/novel").glob("*/*.png"))
+    if change == "an image":
+        other = next((tmp_path / "birds/base").glob("*/*.png"))
+        image.write_bytes(other.read_bytes())
+    for path in (home / "features").iterdir():
+        if change == "the store":
+            os.utime(path, (0, 0))
+        if change == "no store":
+            path.unlink()
+    run(RUNS["seed"], tmp_path)
+    assert "made by an earlier version, is not used" in capsys.readouterr().err
+    after, by_content = facts(records)
+    assert by_content == 1
+    assert set(every) < set(after)

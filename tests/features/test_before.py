@@ -1,15 +1,18 @@
 """A feature store made by an earlier version is found again, and holds today's features."""
 
+import os
+import time
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from lowlabel.datasets import ImageSet, open_dataset
-from lowlabel.features import FeatureKey, extract_features, feature_path, load_backbone
+from lowlabel.datasets import Box, ImageSet, open_dataset
+from lowlabel.features import Backbone, FeatureKey, extract_features, feature_path, load_backbone
+from lowlabel.features.store import read_rows
 from lowlabel.features.transforms import ImageTransform
 
 ARCHIVE = Path(__file__).parent.parent / "data/before/store/birds.zip"
@@ -18,34 +21,88 @@ PARTS = {"base": 24, "val": 24, "novel": 24}  # images
 
 @pytest.fixture
 def birds(tmp_path: Path, home: Path) -> dict[str, ImageSet]:
-    """The parts of the dataset, whose stored features `home` holds."""
+    """The parts of the dataset, whose stored features `home` holds, newer than the images."""
     with zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(tmp_path)
-    assert len(list((home / "features").iterdir())) == len(PARTS)
+    stored = list((home / "features").iterdir())
+    assert len(stored) == len(PARTS)
+    for path in stored:
+        os.utime(path, (time.time() + 3600,) * 2)
     opened = open_dataset(f"folder:{tmp_path / 'birds'}")
     return {part: opened.load(part) for part in PARTS}
 
 
-def test_stored_features_are_read_without_decoding_or_writing(birds, home, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise AssertionError("an image was decoded")
+@pytest.fixture
+def backbone() -> Backbone:
+    return load_backbone("pixels", resolution=2)
 
-    monkeypatch.setattr(ImageTransform, "read", refuse)
-    backbone = load_backbone("pixels", resolution=2)
-    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+
+@pytest.fixture
+def reads(monkeypatch) -> list[Path]:
+    """The images that were decoded."""
+    decoded: list[Path] = []
+    read = ImageTransform.read
+
+    def counting(self: ImageTransform, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
+        decoded.append(path)
+        return read(self, path, box)
+
+    monkeypatch.setattr(ImageTransform, "read", counting)
+    return decoded
+
+
+def stored_as(backbone: Backbone, images: ImageSet) -> tuple[Path, Path]:
+    """The files of an earlier version and of this one."""
+    key = FeatureKey.of(backbone, images)
+    return feature_path(key.earlier(images)), feature_path(key)
+
+
+def test_stored_features_are_kept_under_the_new_key(birds, home, backbone):
     for part, images in birds.items():
-        key = FeatureKey.of(backbone, images)
-        assert feature_path(key) in before
+        earlier, now = stored_as(backbone, images)
+        features = read_rows(earlier, FeatureKey.of(backbone, images).earlier(images)).features
         table = extract_features(backbone, images)
-        with h5py.File(feature_path(key)) as file:
-            np.testing.assert_array_equal(table.features, file["features"][()])
+        np.testing.assert_array_equal(table.features, features)
         np.testing.assert_array_equal(table.labels, images.labels)
-        assert (table.features.shape, table.key) == ((PARTS[part], 12), key.digest)
-    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+        assert table.features.shape == (PARTS[part], 12)
+        assert (earlier.exists(), now.exists()) == (False, True)
 
 
-def test_stored_features_equal_those_computed_now(birds):
-    backbone = load_backbone("pixels", resolution=2)
+def test_a_sample_of_the_images_is_decoded(birds, backbone, reads, monkeypatch):
+    monkeypatch.setattr("lowlabel.features.earlier.ROWS_AGAIN", 5)
+    extract_features(backbone, birds["novel"])
+    assert len(reads) == 5
+    extract_features(backbone, birds["novel"])
+    assert len(reads) == 5
+
+
+def test_features_older_than_an_image_are_made_anew(birds, backbone, reads, capsys):
+    images = birds["novel"]
+    earlier, now = stored_as(backbone, images)
+    os.utime(earlier, (0, 0))
+    extract_features(backbone, images)
+    assert len(reads) == PARTS["novel"]
+    assert "images changed after it was made" in capsys.readouterr().err
+    assert (earlier.exists(), now.exists()) == (True, True)
+
+
+def test_features_of_other_pictures_are_made_anew(birds, backbone, reads, capsys):
+    """The pictures have other pixels under the same names and sizes in bytes."""
+    images = birds["novel"]
+    path, other = (images.root / images.paths[row] for row in (3, 20))
+    assert path.stat().st_size == other.stat().st_size
+    path.write_bytes(other.read_bytes())
+    earlier, _ = stored_as(backbone, images)
+    os.utime(earlier, (time.time() + 3600,) * 2)
+    table = extract_features(backbone, images)
+    assert len(reads) > PARTS["novel"]
+    assert "1 of 24 rows differ when extracted again" in capsys.readouterr().err
+    pixels = backbone.transform.read(path)
+    expected = backbone.embed(torch.from_numpy(pixels[None].copy())).cpu()
+    np.testing.assert_allclose(table.features[3:4], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_stored_features_equal_those_computed_now(birds, backbone):
     for images in birds.values():
         pixels = [backbone.transform.read(images.root / path) for path in images.paths]
         computed = backbone.embed(torch.from_numpy(np.stack(pixels))).cpu()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from lowlabel.datasets import Manifest
 from lowlabel.errors import DataError, InputError
 from lowlabel.paths import atomic_write
 
@@ -64,9 +65,18 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     return Checkpoint(**{name: content[name] for name in _FIELDS})
 
 
-def check_same_run(folder: Path, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:
-    """Raises an `InputError` that lists the differences if the checkpoint is of another run."""
+def check_same_run(
+    folder: Path, checkpoint: Checkpoint, fingerprint: dict[str, Any], manifest: Manifest
+) -> None:
+    """Raises an `InputError` that lists the differences if the checkpoint is of another run.
+
+    Checkpoints of earlier versions know images by their size: they count if all images are older.
+    """
     before, now = _flat(checkpoint.fingerprint), _flat(fingerprint)
+    is_earlier = "manifest" not in before
+    if is_earlier and manifest.newest < (folder / FILE_NAME).stat().st_mtime_ns:
+        now |= {"manifest_sha256": manifest.by_size}
+        del now["manifest"]
     differing = [
         f"  {name}: {before.get(name, 'not set')} there, {now.get(name, 'not set')} now"
         for name in sorted(before.keys() | now.keys())

@@ -31,6 +31,11 @@ class World:
         return self.rank == 0
 
 
+def will_be_main() -> bool:
+    """Whether this process is alone, or the one that torchrun gave rank 0."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
     """Joins the processes that torchrun started; without torchrun, this process is alone.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
+from lowlabel.datasets import CONTENT
 from lowlabel.devices import describe_device
 from lowlabel.features.models.checkpoint import CARD_KEY
 from lowlabel.paths import atomic_write
@@ -33,6 +34,7 @@ def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device)
         "part": images.part,
         "images": len(images),
         "unreadable_images": len(checkpoint.unreadable),
+        "manifest": CONTENT,
         "manifest_sha256": images.manifest_sha256,
         "class_list": list(plan.class_list),
         "epochs": checkpoint.step / plan.steps_per_epoch,

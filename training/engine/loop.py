@@ -151,7 +151,9 @@ class Trainer:
         checkpoint = load_checkpoint(self.options.output, self.world.device)
         if checkpoint is None:
             return
-        check_same_run(self.options.output, checkpoint, self.plan.fingerprint())
+        if self.world.is_main:
+            fingerprint, images = self.plan.fingerprint(), self.plan.data.images
+            check_same_run(self.options.output, checkpoint, fingerprint, images.manifest)
         self.train_step.load_state(checkpoint.state)
         self.done, self._seconds = checkpoint.step, checkpoint.seconds
         self._unreadable = set(checkpoint.unreadable)

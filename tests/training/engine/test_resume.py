@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
-from lowlabel.training.engine.checkpoint import load_checkpoint
+from lowlabel.training.engine.checkpoint import load_checkpoint, save_checkpoint
 from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.metrics import read_metrics
 
@@ -103,6 +103,36 @@ def test_the_checkpoint_of_another_run_is_refused(plan, tiny_recipe, tmp_path):
     (tmp_path / "checkpoint.pth").write_bytes(b"cut off")
     with pytest.raises(DataError, match="cannot be read"):
         Trainer(plan, run, ALONE)
+
+
+@pytest.mark.parametrize("images_are_older", [True, False])
+def test_a_checkpoint_that_knows_images_by_size_counts_if_they_are_older(
+    plan, tmp_path, images_are_older
+):
+    run, images = RunOptions(tmp_path, 0), plan.data.images
+    pretrain(plan, run, "cpu")
+    checkpoint = load_checkpoint(tmp_path, CPU)
+    fingerprint = {**checkpoint.fingerprint, "manifest_sha256": images.manifest.by_size}
+    assert fingerprint.pop("manifest") == "content"
+    save_checkpoint(tmp_path, replace(checkpoint, fingerprint=fingerprint))
+    path, seconds = tmp_path / "checkpoint.pth", images.manifest.newest / 1e9
+    os.utime(path, (seconds + (60 if images_are_older else -60),) * 2)
+    if images_are_older:
+        assert Trainer(plan, run, ALONE).done == plan.steps
+    else:
+        with pytest.raises(InputError, match="manifest_sha256"):
+            Trainer(plan, run, ALONE)
+
+
+def test_images_that_changed_are_another_run(plan, tmp_path):
+    """The pictures have other pixels under the same names and sizes in bytes."""
+    pretrain(plan, RunOptions(tmp_path, 0), "cpu")
+    images = plan.data.images
+    path = images.root / images.paths[0]
+    path.write_bytes(path.read_bytes()[::-1])
+    plan = replace(plan, data=replace(plan.data, images=replace(images)))
+    with pytest.raises(InputError, match="manifest_sha256"):
+        Trainer(plan, RunOptions(tmp_path, 0), ALONE)
 
 
 def test_a_checkpoint_holds_only_tensors_and_plain_data(plan, tmp_path):

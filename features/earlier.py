@@ -1,0 +1,166 @@
+"""Takes features over that an earlier version stored, when images were known by their size."""
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lowlabel.datasets import ImageSet
+from lowlabel.errors import DataError
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.key import FeatureKey
+from lowlabel.features.partial_file import PartialFile
+from lowlabel.features.store import DONE, earlier_key, feature_path, read_rows
+
+Pixels = NDArray[np.uint8]
+Decode = Callable[[int], Pixels | None]
+
+ROWS_AGAIN = 32  # rows that are extracted again, drawn at random
+_TOLERANCE = {"float32": 5e-3}  # relative; processors differ by less, other images by more
+_HALF_TOLERANCE = 5e-2
+_CHUNK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """How earlier versions, which knew images by their size, identified the same embeddings.
+
+    Attributes:
+        manifest_sha256: The manifest.
+        keys: The earlier key of each feature key.
+        anew: Feature keys whose features were not taken over from an earlier version.
+        newest: Time of the last change of any image, in nanoseconds since 1970.
+    """
+
+    manifest_sha256: str
+    keys: Mapping[str, str]
+    anew: frozenset[str]
+    newest: int
+
+    @classmethod
+    def of(cls, backbone: Backbone, parts: Iterable[ImageSet], manifest: str) -> Self:
+        """Looks in the store which features were taken over.
+
+        Args:
+            backbone: The model.
+            parts: The images of all parts.
+            manifest: The manifest of the scored images, by size.
+        """
+        keys, anew, newest = {}, set(), 0
+        for images in parts:
+            key = FeatureKey.of(backbone, images)
+            keys[key.digest] = key.earlier(images).digest
+            if earlier_key(key) != keys[key.digest]:
+                anew.add(key.digest)
+            newest = max(newest, images.manifest.newest)
+        return cls(manifest, keys, frozenset(anew), newest)
+
+
+def take_over(key: FeatureKey, backbone: Backbone, images: ImageSet, decode: Decode) -> bool:
+    """Moves features of an earlier version to `key` if they are surely of these images.
+
+    They are if no image changed since they were stored, and rows drawn at random are the same when
+    they are extracted again. Otherwise this is said, and the earlier file stays where it is.
+
+    Args:
+        key: The key that the features shall have.
+        backbone: The model.
+        images: The images.
+        decode: Decodes the image of a row; None if it is damaged.
+
+    Returns:
+        Whether the features are now stored under `key`.
+    """
+    earlier = key.earlier(images)
+    path = feature_path(earlier)
+    if not path.is_file():
+        return False
+    try:
+        features, labels, marks, paths = read_rows(path, earlier)
+    except DataError as error:
+        _say(f"not used: {error.message}")
+        return False
+    good = marks == DONE
+    reason = (
+        _newer(images, path)
+        or _listed_otherwise(images, labels, paths)
+        or _changed_rows(backbone, features, good, decode)
+    )
+    if reason:
+        _say(f"{path.name}, made by an earlier version, is not used: {reason}")
+        return False
+    file = PartialFile(key, images, earlier.digest)
+    for start in range(0, len(images), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        file.write(start, features[rows], ~good[rows])
+    file.finish()
+    path.unlink()
+    _say(f"{path.name}, made by an earlier version, is kept as {feature_path(key).name}")
+    return True
+
+
+def _newer(images: ImageSet, path: Path) -> str:
+    if images.manifest.newest < path.stat().st_mtime_ns:
+        return ""
+    return "images changed after it was made"
+
+
+def _listed_otherwise(
+    images: ImageSet, labels: NDArray[np.int64], paths: NDArray[np.object_]
+) -> str:
+    same = np.array_equal(labels, images.labels) and tuple(paths) == images.paths
+    return "" if same else "its images or labels are others"
+
+
+def _changed_rows(
+    backbone: Backbone, features: NDArray[np.float32], good: NDArray[np.bool_], decode: Decode
+) -> str:
+    """Extracts rows again, and decodes all images that were damaged."""
+    intact = sum(decode(row) is not None for row in np.flatnonzero(~good).tolist())
+    if intact:
+        return f"{intact} images that could not be decoded can be now"
+    present = np.flatnonzero(good)
+    drawn = np.random.default_rng().permutation(present)[:ROWS_AGAIN].tolist()
+    tolerance = _TOLERANCE.get(backbone.dtype, _HALF_TOLERANCE)
+    differing = [
+        row
+        for row, vector in _embed(backbone, drawn, decode).items()
+        if not _agree(vector, features[row], tolerance)
+    ]
+    if differing:
+        return f"{len(differing)} of {len(drawn)} rows differ when extracted again"
+    return ""
+
+
+def _embed(
+    backbone: Backbone, rows: list[int], decode: Decode
+) -> dict[int, NDArray[np.float32] | None]:
+    """The features of rows by the row; None for damaged images."""
+    embedded: dict[int, NDArray[np.float32] | None] = dict.fromkeys(rows)
+    by_shape: defaultdict[tuple[int, ...], list[tuple[int, Pixels]]] = defaultdict(list)
+    for row in rows:
+        pixels = decode(row)
+        if pixels is not None:
+            by_shape[pixels.shape].append((row, pixels))
+    for batch in by_shape.values():
+        stacked = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
+        vectors = backbone.embed(stacked).cpu().numpy()
+        embedded |= {row: vector for (row, _), vector in zip(batch, vectors, strict=True)}
+    return embedded
+
+
+def _agree(new: NDArray[np.float32] | None, old: NDArray[np.float32], tolerance: float) -> bool:
+    if new is None or new.shape != old.shape:
+        return False
+    distance, norm = np.linalg.norm(new - old), np.linalg.norm(old)
+    return bool(distance <= tolerance * norm)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
