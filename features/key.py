@@ -7,6 +7,7 @@ from typing import Any
 
 from lowlabel.datasets import ImageSet
 from lowlabel.features.backbone import Backbone
+from lowlabel.fields import encode
 from lowlabel.specs import canonical_json
 
 EXTRACTOR_VERSION = 1
@@ -48,7 +49,7 @@ class FeatureKey:
             EXTRACTOR_VERSION,
             backbone.spec,
             backbone.weights_sha256,
-            asdict(backbone.transform),
+            encode(backbone.transform),
             backbone.pooling,
             backbone.dtype,
             images.dataset,
