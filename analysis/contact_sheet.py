@@ -9,7 +9,8 @@ import typer
 from PIL import Image, ImageOps
 
 from lowlabel.datasets import ImageSet, OpenDataset, open_dataset
-from lowlabel.errors import DataError, InputError, UserError
+from lowlabel.datasets.io.pixels import must_decode
+from lowlabel.errors import InputError, UserError
 from lowlabel.features.transforms import open_image
 
 USER_ERROR = 2
@@ -42,10 +43,8 @@ def contact_sheet(images: ImageSet, classes: int, per_class: int, side: int) -> 
 
 def _picture(images: ImageSet, index: int) -> Image.Image:
     path = images.root / images.paths[index]
-    try:
+    with must_decode(path):
         return open_image(path, images.boxes[index] if images.boxes else None)[0]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"cannot decode {path}: {error}", "Fix or remove the image.") from error
 
 
 def _load(opened: OpenDataset, part: str | None) -> ImageSet:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from lowlabel.analysis.retrieval_gallery import Tile
 from lowlabel.datasets import Box, ImageSet
-from lowlabel.errors import DataError
+from lowlabel.datasets.io.pixels import Orientation, must_decode
 from lowlabel.features import EmbeddingTable
 from lowlabel.features.transforms import open_image
 from lowlabel.retrieval import evaluate_retrieval, top_images
@@ -27,6 +27,7 @@ class Collection:
         boxes: Box to crop from each image; None uses the whole images.
         classes: N class names; empty if they are not known.
         table: The embeddings, with integer labels of the classes.
+        orientation: How the images are turned, as for the model.
     """
 
     root: Path
@@ -34,9 +35,12 @@ class Collection:
     boxes: tuple[Box | None, ...] | None
     classes: tuple[str, ...]
     table: EmbeddingTable
+    orientation: Orientation = "stored"
 
     @classmethod
-    def of(cls, images: ImageSet, table: EmbeddingTable) -> "Collection":
+    def of(
+        cls, images: ImageSet, table: EmbeddingTable, orientation: Orientation = "stored"
+    ) -> "Collection":
         """The images of an image set that have an embedding."""
         bad = set(table.bad_images)
         kept = [row for row, path in enumerate(images.paths) if path not in bad]
@@ -46,6 +50,7 @@ class Collection:
             tuple(images.boxes[row] for row in kept) if images.boxes else None,
             tuple(images.class_names[images.labels[row]] for row in kept),
             table,
+            orientation,
         )
 
     def picture(self, row: int) -> Image.Image:
@@ -55,10 +60,8 @@ class Collection:
             DataError: If the image cannot be read.
         """
         path = self.root / self.paths[row]
-        try:
-            return open_image(path, self.boxes[row] if self.boxes else None)[0]
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"cannot read the image {path}: {error}") from error
+        with must_decode(path):
+            return open_image(path, self.boxes[row] if self.boxes else None, self.orientation)[0]
 
 
 def worst_queries(

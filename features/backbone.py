@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
@@ -80,6 +81,7 @@ def load_backbone(
     resolution: int | None = None,
     framing: Framing = "crop",
     scales: Sequence[float] = (1.0,),
+    orientation: Orientation = "stored",
     dtype: str = "float32",
     device: str | torch.device = "auto",
 ) -> Backbone:
@@ -96,11 +98,13 @@ def load_backbone(
             "longest" for whole images with their aspect ratio.
         scales: Factors at which whole images are embedded; with several, the features are
             averaged and normalised to length 1.
+        orientation: "stored" reads images as they are stored, as torchvision's and timm's loaders
+            do; "exif" turns them by their EXIF orientation. Boxes are cropped before that.
         dtype: Data type that the network computes in.
         device: Device to compute on: "auto", "cpu", "cuda", "cuda:1".
 
     Raises:
-        UnknownNameError: If the name or framing is unknown.
+        UnknownNameError: If the name, framing or orientation is unknown.
         InputError: If an option does not fit the model.
         DataError: If weights are missing, damaged, or match too little of the architecture.
     """
@@ -109,8 +113,9 @@ def load_backbone(
     check_dtype(dtype)
     check_resolution(resolution)
     check_framing(framing, scales)
+    known_orientation(orientation)
     source = open_source(spec, resolution, needs_any_size(framing, scales))
-    transform = frame(source.transform, framing, scales, resolution)
+    transform = frame(source.transform, framing, scales, resolution, orientation)
     device = resolve_device(device)
     digest = weights_sha256(source.encoder)
     encoder = source.encoder.eval().requires_grad_(False).to(device, DTYPES[dtype])

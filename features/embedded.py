@@ -1,20 +1,20 @@
 """Embeddings of one dataset by one model, part by part: what protocols and analyses work on."""
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets import GroundTruth, ImageSet, Partial
+from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import StoredRows, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
-from lowlabel.specs import canonical_json
+from lowlabel.fields import encode
 
 VALIDATION = "val"
 
@@ -51,8 +51,13 @@ class Embedder:
             backbone.pooling,
             backbone.transform.side,
             backbone.dtype,
-            json.loads(canonical_json(asdict(backbone.transform))),
+            encode(backbone.transform),
         )
+
+    @property
+    def orientation(self) -> Orientation:
+        """Orientation that the images were read in."""
+        return known_orientation(self.transform.get("orientation", "stored"))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.datasets import ImageSet, unreadable
+from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import take_over
@@ -215,7 +216,7 @@ class _Extraction:
 
 
 def _bad_images(paths: tuple[str, ...], images: ImageSet) -> DataError:
-    listed = "\n".join(f"  {path}" for path in paths[:_MAX_LISTED])
+    listed = "\n".join(f"  {with_refusal(images.root, path)}" for path in paths[:_MAX_LISTED])
     if len(paths) > _MAX_LISTED:
         listed += f"\n  … and {len(paths) - _MAX_LISTED} more"
     return DataError(

@@ -1,8 +1,10 @@
 """Framing of images in the model's input: cropped, resized to a square, or in full."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast, get_args
 
+from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.transforms import ImageTransform, WholeImage
 
@@ -34,7 +36,11 @@ def needs_any_size(framing: Framing, scales: Sequence[float]) -> bool:
 
 
 def frame(
-    transform: ImageTransform, framing: Framing, scales: Sequence[float], resolution: int | None
+    transform: ImageTransform,
+    framing: Framing,
+    scales: Sequence[float],
+    resolution: int | None,
+    orientation: Orientation = "stored",
 ) -> ImageTransform | WholeImage:
     """Applies a framing to a model's preprocessing.
 
@@ -46,9 +52,10 @@ def frame(
         framing: The framing.
         scales: See `WholeImage`.
         resolution: Side in pixels; None for the model's own.
+        orientation: See `ImageTransform`.
     """
     if framing == "crop":
-        return transform
+        return replace(transform, orientation=orientation)
     keep_aspect = framing == "longest"
     return WholeImage(
         resolution or transform.crop,
@@ -57,4 +64,5 @@ def frame(
         "lanczos" if keep_aspect else transform.interpolation,
         transform.mean,
         transform.std,
+        orientation,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.features.backbone import Backbone
+from lowlabel.fields import encode
 from lowlabel.specs import canonical_json
 
 EXTRACTOR_VERSION = 1
@@ -52,7 +53,7 @@ class FeatureKey:
             DEEP_EXTRACTOR_VERSION if manifest.deep else EXTRACTOR_VERSION,
             backbone.spec,
             backbone.weights_sha256,
-            asdict(backbone.transform),
+            encode(backbone.transform),
             backbone.pooling,
             backbone.dtype,
             images.dataset,

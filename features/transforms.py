@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lowlabel.datasets import Box
+from lowlabel.datasets.io.pixels import Orientation, open_rgb, upright
 from lowlabel.errors import DataError
+from lowlabel.fields import grown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -25,6 +27,8 @@ class ImageTransform:
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos", all antialiased.
         mean: Mean of each channel, of values in [0, 1].
         std: Standard deviation of each channel, of values in [0, 1].
+        orientation: "stored" reads pixels as they are stored, "exif" turns or mirrors them by the
+            EXIF orientation.
     """
 
     resize: int = 256
@@ -32,6 +36,7 @@ class ImageTransform:
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    orientation: Orientation = grown("stored")
 
     @property
     def side(self) -> int:
@@ -52,7 +57,7 @@ class ImageTransform:
 
         Args:
             path: The file.
-            box: Region to read instead of the whole image; clipped to the image.
+            box: Region to read instead of the whole image, in stored pixels; clipped to the image.
 
         Returns:
             uint8 [crop, crop, 3].
@@ -61,7 +66,7 @@ class ImageTransform:
             OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
             DataError: If most of the box lies outside the image.
         """
-        rgb = open_image(path, box)[0]
+        rgb = open_image(path, box, self.orientation)[0]
         resized = _resized_size(rgb.size, self.resize)
         area = _crop_box(rgb.size, resized, self.crop)
         method = Image.Resampling[self.interpolation.upper()]
@@ -84,6 +89,7 @@ class WholeImage:
         interpolation: As in `ImageTransform`.
         mean: Mean of each channel, of values in [0, 1].
         std: Standard deviation of each channel, of values in [0, 1].
+        orientation: As in `ImageTransform`.
     """
 
     side: int
@@ -92,6 +98,7 @@ class WholeImage:
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    orientation: Orientation = grown("stored")
 
     @property
     def blank(self) -> tuple[int, int]:
@@ -103,7 +110,7 @@ class WholeImage:
 
         Args:
             path: The file.
-            box: Region to read instead of the whole image; clipped to the image.
+            box: Region to read instead of the whole image, in stored pixels; clipped to the image.
 
         Returns:
             uint8 [H, W, 3].
@@ -112,7 +119,7 @@ class WholeImage:
             OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
             DataError: If most of the box lies outside the image.
         """
-        rgb, whole = open_image(path, box)
+        rgb, whole = open_image(path, box, self.orientation)
         method = Image.Resampling[self.interpolation.upper()]
         if self.keep_aspect:
             limit = max(1, round(self.side * max(rgb.size) / max(whole)))
@@ -133,20 +140,31 @@ def _normalised(
     return ((pixels.float() - centre) / scale).permute(0, 3, 1, 2).to(dtype)
 
 
-def open_image(path: Path, box: Box | None) -> tuple[Image.Image, tuple[int, int]]:
-    """Opens an image file in RGB, cropped to a box if there is one.
+def open_image(
+    path: Path, box: Box | None, orientation: Orientation = "stored"
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Opens an image file in RGB, cropped to a box if there is one, then turned.
+
+    Args:
+        path: The file.
+        box: Region to crop to, in stored pixels whatever the orientation; clipped to the image.
+        orientation: See `ImageTransform`.
 
     Returns:
-        The image, and width and height of the whole image.
+        The image, and the sides of the whole image as it is stored.
 
     Raises:
         OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
         DataError: If most of the box lies outside the image.
     """
-    with Image.open(path) as image:
-        rgb = image.convert("RGB")
-    if box is None:
-        return rgb, rgb.size
+    rgb = open_rgb(path)
+    whole = rgb.size
+    if box is not None:
+        rgb = _crop(rgb, box, path)
+    return (upright(rgb, path) if orientation == "exif" else rgb), whole
+
+
+def _crop(rgb: Image.Image, box: Box, path: Path) -> Image.Image:
     left, top, right, bottom = (round(edge) for edge in box)
     area = max(right - left, 1) * max(bottom - top, 1)
     left, top, right, bottom = (
@@ -160,7 +178,7 @@ def open_image(path: Path, box: Box | None) -> tuple[Image.Image, tuple[int, int
             f"the box {box} is not inside {path}, which has {rgb.width}×{rgb.height} pixels",
             "Use images and boxes from the same publisher, both unchanged.",
         )
-    return rgb.crop((left, top, right, bottom)), rgb.size
+    return rgb.crop((left, top, right, bottom))
 
 
 def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:

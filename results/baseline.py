@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.fields import encode
 from lowlabel.paths import atomic_write
-from lowlabel.results.decode import NewerFormatError, decode, encode
+from lowlabel.results.decode import NewerFormatError, decode
 from lowlabel.results.grid import newest
 from lowlabel.results.record import Record
 

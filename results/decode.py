@@ -1,28 +1,19 @@
-"""Dataclasses to JSON and back. Every field is checked on the way in.
-
-A field added after records were written is declared with `grown(default)`: it is absent from JSON,
-and so from hashes, while it has its default. Older files stay valid and keep their identities.
-"""
+"""Dataclasses from JSON, with every field checked; `lowlabel.fields.encode` is the way back."""
 
 import math
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import MISSING, Field, field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from lowlabel.errors import InputError
+from lowlabel.fields import is_grown
 
 T = TypeVar("T")
 
 
 class NewerFormatError(ValueError):
     """A file made by a newer version of lowlabel."""
-
-
-def grown(default: T) -> T:
-    """A dataclass field that is absent from JSON and hashes while it has its default."""
-    return field(default_factory=lambda: deepcopy(default), metadata={"grown": True})
 
 
 def plain(value: object, where: str) -> Any:
@@ -40,18 +31,6 @@ def plain(value: object, where: str) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     raise InputError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
-
-
-def encode(value: object) -> Any:
-    """The inverse of `decode`: dataclasses as dicts, without grown fields at their default."""
-    if is_dataclass(value):
-        present = (f for f in fields(value) if not _is_absent(f, getattr(value, f.name)))
-        return {f.name: encode(getattr(value, f.name)) for f in present}
-    if isinstance(value, dict):
-        return {key: encode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [encode(item) for item in value]
-    return value
 
 
 def decode(kind: type[T], value: object, where: str) -> T:
@@ -105,19 +84,7 @@ def _dataclass(kind: type, value: object, where: str) -> object:
 
 def _is_optional(field: Field[Any]) -> bool:
     """Whether a reader fills the field where it is absent."""
-    return field.default is not MISSING or _is_grown(field)
-
-
-def _is_grown(field: Field[Any]) -> bool:
-    return bool(field.metadata.get("grown"))
-
-
-def _is_absent(field: Field[Any], value: object) -> bool:
-    """Whether a field is left out of JSON."""
-    if not _is_grown(field):
-        return False
-    assert field.default_factory is not MISSING
-    return bool(value == field.default_factory())
+    return field.default is not MISSING or is_grown(field)
 
 
 def _expect(kind: Any, value: object, where: str) -> Any:

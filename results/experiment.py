@@ -3,7 +3,8 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from lowlabel.results.decode import encode, grown, plain
+from lowlabel.fields import encode, grown
+from lowlabel.results.decode import plain
 from lowlabel.specs import canonical_json
 
 Options = dict[str, object]

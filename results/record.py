@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lowlabel.errors import InputError
-from lowlabel.results.decode import NewerFormatError, decode, encode, grown, plain
+from lowlabel.fields import encode, grown
+from lowlabel.results.decode import NewerFormatError, decode, plain
 from lowlabel.results.environment import Environment
 from lowlabel.results.experiment import Experiment, Options
 

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.fields import fit_fields
+from lowlabel.fields import encode, fit_fields, grown
 
 
 @dataclass
@@ -53,3 +53,15 @@ def test_values_that_fit(name, value, fitted):
 def test_values_that_do_not(name, value, error, message):
     with pytest.raises(error, match=message):
         fit_fields(Options, {name: value}, "x")
+
+
+@dataclass(frozen=True)
+class Grown:
+    count: int = 1
+    pair: tuple[int, int] = (1, 2)
+    later: str = grown("as before")
+
+
+def test_a_grown_field_is_encoded_only_away_from_its_default():
+    assert encode({"a": (Grown(),)}) == {"a": [{"count": 1, "pair": [1, 2]}]}
+    assert encode(Grown(later="new")) == {"count": 1, "pair": [1, 2], "later": "new"}

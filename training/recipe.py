@@ -2,13 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.fields import fit
+from lowlabel.fields import encode, fit
 from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
@@ -51,7 +51,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with lists for tuples."""
-        return _plain(asdict(self))  # type: ignore[no-any-return]
+        return encode(self)  # type: ignore[no-any-return]
 
 
 def preset_names() -> list[str]:
@@ -140,9 +140,3 @@ def _read_preset(preset: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"the preset {preset} is not valid TOML: {error}") from error
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,23 +1,126 @@
-"""Image files as RGB pixels, by one rule for every mode of Pillow."""
+"""Image files as RGB pixels, by one rule for every mode of Pillow.
+
+Channels of 8 bits are read as torchvision's and timm's loaders read them: transparency is dropped,
+and an EXIF orientation is not applied unless asked for. Grey levels of 16 bits are divided by 257,
+so that a 16-bit copy of an 8-bit image has its pixels.
+"""
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
-# Modes of 8 bits or less per channel: `convert("RGB")`, as the field's loaders do.
+from lowlabel.errors import DataError, UnknownNameError
+
 EIGHT_BIT = frozenset(
     ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 )
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_WHITE = 65_535
 _JPEG, _PNG, _BMP, _GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8"
 _GREY_16 = b"\x10\x00"  # bit depth and colour type of a PNG
 
+Orientation = Literal["stored", "exif"]
+
+
+class ImageModeError(DataError, ValueError):
+    """An intact image whose values have no known scale from black to white."""
+
+
+def known_orientation(name: str) -> Orientation:
+    """Returns `name` as an orientation; an unknown name is an `UnknownNameError`."""
+    if name not in get_args(Orientation):
+        raise UnknownNameError("orientation", name, get_args(Orientation))
+    return cast(Orientation, name)
+
+
+def open_rgb(path: Path) -> Image.Image:
+    """Decodes an image file to RGB, in the orientation that its pixels are stored in.
+
+    By mode:
+        1, L, LA, P, PA, RGB, RGBA, RGBa, RGBX, CMYK, YCbCr, LAB, HSV: Pillow's `convert("RGB")`.
+        La: As LA, after the premultiplied transparency is divided out.
+        I;16, in every byte order: v / 257; v · 255 / 4095 in a TIFF file of 12 bits.
+        I (32-bit integers): v / 257, of values in [0, 65535]. Values that are all in [0, 255] are
+            refused, because they may have 8 or 16 bits, unless all are 0 or the format says that
+            they have 16 bits (PNG, PGM, TIFF).
+        F (floats): v · 255, of values in [0, 1]; v, of values in [0, 255].
+
+    Levels are rounded to the nearest. A TIFF file in which 0 is white is inverted. Of several
+    frames, the first is read.
+
+    Raises:
+        ImageModeError: If the mode is another one, or its values are out of range or not finite.
+        OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
+    """
+    with _decoding(path), Image.open(path) as image:
+        return to_rgb(image, path)
+
+
+def upright(image: Image.Image, path: Path) -> Image.Image:
+    """Turns or mirrors an image from `open_rgb`, or a crop of it, by its EXIF orientation.
+
+    Raises:
+        OSError, ValueError, SyntaxError: If the EXIF data are damaged. `path` is named.
+    """
+    with _decoding(path):
+        return ImageOps.exif_transpose(image)
+
+
+def to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Converts an image by the rule of `open_rgb`; `path` is named in errors."""
+    image.load()  # ICO and ICNS know their mode after decoding only
+    if image.mode in EIGHT_BIT:
+        return image.convert("RGB")
+    if image.mode == "La":
+        return image.convert("LA").convert("RGB")
+    try:
+        levels = _levels(image)
+    except ValueError as error:
+        raise ImageModeError(
+            f"{path} is an image of mode {image.mode} ({image.format}) {error}",
+            "Save it with 8 bits per channel.",
+        ) from error
+    if _tiff_tag(image, PHOTOMETRIC_INTERPRETATION) == 0:  # Pillow inverts 8-bit images only
+        levels = 255 - levels
+    rgb = Image.fromarray(levels).convert("RGB")
+    rgb.info = image.info.copy()
+    return rgb
+
+
+@contextmanager
+def must_decode(path: Path) -> Iterator[None]:
+    """Turns what `open_rgb` raises on damaged files into a `DataError`."""
+    try:
+        yield
+    except ImageModeError:
+        raise
+    except (OSError, ValueError, SyntaxError) as error:
+        raise DataError(f"cannot decode {path}: {error}", "Fix or remove the image.") from error
+
+
+def with_refusal(root: Path, path: str) -> str:
+    """Returns the path of an undecodable image, with the reason if its mode is refused."""
+    try:
+        open_rgb(root / path)
+    except ImageModeError as error:
+        return f"{path}: {error.message.removeprefix(f'{root / path} is ')}"
+    except (OSError, ValueError, SyntaxError):
+        return path
+    return path
+
 
 def is_deep(data: bytes) -> bool:
-    """Whether an image has a mode that plain `convert("RGB")` does not read correctly.
+    """Whether an image has a mode that a plain `convert("RGB")` does not read as `open_rgb` does.
 
-    These are the modes outside `EIGHT_BIT`: grey levels of 16 or 32 bits, floats, and grey that is
-    premultiplied with its transparency. Features of such images have their own extractor version.
+    These are the modes outside `EIGHT_BIT`. Features of such images have their own extractor
+    version.
 
     Args:
         data: The whole image file. Usually the first bytes are enough to tell.
@@ -30,7 +133,45 @@ def is_deep(data: bytes) -> bool:
     if data.startswith(_PNG) and data[12:16] == b"IHDR":
         return data[24:26] == _GREY_16
     with suppress(Exception), Image.open(io.BytesIO(data)) as image:  # plugins raise anything
-        if image.format in ("ICO", "ICNS"):  # their mode is known after decoding only
+        if image.format in ("ICO", "ICNS"):
             image.load()
         return image.mode not in EIGHT_BIT
     return False
+
+
+def _levels(image: Image.Image) -> NDArray[np.uint8]:
+    """Grey levels of an image of more than 8 bits; a `ValueError` says what is wrong with it."""
+    if image.mode not in (*_SIXTEEN_BIT, "I", "F"):
+        raise ValueError("which has no rule")
+    values: NDArray[Any] = np.asarray(image)
+    if not np.isfinite(values).all():
+        raise ValueError(f"with {np.sum(~np.isfinite(values)):,} values that are NaN or infinite")
+    low, high = values.min(), values.max()
+    limit = 255 if image.mode == "F" else _WHITE
+    if low < 0 or high > limit:
+        raise ValueError(f"with values from {low:g} to {high:g}, outside 0 to {limit}")
+    if image.mode == "F":
+        return np.rint(values * (255.0 if high <= 1 else 1.0)).astype(np.uint8)
+    if image.mode == "I" and 0 < high <= 255 and not _has_16_bits(image):
+        raise ValueError(f"with values up to {high}, which may have 8 or 16 bits")
+    white = 4_095 if _tiff_tag(image, BITSPERSAMPLE) == (12,) else _WHITE
+    return ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    return image.format in ("PNG", "PPM") or _tiff_tag(image, BITSPERSAMPLE) == (16,)
+
+
+def _tiff_tag(image: Image.Image, tag: int) -> object:
+    return image.tag_v2.get(tag) if isinstance(image, TiffImageFile) else None
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Turns what Pillow's plugins raise on damaged files into a `ValueError`."""
+    try:
+        yield
+    except (OSError, ValueError, SyntaxError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} cannot be decoded: {error or type(error).__name__}") from error

@@ -1,14 +1,43 @@
-"""Checks values from TOML or the command line against the annotated fields of a dataclass."""
+"""Fields of dataclasses: checked when values come from TOML or the command line; and as JSON data.
+
+A field added after files were written is declared with `grown(default)`: it is absent from JSON,
+and so from hashes, while it has its default. Older files stay valid and keep their identities.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
+from copy import deepcopy
+from dataclasses import MISSING, Field, field, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.specs import TYPE_NAMES
+
+T = TypeVar("T")
+
+
+def grown(default: T) -> T:
+    """A dataclass field that is absent from JSON and hashes while it has its default."""
+    return field(default_factory=lambda: deepcopy(default), metadata={"grown": True})
+
+
+def is_grown(field: Field[Any]) -> bool:
+    """Whether a field was declared with `grown`."""
+    return bool(field.metadata.get("grown"))
+
+
+def encode(value: object) -> Any:
+    """JSON data of a value: dataclasses as dicts without grown fields at their default."""
+    if is_dataclass(value):
+        present = (f for f in fields(value) if not _is_absent(f, getattr(value, f.name)))
+        return {f.name: encode(getattr(value, f.name)) for f in present}
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    return value
 
 
 def fit_fields(kind: type, values: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -77,3 +106,11 @@ def _fit_tuple(name: str, value: Any, kinds: tuple[Any, ...]) -> tuple[Any, ...]
     if len(items) != len(kinds):
         raise InputError(f"{name}={value!r} must hold {len(kinds)} values")
     return tuple(fit(name, item, kind) for item, kind in zip(items, kinds, strict=True))
+
+
+def _is_absent(field: Field[Any], value: object) -> bool:
+    """Whether a field is left out of JSON."""
+    if not is_grown(field):
+        return False
+    assert field.default_factory is not MISSING
+    return bool(value == field.default_factory())

@@ -82,3 +82,21 @@ def test_files_that_are_no_images_are_refused(tmp_path):
     for path in (text, tmp_path / "missing.jpg"):
         with pytest.raises(DataError, match=path.name):
             analyze("patch-matching", path)
+
+
+def test_patch_matching_turns_an_image_by_exif_where_it_is_asked_to(photo, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(photo).save(tmp_path / "tagged.png", exif=exif)
+    Image.open(photo).transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png")
+    Image.open(photo).save(tmp_path / "stored.png")
+    turned = analyze("patch-matching", tmp_path / "tagged.png", "--orientation", "exif")
+    assert turned == analyze("patch-matching", tmp_path / "upright.png")
+    stored = analyze("patch-matching", tmp_path / "tagged.png")
+    assert stored == analyze("patch-matching", tmp_path / "stored.png") != turned
+
+
+def test_patch_matching_names_the_mode_of_an_image_that_it_refuses(tmp_path):
+    Image.fromarray(np.full((8, 8), 300, np.float32)).save(tmp_path / "scan.tif")
+    with pytest.raises(DataError, match=r"scan\.tif is an image of mode F .*outside 0 to 255"):
+        analyze("patch-matching", tmp_path / "scan.tif")

@@ -45,3 +45,30 @@ def test_scores_half_of_each_class_by_the_other_half(tmp_path, capsys):
     assert record["scores"]["top1"]["mean"] == pytest.approx(expected, abs=1e-4)
     assert record["experiment"]["suite"] == "classification"
     assert 20 < expected < 99
+
+
+def test_the_orientation_is_recorded_where_it_is_not_the_default(image_folder, tmp_path):
+    run = ["run", "--suite", "knn", "--model", "pixels", "--dataset", f"folder:{image_folder}",
+           "--device", "cpu", "--output", str(tmp_path / "out")]  # fmt: skip
+    for options in ([], ["--orientation", "exif"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*run, *options])
+        assert not ended.value.code
+    records = [json.loads(path.read_text()) for path in (tmp_path / "out/records").glob("*.json")]
+    turned = [record["experiment"]["model"]["transform"].get("orientation") for record in records]
+    assert set(turned) == {None, "exif"}
+    assert (
+        len({frozenset(record["experiment"]["feature_keys"].values()) for record in records}) == 2
+    )
+
+
+def test_an_unknown_orientation_or_one_for_given_embeddings_is_an_error(tmp_path, capsys):
+    np.savez(tmp_path / "made.npz", features=np.eye(4, dtype=np.float32), labels=[0, 0, 1, 1])
+    for options, message in (
+        (["--model", "pixels", "--orientation", "up"], "unknown orientation 'up'"),
+        (["--features", str(tmp_path / "made.npz"), "--orientation", "exif"], "and --orientation"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "--suite", "knn", *options])
+        assert ended.value.code == 2
+        assert message in " ".join(capsys.readouterr().err.split())

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError, InputError
@@ -138,8 +139,6 @@ def test_an_image_that_changes_during_extraction_stops_it(backbone, images, monk
 
 
 def test_a_truncated_jpeg_is_a_bad_image(tmp_path, backbone):
-    from PIL import Image
-
     folder = tmp_path / "jpegs" / "a"
     folder.mkdir(parents=True)
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -162,3 +161,36 @@ def test_features_that_are_not_finite_are_refused(backbone, images, monkeypatch)
 def test_options_are_checked():
     with pytest.raises(InputError, match="batch_size=0 must be at least 1"):
         ExtractionOptions(batch_size=0)
+
+
+def test_a_16_bit_copy_of_a_set_has_its_features(tmp_path, backbone):
+    random = np.random.default_rng(0)
+    for row in range(6):
+        grey = random.integers(0, 256, (20, 24), np.uint8)
+        for name, pixels in (("8", grey), ("16", grey.astype(np.uint16) * 257)):
+            folder = tmp_path / name / f"class{row % 2}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{row}.png")
+    plain, deep = (
+        extract_features(backbone, open_dataset(f"folder:{tmp_path / name}").load("all"))
+        for name in ("8", "16")
+    )
+    np.testing.assert_array_equal(plain.features, deep.features)
+    assert np.ptp(deep.features) > 1
+
+
+def test_a_refused_mode_is_listed_with_its_reason_and_damage_without(tmp_path, backbone):
+    folder = tmp_path / "scans" / "a"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(folder / "good.tif")
+    Image.fromarray(np.full((8, 8), 3e4, np.float32)).save(folder / "high.tif")
+    (folder / "bad.tif").write_bytes(b"no image")
+    images = open_dataset(f"folder:{tmp_path / 'scans'}").load("all")
+    with pytest.raises(DataError) as caught:
+        extract_features(backbone, images)
+    assert caught.value.message.splitlines()[1:] == [
+        "  a/bad.tif",
+        "  a/high.tif: an image of mode F (TIFF) with values from 30000 to 30000, outside 0 to 255",
+    ]
+    table = extract_features(backbone, images, ExtractionOptions(skip_bad_images=True))
+    assert table.bad_images == ("a/bad.tif", "a/high.tif")

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
 from lowlabel.errors import DataError
-from lowlabel.features.transforms import ImageTransform
+from lowlabel.features.transforms import ImageTransform, WholeImage, open_image
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -62,3 +63,35 @@ def test_box_is_cut_out_before_the_resize(tmp_path: Path):
     np.testing.assert_array_equal(boxed, transform.read(tmp_path / "cut.png"))
     with pytest.raises(DataError, match=r"not inside .* which has 120×90 pixels"):
         transform.read(tmp_path / "whole.png", (120, 0, 150, 50))
+
+
+def sideways(path: Path) -> Image.Image:
+    """Saves a landscape whose EXIF orientation says that it lies on its side."""
+    image, exif = photograph(120, 90), Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90°
+    image.save(path, exif=exif)
+    return image
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_exif_orientation_is_applied_only_where_it_is_asked_for(tmp_path: Path, whole):
+    image = sideways(tmp_path / "tagged.png")
+    image.save(tmp_path / "stored.png")
+    image.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "upright.png")
+    transform = WholeImage(64, True) if whole else ImageTransform(37, 32)
+    turned = dataclasses.replace(transform, orientation="exif")
+    stored, upright = (transform.read(tmp_path / f"{name}.png") for name in ("stored", "upright"))
+    np.testing.assert_array_equal(transform.read(tmp_path / "tagged.png"), stored)
+    np.testing.assert_array_equal(turned.read(tmp_path / "tagged.png"), upright)
+    assert not np.array_equal(stored, upright)
+
+
+def test_a_box_is_cut_out_of_the_stored_pixels_before_the_image_is_turned(tmp_path: Path):
+    box = (10, 20, 90, 60)
+    image = sideways(tmp_path / "tagged.png")
+    image.crop(box).transpose(Image.Transpose.ROTATE_270).save(tmp_path / "cut.png")
+    turned = ImageTransform(37, 32, orientation="exif")
+    boxed = turned.read(tmp_path / "tagged.png", box)
+    np.testing.assert_array_equal(boxed, turned.read(tmp_path / "cut.png"))
+    picture, whole = open_image(tmp_path / "tagged.png", box, "exif")
+    assert (picture.size, whole) == ((40, 80), (120, 90))

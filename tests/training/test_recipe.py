@@ -94,3 +94,12 @@ def test_a_size_that_is_no_multiple_of_the_patch_is_refused():
     make = backbone_maker(resolve_architecture("vit_tiny,patch_size=16", 40), 0.0)
     with pytest.raises(InputError, match="view size 40 is not a multiple of the patch size 16"):
         make(True)
+
+
+def test_the_orientation_is_in_a_recipe_only_where_it_is_not_the_default():
+    """Runs from before the option resume."""
+    plain, turned = (make_recipe("dino", None, s) for s in ((), ("orientation=exif",)))
+    assert "orientation" not in plain.as_dict()["options"]["views"]
+    assert turned.as_dict()["options"]["views"]["orientation"] == "exif"
+    with pytest.raises(UnknownNameError, match="orientation 'up'"):
+        make_recipe("dino", None, ["orientation=up"])

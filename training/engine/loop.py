@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.errors import DataError
 from lowlabel.paths import writable_dir
 from lowlabel.progress import Progress
@@ -180,11 +181,10 @@ class Trainer:
         return folder / WEIGHTS_NAME
 
     def _list_unreadable(self, path: Path) -> None:
-        paths = self.plan.data.images.paths
+        images = self.plan.data.images
+        names = [images.paths[index] for index in sorted(self._unreadable)]
+        lines = [f"{with_refusal(images.root, name)}\n" for name in names]
         try:
-            path.write_text(
-                "".join(f"{paths[index]}\n" for index in sorted(self._unreadable)),
-                encoding="utf-8",
-            )
+            path.write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error}") from error

@@ -1,11 +1,14 @@
 """The k-NN accuracy of the teacher's features on held-out labels during training."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import nn
 
 from lowlabel.classification import evaluate_knn
 from lowlabel.datasets import ImageSet
+from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
 from lowlabel.training.engine.distributed import World
@@ -30,7 +33,8 @@ def make_probe(plan: TrainingPlan, world: World) -> "KNNProbe | None":
         )
     if not world.is_main:
         return None
-    return KNNProbe(bank, queries, plan.recipe.options.views.global_size, world.device)
+    views = plan.recipe.options.views
+    return KNNProbe(bank, queries, views.global_size, world.device, views.orientation)
 
 
 class KNNProbe:
@@ -41,13 +45,19 @@ class KNNProbe:
         queries: Labelled images to classify.
         resolution: Side of the images in pixels.
         device: Device to compute on.
+        orientation: How images are turned, as in `ViewRecipe`.
 
     Raises:
         DataError: If the two share no class.
     """
 
     def __init__(
-        self, bank: ImageSet, queries: ImageSet, resolution: int, device: torch.device
+        self,
+        bank: ImageSet,
+        queries: ImageSet,
+        resolution: int,
+        device: torch.device,
+        orientation: Orientation = "stored",
     ) -> None:
         if not set(bank.class_names) & set(queries.class_names):
             raise DataError(
@@ -56,7 +66,7 @@ class KNNProbe:
                 "Give their class folders the same names, or leave --knn-every out.",
             )
         self._sets = (bank, queries)
-        self._transform = protocol_transform(resolution)
+        self._transform = replace(protocol_transform(resolution), orientation=orientation)
         self._device = device
         self._k = min(_K, len(bank))
 

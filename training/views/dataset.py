@@ -8,6 +8,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from lowlabel.datasets import ImageSet
+from lowlabel.datasets.io.pixels import Orientation, open_rgb, upright
 from lowlabel.errors import DataError
 from lowlabel.training.views.device_views import DrawnImages, draw_image, join_images
 from lowlabel.training.views.multicrop import MultiCrop
@@ -69,11 +70,13 @@ class ViewDataset(Dataset[Sample | DrawnImages]):
             DataError: If 32 images in a row cannot be read, or none can.
         """
         unreadable: list[int] = []
+        reason = ""
         for step in range(min(_MAX_UNREADABLE_RUN, len(self))):
             index = (key.image + step) % len(self)
             try:
-                image = read_image(self._paths[index])
-            except (OSError, ValueError, SyntaxError):
+                image = read_image(self._paths[index], self._recipe.orientation)
+            except (OSError, ValueError, SyntaxError) as error:
+                reason = str(error).partition("\n")[0]
                 unreadable.append(index)
                 continue
             crop_seed = (self._seed, key.epoch, key.batch, _CROP_STREAM) if self._shared else None
@@ -83,22 +86,21 @@ class ViewDataset(Dataset[Sample | DrawnImages]):
             return Sample(*self._multi_crop(image, seed, crop_seed), unreadable)
         raise DataError(
             f"{len(unreadable)} images in a row cannot be read, from "
-            f"{self._paths[unreadable[0]]} to {self._paths[unreadable[-1]]}",
+            f"{self._paths[unreadable[0]]} to {self._paths[unreadable[-1]]}; the last: {reason}",
             "Check that the files are intact images and that the disk is readable.",
         )
 
 
-def read_image(path: Path) -> Image.Image:
-    """Decodes a file to RGB.
+def read_image(path: Path, orientation: Orientation = "stored") -> Image.Image:
+    """Decodes a file to RGB, as it is stored or turned by its EXIF orientation.
 
     Raises:
         OSError, ValueError, SyntaxError: If the file is no image, or a side has under 4 pixels.
     """
-    with Image.open(path) as image:
-        rgb = image.convert("RGB")
+    rgb = open_rgb(path)
     if min(rgb.size) < MIN_SIDE:
         raise ValueError(f"{path} is {rgb.width}×{rgb.height} pixels")
-    return rgb
+    return upright(rgb, path) if orientation == "exif" else rgb
 
 
 def collate(samples: list[Sample | DrawnImages]) -> Sample | DrawnImages:

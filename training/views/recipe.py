@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import InputError
+from lowlabel.fields import grown
 
 GLOBAL_CROPS = 2
 _PROBABILITIES = (
@@ -43,6 +45,8 @@ class ViewRecipe:
         blur_local: Probability of Gaussian blur of each local view.
         blur_radius: Smallest and largest standard deviation of the blur in pixels.
         solarize_second: Probability of solarizing the second global view.
+        orientation: "stored" reads images as they are stored, "exif" turns them by their EXIF
+            orientation.
     """
 
     global_size: int = 224
@@ -65,6 +69,7 @@ class ViewRecipe:
     blur_local: float = 0.5
     blur_radius: tuple[float, float] = (0.1, 2.0)
     solarize_second: float = 0.2
+    orientation: Orientation = grown("stored")
 
     def __post_init__(self) -> None:
         for name in ("global_size", "local_size"):

@@ -30,6 +30,7 @@ def patch_matching(
     matching: Annotated[
         str, option("Views", "containing (accurate) or reference (as PW-Self's authors).")
     ] = "containing",
+    orientation: options.Orientation = "stored",
 ) -> None:
     """Draw two random views of an image with their corresponding patches, and list the pairs."""
     from lowlabel.analysis import draw_matches
@@ -38,7 +39,7 @@ def patch_matching(
     from lowlabel.training.views.geometry import geometry_tensor
 
     match = MATCHINGS[matching]
-    source = _read(image)
+    source = _read(image, orientation)
     crops = _draw_crops(source.size, size, seed)
     first, second = geometry_tensor(crops).split(1)
     matches = match(first, second, patch)
@@ -93,7 +94,7 @@ def base_classes(
     embedded = (embed_dataset(each, opened, (novel, base), extraction) for each in backbones)
     found = survey(embedded, method, machine.device)
     table = tabulate_choices(found.models)
-    picture = draw_choices(found.models, found.spread(classes), found.examples, _read_path, top)
+    picture = draw_choices(found.models, found.spread(classes), found.examples, _read, top)
 
     folder = writable_dir(output or results_dir())
     stem = f"base-classes-{opened.name.replace(':', '-')}"
@@ -105,20 +106,12 @@ def base_classes(
     typer.echo(f"written: {folder / stem}.csv", err=True)
 
 
-def _read_path(path: str) -> "Image":
-    return _read(Path(path))
+def _read(path: str | Path, orientation: str = "stored") -> "Image":
+    from lowlabel.datasets.io.pixels import known_orientation, must_decode
+    from lowlabel.features.transforms import open_image
 
-
-def _read(path: Path) -> "Image":
-    from PIL import Image, ImageOps
-
-    from lowlabel.errors import DataError
-
-    try:
-        with Image.open(path) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"cannot read the image {path}: {error}") from error
+    with must_decode(Path(path)):
+        return open_image(Path(path), None, known_orientation(orientation))[0]
 
 
 def _draw_crops(

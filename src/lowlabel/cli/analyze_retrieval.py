@@ -138,4 +138,5 @@ def _embedded(backbone: "Backbone", files: list[Path], root: Path) -> "Collectio
             ) from error
         rows.append(backbone.embed(pixels[None]).cpu().numpy())
     table = EmbeddingTable(np.concatenate(rows), np.zeros(len(files), np.int64), "")
-    return Collection(Path(), tuple(map(str, files)), None, (), table)
+    orientation = backbone.transform.orientation
+    return Collection(Path(), tuple(map(str, files)), None, (), table, orientation)

@@ -40,7 +40,8 @@ def collections(data: "EmbeddedDataset") -> "tuple[Collection, Collection | None
     """The images of the evaluated part, and those of the gallery if it is another part."""
     from lowlabel.analysis import Collection
 
-    queries = Collection.of(data.images[data.evaluated_part], data.evaluated)
+    turned = data.embedder.orientation
+    queries = Collection.of(data.images[data.evaluated_part], data.evaluated, turned)
     if data.gallery_part is None or data.gallery is None:
         return queries, None
-    return queries, Collection.of(data.images[data.gallery_part], data.gallery)
+    return queries, Collection.of(data.images[data.gallery_part], data.gallery, turned)

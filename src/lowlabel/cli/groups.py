@@ -34,10 +34,12 @@ class BackboneGroup:
     resolution: options.Resolution = None
     framing: options.Framing = None
     multi_scale: options.MultiScale = False
+    orientation: options.Orientation = "stored"
     dtype: options.Dtype = "float32"
 
     def options(self, device: str) -> "BackboneOptions":
         """The options of `load_backbone` on a device, to be completed by a protocol."""
+        from lowlabel.datasets.io.pixels import known_orientation
         from lowlabel.features import BackboneOptions, known_framing
 
         return BackboneOptions(
@@ -47,6 +49,7 @@ class BackboneGroup:
             options.MULTI_SCALE if self.multi_scale else None,
             self.dtype,
             device,
+            known_orientation(self.orientation),
         )
 
     def load(self, model: str, device: str) -> "Backbone":

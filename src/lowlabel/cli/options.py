@@ -60,6 +60,9 @@ MultiScale = Annotated[
         "--multi-scale",
     ),
 ]
+Orientation = Annotated[
+    str, option("Model", "stored (pixels as they are stored) or exif (turned by EXIF orientation).")
+]
 Dtype = Annotated[str, option("Model", "Data type of the network: float32, bfloat16 or float16.")]
 
 Datasets = Annotated[

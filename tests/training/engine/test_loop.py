@@ -103,12 +103,16 @@ def test_unreadable_images_are_counted_and_listed(tmp_path, tiny_recipe):
     for number, pixels in enumerate(noise):
         Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "4.png").write_bytes(b"no image")
+    Image.fromarray(np.full((8, 8), np.nan, np.float32)).save(folder / "6.tif")
+    (folder / "6.png").unlink()
     plan = make_plan(f"folder:{folder}", tiny_recipe(batch_size=9, epochs=1))
     run = RunOptions(tmp_path / "run", 0)
     pretrain(plan, run, "cpu")
-    assert (run.output / "unreadable.txt").read_text() == "4.png\n"
+    assert (run.output / "unreadable.txt").read_text() == (
+        "4.png\n6.tif: an image of mode F (TIFF) with 64 values that are NaN or infinite\n"
+    )
     card = model_card(plan, load_checkpoint(run.output, CPU), CPU)
-    assert card["unreadable_images"] == 1
+    assert card["unreadable_images"] == 2
     assert card["images_seen"] == 9
     assert card["manifest_sha256"] == plan.data.images.manifest_sha256
 
