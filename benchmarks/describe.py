@@ -1,4 +1,8 @@
-"""The plan of a run as text, for `--dry-run`: nothing is loaded, made or written."""
+"""The plan of a run as text, for `--dry-run`: nothing is made or written, and no image is read."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from tabulate import tabulate
@@ -6,41 +10,58 @@ from tabulate import tabulate
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
-from lowlabel.features import EmbeddedDataset, cached_rows
+from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
+
+Load = Callable[[str, BackboneOptions], Backbone]
 
 
 def describe_plan(plan: Plan, request: Request) -> str:
     """A table of what would be scored, with counts and how much of it is cached.
 
-    "cached" means that the store has features of this part from some model; the weights' hash,
-    which decides, is known only once they are loaded.
+    "cached" counts the stored rows of the model's features of the evaluated part. A model from a
+    file or of the user's code is loaded if the store may have its features.
 
     Raises:
-        DataError: If a dataset is incomplete and that was not allowed.
+        UserError: If a dataset is incomplete and that was not allowed, or a weights file cannot be
+            used.
     """
     lines = [f"suite {plan.suite.name}: {plan.suite.title}", f"records in {request.output}", ""]
     if plan.file:
         lines += [f"embeddings from {request.features}", ""]
-    rows = [
-        {"model": model, "dataset": job.dataset, "protocol": job.protocol.describe()} | facts
-        for job in plan.jobs
-        for facts in [_file_facts(plan.file) if plan.file else _facts(job, request)]
-        for model in ([plan.file.embedder.name] if plan.file else plan.suite.model)
-    ]
+        rows = [_row(plan.file.embedder.name, job) | _file_facts(plan.file) for job in plan.jobs]
+    else:
+        for model in plan.suite.model:
+            check_weights(model)
+        load = cache(lambda model, options: options.load(model))  # a BackboneOptions
+        rows = [
+            _row(model, job) | _facts(model, job, request, load)
+            for job in plan.jobs
+            for model in plan.suite.model
+        ]
     lines.append(tabulate(rows, headers="keys", tablefmt="simple"))
     lines += [f"left out: {note}" for note in plan.skipped]
     return "\n".join(lines)
 
 
-def _facts(job: Job, request: Request) -> dict[str, str]:
+def _row(model: str, job: Job) -> dict[str, str]:
+    return {"model": model, "dataset": job.dataset, "protocol": job.protocol.describe()}
+
+
+def _facts(model: str, job: Job, request: Request, load: Load) -> dict[str, str]:
     dataset, division = find_dataset(job.dataset)[0], job.division
     part = division.evaluated
     if dataset.make and not prepared_folder(dataset).is_dir():
         return {"images": f"{division.expected[part]}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
-    counts = division.counts(images[part])
-    return {"images": str(counts), "cached": f"{cached_rows(opened.name, part):,}"}
+
+    def backbone() -> Backbone:
+        asked = replace(request.backbone, device="cpu")
+        return job.protocol.fitted(load(model, job.protocol.backbone(asked)), asked)
+
+    rows = cached_rows(model, images[part], backbone)
+    cached = "unknown until hashed" if rows is None else f"{rows:,}"
+    return {"images": str(division.counts(images[part])), "cached": cached}
 
 
 def _file_facts(file: EmbeddedDataset) -> dict[str, str]:

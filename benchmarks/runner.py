@@ -1,6 +1,5 @@
 """Runs a plan: models × jobs, a record for every score."""
 
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -109,9 +108,7 @@ def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]
 def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) -> EmbeddedDataset:
     """Embeds the parts that a job needs, and the datasets that join them."""
     protocol = job.protocol
-    options = protocol.backbone(request.backbone, backbone.encoder)
-    if options.pooling:
-        backbone = dataclasses.replace(backbone, pooling=options.pooling)
+    backbone = protocol.fitted(backbone, request.backbone)
     opened = _open(job.dataset, job.division, request)
     stored = {
         part: _open(spec, _joining_division(spec), request)

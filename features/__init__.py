@@ -1,6 +1,7 @@
 """Backbones with their preprocessing, extraction of embeddings, and their HDF5 store."""
 
 from lowlabel.features.backbone import Backbone, load_backbone
+from lowlabel.features.cached import cached_rows
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embed import embed_dataset, embedded_file, file_division
 from lowlabel.features.embedded import EmbeddedDataset
@@ -13,10 +14,15 @@ from lowlabel.features.extract import (
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.aliases import ALIASES
-from lowlabel.features.models.check import check_model
+from lowlabel.features.models.check import check_model, check_weights
 from lowlabel.features.options import BackboneOptions
-from lowlabel.features.store import StoredRows, cached_rows, feature_path, stored_rows
-from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
+from lowlabel.features.store import StoredRows, feature_path, stored_rows
+from lowlabel.features.table import (
+    EmbeddingTable,
+    FeatureFile,
+    check_feature_file,
+    load_feature_file,
+)
 
 __all__ = [
     "ALIASES",
@@ -31,7 +37,9 @@ __all__ = [
     "Framing",
     "StoredRows",
     "cached_rows",
+    "check_feature_file",
     "check_model",
+    "check_weights",
     "embed_dataset",
     "embedded_file",
     "extract_features",

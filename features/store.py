@@ -1,9 +1,10 @@
 """The HDF5 store of features: one file per key, which is compared whenever a file is opened."""
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -125,10 +126,11 @@ def stored_rows(key: FeatureKey) -> Iterator[StoredRows]:
         yield StoredRows(file)
 
 
-def cached_rows(dataset: str, part: str) -> int:
-    """Counts the rows of a part in all finished files; for plans, not for scores."""
-    wanted = f"--{slug(dataset)}-{part}--"
-    return sum(_rows(path) for path in features_dir().glob("*.h5") if wanted in path.name)
+def stored_keys(dataset: str, part: str) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yields key and number of rows of the finished files of a part; for plans, not for scores."""
+    for path in features_dir().glob(f"*--{slug(dataset)}-{part}--*.h5"):
+        with suppress(OSError, KeyError, TypeError, ValueError), h5py.File(path, "r") as file:
+            yield json.loads(file.attrs["key"]), len(file["done"])
 
 
 @contextmanager
@@ -149,14 +151,6 @@ def open_file(path: Path, key: FeatureKey, mode: str = "r") -> Iterator[h5py.Fil
                 f"Delete it and run again: rm '{path}'",
             )
         yield file
-
-
-def _rows(path: Path) -> int:
-    try:
-        with h5py.File(path, "r") as file:
-            return len(file["done"])
-    except (OSError, KeyError):
-        return 0
 
 
 def _marks(file: h5py.File) -> NDArray[np.uint8]:

@@ -51,6 +51,13 @@ class FeatureFile:
     origin: dict[str, Any] | None = None
 
 
+def check_feature_file(path: Path, option: str = "--features") -> None:
+    """Raises a `DataError` unless a file exists, can be opened and is of a kind that is read."""
+    if not path.is_file():
+        raise DataError(f"there is no feature file {path}", f"Check the path given with {option}.")
+    read_arrays(path, ())
+
+
 def load_feature_file(path: Path) -> FeatureFile:
     """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file.
 
@@ -62,8 +69,7 @@ def load_feature_file(path: Path) -> FeatureFile:
         DataError: If the file is missing, damaged, lacks an array, or refers to other files for
             its numbers.
     """
-    if not path.is_file():
-        raise DataError(f"there is no feature file {path}", "Check the path given with --features.")
+    check_feature_file(path)
     names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
     arrays, origin = read_arrays(path, names)
     digest = file_sha256(path)

@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 # The tests' arrays are small: threads would only wait for each other. Read when torch loads.
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lowlabel.datasets.io import contents
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -16,6 +19,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOWLABEL_HOME", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Seconds by which files are older than they are when they are hashed."""
+    ahead, now = [60], time.time_ns
+    monkeypatch.setattr(contents.time, "time_ns", lambda: now() + ahead[0] * 10**9)
+    return ahead
 
 
 @pytest.fixture(scope="session")

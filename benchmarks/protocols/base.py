@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.datasets import Dataset, Division, find_dataset
-from lowlabel.features import BackboneOptions, EmbeddedDataset
+from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
 from lowlabel.results import (
@@ -102,6 +102,11 @@ class Protocol(ABC):
             encoder: The model, once it is loaded; only the pooling may depend on it.
         """
         return asked.completed()
+
+    def fitted(self, backbone: Backbone, asked: BackboneOptions) -> Backbone:
+        """A model that was loaded with these options, with the pooling that depends on it."""
+        pooling = self.backbone(asked, backbone.encoder).pooling
+        return dataclasses.replace(backbone, pooling=pooling) if pooling else backbone
 
     def for_dataset(self, dataset: Dataset | None) -> Self:
         """The protocol with what the dataset decides; None for embeddings made elsewhere."""

@@ -9,8 +9,7 @@ from typing import ClassVar, Literal, Self
 from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
-from lowlabel.errors import InputError
-from lowlabel.features import EmbeddedDataset
+from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
@@ -41,11 +40,8 @@ class RankingProtocol(Protocol):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
-        if self.train_features is not None and not self.train_features.is_file():
-            raise InputError(
-                f"there is no feature file {self.train_features}",
-                "Check the path given with --train-features.",
-            )
+        if self.train_features is not None:
+            check_feature_file(self.train_features, "--train-features")
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings to learn from."""

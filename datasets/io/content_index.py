@@ -16,7 +16,9 @@ from typing import NamedTuple, Self
 from lowlabel.paths import home
 
 NAME = "contents.sqlite"
-_COARSEST_CLOCK = 2_000_000_000  # ns: times of change on a FAT disk are even seconds
+_SECOND = 1_000_000_000
+_COARSE_TICK = 2 * _SECOND  # ns; a FAT disk has even seconds only
+_TICK = _SECOND // 20  # ns; of disks that count fractions of seconds, once in every kernel tick
 _WAIT = 60.0  # seconds for another process that writes
 _COLUMNS = "path, size, modified, changed, inode, hashed, sha256, deep"
 _LAYOUT = f"CREATE TABLE IF NOT EXISTS contents ({_COLUMNS}, PRIMARY KEY (path)) WITHOUT ROWID"
@@ -59,7 +61,8 @@ class Entry(NamedTuple):
 
     def is_of(self, state: State) -> bool:
         """Whether a file in `state` surely has the hashed content."""
-        return self.state == state and state.newest + _COARSEST_CLOCK <= self.hashed
+        tick = _TICK if state.newest % _SECOND else _COARSE_TICK
+        return self.state == state and state.newest + tick <= self.hashed
 
 
 class ContentIndex:

@@ -5,7 +5,8 @@ from pathlib import Path
 from lowlabel.datasets import check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
-from lowlabel.features.models.architectures import check_architecture
+from lowlabel.features.models.architectures import check_architecture, infer_architecture
+from lowlabel.features.models.checkpoint import read_card, read_checkpoint
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE
@@ -40,6 +41,23 @@ def check_model(spec: str) -> None:
             check_architecture(_architecture(match["arch"]))
     else:
         raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+
+
+def check_weights(spec: str) -> None:
+    """Checks what a weights file tells without its tensors' values; does nothing for other models.
+
+    Raises:
+        DataError: If it is no weights file.
+        InputError: If it has no such state dict, or its architecture must be named.
+    """
+    match = WEIGHTS_FILE.fullmatch(spec)
+    if match is None:
+        return
+    path, options = Path(match["path"]).expanduser(), parse_spec(match["arch"] or "")[1]
+    branch = options.get("checkpoint_key")
+    checkpoint = read_checkpoint(path, None if branch is None else str(branch), shapes_only=True)
+    if not match["arch"] and read_card(path) is None:
+        infer_architecture(checkpoint)
 
 
 def _architecture(text: str) -> str:

@@ -4,6 +4,7 @@ import argparse
 import json
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,16 @@ class Checkpoint:
     arguments: dict[str, Any]
 
 
-def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
+def read_checkpoint(
+    path: Path, branch: str | None = None, *, shapes_only: bool = False
+) -> Checkpoint:
     """Reads a `.safetensors` file or a torch checkpoint without running code from it.
 
     Args:
         path: The file.
         branch: Name of the state dict in a file with several, such as "student"; by default the
             first of `BRANCHES` in the file.
+        shapes_only: Whether only names and shapes are needed: what can be left on the disk is.
 
     Raises:
         DataError: If the file is missing, or not a weights file.
@@ -53,7 +57,7 @@ def read_checkpoint(path: Path, branch: str | None = None) -> Checkpoint:
     """
     if not path.is_file():
         raise DataError(f"there is no weights file {path}", "Check the path given with --model.")
-    content = _read(path)
+    content = _read(path, shapes_only)
     tensors = _choose(content, branch, path)
     arguments = content.get("args")
     if isinstance(arguments, argparse.Namespace):
@@ -126,12 +130,13 @@ def load_into(module: nn.Module, checkpoint: Checkpoint) -> None:
     module.load_state_dict(found, strict=False)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, shapes_only: bool) -> Mapping[str, Any]:
     try:
         if path.suffix == ".safetensors":
-            return dict(load_file(path))
+            return _shapes(path) if shapes_only else load_file(path)
+        mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except (OSError, RuntimeError, EOFError, KeyError, SafetensorError) as error:
         raise DataError(
             f"{path} is not a readable weights file: {error}",
@@ -148,6 +153,15 @@ def _read(path: Path) -> Mapping[str, Any]:
             f"{path} holds a {type(content).__name__}, not a state dict", _SAVE_STATE_DICT
         )
     return dict(content)
+
+
+def _shapes(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors without values."""
+    with safe_open(path, "pt") as file:
+        return {
+            name: torch.empty(file.get_slice(name).get_shape(), device="meta")
+            for name in file.keys()  # noqa: SIM118 the file is no mapping
+        }
 
 
 def _choose(content: Mapping[str, Any], branch: str | None, path: Path) -> dict[str, torch.Tensor]:

@@ -68,6 +68,18 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
     raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
 
 
+def published_spec(spec: str) -> str | None:
+    """The canonical name of a model whose name alone tells its weights; None for others."""
+    kind, _, rest = spec.partition(":")
+    if spec in ALIASES:
+        return f"timm:{ALIASES[spec].timm_name}"
+    if kind != "timm" or not rest:
+        return None
+    name, options = parse_spec(rest)
+    _take_pretraining(options)
+    return _spec("timm", name, options, registered_code(name))
+
+
 def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
     alias = ALIASES[name]
     side = resolution or alias.resolution

@@ -250,6 +250,47 @@ def test_dry_run_writes_nothing(image_folder, home, capsys):
     assert not home.exists()
 
 
+def test_dry_run_counts_the_rows_of_the_model_or_says_that_it_cannot(image_folder, capsys, clock):
+    run = ["run", "--suite", "knn", "--dataset", f"folder:{image_folder}"]
+    assert call(*run, "--model", "pixels", "--dry-run") == 0
+    assert "unknown until hashed" in capsys.readouterr().out
+    assert call(*run, "--model", "pixels") == 0
+    capsys.readouterr()
+    models = ["pixels", "random:resnet10t", "dino_vits16"]
+    assert call(*run, *(f"--model={model}" for model in models), "--dry-run") == 0
+    rows = capsys.readouterr().out.splitlines()
+    cached = [row.split()[-1] for model in models for row in rows if row.startswith(model)]
+    assert cached == ["18", "0", "0"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04"])
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_dry_run_opens_weights(image_folder, tmp_path, capsys, content, suffix):
+    path = tmp_path / f"weights.{suffix}"
+    path.write_bytes(content)
+    run = ["run", "--model", str(path), "--dataset", f"folder:{image_folder}", "--dry-run"]
+    assert call(*run) == 2
+    assert path.name in capsys.readouterr().err
+
+
+def test_dry_run_tells_that_an_architecture_must_be_named(image_folder, tmp_path, capsys):
+    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "linear.pth")
+    run = ["run", "--model", str(tmp_path / "linear.pth"), "--dataset", f"folder:{image_folder}"]
+    assert call(*run, "--dry-run") == 2
+    assert "cannot infer the architecture" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["features.npy", "features.h5", "features.npz"])
+@pytest.mark.parametrize("option", ["--features", "--train-features"])
+def test_dry_run_opens_feature_files(image_folder, tmp_path, capsys, name, option):
+    (tmp_path / name).write_bytes(b"damaged")
+    source = [] if option == "--features" else ["--model", "pixels", "--post", "whiten"]
+    data = [] if option == "--features" else ["--dataset", f"folder:{image_folder}"]
+    run = ["run", "--suite", "retrieval", option, str(tmp_path / name), *source, *data]
+    assert call(*run, "--dry-run") == 2
+    assert name in capsys.readouterr().err
+
+
 def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
     output = tmp_path / "out"
     call("run", "--model", "pixels", "--model", "random:resnet10t", "--resolution", "32",
