@@ -6,8 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lowlabel.errors import DataError
-from lowlabel.paths import writable_dir
+from lowlabel.paths import writable_dir, write_file
 from lowlabel.progress import Progress
 from lowlabel.training.engine.batches import BatchOrder, batch_loader
 from lowlabel.training.engine.checkpoint import (
@@ -179,10 +178,4 @@ class Trainer:
 
     def _list_unreadable(self, path: Path) -> None:
         paths = self.plan.data.images.paths
-        try:
-            path.write_text(
-                "".join(f"{paths[index]}\n" for index in sorted(self._unreadable)),
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error}") from error
+        write_file(path, "".join(f"{paths[index]}\n" for index in sorted(self._unreadable)))
