@@ -20,9 +20,11 @@ class NewerFormatError(ValueError):
     """A file made by a newer version of lowlabel."""
 
 
-def grown(default: T) -> T:
+def grown(default: T, *, compare: bool = True) -> T:
     """A dataclass field that is absent from JSON and hashes while it has its default."""
-    return field(default_factory=lambda: deepcopy(default), metadata={"grown": True})
+    return field(
+        default_factory=lambda: deepcopy(default), metadata={"grown": True}, compare=compare
+    )
 
 
 def plain(value: object, where: str) -> Any:
