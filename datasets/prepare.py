@@ -13,7 +13,13 @@ from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.counts import check_counts, find_root, folder_with
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.errors import DataError
-from lowlabel.paths import atomic_write, datasets_dir, file_sha256, writable_dir
+from lowlabel.paths import (
+    datasets_dir,
+    file_sha256,
+    temporary_beside,
+    writable_dir,
+    write_file,
+)
 from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
@@ -96,8 +102,7 @@ def prepare(
             check_counts(dataset, division, root, allow_partial=allow_partial)
         names = " + ".join(archive.name for archive in archives)
         card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
-        with atomic_write(staging / CARD) as path:
-            path.write_text(json.dumps(asdict(card), indent=2) + "\n")
+        write_file(staging / CARD, json.dumps(asdict(card), indent=2) + "\n")
     return prepared_folder(dataset)
 
 
@@ -145,19 +150,22 @@ def make(dataset: Dataset, progress: Progress | None = None) -> Path:
 def _staged(folder: Path) -> Iterator[Path]:
     """Yields an empty folder that becomes `folder` if the block fills it without an error."""
     writable_dir(folder.parent)
-    staging = folder.with_name(f".{folder.name}.partial")
+    staging, older = temporary_beside(folder), temporary_beside(folder)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
         try:
+            staging.mkdir()
             yield staging
             if any(staging.iterdir()):
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.exists():
+                    folder.replace(older)
                 staging.replace(folder)
         except OSError as error:
             raise DataError(f"cannot write {folder}: {error.strerror or error}") from error
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            if older.exists() and not folder.exists():
+                older.replace(folder)
+            for path in (staging, older):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

@@ -16,7 +16,8 @@ from lowlabel.errors import DataError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.partial_file import PartialFile
-from lowlabel.features.store import DONE, earlier_key, feature_path, read_rows
+from lowlabel.features.store import earlier_key, feature_path
+from lowlabel.features.store_before import StoredBefore, read_before
 
 Pixels = NDArray[np.uint8]
 Decode = Callable[[int], Pixels | None]
@@ -24,7 +25,6 @@ Decode = Callable[[int], Pixels | None]
 ROWS_AGAIN = 32  # rows that are extracted again, drawn at random
 _TOLERANCE = {"float32": 5e-3}  # relative; processors differ by less, other images by more
 _HALF_TOLERANCE = 5e-2
-_CHUNK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -62,47 +62,53 @@ class Earlier:
         return cls(manifest, keys, frozenset(anew), newest)
 
 
-def take_over(key: FeatureKey, backbone: Backbone, images: ImageSet, decode: Decode) -> bool:
-    """Moves features of an earlier version to `key` if they are surely of these images.
+def take_over(file: PartialFile, backbone: Backbone, decode: Decode) -> bool:
+    """Moves features of an earlier version to a new file if they are surely of these images.
 
     They are if no image changed since they were stored, and rows drawn at random are the same when
     they are extracted again. Otherwise this is said, and the earlier file stays where it is.
 
     Args:
-        key: The key that the features shall have.
+        file: The new file.
         backbone: The model.
-        images: The images.
         decode: Decodes the image of a row; None if it is damaged.
 
     Returns:
-        Whether the features are now stored under `key`.
+        Whether the new file is finished.
     """
+    key, images = file.key, file.images
     earlier = key.earlier(images)
     path = feature_path(earlier)
     if not path.is_file():
         return False
     try:
-        features, labels, marks, paths = read_rows(path, earlier)
+        stored = read_before(path, earlier.json())
     except DataError as error:
         _say(f"not used: {error.message}")
         return False
-    good = marks == DONE
     reason = (
-        _newer(images, path)
-        or _listed_otherwise(images, labels, paths)
-        or _changed_rows(backbone, features, good, decode)
+        _read_otherwise(key, earlier)
+        or _newer(images, path)
+        or _listed_otherwise(images, stored)
+        or _changed_rows(backbone, stored, decode)
     )
     if reason:
         _say(f"{path.name}, made by an earlier version, is not used: {reason}")
         return False
-    file = PartialFile(key, images, earlier.digest)
-    for start in range(0, len(images), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        file.write(start, features[rows], ~good[rows])
+    file.earlier = earlier.digest
+    for rows in file.pending():
+        block = slice(rows.start, rows.stop)
+        file.write(rows.start, stored.features[block], stored.bad[block])
     file.finish()
     path.unlink()
     _say(f"{path.name}, made by an earlier version, is kept as {feature_path(key).name}")
     return True
+
+
+def _read_otherwise(key: FeatureKey, earlier: FeatureKey) -> str:
+    if key.extractor == earlier.extractor:
+        return ""
+    return "it has images of more than 8 bits per channel, which were read as white or black"
 
 
 def _newer(images: ImageSet, path: Path) -> str:
@@ -111,27 +117,23 @@ def _newer(images: ImageSet, path: Path) -> str:
     return "images changed after it was made"
 
 
-def _listed_otherwise(
-    images: ImageSet, labels: NDArray[np.int64], paths: NDArray[np.object_]
-) -> str:
-    same = np.array_equal(labels, images.labels) and tuple(paths) == images.paths
+def _listed_otherwise(images: ImageSet, stored: StoredBefore) -> str:
+    same = np.array_equal(stored.labels, images.labels) and stored.paths == images.paths
     return "" if same else "its images or labels are others"
 
 
-def _changed_rows(
-    backbone: Backbone, features: NDArray[np.float32], good: NDArray[np.bool_], decode: Decode
-) -> str:
+def _changed_rows(backbone: Backbone, stored: StoredBefore, decode: Decode) -> str:
     """Extracts rows again, and decodes all images that were damaged."""
-    intact = sum(decode(row) is not None for row in np.flatnonzero(~good).tolist())
+    intact = sum(decode(row) is not None for row in np.flatnonzero(stored.bad).tolist())
     if intact:
         return f"{intact} images that could not be decoded can be now"
-    present = np.flatnonzero(good)
+    present = np.flatnonzero(~stored.bad)
     drawn = np.random.default_rng().permutation(present)[:ROWS_AGAIN].tolist()
     tolerance = _TOLERANCE.get(backbone.dtype, _HALF_TOLERANCE)
     differing = [
         row
         for row, vector in _embed(backbone, drawn, decode).items()
-        if not _agree(vector, features[row], tolerance)
+        if not _agree(vector, stored.features[row], tolerance)
     ]
     if differing:
         return f"{len(differing)} of {len(drawn)} rows differ when extracted again"

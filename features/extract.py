@@ -1,10 +1,11 @@
 """Extraction of embeddings into the store; only missing ones are computed."""
 
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -96,7 +97,7 @@ def store_features(
     """
     options, key = options or ExtractionOptions(), FeatureKey.of(backbone, images)
     extraction = _Extraction(
-        backbone, images, PartialFile(key, images), options, progress or _silent
+        backbone, images, PartialFile(key, images, CHUNK_ROWS), options, progress or _silent
     )
     _extract_if_missing(extraction)
     bad = bad_images(key)
@@ -115,7 +116,7 @@ def _extract_if_missing(extraction: "_Extraction") -> None:
         return
     with locked(key, f"waiting for another process to extract {images.dataset} …"):
         if not feature_path(key).exists() and not take_over(
-            key, extraction.backbone, images, extraction.decode
+            extraction.file, extraction.backbone, extraction.decode
         ):
             extraction.run()
 
@@ -137,18 +138,19 @@ class _Extraction:
         return self.backbone.embed(blank).shape[1]
 
     def run(self) -> None:
-        start, count = self.file.first_pending(), len(self.images)
-        self.progress(start, count)
+        pending = self.file.pending()
+        done = len(self.images) - sum(map(len, pending))
+        self.progress(done, len(self.images))
         with ThreadPoolExecutor(self.options.workers) as pool:
-            decoded = self._decode_ahead(pool, start)
-            for first in range(start, count, CHUNK_ROWS):
-                self._chunk(range(first, min(first + CHUNK_ROWS, count)), decoded)
+            decoded = self._decode_ahead(pool, chain.from_iterable(pending))
+            for rows in pending:
+                self._chunk(rows, decoded, done)
+                done += len(rows)
         self.file.finish()
 
-    def _chunk(self, rows: range, decoded: Iterator[Pixels | None]) -> None:
+    def _chunk(self, rows: range, decoded: Iterator[Pixels | None], done: int) -> None:
         features = torch.full((len(rows), self.width), torch.nan)
-        bad = np.zeros(len(rows), dtype=bool)
-        done = rows[0]
+        bad, before = np.zeros(len(rows), dtype=bool), done
         for batch in self._batches(len(rows), decoded, bad):
             pixels = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
             features[[row for row, _ in batch]] = self.backbone.embed(pixels).cpu()
@@ -163,7 +165,7 @@ class _Extraction:
             )
         self.images.check_unchanged(rows)
         self.file.write(rows[0], features.numpy(), bad)
-        self.progress(rows[-1] + 1, len(self.images))
+        self.progress(before + len(rows), len(self.images))
 
     def _batches(
         self, rows: int, decoded: Iterator[Pixels | None], bad: NDArray[np.bool_]
@@ -183,10 +185,12 @@ class _Extraction:
                 yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
         yield from waiting.values()
 
-    def _decode_ahead(self, pool: ThreadPoolExecutor, start: int) -> Iterator[Pixels | None]:
-        """Decodes images in order from row `start`, ahead of the reader; None for a bad image."""
+    def _decode_ahead(
+        self, pool: ThreadPoolExecutor, rows: Iterable[int]
+    ) -> Iterator[Pixels | None]:
+        """Decodes the images of rows in order, ahead of the reader; None for a bad image."""
         ahead: deque[Future[Pixels | None]] = deque()
-        for row in range(start, len(self.images)):
+        for row in rows:
             ahead.append(pool.submit(self.decode, row))
             if len(ahead) > 2 * self.options.batch_size + self.options.workers:
                 yield ahead.popleft().result()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.fields import encode
-from lowlabel.paths import atomic_write
+from lowlabel.paths import write_file
 from lowlabel.results.decode import NewerFormatError, decode
 from lowlabel.results.grid import newest
 from lowlabel.results.record import Record
+from lowlabel.specs import json_sha256
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
@@ -72,18 +73,19 @@ class Baseline:
     entries: tuple[BaselineEntry, ...]
 
     def save(self, path: Path) -> None:
-        """Writes the JSON atomically."""
-        data = {"baseline_version": BASELINE_VERSION, **encode(self)}
-        with atomic_write(path) as temporary:
-            text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        """Writes the JSON with a hash of the entries, atomically."""
+        entries = encode(self)
+        hashed = {"content_sha256": json_sha256(entries)}
+        data = {"baseline_version": BASELINE_VERSION, **hashed, **entries}
+        write_file(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> "Baseline":
         """Reads the JSON.
 
         Raises:
-            DataError: If the file is missing, damaged, empty or of another version.
+            DataError: If the file is missing, damaged, empty, edited or of another version. Files
+                of versions without a hash are not checked for edits.
         """
         try:
             return _from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -175,6 +177,9 @@ def _entry(
 def _from_json(data: object) -> Baseline:
     if not isinstance(data, dict) or data.pop("baseline_version", None) != BASELINE_VERSION:
         raise ValueError(f"not a baseline of version {BASELINE_VERSION}")
+    found = data.pop("content_sha256", None)
+    if found is not None and found != json_sha256(data):
+        raise ValueError("its entries do not match their hash: the file was edited")
     baseline = decode(Baseline, data, "baseline")
     if not baseline.entries:
         raise ValueError("no entries")

@@ -1,7 +1,7 @@
 """The record: one model × dataset × protocol × method, its scores and their provenance."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lowlabel.errors import InputError
@@ -9,6 +9,7 @@ from lowlabel.fields import encode, grown
 from lowlabel.results.decode import NewerFormatError, decode, plain
 from lowlabel.results.environment import Environment
 from lowlabel.results.experiment import Experiment, Options
+from lowlabel.specs import json_sha256
 
 SCHEMA_VERSION = 1
 
@@ -60,6 +61,9 @@ class Record:
         created: UTC time, ISO 8601.
         chosen: What tuning or validation chose, with the scores of what it tried:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
+        per_item_sha256: SHA-256 of the scores of every task, query or image that stand beside it.
+        content_sha256: SHA-256 of all other fields. Like the hash above, given when a record is
+            saved, and empty in files of versions that had none.
     """
 
     experiment: Experiment
@@ -74,6 +78,8 @@ class Record:
     complete: bool = True
     created: str = field(default_factory=utc_now)
     chosen: Options = grown({})
+    per_item_sha256: str = grown("", compare=False)
+    content_sha256: str = grown("", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "chosen", plain(self.chosen, "chosen"))
@@ -104,13 +110,18 @@ class Record:
         """The record as a JSON object."""
         return {"schema_version": SCHEMA_VERSION, "identity": self.identity(), **encode(self)}
 
+    def sealed(self, per_item_sha256: str) -> "Record":
+        """The record with its hashes."""
+        record = replace(self, per_item_sha256=per_item_sha256, content_sha256="")
+        return replace(record, content_sha256=_content_hash(encode(record)))
+
     @classmethod
     def from_json(cls, data: object) -> "Record":
         """The inverse of `to_json`.
 
         Raises:
             NewerFormatError: If it has another schema version or an unknown field.
-            ValueError: If it is not a record, or its experiment was changed by hand.
+            ValueError: If it is not a record, or was changed by hand.
         """
         if not isinstance(data, dict) or "schema_version" not in data:
             raise ValueError("not a record of lowlabel")
@@ -123,4 +134,12 @@ class Record:
         record = decode(cls, body, "record")
         if identity != record.identity():
             raise ValueError("its identity does not match its experiment: the file was changed")
+        if record.content_sha256 and record.content_sha256 != _content_hash(body):
+            raise ValueError("its fields do not match their hash: the file was changed")
         return record
+
+
+def _content_hash(fields: dict[str, object]) -> str:
+    """SHA-256 of a record's JSON without schema version, identity and this hash."""
+    covered = {name: value for name, value in fields.items() if name != "content_sha256"}
+    return json_sha256(covered)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
@@ -57,7 +57,7 @@ def render_latex(records: Iterable[Record]) -> str:
 
 
 def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
-    """Writes leaderboard.md, .csv and .tex, each atomically, and returns their paths.
+    """Writes leaderboard.md, .csv and .tex, all or none, and returns their paths.
 
     Raises:
         InputError: If there are no records.
@@ -70,9 +70,7 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
         "tex": render_latex(records),
     }
     paths = [writable_dir(folder) / f"leaderboard.{suffix}" for suffix in rendered]
-    for path, text in zip(paths, rendered.values(), strict=True):
-        with atomic_write(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_files(dict(zip(paths, rendered.values(), strict=True)))
     return paths
 
 

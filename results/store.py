@@ -3,25 +3,30 @@
 import hashlib
 import json
 import re
-import zipfile
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.decode import NewerFormatError
 from lowlabel.results.experiment import Experiment
+from lowlabel.results.per_item import (
+    REPEAT,
+    PerItem,
+    encode_scores,
+    hash_scores,
+    read_scores,
+    scores_path,
+)
 from lowlabel.results.record import Record
-
-PerItem = Mapping[str, NDArray[np.floating]]
 
 _SLUG_LENGTH = 100
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
+_ATTEMPTS, _PAUSE_S = 5, 0.05  # while another process replaces the same record
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,11 @@ def record_path(folder: Path, experiment: Experiment) -> Path:
 
 
 def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
-    """Writes the scores, then the record, each atomically: a record always has its scores.
+    """Writes the scores, then the record with its hashes, and reads them back.
+
+    Both are on the disk before they replace older ones.
+
+    Where processes save the same record at once, that of one of them stays, with its own scores.
 
     Args:
         record: The record.
@@ -65,13 +74,19 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
         DataError: If a file cannot be written. Older files are then kept.
     """
     _check_agreement(record, per_item)
-    arrays: dict[str, Any] = dict(per_item)
     path = record_path(writable_dir(_records_folder(folder)), record.experiment)
-    with atomic_write(_scores_path(path)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    with atomic_write(path) as temporary:
-        text = json.dumps(record.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    sealed = record.sealed(hash_scores(per_item)).to_json()
+    text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
+    contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(per_item)}
+    contents[path] = text + "\n"
+    write_files(contents)
+    for _ in range(_ATTEMPTS):
+        try:
+            _load(path)
+        except _ForeignScoresError:  # another process replaced one of the two in between
+            write_files(contents)
+        else:
+            break
     return path
 
 
@@ -79,40 +94,19 @@ def load_record(path: Path) -> Record:
     """Reads one record.
 
     Raises:
-        DataError: If the file is missing, damaged, made by a newer version, or not a record.
+        DataError: If the file is missing, damaged, made by a newer version, or not a record, or
+            if it or the scores beside it were changed.
     """
-    try:
-        return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
-    except NewerFormatError as error:
-        raise DataError(
-            f"cannot use the record {path}: {error}",
-            "Update lowlabel, or move the record to another folder.",
-        ) from error
-    except ValueError as error:
-        raise DataError(
-            f"cannot use the record {path}: {error}",
-            "Delete it and repeat the `lowlabel run` that made it; cached features are kept.",
-        ) from error
+    return _load(path).record
 
 
 def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
     """Scores of every task, query or image of the record at `path`, by metric, in percent.
 
     Raises:
-        DataError: If the file of the scores is missing or damaged.
+        DataError: If the file of the scores is missing or damaged, or not that of the record.
     """
-    scores = _scores_path(path)
-    try:
-        with np.load(scores, allow_pickle=False) as archive:
-            return {metric: archive[metric] for metric in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"cannot read {scores}, the scores of the record {path.name}: {error}",
-            "Delete the record and repeat the `lowlabel run` that made it; cached features are"
-            " kept.",
-        ) from error
+    return dict(_load_scored(path).per_item)
 
 
 def load_records(path: Path) -> list[Record]:
@@ -128,7 +122,7 @@ def load_records(path: Path) -> list[Record]:
 
 def load_scored(path: Path) -> list[ScoredRecord]:
     """As `load_records`, each record with the score of every task, query or image."""
-    return [ScoredRecord(load_record(file), load_scores(file)) for file in _record_files(path)]
+    return [_load_scored(file) for file in _record_files(path)]
 
 
 def find_records(folder: Path, identity: str) -> dict[Path, Record]:
@@ -156,7 +150,7 @@ def save_renamed(path: Path, experiment: Experiment) -> Record:
 def delete_record(path: Path) -> None:
     """Deletes the record at `path` and its scores."""
     path.unlink()
-    _scores_path(path).unlink(missing_ok=True)
+    scores_path(path).unlink(missing_ok=True)
 
 
 def _record_files(path: Path) -> list[Path]:
@@ -180,10 +174,6 @@ def _model_at(path: Path) -> str | None:
         return None
 
 
-def _scores_path(record: Path) -> Path:
-    return record.with_suffix(".npz")
-
-
 def _check_agreement(record: Record, per_item: PerItem) -> None:
     for metric, values in per_item.items():
         if metric not in record.scores or values.ndim != 1:
@@ -200,3 +190,62 @@ def _check_agreement(record: Record, per_item: PerItem) -> None:
                 f"{metric}: the mean is {mean} in the record, {found} over {values.size} scores",
                 "Give both in the same unit.",
             )
+
+
+def _load_scored(path: Path) -> ScoredRecord:
+    scored = _load(path)
+    return scored if scores_path(path).exists() else ScoredRecord(scored.record, read_scores(path))
+
+
+def _load(path: Path) -> ScoredRecord:
+    """Reads a record and its scores, which are left out if there is no file of them.
+
+    Both files change while another process saves the record again: they are read until they agree.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return _load_pair(path)
+        except _ForeignScoresError:
+            time.sleep(_PAUSE_S)
+    return _load_pair(path)
+
+
+def _load_pair(path: Path) -> ScoredRecord:
+    record = _read(path)
+    if not scores_path(path).exists():
+        return ScoredRecord(record, {})
+    per_item = read_scores(path)
+    reason = ""
+    if not record.per_item_sha256:  # of a version without hashes
+        try:
+            _check_agreement(record, per_item)
+        except InputError as error:
+            reason = f": {error.message}"
+    if reason or record.per_item_sha256 not in ("", hash_scores(per_item)):
+        raise _ForeignScoresError(
+            f"{scores_path(path)} does not have the scores of the record {path.name}: one of the "
+            f"files was changed or exchanged{reason}",
+            REPEAT,
+        )
+    return ScoredRecord(record, per_item)
+
+
+class _ForeignScoresError(DataError):
+    """The scores beside a record are not its own."""
+
+
+def _read(path: Path) -> Record:
+    try:
+        return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
+    except NewerFormatError as error:
+        raise DataError(
+            f"cannot use the record {path}: {error}",
+            "Update lowlabel, or move the record to another folder.",
+        ) from error
+    except ValueError as error:
+        raise DataError(
+            f"cannot use the record {path}: {error}",
+            REPEAT,
+        ) from error

@@ -1,6 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,6 +78,62 @@ def test_atomic_write_keeps_the_old_file_when_the_block_fails(tmp_path):
         raise OSError(28, "No space left on device")
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir() if item.is_file()] == ["file"]
+
+
+def test_a_write_that_is_lost_is_an_error(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    paths.write_file(path, "old ß")
+    assert path.read_text(encoding="utf-8") == "old ß"
+    write = Path.write_bytes
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", lambda self, data: write(self, data[:2]))
+        with pytest.raises(DataError, match="other content is read back"):
+            paths.write_file(path, "new")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _: (tmp_path / "nowhere").stat())
+        with pytest.raises(DataError, match=r"cannot write .*file"):
+            paths.write_file(path, "new")
+    assert path.read_text(encoding="utf-8") == "old ß"
+    assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("lost", [b"new 1", b"new 2"])
+def test_files_that_belong_together_are_replaced_together(tmp_path, monkeypatch, lost):
+    first, second = tmp_path / "first", tmp_path / "second"
+    paths.write_files({first: "old", second: "old"})
+    write = Path.write_bytes
+    monkeypatch.setattr(
+        Path, "write_bytes", lambda self, data: write(self, b"" if data == lost else data)
+    )
+    with pytest.raises(DataError, match="cannot write"):
+        paths.write_files({first: "new 1", second: "new 2"})
+    assert (first.read_text(), second.read_text()) == ("old", "old")
+
+
+def test_writers_with_the_same_process_number_do_not_tear_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    path, contents = tmp_path / "file", [letter * 300_000 for letter in "abc"]
+
+    def work(content):
+        for _ in range(10):
+            paths.write_file(path, content)
+            assert path.read_text() in contents
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(work, contents))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_leftovers_of_killed_processes_are_removed_after_a_day(tmp_path):
+    users, fresh = tmp_path / ".notes.tmp", paths.temporary_beside(tmp_path / "a.json")
+    old, folder = (paths.temporary_beside(tmp_path / name) for name in ("ß" * 200, "folder"))
+    folder.mkdir()
+    for path in (users, fresh, old, folder / "inside"):
+        path.touch()
+    for path in (users, old, folder):
+        os.utime(path, (0, 0))
+    paths.writable_dir(tmp_path)
+    assert set(tmp_path.iterdir()) == {users, fresh}
 
 
 def test_writable_dir(tmp_path):

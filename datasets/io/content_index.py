@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -167,4 +167,5 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 
 @cache
 def _say_once(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # standard error may be a file on the same full disk
+        print(text, file=sys.stderr, flush=True)

@@ -18,9 +18,11 @@ from lowlabel.specs import TYPE_NAMES
 T = TypeVar("T")
 
 
-def grown(default: T) -> T:
+def grown(default: T, *, compare: bool = True) -> T:
     """A dataclass field that is absent from JSON and hashes while it has its default."""
-    return field(default_factory=lambda: deepcopy(default), metadata={"grown": True})
+    return field(
+        default_factory=lambda: deepcopy(default), metadata={"grown": True}, compare=compare
+    )
 
 
 def is_grown(field: Field[Any]) -> bool:

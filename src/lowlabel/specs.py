@@ -1,6 +1,7 @@
 """Specs: a name with options as `NAME[,option=value…]`, such as `ncm,norm=cl2n`."""
 
 import ast
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -124,6 +125,11 @@ def parse_setting(setting: str) -> tuple[str, Option]:
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text, so it can be hashed."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def json_sha256(value: object) -> str:
+    """SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def _split_outside_brackets(text: str) -> list[str]:

@@ -306,6 +306,10 @@ def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
     for entry in raised["entries"]:
         entry["mean"] += 1
     (tmp_path / "raised.json").write_text(json.dumps(raised))
+    assert call("check", str(tmp_path / "raised.json"), "--output", str(output)) == 2
+    assert "the file was edited" in capsys.readouterr().err
+    del raised["content_sha256"]  # as files of earlier versions
+    (tmp_path / "raised.json").write_text(json.dumps(raised))
     assert call("check", str(tmp_path / "raised.json"), "--output", str(output)) == 1
     for path in (output / "records").glob("*retrieval*"):
         path.unlink()

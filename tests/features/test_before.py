@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lowlabel.datasets import Box, ImageSet, open_dataset
 from lowlabel.features import Backbone, FeatureKey, extract_features, feature_path, load_backbone
-from lowlabel.features.store import read_rows
+from lowlabel.features.store_before import read_before
 from lowlabel.features.transforms import ImageTransform
 
 ARCHIVE = Path(__file__).parent.parent / "data/before/store/birds.zip"
@@ -60,7 +60,8 @@ def stored_as(backbone: Backbone, images: ImageSet) -> tuple[Path, Path]:
 def test_stored_features_are_kept_under_the_new_key(birds, home, backbone):
     for part, images in birds.items():
         earlier, now = stored_as(backbone, images)
-        features = read_rows(earlier, FeatureKey.of(backbone, images).earlier(images)).features
+        key = FeatureKey.of(backbone, images).earlier(images)
+        features = read_before(earlier, key.json()).features
         table = extract_features(backbone, images)
         np.testing.assert_array_equal(table.features, features)
         np.testing.assert_array_equal(table.labels, images.labels)
@@ -100,6 +101,15 @@ def test_features_of_other_pictures_are_made_anew(birds, backbone, reads, capsys
     pixels = backbone.transform.read(path)
     expected = backbone.embed(torch.from_numpy(pixels[None].copy())).cpu()
     np.testing.assert_allclose(table.features[3:4], expected, rtol=1e-6, atol=1e-6)
+
+
+def test_features_of_a_set_with_a_16_bit_image_are_made_anew(birds, backbone, reads, capsys):
+    images = birds["novel"]
+    manifest = images.manifest._replace(deep=True)
+    vars(images)["manifest"] = manifest
+    extract_features(backbone, images)
+    assert len(reads) == PARTS["novel"]
+    assert "more than 8 bits" in capsys.readouterr().err
 
 
 def test_stored_features_equal_those_computed_now(birds, backbone):

@@ -164,10 +164,21 @@ def test_a_baseline_of_a_newer_version_asks_for_an_update(baseline, tmp_path):
     baseline.save(path)
     data = json.loads(path.read_text())
     data["entries"][0]["interval"] = {}
+    del data["content_sha256"]
     path.write_text(json.dumps(data))
     with pytest.raises(DataError, match="unknown field interval: made by a newer") as caught:
         Baseline.load(path)
     assert caught.value.hint == "Update lowlabel."
+
+
+def test_an_edited_baseline_is_refused(baseline, tmp_path):
+    path = tmp_path / "baseline.json"
+    baseline.save(path)
+    assert Baseline.load(path) == baseline
+    path.write_text(path.read_text().replace('"tolerance": ', '"tolerance": 1'))
+    with pytest.raises(DataError, match="the file was edited") as caught:
+        Baseline.load(path)
+    assert "--update" in caught.value.hint
 
 
 def test_a_missing_baseline_is_named(tmp_path):

@@ -109,11 +109,15 @@ def test_a_failing_write_leaves_the_old_tables(records, tmp_path, monkeypatch):
     write_leaderboards(records[:2], tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def full_disk(self, text, **kwargs):
-        self.write_bytes(text.encode()[:10])
-        raise OSError(28, "No space left on device")
+    write = Path.write_bytes
 
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    def full_disk(self, content):
+        if b"booktabs" in content:
+            write(self, content[:10])
+            raise OSError(28, "No space left on device")
+        write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
         write_leaderboards(records, tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,14 +118,20 @@ def test_a_folder_or_a_file_is_loaded(fewshot, tmp_path):
         load_records(tmp_path / "nowhere")
 
 
-def test_a_failing_write_leaves_the_old_files(fewshot, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["record", "scores"])
+def test_a_failing_write_leaves_the_old_files(fewshot, tmp_path, monkeypatch, kind):
     path = save(fewshot(mean=60), tmp_path)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
 
-    def full_disk(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+    write = Path.write_bytes
 
-    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    def full_disk(self, content):
+        write(self, content[:10])
+        if content.startswith(b"PK") == (kind == "scores"):
+            raise OSError(28, "No space left on device")
+        write(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
         save(fewshot(mean=61), tmp_path)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
@@ -132,14 +139,118 @@ def test_a_failing_write_leaves_the_old_files(fewshot, tmp_path, monkeypatch):
 
 
 def test_a_record_that_exists_has_its_scores(fewshot, tmp_path, monkeypatch):
-    def full_disk(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+    rename = Path.replace
 
-    monkeypatch.setattr(Path, "write_text", full_disk)
+    def full_disk(self, target):
+        if target.suffix == ".json":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
         save(fewshot(), tmp_path)
     assert [file.suffix for file in tmp_path.iterdir()] == [".npz"]
     assert load_records(tmp_path) == []
+
+
+def edited(path, change):
+    data = json.loads(path.read_text(encoding="utf-8"))
+    change(data)
+    path.write_text(json.dumps(data), encoding="utf-8")
+
+
+CHANGES = {
+    "score": lambda data: data["scores"]["accuracy"].update(mean=99.0),
+    "interval": lambda data: data["scores"]["accuracy"].update(ci95=0.01),
+    "definition": lambda data: data.update(ci95_definition="none"),
+    "counts": lambda data: data["counts"].update(tasks=10_000),
+    "chosen": lambda data: data.update(chosen={"method": "svm"}),
+    "completeness": lambda data: data.update(complete=False),
+    "contamination": lambda data: data.update(contamination=["seen"]),
+    "hash of the scores": lambda data: data.pop("per_item_sha256"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_record_edited_by_hand_is_refused(fewshot, tmp_path, change):
+    scored = fewshot(mean=60)
+    path = save(scored, tmp_path)
+    edited(path, change)
+    for read in (
+        lambda: load_record(path),
+        lambda: load_scores(path),
+        lambda: load_records(tmp_path),
+        lambda: load_scored(tmp_path),
+        lambda: find_records(tmp_path, scored.record.identity()),
+    ):
+        with pytest.raises(DataError, match="the file was changed") as caught:
+            read()
+        assert str(path) in caught.value.message
+        assert "lowlabel run" in caught.value.hint
+
+
+def resaved(path, values):
+    with path.with_suffix(".npz").open("wb") as file:
+        np.savez_compressed(file, accuracy=values)
+
+
+def test_scores_of_another_record_are_refused(fewshot, tmp_path, monkeypatch):
+    monkeypatch.setattr("lowlabel.results.store._PAUSE_S", 0)
+    scored = fewshot("a", mean=60)
+    path, other = save(scored, tmp_path), save(fewshot("b", mean=60), tmp_path)
+    own = path.with_suffix(".npz").read_bytes()
+    values = scored.per_item["accuracy"]
+    for damage in (
+        lambda: path.with_suffix(".npz").write_bytes(other.with_suffix(".npz").read_bytes()),
+        lambda: resaved(path, values[:-1]),
+        lambda: resaved(path, values[::-1]),
+        lambda: resaved(path, values.astype(np.float32)),
+        lambda: path.with_suffix(".npz").write_bytes(own[:-50]),
+    ):
+        damage()
+        for read in (load_record, load_scores, load_scored):
+            with pytest.raises(DataError, match=path.with_suffix(".npz").name):
+                read(path)
+    path.with_suffix(".npz").write_bytes(own)
+    assert load_record(path) == scored.record
+
+
+def test_a_record_without_hashes_is_compared_with_its_scores(fewshot, tmp_path, monkeypatch):
+    monkeypatch.setattr("lowlabel.results.store._PAUSE_S", 0)
+    scored = fewshot(mean=60)
+    path = save(scored, tmp_path)
+    edited(path, lambda data: (data.pop("content_sha256"), data.pop("per_item_sha256")))
+    assert load_record(path) == scored.record
+    edited(path, lambda data: data["scores"]["accuracy"].update(mean=61.0))
+    with pytest.raises(DataError, match="the mean is 61"):
+        load_record(path)
+
+
+def test_a_record_is_read_without_its_scores(fewshot, tmp_path):
+    scored = fewshot()
+    path = save(scored, tmp_path)
+    path.with_suffix(".npz").unlink()
+    assert load_record(path) == scored.record
+
+
+def test_processes_of_equal_numbers_do_not_tear_a_record(fewshot, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    versions = [fewshot(mean=mean) for mean in (50, 60, 70)]
+    save(versions[0], tmp_path)
+
+    def work(scored):
+        for _ in range(15):
+            path = save(scored, tmp_path)
+            assert load_record(path).scores["accuracy"].mean in {
+                version.record.scores["accuracy"].mean for version in versions
+            }
+
+    with ThreadPoolExecutor(len(versions)) as pool:
+        list(pool.map(work, versions))
+    (scored,) = load_scored(tmp_path)
+    mean = scored.record.scores["accuracy"].mean
+    assert scored.per_item["accuracy"].mean() == pytest.approx(mean)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", '{"schema_version": 1}', "\xff"])

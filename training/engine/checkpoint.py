@@ -9,7 +9,7 @@ import torch
 
 from lowlabel.datasets import Manifest
 from lowlabel.errors import DataError, InputError
-from lowlabel.paths import atomic_write
+from lowlabel.training.torch_file import write_torch
 
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1
@@ -38,8 +38,7 @@ class Checkpoint:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replaces the folder's checkpoint atomically."""
     content = {"format": FORMAT, **{f: getattr(checkpoint, f) for f in _FIELDS}}
-    with atomic_write(folder / FILE_NAME) as temporary:
-        torch.save(content, temporary)
+    write_torch(folder / FILE_NAME, content)
 
 
 def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from lowlabel.datasets import CONTENT
 from lowlabel.devices import describe_device
 from lowlabel.features.models.checkpoint import CARD_KEY
-from lowlabel.paths import atomic_write
+from lowlabel.paths import write_file
 from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint
 from lowlabel.training.methods.base import PretrainMethod
@@ -55,8 +55,6 @@ def export_backbone(folder: Path, method: PretrainMethod, card: dict[str, Any]) 
     state = method.backbone_for_export().state_dict()
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     path = folder / WEIGHTS_NAME
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", CARD_KEY: json.dumps(card)})
-    with atomic_write(folder / CARD_NAME) as temporary:
-        temporary.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_file(path, save(tensors, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
+    write_file(folder / CARD_NAME, json.dumps(card, indent=2) + "\n")
     return path

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 
 from lowlabel.datasets.io.pixels import with_refusal
-from lowlabel.errors import DataError
-from lowlabel.paths import writable_dir
+from lowlabel.paths import writable_dir, write_file
 from lowlabel.progress import Progress
 from lowlabel.training.engine.batches import BatchOrder, batch_loader
 from lowlabel.training.engine.checkpoint import (
@@ -183,8 +182,4 @@ class Trainer:
     def _list_unreadable(self, path: Path) -> None:
         images = self.plan.data.images
         names = [images.paths[index] for index in sorted(self._unreadable)]
-        lines = [f"{with_refusal(images.root, name)}\n" for name in names]
-        try:
-            path.write_text("".join(lines), encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error}") from error
+        write_file(path, "".join(f"{with_refusal(images.root, name)}\n" for name in names))

@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from lowlabel.paths import atomic_write
+from lowlabel.errors import DataError
+from lowlabel.paths import write_file
 
 FILE_NAME = "metrics.jsonl"
 
@@ -28,15 +30,26 @@ class MetricsLog:
         if folder is not None:
             path = folder / FILE_NAME
             _keep_until(path, step)
-            self._file = path.open("a", encoding="utf-8")
+            with _written(path):
+                self._file = path.open("a", encoding="utf-8")
             self._board = _tensorboard(folder, step)
 
     def write(self, step: int, values: dict[str, Any]) -> None:
-        """Writes the values of a step."""
+        """Writes the values of a step.
+
+        Raises:
+            DataError: If the file cannot be written, for example to a full disk.
+        """
         if self._file is None:
             return
-        self._file.write(json.dumps({"step": step, **values}) + "\n")
-        self._file.flush()
+        with _written(self._file.name):
+            try:
+                self._file.write(json.dumps({"step": step, **values}) + "\n")
+                self._file.flush()
+            except OSError:
+                with suppress(OSError):  # which tries the same line again
+                    self._file.close()
+                raise
         if self._board is not None:
             for name, value in values.items():
                 self._board.add_scalar(name, value, step)
@@ -97,8 +110,18 @@ def _keep_until(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = [entry for entry in read_metrics(path.parent) if entry["step"] <= step]
-    with atomic_write(path) as temporary:
-        temporary.write_text("".join(json.dumps(entry) + "\n" for entry in kept), encoding="utf-8")
+    write_file(path, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+@contextmanager
+def _written(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror or error}",
+            "Make room. The same command then resumes at the last checkpoint.",
+        ) from error
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

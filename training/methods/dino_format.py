@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.paths import atomic_write
 from lowlabel.training.methods.base import PretrainMethod
 from lowlabel.training.methods.dino import DINO
+from lowlabel.training.torch_file import write_torch
 
 _STUDENT = "module."
 _LAYER = "head.last_layer."
@@ -66,8 +66,7 @@ def write_dino_checkpoint(
         "args": args,
         "dino_loss": {"center": method.centre.value},
     }
-    with atomic_write(path) as temporary:
-        torch.save(content, temporary)
+    write_torch(path, content)
 
 
 def read_dino_checkpoint(path: Path, method: DINO) -> int:

@@ -79,7 +79,7 @@ def base_classes(
     from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
     from lowlabel.features import embed_dataset, load_backbone
-    from lowlabel.paths import atomic_write, results_dir, writable_dir
+    from lowlabel.paths import results_dir, writable_dir, write_file
 
     if not model:
         raise InputError("base-classes needs a --model", "For example: --model dino_vits16")
@@ -98,8 +98,7 @@ def base_classes(
 
     folder = writable_dir(output or results_dir())
     stem = f"base-classes-{opened.name.replace(':', '-')}"
-    with atomic_write(folder / f"{stem}.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    write_file(folder / f"{stem}.csv", table.to_csv(index=False))
     save_picture(picture, folder / f"{stem}.png")
     shown = table.groupby(["model", "novel class"], sort=False).head(top)
     typer.echo(shown.to_string(index=False))

@@ -1,5 +1,6 @@
 """Pictures in files."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.errors import InputError
-from lowlabel.paths import atomic_write, writable_dir
+from lowlabel.paths import writable_dir, write_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +37,7 @@ def save_picture(picture: "Image", path: Path) -> None:
     if kind is None:
         raise InputError(f"cannot write a picture to {path}", "Name a .png or .jpg file.")
     writable_dir(path.parent)
-    with atomic_write(path) as temporary:
-        picture.save(temporary, kind, quality=80)
+    encoded = io.BytesIO()
+    picture.save(encoded, kind, quality=80)
+    write_file(path, encoded.getvalue())
     typer.echo(f"written: {path}", err=True)

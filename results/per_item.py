@@ -1,0 +1,55 @@
+"""The scores of every task, query or image of a record: an `.npz` beside its JSON."""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError
+
+REPEAT = "Delete the record and repeat the `lowlabel run` that made it; cached features are kept."
+PerItem = Mapping[str, NDArray[np.floating]]
+
+
+def scores_path(record: Path) -> Path:
+    """Path of the scores of the record at `record`."""
+    return record.with_suffix(".npz")
+
+
+def hash_scores(per_item: PerItem) -> str:
+    """SHA-256 of the metrics' names, in alphabetical order, and of their values."""
+    digest = hashlib.sha256()
+    for metric, values in sorted(per_item.items()):
+        digest.update(f"{metric}\0{values.dtype.str}\0{values.shape}\0".encode())
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def encode_scores(per_item: PerItem) -> bytes:
+    """The content of the file of the scores."""
+    arrays: dict[str, Any] = dict(per_item)
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    return content.getvalue()
+
+
+def read_scores(record: Path) -> dict[str, NDArray[np.floating]]:
+    """Reads the scores of the record at `record`.
+
+    Raises:
+        DataError: If the file is missing or damaged.
+    """
+    path = scores_path(record)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {metric: archive[metric] for metric in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
+        raise DataError(
+            f"cannot read {path}, the scores of the record {record.name}: {error}", REPEAT
+        ) from error

@@ -1,0 +1,92 @@
+"""A feature file gives what was written or an error, whatever happens to its bytes."""
+
+import re
+
+import h5py
+import numpy as np
+import pytest
+
+from lowlabel.errors import DataError
+from lowlabel.features import FeatureKey, extract_features, feature_path, stored_rows
+from lowlabel.features.store import read_features
+
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
+
+@pytest.fixture
+def key(backbone, images):
+    (images.root / images.paths[5]).write_bytes(b"not an image")
+    with pytest.raises(DataError, match="cannot be decoded"):
+        extract_features(backbone, images)
+    return FeatureKey.of(backbone, images)
+
+
+def same(table, other):
+    return (
+        np.array_equal(table.features, other.features)
+        and np.array_equal(table.labels, other.labels)
+        and table.bad_images == other.bad_images
+    )
+
+
+def test_whatever_bit_is_flipped_no_other_values_are_read(key, images):
+    path, expected = feature_path(key), read_features(key)
+    assert expected.bad_images == (images.paths[5],)
+    whole = path.read_bytes()
+    with h5py.File(path) as file:
+        arrays = {name: file[name].id.get_offset() for name in ("features", "done", "labels")}
+        arrays["checksums"] = file["checksums"].id.get_offset()
+    draws = np.random.default_rng(0)
+    places = {place for start in (0, *arrays.values()) for place in range(start, start + 60)}
+    places |= set(draws.integers(0, len(whole), 250).tolist())
+    refused = 0
+    for place in sorted(places):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(draws.integers(8))
+        path.write_bytes(flipped)
+        try:
+            assert same(read_features(key), expected), place
+        except DataError as error:
+            refused += 1
+            assert str(path) in error.message
+            assert f"rm '{path}'" in error.hint
+    assert refused > 0.9 * len(places)
+
+
+def test_rows_read_by_blocks_are_verified(key):
+    path, whole = feature_path(key), read_features(key).features
+    good = np.arange(18) != 5
+    with stored_rows(key) as rows:
+        for start in range(0, 18, 3):
+            part = slice(start, start + 3)
+            np.testing.assert_array_equal(rows[part], whole[np.cumsum(good)[part][good[part]] - 1])
+    content = bytearray(path.read_bytes())
+    with h5py.File(path) as file:
+        content[file["features"].id.get_offset() + 4 * 48 * 9] ^= 1  # in row 9, of the block 8–11
+    path.write_bytes(content)
+    with stored_rows(key) as rows:
+        assert len(rows[0:8]) == 7
+        with pytest.raises(DataError, match="rows 8 to 11 were changed") as caught:
+            rows[10:12]
+    assert str(path) in caught.value.message
+
+
+def test_a_file_that_another_program_holds_open_is_read(key):
+    expected = read_features(key)
+    with h5py.File(feature_path(key), "r+"):
+        assert same(read_features(key), expected)
+
+
+def test_an_error_of_the_disk_is_not_taken_for_damage(key, monkeypatch):
+    feature_path(key).unlink()
+    feature_path(key).mkdir()
+    with pytest.raises(DataError, match=re.escape(str(feature_path(key)))) as caught:
+        read_features(key)
+    assert "rm " not in caught.value.hint
+
+
+def test_a_file_of_an_earlier_version_says_so(key):
+    with h5py.File(feature_path(key), "w") as file:
+        file.attrs.update(schema=1, key=key.json())
+    with pytest.raises(DataError, match="format of an earlier version"):
+        read_features(key)

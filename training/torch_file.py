@@ -1,0 +1,27 @@
+"""Files of `torch.save`, read back before they replace an older one."""
+
+import errno
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lowlabel.paths import atomic_write
+
+
+def write_torch(path: Path, content: dict[str, Any]) -> None:
+    """Replaces `path` by `content`.
+
+    Raises:
+        DataError: If the file cannot be written, or is read back damaged; `path` is then unchanged.
+    """
+    with atomic_write(path) as temporary:
+        try:
+            torch.save(content, temporary)
+            with zipfile.ZipFile(temporary) as archive:
+                damaged = archive.testzip()
+        except (RuntimeError, zipfile.BadZipFile) as error:  # how torch reports a failed write
+            raise OSError(errno.EIO, str(error).splitlines()[0]) from error
+        if damaged:
+            raise OSError(errno.EIO, f"other content is read back than was written: {damaged}")
