@@ -10,6 +10,7 @@ from lowlabel.errors import UnknownNameError
 from lowlabel.progress import Progress
 
 Kind = Literal["classes", "revisited", "copies", "distractors"]
+VALIDATION = "val"
 GroundTruth = list[dict[str, list[int]]]  # per query: gallery rows by judgement ("easy", …)
 
 
@@ -30,6 +31,8 @@ class Division:
         ground_truth: Reads the gallery rows that each query should find; only for "revisited".
         shared_classes: Whether all parts hold the same classes, so that a classifier trained on
             the first part can be scored on the last; if False, the two hold different classes.
+        left_out: Counts the files of a part that are not taken, by suffix; None if a list names
+            the files.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Division:
     gallery: str | None = None
     ground_truth: Callable[[Path], GroundTruth] | None = None
     shared_classes: bool = False
+    left_out: Callable[[Path, str], Mapping[str, int]] | None = None
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""
@@ -54,6 +58,11 @@ class Division:
     def train_part(self) -> str | None:
         """The part that methods may train on; None if there is none."""
         return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
+
+    @property
+    def validation_part(self) -> str | None:
+        """The part to choose hyper-parameters on; None if there is none but the scored one."""
+        return VALIDATION if VALIDATION in self.parts[:-1] else None
 
 
 @dataclass(frozen=True)

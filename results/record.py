@@ -60,6 +60,8 @@ class Record:
         created: UTC time, ISO 8601.
         chosen: What tuning or validation chose, with the scores of what it tried:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
+        left_out: Number of files in the dataset's folder that were not taken, by suffix. Not in
+            the identity.
     """
 
     experiment: Experiment
@@ -74,6 +76,7 @@ class Record:
     complete: bool = True
     created: str = field(default_factory=utc_now)
     chosen: Options = grown({})
+    left_out: dict[str, int] = grown({})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "chosen", plain(self.chosen, "chosen"))

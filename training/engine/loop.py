@@ -1,6 +1,7 @@
 """The training loop: steps, logging, checkpoints and the final export."""
 
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,3 +189,8 @@ class Trainer:
             path.write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error}") from error
+        warnings.warn(
+            f"{len(names):,} of {len(images):,} images could not be read and were "
+            f"replaced by others; {path} lists them",
+            stacklevel=2,
+        )
