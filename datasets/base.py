@@ -70,7 +70,8 @@ class Conversion:
     """How to turn a published distribution without image files into image files.
 
     Attributes:
-        files: Paths, relative to one folder, that identify the distribution.
+        files: Paths, relative to one folder, that identify the distribution; `*` stands for any
+            text.
         write: Writes the dataset in the layout that its divisions read. Arguments: the folder of
             the distribution, an empty folder to write into, and the progress.
     """
@@ -80,7 +81,30 @@ class Conversion:
 
     def is_of(self, folder: Path) -> bool:
         """Whether `folder` holds the distribution."""
-        return all((folder / file).is_file() for file in self.files)
+        return _holds(folder, self.files)
+
+
+@dataclass(frozen=True)
+class OtherDataset:
+    """A dataset that is taken for another one.
+
+    Attributes:
+        title: What it is.
+        files: Paths, relative to one folder, that identify it; `*` stands for any text.
+        hint: What to do with it.
+    """
+
+    title: str
+    files: tuple[str, ...]
+    hint: str = ""
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether `folder` holds it."""
+        return _holds(folder, self.files)
+
+
+def _holds(folder: Path, files: tuple[str, ...]) -> bool:
+    return all(any(folder.glob(file)) for file in files)
 
 
 @dataclass(frozen=True)
@@ -93,12 +117,14 @@ class Dataset:
         licence: Terms of use.
         source: Authors, venue and home page.
         obtain: How to get the archive.
-        marker: Path inside the root folder by which the root is found in an unpacked archive.
+        marker: Path inside the root folder by which the root is found in an unpacked archive; `?` and `[01]`
+            are wildcards.
         divisions: The divisions; the first is the default.
         make: Writes the data into an empty folder; for datasets that need no archive.
         version: Version of data written by `make`; each version has its own folder.
         other_markers: Markers of other layouts in use.
         conversions: Distributions that `prepare` turns into image files.
+        others: Datasets that are taken for this one.
         ks: K at which Recall@K is usually reported.
     """
 
@@ -113,6 +139,7 @@ class Dataset:
     version: int = 0
     other_markers: tuple[str, ...] = ()
     conversions: tuple[Conversion, ...] = ()
+    others: tuple[OtherDataset, ...] = ()
     ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
 
     @property

@@ -15,15 +15,15 @@ from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
 from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.imagenet.mini import MINI_IMAGENET
+from lowlabel.datasets.imagenet.tiered import TIERED_IMAGENET
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.inshop import INSHOP
 from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
 from lowlabel.datasets.layout import check_classes
-from lowlabel.datasets.mini_imagenet import MINI_IMAGENET
 from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
-from lowlabel.datasets.tiered_imagenet import TIERED_IMAGENET
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.registry import Registry
@@ -84,7 +84,7 @@ class OpenDataset:
             images = load_part(self.dataset, self.division, self.root, part)
             partial = difference(self.division, images)
             if partial and not self.allow_partial:
-                raise partial_error(self.name, [partial])
+                raise partial_error(self.name, self.division, self.root, [partial])
             self._parts[part] = images
         return self._parts[part]
 

@@ -43,6 +43,13 @@ def folders_in(top: Path) -> list[str]:
     return sorted(entry.name for entry in _visible(str(top)) if _is_dir(entry))
 
 
+def files_in(top: Path) -> frozenset[str]:
+    """Names of the files in `top`, links to files among them; empty if there is no such folder."""
+    if not top.is_dir():
+        return frozenset()
+    return frozenset(entry.name for entry in _entries(str(top)) if _is_file(entry))
+
+
 def shown_counts(left_out: Mapping[str, int]) -> str:
     """Such as "14 files are not taken: 12 .txt, 2 .mp4"; empty if none was left out."""
     kinds = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
@@ -122,9 +129,13 @@ def _sorted(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
 
 
 def _visible(folder: str) -> Iterator[os.DirEntry[str]]:
+    return (entry for entry in _entries(folder) if not is_hidden(entry.name))
+
+
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            yield from (entry for entry in entries if not is_hidden(entry.name))
+            yield from entries
     except OSError as error:
         raise DataError(
             f"cannot list the folder {folder}: {error.strerror or error}",

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
+
+if TYPE_CHECKING:
+    from lowlabel.datasets import Dataset
 
 _DESCRIBED = ("name", "description")
 _WIDEST = 100  # characters in a column: no link is broken
@@ -87,8 +90,8 @@ def prepare(
         list[Path],
         option(
             "Data",
-            "Published archive (zip or tar), a list that goes with it, or an unpacked folder, "
-            "which is linked. Repeats.",
+            "Published archive (zip or tar), a list or a file of arrays (.pkl, .parquet), or an "
+            "unpacked folder, which is linked. Repeats.",
         ),
     ],
     title: Annotated[
@@ -109,4 +112,17 @@ def prepare(
         folder = unpack(
             declared, *archive, title=title, allow_partial=allow_partial, progress=progress
         )
+    for note in dict.fromkeys(_partial(declared)) if allow_partial else ():
+        typer.echo(f"incomplete: {note}", err=True)
     typer.echo(f"{declared.name} is ready in {folder}")
+
+
+def _partial(dataset: "Dataset") -> Iterator[str]:
+    """Both counts of each part that is not complete."""
+    from lowlabel.datasets import open_dataset
+
+    for division in dataset.divisions:
+        opened = open_dataset(dataset.name, division, allow_partial=True)
+        for part in division.parts:
+            if partial := opened.partial(part):
+                yield f"{division.name} {partial}"
