@@ -117,8 +117,8 @@ class Dataset:
         licence: Terms of use.
         source: Authors, venue and home page.
         obtain: How to get the archive.
-        marker: Path inside the root folder by which the root is found in an unpacked archive; `?` and `[01]`
-            are wildcards.
+        marker: Path inside the root folder by which the root is found in an unpacked archive, or
+            a glob pattern of such paths.
         divisions: The divisions; the first is the default.
         make: Writes the data into an empty folder; for datasets that need no archive.
         version: Version of data written by `make`; each version has its own folder.
