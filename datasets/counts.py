@@ -98,17 +98,31 @@ def difference(division: Division, images: ImageSet) -> Partial | None:
     return Partial(images.part, found, expected) if expected and found != expected else None
 
 
-def check_counts(dataset: Dataset, division: Division, root: Path, *, allow_partial: bool) -> None:
+def check_counts(
+    dataset: Dataset, division: Division, root: Path, *, allow_partial: bool
+) -> list[Partial]:
     """Checks that every listed image of every part is there.
+
+    Returns:
+        The parts that are not complete.
 
     Raises:
         DataError: With both counts of every part that is not complete, unless `allow_partial`;
-            if a part has no image at all, always.
+            if the evaluated part, or its gallery, has no image at all, always.
     """
-    parts = [load_part(dataset, division, root, part) for part in division.parts]
-    differing = [found for images in parts if (found := difference(division, images))]
+    differing = []
+    for part in division.parts:
+        if part in (division.evaluated, division.gallery) or not allow_partial:
+            images = load_part(dataset, division, root, part)
+        else:
+            images = ImageSet.from_listing(
+                dataset.name, part, root, _on_disk(division, root, part)[0]
+            )
+        if found := difference(division, images):
+            differing.append(found)
     if differing and not allow_partial:
         raise partial_error(f"{dataset.name}:{division.name}", division, root, differing)
+    return differing
 
 
 def partial_error(

@@ -45,10 +45,19 @@ def test_lists_without_images_are_never_ready(products):
         assert not prepared_folder(DATASETS["sop"]).exists()
 
 
-def test_every_part_needs_a_listed_image(products):
+def test_what_is_scored_needs_a_listed_image(products):
+    root = products(4, parts=("train",))
+    with pytest.raises(DataError, match=r"the test part of sop:dml-zeroshot has no images"):
+        prepare(DATASETS["sop"], root, allow_partial=True)
+
+
+def test_an_empty_part_to_train_on_is_stated(products, capsys):
     root = products(4, parts=("test",))
     with pytest.raises(DataError, match=r"the train part of sop:dml-zeroshot has no images"):
-        prepare(DATASETS["sop"], root, allow_partial=True)
+        prepare(DATASETS["sop"], root)
+    assert call("prepare", "sop", "--archive", root, "--allow-partial") == 0
+    assert "dml-zeroshot train: found 0 images of 0 classes" in capsys.readouterr().err
+    assert len(open_dataset("sop", allow_partial=True).load("test")) == 4
 
 
 def test_missing_files_are_counted_and_the_first_named(products):

@@ -120,9 +120,9 @@ def prepare(
 def _partial(dataset: "Dataset") -> Iterator[str]:
     """Both counts of each part that is not complete."""
     from lowlabel.datasets import open_dataset
+    from lowlabel.datasets.counts import check_counts
 
     for division in dataset.divisions:
-        opened = open_dataset(dataset.name, division, allow_partial=True)
-        for part in division.parts:
-            if partial := opened.partial(part):
-                yield f"{division.name} {partial}"
+        root = open_dataset(dataset.name, division).root
+        for partial in check_counts(dataset, division, root, allow_partial=True):
+            yield f"{division.name} {partial}"
