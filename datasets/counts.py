@@ -98,6 +98,28 @@ def difference(division: Division, images: ImageSet) -> Partial | None:
     return Partial(images.part, found, expected) if expected and found != expected else None
 
 
+def check_divisions(dataset: Dataset, root: Path, *, allow_partial: bool) -> list[str]:
+    """Checks all divisions of a dataset.
+
+    Returns:
+        What is not complete, one sentence each.
+
+    Raises:
+        DataError: As `check_counts`; with `allow_partial` for the default division only, and the
+            others are named as not usable.
+    """
+    notes: list[str] = []
+    for division in dataset.divisions:
+        try:
+            differing = check_counts(dataset, division, root, allow_partial=allow_partial)
+            notes += [f"{division.name} {partial}" for partial in differing]
+        except DataError as error:
+            if not allow_partial or division is dataset.divisions[0]:
+                raise
+            notes.append(f"{division.name} cannot be used: {error.message}")
+    return notes
+
+
 def check_counts(
     dataset: Dataset, division: Division, root: Path, *, allow_partial: bool
 ) -> list[Partial]:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.counts import check_counts, find_root, folders_with
+from lowlabel.datasets.counts import check_divisions, find_root, folders_with
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.datasets.io.staging import remove, staged
 from lowlabel.errors import DataError
@@ -93,8 +93,7 @@ def prepare(
         _refuse_others(dataset, staging)
         _convert(dataset, staging, progress)
         root = find_root(dataset, staging)
-        for division in dataset.divisions:
-            check_counts(dataset, division, root, allow_partial=allow_partial)
+        check_divisions(dataset, root, allow_partial=allow_partial)
         names = " + ".join(archive.name for archive in archives)
         card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
         with atomic_write(staging / CARD) as path:

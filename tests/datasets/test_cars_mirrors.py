@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from lowlabel.cli import main
 from lowlabel.datasets import DATASETS, open_dataset, prepare
 from lowlabel.errors import DataError
 
@@ -127,6 +128,28 @@ def test_cub_is_found_in_a_nested_folder(tmp_path, write_image):
     test = open_dataset("cub:dml-zeroshot", allow_partial=True).load("test")
     assert test.counts == (100, 100)
     assert test.paths[0] == "images/images/101.Bird/0.jpg"
+
+
+def test_divisions_that_lack_their_lists_are_named(tmp_path, write_image, capsys):
+    root = tmp_path / "CUB_200_2011"
+    numbers = range(1, 201)
+    for class_id in numbers:
+        write_image(root / "images" / f"{class_id:03d}.Bird" / "0.jpg")
+    for name, value in (
+        ("images", "{0:03d}.Bird/0.jpg"),
+        ("image_class_labels", "{0}"),
+        ("classes", "{0:03d}.Bird"),
+    ):
+        rows = (f"{class_id} {value.format(class_id)}" for class_id in numbers)
+        (root / f"{name}.txt").write_text("\n".join(rows))
+    with pytest.raises(SystemExit) as ended:
+        main(["prepare", "cub", "--archive", str(root), "--allow-partial"])
+    assert not ended.value.code
+    said = capsys.readouterr().err
+    assert "incomplete: closerlook base: found 100 images of 100 classes" in said
+    assert "incomplete: closerlook-box cannot be used: cannot read the list" in said
+    assert "incomplete: classification-split cannot be used: cannot read the list" in said
+    assert open_dataset("cub:dml-zeroshot", allow_partial=True).load("test").counts == (100, 100)
 
 
 @pytest.mark.parametrize("place", ["img/img", "Img/img", "Img/img/img"])

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
-
-if TYPE_CHECKING:
-    from lowlabel.datasets import Dataset
 
 _DESCRIBED = ("name", "description")
 _WIDEST = 100  # characters in a column: no link is broken
@@ -103,8 +100,9 @@ def prepare(
     allow_partial: options.AllowPartial = False,
 ) -> None:
     """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
-    from lowlabel.datasets import find_dataset
+    from lowlabel.datasets import find_dataset, open_dataset
     from lowlabel.datasets import prepare as unpack
+    from lowlabel.datasets.counts import check_divisions
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
@@ -112,17 +110,8 @@ def prepare(
         folder = unpack(
             declared, *archive, title=title, allow_partial=allow_partial, progress=progress
         )
-    for note in dict.fromkeys(_partial(declared)) if allow_partial else ():
-        typer.echo(f"incomplete: {note}", err=True)
+    if allow_partial:
+        root = open_dataset(declared.name).root
+        for note in check_divisions(declared, root, allow_partial=True):
+            typer.echo(f"incomplete: {note}", err=True)
     typer.echo(f"{declared.name} is ready in {folder}")
-
-
-def _partial(dataset: "Dataset") -> Iterator[str]:
-    """Both counts of each part that is not complete."""
-    from lowlabel.datasets import open_dataset
-    from lowlabel.datasets.counts import check_counts
-
-    for division in dataset.divisions:
-        root = open_dataset(dataset.name, division).root
-        for partial in check_counts(dataset, division, root, allow_partial=True):
-            yield f"{division.name} {partial}"
