@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
-from lowlabel.datasets import Division, find_dataset, is_present
+from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
+from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
@@ -75,7 +76,8 @@ def make_plan(request: Request) -> Plan:
         missing = any(_missing(job, file) for job in wanted)
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
-    return Plan(suite, jobs, (*absent, *_without_options(request, jobs)), file)
+    notes_of_files = () if file else _check_folders(jobs)
+    return Plan(suite, jobs, (*absent, *_without_options(request, jobs), *notes_of_files), file)
 
 
 def _jobs(suite: Suite) -> list[Job]:
@@ -153,6 +155,20 @@ def _without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
             for kind in PROTOCOLS.values()
         )
     ]
+
+
+def _check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Refuses folders that have no classes to tell apart; returns what they hold besides images."""
+    notes: dict[str, None] = {}
+    for job in jobs:
+        if find_dataset(job.dataset)[0].marker:
+            continue
+        opened = open_dataset(job.dataset, job.division)
+        for part in job.protocol.needs(job.division):
+            opened.check_classes(part)
+            if note := shown_counts(opened.left_out(part)):
+                notes[f"{job.dataset} {part}: {note}"] = None
+    return tuple(notes)
 
 
 def _unfit(job: Job) -> str | None:

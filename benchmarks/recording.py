@@ -1,9 +1,10 @@
 """From trials to records: an experiment that has a record is read, any other is run and saved."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from lowlabel.benchmarks.earlier import take_over_record
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
@@ -34,7 +35,11 @@ class Recorder:
     overwrite: bool = False
 
     def records(
-        self, trial: Trial, contamination: Sequence[str], earlier: Earlier | None = None
+        self,
+        trial: Trial,
+        contamination: Sequence[str],
+        earlier: Earlier | None = None,
+        left_out: Mapping[str, int] = MappingProxyType({}),
     ) -> Iterator[Record]:
         """Yields a record for each experiment of a trial, which runs if one is missing.
 
@@ -42,6 +47,7 @@ class Recorder:
             trial: What is computed.
             contamination: Why its scores may be too good.
             earlier: How earlier versions identified the embeddings.
+            left_out: Number of the dataset's files that were not taken, by suffix.
         """
         known = [self._known(each, contamination, earlier) for each in trial.experiments]
         if None not in known:
@@ -51,7 +57,7 @@ class Recorder:
         results = trial.run()
         seconds = round(time.perf_counter() - started, 3)
         for experiment, scores, found in zip(trial.experiments, results, known, strict=True):
-            yield found or self._save(experiment, scores, contamination, seconds)
+            yield found or self._save(experiment, scores, contamination, left_out, seconds)
 
     def _known(
         self, experiment: Experiment, contamination: Sequence[str], earlier: Earlier | None
@@ -73,6 +79,7 @@ class Recorder:
         experiment: Experiment,
         scores: ProtocolScores,
         contamination: Sequence[str],
+        left_out: Mapping[str, int],
         seconds: float,
     ) -> Record:
         record = Record(
@@ -86,6 +93,7 @@ class Recorder:
             peak_memory_mb=round(peak_memory_mb(), 1),
             contamination=tuple(contamination),
             chosen=scores.chosen,
+            left_out=dict(left_out),
         )
         save_record(record, scores.per_item, self.folder)
         return record

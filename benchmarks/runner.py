@@ -61,7 +61,7 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
             run.left_out += job.protocol.left_out(data)
             for trial in job.protocol.trials(data, device):
                 for record in recorder.records(
-                    trial, job.protocol.contamination(data), data.earlier
+                    trial, job.protocol.contamination(data), data.earlier, data.left_out
                 ):
                     run.records.append(record)
                     if watch:

@@ -10,6 +10,7 @@ from lowlabel.errors import UnknownNameError
 from lowlabel.progress import Progress
 
 Kind = Literal["classes", "revisited", "copies", "distractors"]
+VALIDATION = "val"
 GroundTruth = list[dict[str, list[int]]]  # per query: gallery rows by judgement ("easy", …)
 
 
@@ -30,6 +31,8 @@ class Division:
         ground_truth: Reads the gallery rows that each query should find; only for "revisited".
         shared_classes: Whether all parts hold the same classes, so that a classifier trained on
             the first part can be scored on the last; if False, the two hold different classes.
+        left_out: Counts the files of a part that are not taken, by suffix; None if a list names
+            the files.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Division:
     gallery: str | None = None
     ground_truth: Callable[[Path], GroundTruth] | None = None
     shared_classes: bool = False
+    left_out: Callable[[Path, str], Mapping[str, int]] | None = None
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""
@@ -55,13 +59,19 @@ class Division:
         """The part that methods may train on; None if there is none."""
         return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
 
+    @property
+    def validation_part(self) -> str | None:
+        """The part to choose hyper-parameters on; None if there is none but the scored one."""
+        return VALIDATION if VALIDATION in self.parts[:-1] else None
+
 
 @dataclass(frozen=True)
 class Conversion:
     """How to turn a published distribution without image files into image files.
 
     Attributes:
-        files: Paths, relative to one folder, that identify the distribution.
+        files: Paths, relative to one folder, that identify the distribution; `*` stands for any
+            text.
         write: Writes the dataset in the layout that its divisions read. Arguments: the folder of
             the distribution, an empty folder to write into, and the progress.
     """
@@ -71,7 +81,30 @@ class Conversion:
 
     def is_of(self, folder: Path) -> bool:
         """Whether `folder` holds the distribution."""
-        return all((folder / file).is_file() for file in self.files)
+        return _holds(folder, self.files)
+
+
+@dataclass(frozen=True)
+class OtherDataset:
+    """A dataset that is taken for another one.
+
+    Attributes:
+        title: What it is.
+        files: Paths, relative to one folder, that identify it; `*` stands for any text.
+        hint: What to do with it.
+    """
+
+    title: str
+    files: tuple[str, ...]
+    hint: str = ""
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether `folder` holds it."""
+        return _holds(folder, self.files)
+
+
+def _holds(folder: Path, files: tuple[str, ...]) -> bool:
+    return all(any(folder.glob(file)) for file in files)
 
 
 @dataclass(frozen=True)
@@ -84,12 +117,14 @@ class Dataset:
         licence: Terms of use.
         source: Authors, venue and home page.
         obtain: How to get the archive.
-        marker: Path inside the root folder by which the root is found in an unpacked archive.
+        marker: Path inside the root folder by which the root is found in an unpacked archive, or
+            a glob pattern of such paths.
         divisions: The divisions; the first is the default.
         make: Writes the data into an empty folder; for datasets that need no archive.
         version: Version of data written by `make`; each version has its own folder.
         other_markers: Markers of other layouts in use.
         conversions: Distributions that `prepare` turns into image files.
+        others: Datasets that are taken for this one.
         ks: K at which Recall@K is usually reported.
     """
 
@@ -104,6 +139,7 @@ class Dataset:
     version: int = 0
     other_markers: tuple[str, ...] = ()
     conversions: tuple[Conversion, ...] = ()
+    others: tuple[OtherDataset, ...] = ()
     ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
 
     @property

@@ -14,16 +14,25 @@ import numpy as np
 
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Box, Counts, LabelledPath
+from lowlabel.datasets.io.lists import nested
+from lowlabel.datasets.kaggle_cars import LISTS, KaggleCar, read_kaggle_cars
 from lowlabel.errors import DataError
 
 _UNION = "cars_annos.mat"
-_TRAIN = ("devkit/cars_train_annos.mat", "cars_train_annos.mat")
+_DEVKITS = ("devkit/", "", "car_devkit/devkit/", "car_devkit/")
+_TRAIN, _META = (
+    tuple(folder + name for folder in _DEVKITS)
+    for name in ("cars_train_annos.mat", "cars_meta.mat")
+)
 _TEST = tuple(
     folder + name
-    for name in ("cars_test_annos_withlabels.mat", "cars_test_annos.mat")
-    for folder in ("devkit/", "")
+    for name in (
+        "cars_test_annos_withlabels.mat",
+        "cars_test_annos_withlabels (1).mat",
+        "cars_test_annos.mat",
+    )
+    for folder in _DEVKITS
 )
-_META = ("devkit/cars_meta.mat", "cars_meta.mat")
 _TRAIN_CLASSES = 98
 _PREPARE = "Prepare it again: lowlabel prepare cars --archive FILE"
 
@@ -36,15 +45,41 @@ class _Car(NamedTuple):
 
 
 def _cars(root: Path) -> tuple[list[_Car], list[str]]:
-    """Lists all images and the class names, from either layout of the annotations."""
-    if (root / _UNION).is_file():
-        annotations, names = _load(root / _UNION, "annotations", "class_names")
-        return _listed(root / _UNION, annotations, "relative_im_path", ""), _texts(names)
+    """Lists all images and the class names, from any layout of the annotations."""
+    if any((root / name).is_file() for name in LISTS):
+        rows, kaggle_names = read_kaggle_cars(root)
+        return [_from_kaggle(row) for row in rows], kaggle_names
+    has_devkit = any((root / name).is_file() for name in _TRAIN)
+    if (root / _UNION).is_file() and ((root / "car_ims").is_dir() or not has_devkit):
+        return _from_union(root)
     images = []
     for part, candidates in (("train", _TRAIN), ("test", _TEST)):
         path = _first(root, candidates)
-        images += _listed(path, _load(path, "annotations")[0], "fname", f"cars_{part}/")
+        cars = _listed(path, _load(path, "annotations")[0], "fname", f"cars_{part}/")
+        folder = nested(root, f"cars_{part}")
+        images += [car._replace(path=folder + car.path[len(f"cars_{part}") :]) for car in cars]
     return images, _texts(_load(_first(root, _META), "class_names")[0])
+
+
+def _from_union(root: Path) -> tuple[list[_Car], list[str]]:
+    if not (root / "car_ims").is_dir() and (root / "cars_train").is_dir():
+        raise DataError(
+            f"{root / _UNION} lists the images of car_ims/, but {root} holds cars_train/ and "
+            "cars_test/, which have other numbers",
+            "Add the lists of these folders: lowlabel prepare cars --archive FILE --archive "
+            "car_devkit.tgz --archive cars_test_annos_withlabels.mat",
+        )
+    annotations, names = _load(root / _UNION, "annotations", "class_names")
+    cars = _listed(root / _UNION, annotations, "relative_im_path", "")
+    folder = nested(root, "car_ims")
+    return [car._replace(path=folder + car.path.removeprefix("car_ims")) for car in cars], _texts(
+        names
+    )
+
+
+def _from_kaggle(row: KaggleCar) -> _Car:
+    left, top, right, bottom = row.box
+    return _Car(row.path, row.class_id, (left - 1, top - 1, right, bottom), row.part == "test")
 
 
 def _listed(path: Path, annotations: Any, name_field: str, folder: str) -> list[_Car]:
@@ -98,9 +133,10 @@ def _texts(names: Any) -> list[str]:
 
 
 def _first(root: Path, candidates: tuple[str, ...]) -> Path:
-    for name in candidates:
-        if (root / name).is_file():
-            return root / name
+    for place in (root, root.parent):  # beside a linked folder are lists that were given with it
+        for name in candidates:
+            if (place / name).is_file():
+                return place / name
     raise DataError(f"{root} holds none of {', '.join(candidates)}", _PREPARE)
 
 
@@ -149,7 +185,7 @@ CARS = Dataset(
     "with cars_test_annos_withlabels.mat, from a mirror: the home page "
     "http://ai.stanford.edu/~jkrause/cars/car_dataset.html no longer serves them",
     marker=_UNION,
-    other_markers=_TRAIN,
+    other_markers=(*_TRAIN, *LISTS[:2]),
     divisions=(
         Division("dml-zeroshot", _PARTS, _reader(_halves), _HALVES),
         Division("dml-zeroshot-box", _PARTS, _reader(_halves, boxed=True), _HALVES),

@@ -1,5 +1,6 @@
 """Opens a dataset on the disk by the name that the command line uses."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
 from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.imagenet.mini import MINI_IMAGENET
+from lowlabel.datasets.imagenet.tiered import TIERED_IMAGENET
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.inshop import INSHOP
 from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
-from lowlabel.datasets.mini_imagenet import MINI_IMAGENET
+from lowlabel.datasets.layout import check_classes
 from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
-from lowlabel.datasets.tiered_imagenet import TIERED_IMAGENET
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.registry import Registry
@@ -82,9 +84,25 @@ class OpenDataset:
             images = load_part(self.dataset, self.division, self.root, part)
             partial = difference(self.division, images)
             if partial and not self.allow_partial:
-                raise partial_error(self.name, [partial])
+                raise partial_error(self.name, self.division, self.root, [partial])
             self._parts[part] = images
         return self._parts[part]
+
+    def left_out(self, *parts: str) -> dict[str, int]:
+        """Counts the files in the folders of `parts` that are not taken, by suffix."""
+        if self.division.left_out is None:
+            return {}
+        counts = (Counter(self.division.left_out(self.root, part)) for part in parts)
+        return dict(sum(counts, Counter()))
+
+    def check_classes(self, *parts: str) -> None:
+        """Raises a `DataError` if class folders of `folder:PATH` look like something else."""
+        if self.dataset.marker:
+            return
+        for part in parts:
+            images = self.load(part)
+            folder = images.paths[0].split("/")[0] if len(self.division.parts) > 1 else ""
+            check_classes(images, folder, is_scored=part == self.division.evaluated)
 
     def ground_truth(self) -> GroundTruth | None:
         """Reads the gallery rows that each query should find; None if the labels tell."""

@@ -8,21 +8,23 @@ from pathlib import Path
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.images import Counts, LabelledPath
+from lowlabel.datasets.io.lists import read_lines
 from lowlabel.errors import DataError
 
+_PREPARE = "Prepare it again: lowlabel prepare cifar-fs --archive cifar100.zip"
 _LISTS = {"base": "train", "val": "val", "novel": "test"}
 
 
 def _read(root: Path, part: str) -> list[LabelledPath]:
     listing = root / "splits" / "bertinetto" / f"{_LISTS[part]}.txt"
-    classes = set(listing.read_text().split())
+    classes = {line.strip() for line in read_lines(listing, _PREPARE)}
     images = [item for item in class_folders(root, "data") if item.class_name in classes]
     missing = classes - {item.class_name for item in images}
     if missing:
         raise DataError(
             f"{len(missing)} of the {len(classes)} classes in {listing} have no images under "
             f"{root / 'data'}: {', '.join(sorted(missing)[:5])}",
-            "Prepare it again: lowlabel prepare cifar-fs --archive cifar100.zip",
+            _PREPARE,
         )
     return images
 

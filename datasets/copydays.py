@@ -7,8 +7,8 @@ original share the first four characters of their file names.
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
-from lowlabel.datasets.folder import IMAGE_SUFFIXES
 from lowlabel.datasets.images import Counts, LabelledPath
+from lowlabel.datasets.io.listing import list_images
 from lowlabel.errors import DataError
 
 _SHARED_PREFIX = 4  # characters of the file names of an original and its copies
@@ -38,8 +38,8 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
             f"there is no folder {folder}",
             f"Put original/*.jpg and strong/*.jpg beside each other in {root}.",
         )
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    return [LabelledPath(p.relative_to(root).as_posix(), p.name[:_SHARED_PREFIX]) for p in paths]
+    paths = sorted(Path(part, image) for image in list_images(folder).images)
+    return [LabelledPath(path.as_posix(), path.name[:_SHARED_PREFIX]) for path in paths]
 
 
 COPYDAYS = Dataset(

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from lowlabel.datasets.base import Dataset, Division
+from lowlabel.datasets.base import Dataset, Division, OtherDataset
 from lowlabel.datasets.images import Box, Counts, LabelledPath
+from lowlabel.datasets.io.lists import nested, read_lines
 from lowlabel.datasets.splits import split_list
 from lowlabel.errors import DataError
 
@@ -47,9 +48,9 @@ def _halves(class_id: int) -> str:
 def _table(path: Path) -> dict[int, str]:
     """Reads CUB's `ID VALUE` lines."""
     try:
-        rows = [line.split(maxsplit=1) for line in path.read_text().splitlines() if line.strip()]
+        rows = [line.split(maxsplit=1) for line in read_lines(path, _PREPARE)]
         return {int(number): value.strip() for number, value in rows}
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{path} is not a list of CUB-200-2011: {error}", _PREPARE) from error
 
 
@@ -83,7 +84,7 @@ def _by_class(
     def read(root: Path, part: str) -> list[LabelledPath]:
         boxes = _boxes(root) if boxed else {}
         return [
-            LabelledPath(f"images/{path}", class_name, boxes.get(image))
+            LabelledPath(path, class_name, boxes.get(image))
             for image, path, class_id, class_name in _images(root)
             if part_of(class_id) == part
         ]
@@ -95,7 +96,7 @@ def _by_image(root: Path, part: str) -> list[LabelledPath]:
     wanted = "1" if part == "train" else "0"
     marks = _image_table(root, "train_test_split.txt")
     return [
-        LabelledPath(f"images/{path}", class_name)
+        LabelledPath(path, class_name)
         for image, path, _, class_name in _images(root)
         if marks[image] == wanted
     ]
@@ -112,8 +113,9 @@ def _images(root: Path) -> list[tuple[int, str, int, str]]:
             f"in {root} do not list the same images",
             _PREPARE,
         )
+    folder = nested(root, "images")
     return [
-        (image, path, int(class_ids[image]), names[int(class_ids[image])])
+        (image, f"{folder}/{path}", int(class_ids[image]), names[int(class_ids[image])])
         for image, path in images.items()
     ]
 
@@ -149,5 +151,9 @@ CUB = Dataset(
         Division(
             "classification-split", tuple(_BY_IMAGE), _by_image, _BY_IMAGE, shared_classes=True
         ),
+    ),
+    others=(
+        OtherDataset("CUB-200 of 2010", ("lists/files.txt", "lists/classes.txt")),
+        OtherDataset("NABirds", ("images.txt", "hierarchy.txt")),
     ),
 )

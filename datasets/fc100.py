@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion, Dataset, Division
+from lowlabel.datasets.base import Conversion, Dataset, Division, OtherDataset
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.array_files import write_images
@@ -68,4 +68,16 @@ FC100 = Dataset(
         ),
     ),
     conversions=(Conversion(tuple(map(_pickle, _FOLDERS.values())), _from_pickles),),
+    others=(
+        OtherDataset(
+            "CIFAR-FS",
+            ("splits/bertinetto/test.txt",),
+            "Prepare it under its name: lowlabel prepare cifar-fs --archive FILE",
+        ),
+        OtherDataset(
+            "mini-ImageNet",
+            ("test/n01930112",),
+            "Prepare it under its name: lowlabel prepare mini-imagenet --archive FILE",
+        ),
+    ),
 )

@@ -1,15 +1,24 @@
 """`folder:PATH`: any folder of class folders, divided by its sub-folders if it has parts."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Counts, LabelledPath
+from lowlabel.datasets.io.listing import (
+    Listing,
+    folders_in,
+    image_suffixes,
+    list_images,
+    shown_counts,
+)
+from lowlabel.datasets.parts import find_parts
 from lowlabel.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
-PART_NAMES = (("base", "val", "novel"), ("train", "val", "test"))
 WHOLE = "all"
+_OUTSIDE = "image outside the class folders"
 
 
 def class_folders(root: Path, prefix: str = "") -> list[LabelledPath]:
@@ -22,22 +31,7 @@ def class_folders(root: Path, prefix: str = "") -> list[LabelledPath]:
     Raises:
         DataError: If the folder does not exist, or its class folders hold no image.
     """
-    top = root / prefix
-    if not top.is_dir():
-        raise DataError(f"there is no folder {top}", "Check the path and that its disk is mounted.")
-    images = sorted(
-        path.relative_to(root).as_posix()
-        for path in top.glob("*/**/*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if not images:
-        raise DataError(
-            f"no images in the class folders of {top}",
-            f"Arrange the images as {top}/CLASS/IMAGE, where IMAGE ends in one of "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}.",
-        )
-    depth = len(Path(prefix).parts)
-    return [LabelledPath(image, image.split("/")[depth]) for image in images]
+    return _labelled(root, prefix, _listed(root, prefix))
 
 
 def divided(
@@ -54,23 +48,28 @@ def divided(
 def folder_dataset(path: Path) -> Dataset:
     """Declares the folder `path` as a dataset.
 
-    Sub-folders `base/val/novel` or `train/val/test` are its parts (`val` may be missing); without
-    them the whole folder is evaluated, and methods that need base classes are not available.
+    Sub-folders with usual names of parts are its parts, see `find_parts`; without them the whole
+    folder is evaluated, and methods that need base classes are not available.
 
     Raises:
-        DataError: If the folder does not exist.
+        DataError: If the folder does not exist, or its parts are ambiguous.
     """
     if not path.is_dir():
         raise DataError(
             f"there is no folder {path}",
             "Name an existing folder as folder:PATH, for example folder:./birds.",
         )
-    division = Division(WHOLE, (WHOLE,), lambda root, _: class_folders(root))
-    for first, middle, last in PART_NAMES:
-        if (path / first).is_dir() and (path / last).is_dir():
-            parts = (first, middle, last) if (path / middle).is_dir() else (first, last)
-            shared = _class_names(path / first) == _class_names(path / last)
-            division = divided(parts, shared_classes=shared)
+    folders = find_parts(path)
+    files = _Files(folders or {WHOLE: ""})
+    parts = tuple(files.folders)
+    names = [folders_in(path / files.folders[part]) for part in parts]
+    division = Division(
+        "folders" if folders else WHOLE,
+        parts,
+        files.labelled,
+        shared_classes=len(parts) > 1 and names[0] == names[-1],
+        left_out=files.left_out,
+    )
     return Dataset(
         name=f"folder:{path.name}",
         title=path.name,
@@ -82,5 +81,58 @@ def folder_dataset(path: Path) -> Dataset:
     )
 
 
-def _class_names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if path.is_dir()}
+@dataclass(frozen=True)
+class _Files:
+    """The files of a folder; each part is listed once.
+
+    Attributes:
+        folders: Sub-folder of each part.
+    """
+
+    folders: Mapping[str, str]
+    _listings: dict[Path, Listing] = field(default_factory=dict)
+
+    def labelled(self, root: Path, part: str) -> list[LabelledPath]:
+        """Lists the images of a part."""
+        prefix = self.folders[part]
+        return _labelled(root, prefix, self._listing(root, prefix))
+
+    def left_out(self, root: Path, part: str) -> Counter[str]:
+        """Counts the files of a part that are not listed, by suffix."""
+        return _left_out(self._listing(root, self.folders[part]))
+
+    def _listing(self, root: Path, prefix: str) -> Listing:
+        place = root / prefix
+        if place not in self._listings:
+            self._listings[place] = _listed(root, prefix)
+        return self._listings[place]
+
+
+def _listed(root: Path, prefix: str) -> Listing:
+    top = root / prefix
+    if not top.is_dir():
+        raise DataError(f"there is no folder {top}", "Check the path and that its disk is mounted.")
+    return list_images(top)
+
+
+def _left_out(listing: Listing) -> Counter[str]:
+    outside = sum("/" not in image for image in listing.images)
+    return listing.left_out + Counter({_OUTSIDE: outside})  # without what is 0
+
+
+def _labelled(root: Path, prefix: str, listing: Listing) -> list[LabelledPath]:
+    """The images in class folders; `prefix` is written before their paths."""
+    before = f"{prefix}/" if prefix else ""
+    images = [
+        LabelledPath(f"{before}{image}", image.partition("/")[0])
+        for image in listing.images
+        if "/" in image
+    ]
+    if not images:
+        seen = shown_counts(_left_out(listing))
+        raise DataError(
+            f"no images in the class folders of {root / prefix}" + (f": {seen}" if seen else ""),
+            f"Arrange the images as {root / prefix}/CLASS/IMAGE, where IMAGE ends in one of "
+            f"{', '.join(sorted(image_suffixes()))}.",
+        )
+    return images

@@ -13,6 +13,7 @@ from typing import Any
 
 from lowlabel.datasets.base import Dataset, Division, GroundTruth
 from lowlabel.datasets.images import Box, Counts, LabelledPath
+from lowlabel.datasets.io.lists import read_lines
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 
@@ -124,8 +125,8 @@ RPARIS6K = _landmarks("rparis6k", "RParis6k", "the 6,392 Paris photographs", 6_3
 
 
 def _distractors(root: Path, part: str) -> list[LabelledPath]:
-    names = (root / "revisitop1m.txt").read_text(encoding="utf-8").split()
-    return [LabelledPath(f"jpg/{name}", "distractor") for name in names]
+    names = read_lines(root / "revisitop1m.txt", _REFETCH)
+    return [LabelledPath(f"jpg/{name.strip()}", "distractor") for name in names]
 
 
 REVISITOP1M = Dataset(

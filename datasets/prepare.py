@@ -2,28 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.counts import check_counts, find_root, folder_with
+from lowlabel.datasets.counts import check_divisions, find_root, folders_with
 from lowlabel.datasets.io.archives import unpack
+from lowlabel.datasets.io.staging import remove, staged
 from lowlabel.errors import DataError
-from lowlabel.paths import (
-    datasets_dir,
-    file_sha256,
-    temporary_beside,
-    writable_dir,
-    write_file,
-)
+from lowlabel.paths import datasets_dir, file_sha256, write_file
 from lowlabel.progress import Progress
 
 CARD = "lowlabel.json"
-_LIST_SUFFIXES = {".txt", ".mat"}
+_FILES = {".txt", ".mat", ".csv", ".pkl", ".pickle", ".npz", ".parquet"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,8 @@ def prepare(
     Args:
         dataset: The dataset that the archives hold.
         archives: Zip or tar files in the published layout, unpacked into one folder. Lists
-            (.txt, .mat) are copied there; folders that are already unpacked are linked.
+            and files of arrays (.txt, .mat, .csv, .pkl, .npz, .parquet) are copied there; folders
+            that are already unpacked are linked.
         title: Name in tables; the dataset's own by default.
         allow_partial: Accept counts that differ from the full dataset's.
         progress: Called with (members done, all members).
@@ -93,13 +85,15 @@ def prepare(
             f"{dataset.name} needs no archive: it is generated on first use",
             f"Run it as it is: lowlabel run --dataset {dataset.name}",
         )
-    with _staged(prepared_folder(dataset)) as staging:
-        for archive in archives:
+    for archive in archives:
+        _check_source(archive, prepared_folder(dataset))
+    with staged(prepared_folder(dataset)) as staging:
+        for archive in sorted(archives, key=Path.is_dir):  # nothing is unpacked into a link
             _put(archive, staging, progress)
+        _refuse_others(dataset, staging)
         _convert(dataset, staging, progress)
         root = find_root(dataset, staging)
-        for division in dataset.divisions:
-            check_counts(dataset, division, root, allow_partial=allow_partial)
+        check_divisions(dataset, root, allow_partial=allow_partial)
         names = " + ".join(archive.name for archive in archives)
         card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
         write_file(staging / CARD, json.dumps(asdict(card), indent=2) + "\n")
@@ -107,32 +101,53 @@ def prepare(
 
 
 def _put(source: Path, folder: Path, progress: Progress | None) -> None:
+    """Links a folder, copies a list or a file of arrays, or unpacks an archive."""
+    target = folder / (source.resolve() if source.is_dir() else source).name
+    is_copied = source.is_file() and source.suffix.lower() in _FILES
+    if (source.is_dir() or is_copied) and target.exists():
+        raise DataError(
+            f"{source} and another --archive both give {target.name}",
+            "Put all files into one folder, and give that.",
+        )
     if source.is_dir():
-        (folder / source.name).symlink_to(source.resolve(), target_is_directory=True)
-    elif source.is_file() and source.suffix in _LIST_SUFFIXES:
-        shutil.copyfile(source, folder / source.name)
+        target.symlink_to(source.resolve(), target_is_directory=True)
+    elif is_copied:
+        shutil.copyfile(source, target)
     else:
         unpack(source, folder, progress)
+
+
+def _check_source(source: Path, prepared: Path) -> None:
+    """Refuses what lies in the folder that is about to be replaced."""
+    if not prepared.is_symlink() and source.resolve().is_relative_to(prepared.resolve()):
+        raise DataError(
+            f"{source} lies in the prepared folder {prepared}, which prepare replaces",
+            "Give the original archive, or move the files elsewhere first.",
+        )
+
+
+def _refuse_others(dataset: Dataset, folder: Path) -> None:
+    for other in dataset.others:
+        if found := folders_with(folder, other.is_in):
+            where = found[0].relative_to(folder).as_posix()
+            raise DataError(
+                f"{'the archive' if where == '.' else where} holds {other.title}, not "
+                f"{dataset.title}: it has {' and '.join(other.files)}",
+                other.hint or f"Get {dataset.obtain}.",
+            )
 
 
 def _convert(dataset: Dataset, folder: Path, progress: Progress | None) -> None:
     """Replaces an unpacked or linked distribution without image files by image files."""
     for conversion in dataset.conversions:
-        if origin := folder_with(folder, conversion.is_of):
+        if found := folders_with(folder, conversion.is_of):
             replaced = list(folder.iterdir())
             target = folder / f"{dataset.name}-images"
             target.mkdir()
-            conversion.write(origin, target, progress)
+            conversion.write(found[0], target, progress)
             for path in replaced:
-                _remove(path)
+                remove(path)
             return
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
 
 
 def make(dataset: Dataset, progress: Progress | None = None) -> Path:
@@ -140,32 +155,10 @@ def make(dataset: Dataset, progress: Progress | None = None) -> Path:
     folder = prepared_folder(dataset)
     if dataset.make is None or folder.is_dir():
         return folder
-    with _staged(folder) as staging:
+    with staged(folder) as staging:
         if not folder.is_dir():  # another process may have generated it in the meantime
             dataset.make(staging, progress)
     return folder
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Yields an empty folder that becomes `folder` if the block fills it without an error."""
-    writable_dir(folder.parent)
-    staging, older = temporary_beside(folder), temporary_beside(folder)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        try:
-            staging.mkdir()
-            yield staging
-            if any(staging.iterdir()):
-                if folder.exists():
-                    folder.replace(older)
-                staging.replace(folder)
-        except OSError as error:
-            raise DataError(f"cannot write {folder}: {error.strerror or error}") from error
-        finally:
-            if older.exists() and not folder.exists():
-                older.replace(folder)
-            for path in (staging, older):
-                shutil.rmtree(path, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

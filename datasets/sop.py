@@ -8,22 +8,23 @@ from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Counts, LabelledPath
+from lowlabel.datasets.io.lists import read_lines
 from lowlabel.errors import DataError
 
 _HEADER = ["image_id", "class_id", "super_class_id", "path"]
+_PREPARE = "Prepare it again: lowlabel prepare sop --archive Stanford_Online_Products.zip"
 
 
 def _read(root: Path, part: str) -> list[LabelledPath]:
     listing = root / f"Ebay_{part}.txt"
     try:
-        header, *rows = (line.split() for line in listing.read_text().splitlines() if line.strip())
+        header, *rows = (line.split() for line in read_lines(listing, _PREPARE))
         if header != _HEADER:
             raise ValueError(f"its first line is not {' '.join(_HEADER)!r}")
         return [LabelledPath(path, class_id) for _, class_id, _, path in rows]
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(
-            f"{listing} is not a list of Stanford Online Products: {error}",
-            "Prepare it again: lowlabel prepare sop --archive Stanford_Online_Products.zip",
+            f"{listing} is not a list of Stanford Online Products: {error}", _PREPARE
         ) from error
 
 

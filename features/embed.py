@@ -72,6 +72,7 @@ def embed_dataset(
         partial=tuple(partial for part in parts if (partial := opened.partial(part))),
         shared_classes=_shared_classes(evaluated, images.get(division.train_part or "")),
         seen_classes=_seen_classes(backbone, evaluated),
+        left_out=opened.left_out(*parts),
     )
 
 

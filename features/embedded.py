@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets import GroundTruth, ImageSet, Partial
+from lowlabel.datasets.base import VALIDATION
 from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
@@ -15,8 +16,6 @@ from lowlabel.features.key import FeatureKey
 from lowlabel.features.store import StoredRows, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
 from lowlabel.fields import encode
-
-VALIDATION = "val"
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ class EmbeddedDataset:
         shared_classes: How many evaluated classes the train part holds too, as a sentence; empty if
             none, or if nothing is learned from it.
         seen_classes: How many evaluated classes the model was pretrained on, as a sentence.
+        left_out: Number of the files of the folder that were not taken, by suffix.
     """
 
     embedder: Embedder
@@ -120,6 +120,7 @@ class EmbeddedDataset:
     partial: tuple[Partial, ...] = ()
     shared_classes: str = ""
     seen_classes: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> EmbeddingTable:
@@ -139,7 +140,7 @@ class EmbeddedDataset:
     @property
     def validation(self) -> EmbeddingTable | None:
         """Embeddings to choose hyper-parameters on, if they were extracted."""
-        return self.tables.get(VALIDATION)
+        return None if self.evaluated_part == VALIDATION else self.tables.get(VALIDATION)
 
     def keys(self, *parts: str | None) -> dict[str, str]:
         """Feature keys of some parts; those that are None or not there are left out."""

@@ -61,6 +61,8 @@ class Record:
         created: UTC time, ISO 8601.
         chosen: What tuning or validation chose, with the scores of what it tried:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
+        left_out: Number of files in the dataset's folder that were not taken, by suffix. Not in
+            the identity.
         per_item_sha256: SHA-256 of the scores of every task, query or image that stand beside it.
         content_sha256: SHA-256 of all other fields. Like the hash above, given when a record is
             saved, and empty in files of versions that had none.
@@ -78,6 +80,7 @@ class Record:
     complete: bool = True
     created: str = field(default_factory=utc_now)
     chosen: Options = grown({})
+    left_out: dict[str, int] = grown({})
     per_item_sha256: str = grown("", compare=False)
     content_sha256: str = grown("", compare=False)
 

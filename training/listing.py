@@ -1,11 +1,14 @@
 """The images of a pretraining run: any folder, labelled or not, or a dataset's training part."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lowlabel.datasets import ImageSet, LabelledPath, open_dataset
-from lowlabel.datasets.folder import IMAGE_SUFFIXES, PART_NAMES
+from lowlabel.datasets.base import VALIDATION
+from lowlabel.datasets.folder import WHOLE
+from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
+from lowlabel.datasets.parts import find_parts
 from lowlabel.errors import DataError, InputError
 
 PRETEXT = "pretext"
@@ -20,11 +23,13 @@ class PretrainData:
         images: Images to train on; their labels are not used.
         bank: Labelled images that vote in k-NN; None if there are none.
         queries: Labelled images to classify by k-NN, of the same classes.
+        left_out: Number of files beside the images that were not taken, by suffix.
     """
 
     images: ImageSet
     bank: ImageSet | None = None
     queries: ImageSet | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def list_pretrain_data(
@@ -49,9 +54,7 @@ def list_pretrain_data(
     data = _from_folder(folder) if folder else _from_dataset(spec, allow_partial)
     if class_list is None:
         return data
-    return PretrainData(
-        _restrict(data.images, read_class_list(class_list)), data.bank, data.queries
-    )
+    return replace(data, images=_restrict(data.images, read_class_list(class_list)))
 
 
 def read_class_list(path: Path) -> list[str]:
@@ -61,7 +64,7 @@ def read_class_list(path: Path) -> list[str]:
         DataError: If the file cannot be read or names no class.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read the class list {path}: {error}") from error
     names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -94,36 +97,40 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
 def _from_folder(root: Path) -> PretrainData:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "Give --dataset folder:PATH.")
-    if (root / PRETEXT).is_dir():
-        labelled = [(root / part).is_dir() for part in ("train", "val")]
-        bank, queries = (
-            (_walk(root, "train"), _walk(root, "val")) if all(labelled) else (None, None)
-        )
-        return PretrainData(_walk(root, PRETEXT), bank, queries)
-    for train_part, held_out, evaluated in PART_NAMES:
-        if (root / train_part).is_dir() and (root / evaluated).is_dir():
-            has_val = (root / held_out).is_dir()
-            bank, queries = halves(_walk(root, held_out)) if has_val else (None, None)
-            return PretrainData(_walk(root, train_part), bank, queries)
-    return PretrainData(_walk(root, ""))
+    pretext = next((name for name in folders_in(root) if name.lower() == PRETEXT), None)
+    parts = find_parts(root) or {}
+    if pretext:
+        data = _walk(root, PRETEXT, pretext)
+        if parts.keys() >= {"train", "val"}:
+            bank, queries = (_walk(root, part, parts[part]).images for part in ("train", "val"))
+            data = replace(data, bank=bank, queries=queries)
+        return data
+    if not parts:
+        return _walk(root, "", "")
+    first = next(iter(parts))
+    data = _walk(root, first, parts[first])
+    if VALIDATION in parts:
+        bank, queries = halves(_walk(root, VALIDATION, parts[VALIDATION]).images)
+        data = replace(data, bank=bank, queries=queries)
+    return data
 
 
-def _walk(root: Path, part: str) -> ImageSet:
-    """All images under `root/part`; the class of an image is its folder, relative to the part."""
-    top = root / part
-    paths = sorted(
-        path.relative_to(root)
-        for path in top.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not paths:
+def _walk(root: Path, part: str, folder: str) -> PretrainData:
+    """All images under `root/folder`; the class of an image is its folder, relative to that."""
+    listing = list_images(root / folder)
+    if not listing.images:
+        seen = shown_counts(listing.left_out)
         raise DataError(
-            f"no images under {top}", f"Looked for {', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"no images under {root / folder}" + (f": {seen}" if seen else ""),
+            f"Looked for {', '.join(sorted(image_suffixes()))}.",
         )
-    listing = [
-        LabelledPath(path.as_posix(), path.parent.relative_to(part).as_posix()) for path in paths
+    before = f"{folder}/" if folder else ""
+    listed = [
+        LabelledPath(before + "/".join(image), "/".join(image[:-1]) or ".")
+        for image in sorted(path.split("/") for path in listing.images)
     ]
-    return ImageSet.from_listing(f"folder:{root.name}", part or "all", root, listing)
+    images = ImageSet.from_listing(f"folder:{root.name}", part or WHOLE, root, listed)
+    return PretrainData(images, left_out=dict(listing.left_out))
 
 
 def _restrict(images: ImageSet, names: Collection[str]) -> ImageSet:

@@ -9,8 +9,8 @@ from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
+from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset
-from lowlabel.features.embedded import VALIDATION
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
@@ -59,7 +59,7 @@ class FewShot(Protocol):
         if division.kind != "classes":
             return ()
         base = division.train_part if any(m.needs_base for m in self.method) else None
-        validation = VALIDATION if self.tune and VALIDATION in division.parts else None
+        validation = division.validation_part if self.tune else None
         return tuple(part for part in (base, validation, division.evaluated) if part)
 
     def unfit(self, division: Division) -> str | None:
@@ -67,7 +67,7 @@ class FewShot(Protocol):
         if not self.method:
             return "no few-shot method is named: add --method ncm."
         tunable = [method.spec for method in self.method if len(method.candidates()) > 1]
-        if not self.tune or not tunable or VALIDATION in division.parts:
+        if not self.tune or not tunable or division.validation_part:
             return None
         return (
             f"{', '.join(tunable)} cannot be tuned: the dataset has no validation part. Leave "

@@ -60,6 +60,7 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise _unsafe(archive, member.filename, "is a link")
             _check_name(archive, member.filename)
+            member.filename = member.filename.replace("\\", "/")  # as some Windows tools write
         _check_space(archive, folder, sum(member.file_size for member in members))
         for member in _counted(members, progress):
             opened.extract(member, folder)

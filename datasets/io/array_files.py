@@ -14,7 +14,7 @@ from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 
 Pixels = NDArray[np.uint8]
-_PNG = b"\x89PNG\r\n\x1a\n"
+_SUFFIXES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
 _REFETCH = "Fetch all files of the part again from one place."
 
 
@@ -29,14 +29,14 @@ def write_images(
 
     Args:
         folder: Where to write; created if it does not exist.
-        images: Bytes of PNG files, or uint8 [H, W, 3] in RGB.
+        images: Bytes of PNG or JPEG files, or uint8 [H, W, 3] in RGB.
         labels: Index into `names` of each image.
         names: Names of the classes.
         progress: Called with (images done, all images).
 
     Raises:
         DataError: If the numbers of images and labels differ, a label has no name, or bytes are
-            not a PNG file.
+            no PNG or JPEG file.
     """
     outside = [label for label in labels if not 0 <= label < len(names)]
     if outside:
@@ -52,7 +52,7 @@ def write_images(
     for done, image in enumerate(images):
         if done >= len(labels):
             break
-        _write(image, folders[labels[done]] / f"{done:06d}.png")
+        write_image(image, folders[labels[done]] / f"{done:06d}")
         if progress:
             progress(done + 1, len(labels))
     if done + 1 != len(labels):
@@ -91,15 +91,27 @@ def _npy_shape(path: Path, file: Any) -> tuple[int, ...]:
     return shape
 
 
-def _write(image: bytes | Pixels, path: Path) -> None:
+def write_image(image: bytes | Pixels, stem: Path) -> None:
+    """Writes an array as PNG, or the bytes of a PNG or JPEG file unchanged.
+
+    Args:
+        image: uint8 [H, W, 3] in RGB, or bytes.
+        stem: Path of the file without its suffix.
+
+    Raises:
+        DataError: If the bytes are no PNG or JPEG file.
+    """
     if isinstance(image, np.ndarray):
-        Image.fromarray(image).save(path)
-    elif image.startswith(_PNG):
-        path.write_bytes(image)
-    else:
+        Image.fromarray(image).save(stem.with_name(f"{stem.name}.png"))
+        return
+    kinds = (suffix for start, suffix in _SUFFIXES.items() if bytes(image[:8]).startswith(start))
+    suffix = next(kinds, None)
+    if suffix is None:
         raise DataError(
-            f"image {path.stem} of the {path.parent.parent.name} part is not a PNG file", _REFETCH
+            f"image {stem.name} of the {stem.parent.parent.name} part is not a PNG file or JPEG",
+            _REFETCH,
         )
+    stem.with_name(stem.name + suffix).write_bytes(image)
 
 
 def _safe(name: str) -> str:

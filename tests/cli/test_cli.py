@@ -454,14 +454,15 @@ def test_archives(failing, tmp_path):
 
 def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     """Ctrl-C during extraction: code 130, no traceback, and the next run does the rest."""
-    folder = tmp_path / "many" / "class"
+    folder, other = (tmp_path / "many" / name for name in ("class", "other"))
     folder.mkdir(parents=True)
+    other.mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
     for number in range(3000):
         if number == 0:
             Image.fromarray(noise).save(folder / "0000.png")
         else:
-            os.link(folder / "0000.png", folder / f"{number:04d}.png")
+            os.link(folder / "0000.png", (folder, other)[number % 2] / f"{number:04d}.png")
     command = [sys.executable, str(ROOT / "run_benchmark.py"), "--suite", "retrieval", "--model",
                "pixels", "--dataset", f"folder:{tmp_path / 'many'}"]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -22,6 +22,40 @@ def test_folder_tells_whether_its_parts_share_classes(tmp_path, write_image, sha
     assert open_dataset(f"folder:{tmp_path}").division.shared_classes == shared
 
 
+def test_parts_keep_their_names_whatever_the_folders_are_called(tmp_path, write_image):
+    for part in ("Training", "Valid", "TEST"):
+        for name in "ab":
+            write_image(tmp_path / part / name / "0.png")
+    opened = open_dataset(f"folder:{tmp_path}")
+    assert opened.division.parts == ("train", "val", "test")
+    assert opened.load("test").paths == ("TEST/a/0.png", "TEST/b/0.png")
+    assert opened.load("train").class_names == ("a", "b")
+    assert (opened.division.evaluated, opened.division.train_part) == ("test", "train")
+
+
+def test_imagenets_train_and_val_are_parts_and_val_is_scored(tmp_path, write_image):
+    for part in ("train", "val"):
+        for name in "ab":
+            write_image(tmp_path / part / name / "0.png")
+    division = open_dataset(f"folder:{tmp_path}").division
+    assert (division.train_part, division.evaluated) == ("train", "val")
+    assert division.shared_classes
+    assert division.validation_part is None  # nothing is tuned on what is scored
+
+
+def test_files_that_are_not_taken_are_counted_by_suffix(image_folder):
+    (image_folder / "novel" / "novel0" / "notes.txt").touch()
+    (image_folder / "novel" / "0.png").touch()
+    (image_folder / "novel" / "novel0" / "x.jpg").mkdir()
+    opened = open_dataset(f"folder:{image_folder}")
+    assert opened.load("novel").counts == (18, 3)
+    assert opened.left_out("base", "novel") == {
+        ".txt": 1,
+        "image outside the class folders": 1,
+    }
+    assert opened.left_out("base") == {}
+
+
 def test_folder_without_parts_is_evaluated_whole(image_folder):
     opened = open_dataset(f"folder:{image_folder / 'base'}")
     assert (opened.division.evaluated, opened.division.train_part) == ("all", None)
@@ -33,6 +67,10 @@ def test_folder_without_images_is_refused(tmp_path):
         open_dataset(f"folder:{tmp_path / 'nowhere'}")
     (tmp_path / "empty" / "class").mkdir(parents=True)
     with pytest.raises(DataError, match="no images in the class folders"):
+        open_dataset(f"folder:{tmp_path / 'empty'}").load("all")
+    (tmp_path / "empty" / "class" / "a.heic").touch()
+    (tmp_path / "empty" / "b.png").touch()
+    with pytest.raises(DataError, match=r"2 files are not taken: 1 \.heic, 1 image outside"):
         open_dataset(f"folder:{tmp_path / 'empty'}").load("all")
 
 

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.training.listing import halves, list_pretrain_data
 
@@ -12,6 +13,33 @@ def test_a_pretext_folder_is_used_with_train_and_val_for_knn(stripes):
     assert data.images.part == "pretext"
     assert (len(data.bank), len(data.queries)) == (16, 12)
     assert {path.split("/")[0] for path in data.images.paths} == {"pretext"}
+
+
+def test_a_folder_is_listed_by_the_rules_of_run(image_folder, tmp_path):
+    folder = tmp_path / "linked"
+    (folder / "Training").mkdir(parents=True)
+    (folder / "Validation").symlink_to(image_folder / "novel")
+    for name in ("base0", "base1"):
+        (folder / "Training" / name).symlink_to(image_folder / "base" / name)
+    shutil.copytree(image_folder / "base" / "base2", folder / "Training" / "base2")
+    (folder / "Training" / "base2" / "more").symlink_to(image_folder / "val" / "val0")
+    (folder / "Training" / "base2" / "loop").symlink_to(folder)
+    (folder / "Training" / "base2" / "._0.png").touch()
+    (folder / "Training" / "notes.txt").touch()
+    data = list_pretrain_data(f"folder:{folder}")
+    run = open_dataset(f"folder:{folder}")
+    assert data.images.part == run.division.train_part == "train"
+    assert data.images.paths == run.load("train").paths
+    assert len(data.images) == 24
+    assert (len(data.bank), len(data.queries)) == (9, 9)
+    assert data.left_out == run.left_out("train")
+    assert sum(data.left_out.values()) == 2
+
+
+def test_a_pretext_folder_in_any_case_is_used(stripes, tmp_path):
+    (tmp_path / "Pretext").symlink_to(stripes / "pretext")
+    data = list_pretrain_data(f"folder:{tmp_path}")
+    assert (data.images.part, len(data.images)) == ("pretext", 32)
 
 
 def test_images_at_any_depth_without_classes_are_used(stripes):
@@ -67,8 +95,6 @@ def test_unknown_folders_and_names_are_refused(tmp_path):
 
 def test_a_dataset_without_a_training_part_is_refused(image_folder, monkeypatch):
     shutil.rmtree(image_folder / "base")
-    from lowlabel.datasets import open_dataset
-
     opened = open_dataset(f"folder:{image_folder}")
     assert opened.division.train_part is None
     monkeypatch.setattr("lowlabel.training.listing.open_dataset", lambda *_, **__: opened)

@@ -26,6 +26,7 @@ def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device)
     "architecture" is timm's `NAME,option=value…`, so the weights file alone can be loaded.
     """
     images = plan.data.images
+    left_out = {"left_out": dict(plan.data.left_out)} if plan.data.left_out else {}
     return {
         "architecture": plan.architecture,
         "method": plan.recipe.method,
@@ -34,6 +35,7 @@ def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device)
         "part": images.part,
         "images": len(images),
         "unreadable_images": len(checkpoint.unreadable),
+        **left_out,
         "manifest": CONTENT,
         "manifest_sha256": images.manifest_sha256,
         "class_list": list(plan.class_list),

@@ -1,6 +1,7 @@
 """The training loop: steps, logging, checkpoints and the final export."""
 
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,3 +184,8 @@ class Trainer:
         images = self.plan.data.images
         names = [images.paths[index] for index in sorted(self._unreadable)]
         write_file(path, "".join(f"{with_refusal(images.root, name)}\n" for name in names))
+        warnings.warn(
+            f"{len(names):,} of {len(images):,} images could not be read and were "
+            f"replaced by others; {path} lists them",
+            stacklevel=2,
+        )

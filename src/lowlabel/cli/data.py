@@ -87,8 +87,8 @@ def prepare(
         list[Path],
         option(
             "Data",
-            "Published archive (zip or tar), a list that goes with it, or an unpacked folder, "
-            "which is linked. Repeats.",
+            "Published archive (zip or tar), a list or a file of arrays (.pkl, .parquet), or an "
+            "unpacked folder, which is linked. Repeats.",
         ),
     ],
     title: Annotated[
@@ -100,8 +100,9 @@ def prepare(
     allow_partial: options.AllowPartial = False,
 ) -> None:
     """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
-    from lowlabel.datasets import find_dataset
+    from lowlabel.datasets import find_dataset, open_dataset
     from lowlabel.datasets import prepare as unpack
+    from lowlabel.datasets.counts import check_divisions
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
@@ -109,4 +110,8 @@ def prepare(
         folder = unpack(
             declared, *archive, title=title, allow_partial=allow_partial, progress=progress
         )
+    if allow_partial:
+        root = open_dataset(declared.name).root
+        for note in check_divisions(declared, root, allow_partial=True):
+            typer.echo(f"incomplete: {note}", err=True)
     typer.echo(f"{declared.name} is ready in {folder}")

@@ -50,6 +50,7 @@ def extract(
 def _extract(
     backbone: "Backbone", opened: "OpenDataset", part: str, extraction: "ExtractionOptions"
 ) -> None:
+    from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import UnknownNameError
     from lowlabel.features import FeatureKey, extract_features, feature_path
     from lowlabel.progress import progress_bar
@@ -57,6 +58,8 @@ def _extract(
     if part not in opened.division.parts:
         raise UnknownNameError(f"part of {opened.name}", part, opened.division.parts)
     images = opened.load(part)
+    if note := shown_counts(opened.left_out(part)):
+        typer.echo(f"left out: {opened.dataset.name} {part}: {note}", err=True)
     with progress_bar(f"{backbone.name} on {opened.name} {part}", "img") as progress:
         table = extract_features(backbone, images, extraction, progress)
     shape = "×".join(map(str, table.features.shape))

@@ -25,6 +25,7 @@ def pretrain(
     run: RunGroup,
 ) -> None:
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
+    from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import InputError
     from lowlabel.training import make_plan
     from lowlabel.training import pretrain as train
@@ -38,6 +39,8 @@ def pretrain(
         recipe.start,
         allow_partial=images.allow_partial,
     )
+    if note := shown_counts(plan.data.left_out):
+        typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
     if run.dry_run:
         typer.echo(plan.describe())
         return

@@ -3,7 +3,7 @@ import pytest
 
 from lowlabel.benchmarks.protocols.retrieval import Retrieval, similarity
 from lowlabel.datasets import DATASETS
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.retrieval import evaluate_retrieval
 
 
@@ -54,7 +54,7 @@ def test_k_is_the_dataset_s_own_where_none_is_named(data):
         ({"post": [3]}, InputError, "3 is not the name of a post-processing"),
         ({"search": 3}, InputError, "3 is not the name of a search index"),
         ({"train_features": 3}, InputError, "train_features=3 must be a path"),
-        ({"train_features": "none.npz"}, InputError, "there is no feature file none.npz"),
+        ({"train_features": "none.npz"}, DataError, "there is no feature file none.npz"),
         ({"post": ["diffusion:5", "aqe"]}, InputError, "Put diffusion:5 last"),
         ({"post": ["diffusion:5"], "search": "flat"}, InputError, "an index cannot use"),
         ({"post": ["k-reciprocal"], "nmi": True}, InputError, "NMI cannot use"),

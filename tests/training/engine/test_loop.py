@@ -107,7 +107,8 @@ def test_unreadable_images_are_counted_and_listed(tmp_path, tiny_recipe):
     (folder / "6.png").unlink()
     plan = make_plan(f"folder:{folder}", tiny_recipe(batch_size=9, epochs=1))
     run = RunOptions(tmp_path / "run", 0)
-    pretrain(plan, run, "cpu")
+    with pytest.warns(UserWarning, match=r"2 of 9 images could not be read and were replaced"):
+        pretrain(plan, run, "cpu")
     assert (run.output / "unreadable.txt").read_text() == (
         "4.png\n6.tif: an image of mode F (TIFF) with 64 values that are NaN or infinite\n"
     )

@@ -10,9 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion, Dataset, Division
+from lowlabel.datasets.base import Conversion, Dataset, Division, OtherDataset
 from lowlabel.datasets.folder import class_folders
-from lowlabel.datasets.imagenet import LICENCE, OBTAIN, images_of_class
+from lowlabel.datasets.imagenet.folders import (
+    CLASS_FOLDERS,
+    LICENCE,
+    OBTAIN,
+    ClassFolders,
+    is_original,
+)
+from lowlabel.datasets.imagenet.members import members
+from lowlabel.datasets.imagenet.mini_files import PICKLES
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.array_files import Pixels, npz_images, write_images
 from lowlabel.datasets.io.pickles import read_pickle
@@ -21,19 +29,30 @@ from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 
 _NAMES = {"base": "train", "val": "val", "novel": "test"}
-_CLASS_FOLDER = "n03314780"  # of the ILSVRC2012 training images
 _SMALL_IMAGES = "84px"
+_MINI_LISTS = ("train.csv", "val.csv", "test.csv", "images")
 
 
 def _read(root: Path, part: str) -> list[LabelledPath]:
     if (root / _SMALL_IMAGES).is_dir():
         return class_folders(root, f"{_SMALL_IMAGES}/{part}")
-    return [
-        image
-        for row in split_list("tiered_imagenet")
-        if row["part"] == part
-        for image in images_of_class(root, row["wnid"])
-    ]
+    folders = ClassFolders(root)
+    rows = split_list("tiered_imagenet")
+    images = [image for row in rows if row["part"] == part for image in folders.images(row["wnid"])]
+    if not any(is_original(image.path) for image in images):
+        _refuse_others(root, folders, {row["wnid"] for row in rows})
+    return images
+
+
+def _refuse_others(root: Path, folders: ClassFolders, known: set[str]) -> None:
+    if unknown := folders.unknown(known):
+        is_mini = folders.by_wnid.keys() <= members().keys()
+        raise DataError(
+            f"{root} holds {'mini-ImageNet' if is_mini else 'another dataset'}, not "
+            f"tiered-ImageNet: {len(unknown):,} of its {len(folders.by_wnid):,} classes are not "
+            f"among tiered-ImageNet's 608, such as {unknown[0]}",
+            "lowlabel list says where tiered-ImageNet comes from.",
+        )
 
 
 def _from_pickles(origin: Path, folder: Path, progress: Progress | None) -> None:
@@ -85,8 +104,8 @@ TIERED_IMAGENET = Dataset(
     source="Ren et al., ICLR 2018, arXiv:1803.00676; Russakovsky et al., IJCV 2015",
     obtain="tiered-imagenet.tar (84 pixels) of https://github.com/renmengye/few-shot-ssl-public, "
     f"or {OBTAIN}",
-    marker=_CLASS_FOLDER,
-    other_markers=(_SMALL_IMAGES,),
+    marker=CLASS_FOLDERS[0],
+    other_markers=(*CLASS_FOLDERS[1:], _SMALL_IMAGES),
     divisions=(
         Division(
             "ren",
@@ -102,5 +121,15 @@ TIERED_IMAGENET = Dataset(
     conversions=(
         Conversion(_array_files("images_png.pkl"), _from_pickles),
         Conversion(_array_files("images.npz"), _from_npz),
+    ),
+    others=(
+        *(
+            OtherDataset(
+                "mini-ImageNet",
+                files,
+                "Prepare it under its name: lowlabel prepare mini-imagenet --archive FILE",
+            )
+            for files in (*PICKLES, _MINI_LISTS)
+        ),
     ),
 )

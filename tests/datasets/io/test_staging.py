@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lowlabel.datasets.prepare import _staged
+from lowlabel.datasets.io.staging import staged
 from lowlabel.errors import DataError
 
 
 def filled(folder, text):
-    with _staged(folder) as staging:
+    with staged(folder) as staging:
         (staging / "file").write_text(text)
 
 
@@ -39,8 +39,8 @@ def test_two_that_prepare_without_working_locks_use_folders_of_their_own(tmp_pat
     monkeypatch.setattr("os.getpid", lambda: 1)
     folder = tmp_path / "data"
     with monkeypatch.context() as patched:
-        patched.setattr(sys.modules[_staged.__module__], "FileLock", lambda path: nullcontext())
-        with _staged(folder) as one, _staged(folder) as other:
+        patched.setattr(sys.modules[staged.__module__], "FileLock", lambda path: nullcontext())
+        with staged(folder) as one, staged(folder) as other:
             assert one != other
             for staging in (one, other):
                 (staging / "file").write_text("whole")

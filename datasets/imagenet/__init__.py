@@ -1,0 +1,1 @@
+"""The few-shot datasets of ImageNet images: mini-ImageNet and tiered-ImageNet."""

@@ -1,0 +1,80 @@
+"""Refuses folders whose sub-folders are not the classes that they would be taken for."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from lowlabel.datasets.images import ImageSet
+from lowlabel.datasets.parts import part_called
+from lowlabel.errors import DataError
+
+_EXPECTED = (
+    "Expected are PATH/CLASS/IMAGE, or the folders train, val and test (or base, val and novel; "
+    "val may be missing) with PATH/PART/CLASS/IMAGE."
+)
+_MOST_SHOWN = 5
+
+
+def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True) -> None:
+    """Raises a `DataError` if the class folders of `images` look like parts or hold the classes.
+
+    Args:
+        images: A part of a folder.
+        folder: Sub-folder of the part; empty if the folder has no parts.
+        is_scored: Whether its classes are told apart; one class is enough to learn whitening from.
+    """
+    top, depth = images.root / folder, len(PurePosixPath(folder).parts)
+    inside: dict[str, set[str]] = {name: set() for name in images.class_names}
+    flat: set[str] = set()  # classes with images of their own
+    for path in images.paths:
+        name, *below = path.split("/")[depth:-1]
+        inside[name].add(below[0]) if below else flat.add(name)
+    if len(inside) == 1:
+        _refuse_one_class(images, top, is_part=bool(folder), is_scored=is_scored)
+        return
+    looks = [name for name in inside if part_called(name)]
+    if not folder and (len(looks) > 1 or (looks and (len(inside) == 2 or looks[0] not in flat))):
+        raise DataError(
+            f"the folders {_shown(inside)} of {top} would be classes, but {_shown(looks)} "
+            f"{'looks like a part' if len(looks) == 1 else 'look like parts'}",
+            f"{_EXPECTED} To score one of them alone: --dataset folder:{top / looks[0]}",
+        )
+    for name, names in inside.items():
+        if len({part_called(each) for each in names} - {None}) > 1:
+            raise DataError(
+                f"the folder {name}/ of {top} would be a class, but it holds {_shown(names)}",
+                f"{_EXPECTED} To score it alone: --dataset folder:{top / name}",
+            )
+    first, *others = inside.values()
+    if not flat and len(first) > 1 and all(names == first for names in others):
+        raise DataError(
+            f"the folders {_shown(inside)} of {top} would be classes, but each of them holds the "
+            f"same folders {_shown(first)}, and no image of its own",
+            f"{_EXPECTED} To score one of them alone: "
+            f"--dataset folder:{top / images.class_names[0]}",
+        )
+
+
+def _refuse_one_class(images: ImageSet, top: Path, *, is_part: bool, is_scored: bool) -> None:
+    """Says what the only class holds, and where its classes are if it is no class."""
+    common = PurePosixPath(images.paths[0]).parent
+    while not all(PurePosixPath(path).is_relative_to(common) for path in images.paths):
+        common = common.parent
+    below = {PurePosixPath(path).relative_to(common).parts[0] for path in images.paths}
+    only = f"{top} has one class, {images.class_names[0]}/, with {len(images):,} images"
+    if any(PurePosixPath(path).parent == common for path in images.paths):
+        if is_scored:
+            raise DataError(f"{only}: nothing can be told apart", _EXPECTED)
+        return
+    deeper = images.root / common
+    raise DataError(
+        f"{only} in the folders {_shown(below)} of {deeper}",
+        f"If these are the classes, move them to {top}."
+        if is_part
+        else f"If these are the classes: --dataset folder:{deeper}",
+    )
+
+
+def _shown(names: Sequence[str] | set[str] | dict[str, set[str]]) -> str:
+    ordered = sorted(names)
+    shown = ", ".join(f"{name}/" for name in ordered[:_MOST_SHOWN])
+    return f"{shown}, …" if len(ordered) > _MOST_SHOWN else shown
