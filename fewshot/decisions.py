@@ -11,6 +11,7 @@ from lowlabel.errors import InputError
 from lowlabel.fewshot.episodes import Episodes
 from lowlabel.fewshot.methods import Method
 from lowlabel.fewshot.prepared import Prepared
+from lowlabel.fewshot.solvers.cholesky import NotSolvedError
 from lowlabel.scale import magnitudes
 
 _RESCALE = "Scale the features to length 1: norm=l2, or dc-sslvit instead of dc."
@@ -65,7 +66,7 @@ def _scores(
         support = support.take_along_dim(order[:, :, None, None], 1)
     try:
         scores = method.seeded_scores(support, query, prepared.base, seeds)
-    except torch.linalg.LinAlgError as error:
+    except (NotSolvedError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         raise InputError(
             f"{method.spec} cannot be solved on these features, {_largest(prepared)}: {error}",
             _RESCALE,

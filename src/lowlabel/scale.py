@@ -31,10 +31,10 @@ def unit(features: Tensor) -> Tensor:
 
     Rows that differ by a power of two alone become the same numbers.
     """
-    length = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(features, dim=-1, keepdim=True)
     low, high = length.aminmax()
     if low > _SAFE[0] and high < _SAFE[1]:
         return features / length
     scaled = order_one(features)
     length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
-    return scaled.div_(length.clamp_min_(1.0))  # at least 1 unless the row is zero
+    return scaled / length.clamp_min(1.0)  # at least 1 unless the row is zero
