@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.arrays import Features, Labels, as_float32, as_labels
+from lowlabel.arrays import Features, Labels, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.fewshot.base_statistics import base_statistics
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
+from lowlabel.fewshot.prepared import prepare
 
 
 def chosen_base_classes(
@@ -40,12 +40,10 @@ def chosen_base_classes(
     calibration = build_method(method)
     if not isinstance(calibration, SslVitCalibration):
         raise InputError(f"{calibration.spec} borrows from no base classes", "Use dc or dc-sslvit.")
-    device = resolve_device(device)
-    rows = as_float32(features, device)
-    as_labels(labels, len(rows))
-    statistics = base_statistics(base, rows)
+    prepared = prepare(calibration, features, base, resolve_device(device))
+    as_labels(labels, len(prepared.features))
+    statistics = calibration.require_base(prepared.base)
     with torch.inference_mode():
-        transformed = calibration.transform(rows, statistics)
-        nearest = calibration.gaussians(statistics).nearest(transformed, calibration.k)
+        nearest = calibration.gaussians(statistics).nearest(prepared.features, calibration.k)
     chosen: NDArray[np.int64] = np.unique(statistics.labels)[nearest.cpu().numpy()]
     return chosen

@@ -1,5 +1,6 @@
 """Statistics of the base (training) classes, for the methods that use them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_float32, as_labels, require_same_width
+from lowlabel.arrays import Features, Labels, as_features, as_float32, as_labels, require_same_width
 from lowlabel.errors import InputError
-from lowlabel.fewshot.feature_norms import unit_rows
 from lowlabel.fewshot.gaussians import BaseGaussians
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class BaseStatistics:
     @cached_property
     def unit(self) -> "BaseStatistics":
         """Statistics of the features scaled to length 1."""
-        return BaseStatistics(unit_rows(self.features), self.labels)
+        return BaseStatistics(unit(self.features), self.labels)
 
     @cached_property
     def gaussians(self) -> BaseGaussians:
@@ -62,19 +63,23 @@ class BaseStatistics:
         return BaseGaussians(means, covariances)
 
 
-def base_statistics(base: tuple[Features, Labels], features: Tensor) -> BaseStatistics:
+def base_statistics(
+    base: tuple[Features, Labels], features: Tensor, scale: Callable[[Tensor], Tensor]
+) -> BaseStatistics:
     """Checks the base classes' features and labels.
 
     Args:
         base: Features [N, D] and labels [N] of the base classes.
         features: Features of the novel classes, whose width and device the base must share.
+        scale: Brings features to the scale of the novel ones.
 
     Raises:
         InputError: If they are not a pair, or the arrays do not fit.
     """
     if not isinstance(base, tuple) or len(base) != 2:
         raise InputError("base must be a pair (base_features, base_labels)")
-    rows = as_float32(base[0], features.device, "base features")
+    given = as_features(base[0], "base features").to(features.device)
+    rows = as_float32(scale(given), features.device, "base features")
     labels = as_labels(base[1], len(rows), "base labels")
     require_same_width({"features": features.shape[1], "base features": rows.shape[1]})
     return BaseStatistics(rows, labels)

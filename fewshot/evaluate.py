@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_float32, as_integers, as_labels
+from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError
-from lowlabel.fewshot.base_statistics import BaseStatistics, base_statistics
-from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
+from lowlabel.fewshot.decisions import accuracies
+from lowlabel.fewshot.episodes import EpisodeSampler
 from lowlabel.fewshot.methods import Method, build_method
+from lowlabel.fewshot.prepared import prepare
 from lowlabel.fewshot.result import FewShotResult, require_interval
 from lowlabel.progress import Progress
 
@@ -87,30 +87,26 @@ def evaluate_fewshot(
     if task_block is not None:
         (task_block,) = as_integers(1, task_block=task_block)
     device = resolve_device(device)
-    table = as_float32(features, device)
-    classes = as_labels(labels, len(table))
-    statistics = base_statistics(base, table) if base is not None else None
-    if classifier.needs_base:
-        statistics = classifier.require_base(statistics)
+    prepared = prepare(classifier, features, base, device)
+    classes = as_labels(labels, len(prepared.features))
     sampler = EpisodeSampler(classes, ways, shots, queries, query_distribution)
     rows = classifier.rows_per_task(ways, shots, queries)
-    block = task_block or _default_block(classifier, table, rows)
+    block = task_block or _default_block(classifier, prepared.features, rows)
 
     distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
     digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
-    accuracies: list[NDArray[np.float64]] = []
+    found: list[NDArray[np.float64]] = []
     done = 0
     with torch.inference_mode():
-        transformed = classifier.transform(table, statistics)
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
             seeds = [(seed, number) for number in range(done, done + len(episodes))]
-            accuracies.append(_accuracies(classifier, transformed, episodes, statistics, seeds))
+            found.append(accuracies(classifier, prepared, episodes, seeds))
             done += len(episodes)
             if progress is not None:
                 progress(done, tasks)
     return FewShotResult(
-        accuracies=np.concatenate(accuracies),
+        accuracies=np.concatenate(found),
         method=classifier.spec,
         transductive=classifier.transductive,
         ways=ways,
@@ -121,31 +117,6 @@ def evaluate_fewshot(
         query_distribution=query_distribution,
         interval=interval,
     )
-
-
-def _accuracies(
-    method: Method,
-    features: Tensor,
-    episodes: Episodes,
-    base: BaseStatistics | None,
-    seeds: list[tuple[int, int]],
-) -> NDArray[np.float64]:
-    tasks, ways, shots = episodes.support.shape
-    rows = np.concatenate([episodes.support.reshape(tasks, -1), episodes.query], 1)
-    flat = torch.from_numpy(rows.reshape(-1)).to(features.device)
-    gathered = features.index_select(0, flat).view(*rows.shape, -1)  # twice as fast as [flat]
-    support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
-    scores = method.seeded_scores(support, gathered[:, ways * shots :], base, seeds)
-    best = scores.max(-1)  # the first class wins a tie
-    if not best.values.sum().isfinite():
-        raise InputError(
-            f"{method.spec} overflows on these features, whose largest entry is "
-            f"{features.abs().max().item():.3g}",
-            "Scale them down.",
-        )
-    correct = best.indices.cpu().numpy() == episodes.query_ways
-    accuracies: NDArray[np.float64] = 100.0 * correct.sum(1) / correct.shape[1]
-    return accuracies
 
 
 def _default_block(method: Method, features: Tensor, rows_per_task: int) -> int:

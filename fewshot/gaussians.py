@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ FACTOR_BYTES = 512 * 2**20
 # Covariances of fewer images than dimensions are singular. Both are relative to the variance and
 # far below what a float32 sample resolves.
 _JITTER, _JITTER_OF_ALPHA = 1e-5, 1e-10
+_LOST = 1e-2  # share of the jitter below which a variance cannot be seen
 
 ClassSet = tuple[int, ...]
 
@@ -27,6 +29,17 @@ class BaseGaussians:
     means: Tensor
     covariances: Tensor
     _caches: dict[float, "_FactorCache"] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def variance(self) -> float:
+        """Mean variance of a feature over all classes, between and within them."""
+        within = self.covariances.diagonal(dim1=1, dim2=2).mean()
+        return float(within + self.means.var(0, correction=0).mean())
+
+    def drowns_in(self, alpha: float) -> bool:
+        """Whether the features' variance is lost in float32 beside alpha in every entry."""
+        added = _JITTER_OF_ALPHA * alpha * self.means.shape[1]
+        return 0 < self.variance < _LOST * added
 
     def nearest(self, features: Tensor, k: int) -> Tensor:
         """The k classes of the nearest means in Euclidean distance, ascending, [M, D] → [M, k]."""

@@ -7,8 +7,8 @@ import torch
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Ties
-from lowlabel.retrieval.ranking.database import Transform
 from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
+from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited_metrics import Ranks

@@ -9,8 +9,9 @@ from lowlabel.arrays import Features, as_counts, require_at_most
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ground_truth import GroundTruth, read_ground_truth
 from lowlabel.retrieval.ranking.comparison import Ties
-from lowlabel.retrieval.ranking.database import RankedPositives, Transform
+from lowlabel.retrieval.ranking.database import RankedPositives
 from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
+from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited_metrics import Ranks

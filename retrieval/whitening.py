@@ -9,8 +9,8 @@ from lowlabel.arrays import Features, as_features, refuse_rows
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval.post import Embedded, PostProcessing, build_post
-from lowlabel.retrieval.post.base import unit
 from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.scale import unit
 
 
 def learn_whitening(

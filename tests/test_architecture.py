@@ -17,6 +17,7 @@ CORE = {
     "paths",
     "progress",
     "registry",
+    "scale",
     "specs",
 }
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}

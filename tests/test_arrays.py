@@ -149,12 +149,16 @@ def test_float64_of_any_size_has_a_direction(evaluate, scale):
     np.testing.assert_array_equal(evaluate(scale * features()), evaluate(features()))
 
 
-def test_fewshot_takes_rows_without_a_direction_but_not_beyond_float32():
+def test_fewshot_takes_rows_without_a_direction():
     x = features()
     x[3] = 0
     fewshot(x)
+
+
+def test_a_fewshot_method_with_a_scale_of_its_own_takes_nothing_beyond_float32():
     with pytest.raises(InputError, match=r"40 of 40 rows of features hold .* in float32"):
-        fewshot(1e300 * features())
+        fewshot(1e300 * features(), method="logreg")
+    np.testing.assert_array_equal(fewshot(2.0**1000 * features()), fewshot(features()))
 
 
 @pytest.mark.parametrize("evaluate", LABELLED)

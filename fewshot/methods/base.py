@@ -4,13 +4,15 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.specs import Configurable, Option
+
+Lengths = Literal["ignored", "relative", "absolute"]
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,29 @@ class Method(Configurable, ABC):
     Attributes:
         transductive: Whether a query's score depends on the other queries of its task.
         grid: Values that tuning tries, by option.
+        resolution: Scores of a task that differ by less are lost in rounding, whatever its classes.
+        signed_alternative: What to use for features that are not all non-negative.
     """
 
     transductive: ClassVar[bool] = False
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
+    resolution: ClassVar[float] = 0.0
+    signed_alternative: ClassVar[str] = "norm=l2 instead of tukey"
 
     @property
     def needs_base(self) -> bool:
         """Whether the method uses the base classes with these options."""
         return False
+
+    @property
+    def lengths(self) -> Lengths:
+        """Which lengths of the features count with these options.
+
+        "ignored": only their directions count. "relative": a common scale of all features, base
+        classes included, changes nothing. "absolute": an option has a scale of its own, such as
+        the strength of a penalty.
+        """
+        return "absolute"
 
     @property
     def needs_non_negative(self) -> bool:
@@ -41,6 +57,20 @@ class Method(Configurable, ABC):
         free = {k: v for k, v in self.grid.items() if getattr(self, k) == defaults[k]}
         combinations = itertools.product(*free.values())
         return [replace(self, **dict(zip(free, values, strict=True))) for values in combinations]
+
+    def require_usable(self, features: Tensor) -> None:
+        """Raises an `InputError` if features [N, D] are negative and must not be."""
+        if not self.needs_non_negative:
+            return
+        negative = int((features < 0).any(-1).sum())
+        if negative:
+            raise InputError(
+                f"{self.spec} raises features to a power and needs features of at least 0, but "
+                f"{negative} of {len(features)} rows have negative entries, the lowest "
+                f"{features.min().item():.3g}",
+                "Embeddings of a vision transformer have both signs: use "
+                f"{self.signed_alternative}.",
+            )
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Transforms all embeddings before the tasks are drawn, [N, D] → [N, D]."""

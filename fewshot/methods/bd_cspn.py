@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.feature_norms import unit_rows
+from lowlabel.fewshot.methods.base import Lengths
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import product
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class BdCspn(Normalized):
 
     name: ClassVar[str] = "bd-cspn"
     transductive: ClassVar[bool] = True
+    raw_lengths: ClassVar[Lengths] = "relative"
 
     scale: float = 10.0
 
@@ -39,7 +41,7 @@ class BdCspn(Normalized):
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The query's length times its cosine to each rectified prototype."""
         prototypes = rectified_prototypes(support, query, self.scale)
-        return product(unit_rows(prototypes), query.transpose(1, 2)).transpose(1, 2)
+        return product(unit(prototypes), query.transpose(1, 2)).transpose(1, 2)
 
 
 def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor:
@@ -62,7 +64,7 @@ def rectified_prototypes(support: Tensor, query: Tensor, scale: float) -> Tensor
         Rectified prototypes, [T, ways, D].
     """
     prototypes = support.mean(2)
-    directions = unit_rows(prototypes)
+    directions = unit(prototypes)
     shift = prototypes.mean(1, keepdim=True) - query.mean(1, keepdim=True)
     cosines = _shifted_query_cosines(directions, query, shift)
     assigned = (cosines == cosines.amax(1, keepdim=True)).to(cosines.dtype)

@@ -6,8 +6,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.feature_norms import unit_rows
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.base import Lengths, Method
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class Cosine(Method):
 
     name: ClassVar[str] = "cosine"
 
+    @property
+    def lengths(self) -> Lengths:
+        """The mean of the support weights its images by length."""
+        return "relative"
+
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The query's length times (cosine to each class minus cosine to the first one)."""
-        prototypes = unit_rows(support.mean(2))
+        prototypes = unit(support.mean(2))
         # Without this subtraction equal prototypes may get scores that differ by rounding.
         differences = prototypes - prototypes[:, :1]
         return query @ differences.transpose(1, 2)

@@ -8,11 +8,14 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.feature_norms import tukey, unit_rows
+from lowlabel.fewshot.feature_norms import tukey
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.base import Lengths, Method
 from lowlabel.fewshot.methods.calibration import Calibration
+from lowlabel.scale import magnitudes, unit
 from lowlabel.specs import Option
+
+_MOST_APART = 4.0  # raw features and their power, which are both about 1 in the source
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,18 @@ class SslVitCalibration(Method):
         """Always true."""
         return True
 
+    @property
+    def lengths(self) -> Lengths:
+        """All features are scaled to length 1."""
+        return "ignored"
+
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Scales to length 1, [N, D] → [N, D]."""
-        return unit_rows(features)
+        return unit(features)
 
     def gaussians(self, base: BaseStatistics | None) -> BaseGaussians:
         """Means and covariances of the base classes, of features of length 1."""
-        return self._require_k(self.require_base(base).unit.gaussians)
+        return self._checked(self.require_base(base).unit.gaussians)
 
     def rows_per_task(self, ways: int, shots: int, queries: int) -> int:
         """Queries, support images and their samples."""
@@ -78,12 +86,18 @@ class SslVitCalibration(Method):
         calibration = Calibration.of(support, self.gaussians(base), self.k, self.alpha)
         return calibration.fit(seeds, self.samples // support.shape[2], self.c)(query)
 
-    def _require_k(self, gaussians: BaseGaussians) -> BaseGaussians:
+    def _checked(self, gaussians: BaseGaussians) -> BaseGaussians:
         if len(gaussians.means) < self.k:
             raise InputError(
                 f"k={self.k} of {self.name} needs {self.k} base classes, but there are "
                 f"{len(gaussians.means)}",
                 f"Use k={len(gaussians.means)} or less.",
+            )
+        if gaussians.drowns_in(self.alpha):
+            raise InputError(
+                f"alpha={self.alpha} of {self.name} is far larger than the variance of the base "
+                f"features, {gaussians.variance:.3g}, which is lost beside it",
+                "Use a smaller alpha, or dc-sslvit, which scales features to length 1.",
             )
         return gaussians
 
@@ -109,6 +123,7 @@ class DistributionCalibration(SslVitCalibration):
     """
 
     name: ClassVar[str] = "dc"
+    signed_alternative: ClassVar[str] = "dc-sslvit"
 
     power: float = 0.5
 
@@ -121,10 +136,25 @@ class DistributionCalibration(SslVitCalibration):
         """True: Tukey's power is undefined for negative features."""
         return True
 
+    @property
+    def lengths(self) -> Lengths:
+        """`alpha` and `c` have the scale of raw features."""
+        return "absolute"
+
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies Tukey's power, [N, D] → [N, D]."""
-        return tukey(features, self.power)
+        transformed = tukey(features, self.power)
+        raw = self.require_base(base).features
+        lengths = [magnitudes(rows).median().item() for rows in (raw, transformed)]
+        if lengths[0] > _MOST_APART * lengths[1] > 0:
+            raise InputError(
+                f"{self.spec} borrows from raw base features whose largest entries are "
+                f"{lengths[0]:.3g} in the median row, and raises the others to a power, which "
+                f"makes them {lengths[1]:.3g}: they are too far apart to borrow from",
+                "Scale all features down to about 1, or use dc-sslvit.",
+            )
+        return transformed
 
     def gaussians(self, base: BaseStatistics | None) -> BaseGaussians:
         """Means and covariances of the base classes, of raw features."""
-        return self._require_k(self.require_base(base).gaussians)
+        return self._checked(self.require_base(base).gaussians)

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import FEATURE_NORMS, apply_norm
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.base import Lengths, Method
 
 
 class Fitted(Method):
@@ -25,6 +25,11 @@ class Fitted(Method):
     def needs_non_negative(self) -> bool:
         """True if the norm includes Tukey's power."""
         return self.norm.startswith("tukey")
+
+    @property
+    def lengths(self) -> Lengths:
+        """Without scaling to length 1 the penalty decides by the lengths."""
+        return "ignored" if self.norm.endswith("l2") else "absolute"
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies `norm`, [N, D] → [N, D]."""

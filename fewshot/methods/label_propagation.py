@@ -12,8 +12,6 @@ from lowlabel.fewshot.methods.base import relative_to_first
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import neighbour_mask, squared_distances
 
-_ROUNDING = 1e-13  # of a squared distance, relative to the largest squared length of the points
-
 
 @dataclass(frozen=True)
 class LabelPropagation(Normalized):
@@ -71,9 +69,20 @@ class LabelPropagation(Normalized):
         images = points.shape[1]
         distances = squared_distances(points)
         largest = (points * points).sum(-1).amax(-1)[:, None, None]
-        near = neighbour_mask(distances, min(self.neighbours, images - 1), _ROUNDING * largest)
+        # Bounds the difference by rounding of two equal distances |a|² + |b|² - 2·a·b of centred
+        # points: each of the four terms errs by (D + 4)·eps/2 of up to four times `largest`.
+        tie = 16 * (points.shape[2] + 4) * torch.finfo(points.dtype).eps * largest
+        near = neighbour_mask(distances, min(self.neighbours, images - 1), tie)
         nearest = distances.amin((1, 2), keepdim=True)  # a factor common to all weights cancels
         weights = ((nearest - distances) / (2 * self.width**2)).exp() * (near | near.mT)
-        inverse_root = weights.sum(-1).clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()
+        degree = weights.sum(-1)
+        if images > 1 and not (degree > 0).all():
+            raise InputError(
+                f"width={self.width} of {self.name} is far too small for the distances of these "
+                f"images: {int((degree == 0).sum())} of {degree.numel()} have neighbours of weight "
+                "0 alone",
+                "Use a larger width, or norm=l2.",
+            )
+        inverse_root = degree.clamp_min(torch.finfo(weights.dtype).tiny).rsqrt()
         normalized = inverse_root[:, :, None] * weights * inverse_root[:, None]
         return torch.eye(images, dtype=points.dtype, device=points.device) - self.alpha * normalized

@@ -12,6 +12,7 @@ from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.bd_cspn import rectified_prototypes
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, neighbour_mask, squared_distances
+from lowlabel.scale import power_of_two
 from lowlabel.specs import Option
 
 
@@ -62,7 +63,8 @@ class LaplacianShot(Normalized):
                 f"{query.shape[1]} queries in all",
                 "Use more queries, or neighbours=1.",
             )
-        prototypes = rectified_prototypes(support, query, self.scale)
+        unit = power_of_two(support.abs().amax()) if self.lengths == "absolute" else 1
+        prototypes = unit * rectified_prototypes(support / unit, query / unit, self.scale)
         unary = 2 * nearness(query, prototypes)
         neighbours = neighbour_mask(squared_distances(query), self.neighbours).to(query.dtype)
         logits = unary

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.fitted import Fitted
+from lowlabel.fewshot.solvers.cholesky import NotSolvedError
 from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
 from lowlabel.specs import Option
 
@@ -32,6 +33,8 @@ class LogisticRegression(Fitted):
     name: ClassVar[str] = "logreg"
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
+    resolution: ClassVar[float] = 1e-12  # the minimum is found up to rounding of the objective
+
     c: float = 1.0
     norm: str = "none"
 
@@ -43,4 +46,7 @@ class LogisticRegression(Fitted):
         """Logits of the fitted models."""
         _, ways, shots, _ = support.shape
         labels = torch.arange(ways, device=support.device).repeat_interleave(shots)
-        return fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)(query)
+        fitted = fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)
+        if fitted.is_minimum is not None and not fitted.is_minimum.all():
+            raise NotSolvedError("rounding hides the penalty beside the cross-entropy")
+        return fitted(query)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import Lengths
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness
 
@@ -26,6 +27,7 @@ class NearestCentroid(Normalized):
     """
 
     name: ClassVar[str] = "ncm"
+    raw_lengths: ClassVar[Lengths] = "relative"
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """Half the squared distance to the first class's mean minus half of that to each mean."""

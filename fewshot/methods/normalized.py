@@ -1,12 +1,13 @@
 """The base of methods that begin with SimpleShot's normalisation."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.feature_norms import unit_rows
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.base import Lengths, Method
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,10 @@ class Normalized(Method):
         norm: Normalisation of each feature: "none" (UN in the paper), "l2" (scaled to length 1;
             kept as "l2n", as records name it), or "cl2n" (centred on the mean of the base images,
             then scaled to length 1).
+        raw_lengths: Which lengths count without normalisation; see `Method.lengths`.
     """
 
+    raw_lengths: ClassVar[Lengths] = "absolute"
     norm: str = "none"
 
     def __post_init__(self) -> None:
@@ -31,8 +34,13 @@ class Normalized(Method):
         """True for "cl2n", which subtracts the base mean."""
         return self.norm == "cl2n"
 
+    @property
+    def lengths(self) -> Lengths:
+        """The base mean of "cl2n" ties the scales of all features together."""
+        return {"none": self.raw_lengths, "l2n": "ignored", "cl2n": "relative"}[self.norm]
+
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies `norm`, [N, D] → [N, D]."""
         if self.norm == "cl2n":
             features = features - self.require_base(base).mean
-        return features if self.norm == "none" else unit_rows(features)
+        return features if self.norm == "none" else unit(features)

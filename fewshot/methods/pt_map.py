@@ -6,14 +6,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.feature_norms import unit_rows
-from lowlabel.fewshot.methods.base import Method
+from lowlabel.fewshot.methods.base import Lengths, Method
 from lowlabel.fewshot.prototypes import nearness, soft_means
 from lowlabel.fewshot.solvers.sinkhorn import balance
+from lowlabel.scale import order_one, unit
 
-_EPSILON = 1e-6
+_EPSILON = 1e-6  # beside a row's largest magnitude of 1 to 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,9 @@ class PtMap(Method):
     """
 
     name: ClassVar[str] = "pt-map"
+    version: ClassVar[int] = 2
     transductive: ClassVar[bool] = True
+    signed_alternative: ClassVar[str] = "pt-map,beta=1"
 
     beta: float = 0.5
     scale: float = 10.0
@@ -53,6 +54,11 @@ class PtMap(Method):
             self.require_positive(option)
 
     @property
+    def lengths(self) -> Lengths:
+        """All features are scaled to length 1."""
+        return "ignored"
+
+    @property
     def needs_non_negative(self) -> bool:
         """True unless the power is 1."""
         return self.beta != 1
@@ -60,15 +66,8 @@ class PtMap(Method):
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies the power and the first scaling, [N, D] → [N, D]."""
         if self.needs_non_negative:
-            lowest = features.min().item()
-            if lowest < 0:
-                raise InputError(
-                    f"{self.spec} raises features to a power and needs features of at least 0, but "
-                    f"the lowest is {lowest:.3g}",
-                    "Use non-negative features, or pt-map,beta=1.",
-                )
-            features = (features + _EPSILON) ** self.beta
-        return unit_rows(features)
+            features = (order_one(features) + _EPSILON) ** self.beta
+        return unit(features)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """Logarithm of the last transport plan, up to a constant of the query."""
@@ -93,4 +92,4 @@ class PtMap(Method):
 
 def _centred(points: Tensor) -> Tensor:
     """Points minus the mean of their task, scaled to length 1, [T, n, D]."""
-    return unit_rows(points - points.mean(1, keepdim=True))
+    return unit(points - points.mean(1, keepdim=True))

@@ -10,7 +10,11 @@ from torch import Tensor
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.base import relative_to_first
 from lowlabel.fewshot.methods.fitted import Fitted
+from lowlabel.fewshot.solvers.cholesky import cholesky
 from lowlabel.specs import Option
+
+_SMALL = 2.0**-20
+_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Ridge(Fitted):
 
     Minimises Σ (x·w + b - y)² + alpha · |w|² for each class, with y = ±1 and an unpenalised
     intercept, as scikit-learn's `RidgeClassifier(alpha=alpha)` does. With centred x and y the
-    solution is w = xᵀ (x·xᵀ + alpha·I)⁻¹ y: one system of ways·shots unknowns per task.
+    solution is w = xᵀ (x·xᵀ + alpha·I)⁻¹ y = (xᵀ·x + alpha·I)⁻¹ xᵀ y: one system per task, of the
+    smaller size.
 
     Attributes:
         alpha: Strength of the penalty, positive.
@@ -41,16 +46,38 @@ class Ridge(Fitted):
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """Values of the regressions minus those of the first class."""
-        tasks, ways, shots, _ = support.shape
-        x = support.flatten(1, 2).double()
-        centre = x.mean(1, keepdim=True)
-        x = x - centre
-        system = x @ x.transpose(1, 2)
-        system.diagonal(dim1=1, dim2=2).add_(self.alpha)
+        _, ways, shots, _ = support.shape
+        raw = support.flatten(1, 2).double()
+        centre = raw.mean(1, keepdim=True)
+        x = raw - centre
         # One-hot targets instead of ±1 halve the differences between the classes, no more.
         targets = torch.eye(ways, dtype=x.dtype, device=x.device).repeat_interleave(shots, 0)
-        dual = torch.cholesky_solve(
-            (targets - 1 / ways).expand(tasks, -1, -1), torch.linalg.cholesky(system)
-        )
-        values = (query - centre) @ (x.transpose(1, 2) @ dual)
+        values = (query - centre) @ self._weights(x, targets - 1 / ways)
+        values = values * self._enlargement(raw, x)
         return relative_to_first(values + 1 / ways).to(query.dtype)
+
+    def _weights(self, x: Tensor, targets: Tensor) -> Tensor:
+        """Weights [T, D, ways], by as many unknowns as there are examples or dimensions.
+
+        With more examples than dimensions the dual unknowns would cancel to far fewer digits.
+        """
+        targets = targets.expand(len(x), -1, -1)
+        transposed = x.transpose(1, 2)
+        dual = x.shape[1] <= x.shape[2]
+        system = x @ transposed if dual else transposed @ x
+        system.diagonal(dim1=1, dim2=2).add_(self.alpha)
+        right = targets if dual else transposed @ targets
+        solved = torch.cholesky_solve(right, cholesky(system))
+        return transposed @ solved if dual else solved
+
+    def _enlargement(self, raw: Tensor, x: Tensor) -> Tensor:
+        """Brings the values of a task to order one that a much larger `alpha` shrinks, [T, 1, 1].
+
+        Their order remains; beside the intercept they would be rounding. 1 for the other tasks, and
+        where centred features are rounding themselves, because all of them are equal.
+        """
+        squares = x.square().sum((1, 2), keepdim=True)
+        penalty = self.alpha * x.shape[1]
+        small = squares < _SMALL * penalty
+        small &= squares > _ROUNDING * raw.square().sum((1, 2), keepdim=True)
+        return torch.where(small, penalty / squares, 1.0)

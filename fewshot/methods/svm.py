@@ -32,6 +32,8 @@ class SupportVectorMachine(Fitted):
     name: ClassVar[str] = "svm"
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
+    resolution: ClassVar[float] = 1e-9  # a hundred times what `relative_to_first` resolves
+
     c: float = 1.0
     norm: str = "none"
 
@@ -45,8 +47,8 @@ class SupportVectorMachine(Fitted):
         x = support.flatten(1, 2).double()
         signs = 2 * torch.eye(ways, dtype=x.dtype, device=x.device) - 1
         # The penalised intercept is the weight of a feature that is always 1.
-        gram = x @ x.transpose(1, 2) + 1
-        dual = fit_squared_hinge(gram, signs.repeat_interleave(shots, 1), self.c)
-        values = query.double() @ (dual @ x).transpose(1, 2) + dual.sum(-1)[:, None]
+        x = torch.cat([x, torch.ones_like(x[..., :1])], 2)
+        weights = fit_squared_hinge(x, signs.repeat_interleave(shots, 1), self.c)
+        values = query.double() @ weights[..., :-1].transpose(1, 2) + weights[:, None, :, -1]
         # The margin of 1 sets the scale below which a difference is rounding.
         return relative_to_first(values + 1).to(query.dtype)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, product
@@ -65,6 +66,7 @@ class Tim(Normalized):
         points = torch.cat([support.flatten(1, 2), query], 1)
         prototypes, support_sums = support.mean(2), support.sum(2)
         label_weight = self.cross_entropy / (ways * shots)
+        self._require_small_steps(support)
         adam = Adam(prototypes, self.rate)
         for _ in range(self.iterations):
             logits = self.temperature * nearness(points, prototypes)
@@ -77,6 +79,16 @@ class Tim(Normalized):
             )
             prototypes = adam.step(prototypes, self.temperature * by_prototypes)
         return nearness(query, prototypes).transpose(1, 2)
+
+    def _require_small_steps(self, support: Tensor) -> None:
+        """Raises an `InputError` if one step of Adam is longer than the features."""
+        largest = support.abs().max().item()
+        if self.lengths == "absolute" and 0 < largest < self.rate:
+            raise InputError(
+                f"rate={self.rate} of {self.spec} is larger than the largest entry of the "
+                f"features, {largest:.3g}",
+                "Use a smaller rate, or norm=l2.",
+            )
 
     def entropy_derivative(self, p: Tensor) -> Tensor:
         """∂H/∂p of Shannon's entropy, -log p, up to a constant, which softmax cancels."""

@@ -9,6 +9,8 @@ from torch.nn.functional import one_hot
 from lowlabel.fewshot.solvers.lbfgs import minimize
 from lowlabel.fewshot.solvers.softmax_loss import SoftmaxLoss
 
+_STATIONARY = 0.25  # largest gradient at a minimum, relative to its terms
+
 
 @dataclass(frozen=True)
 class LinearClassifiers:
@@ -17,10 +19,14 @@ class LinearClassifiers:
     Attributes:
         weight: [T, D, ways].
         bias: [T, ways].
+        is_minimum: Whether each task's weights minimise the objective, [T], if that was looked at.
+            On large examples that can be separated the penalty is lost in the objective's rounding:
+            the weights then separate, but may be far from the minimum.
     """
 
     weight: Tensor
     bias: Tensor
+    is_minimum: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits, [T, n, D] → [T, n, ways], in the dtype of x."""
@@ -51,14 +57,28 @@ def fit_logistic_regression(
     targets = one_hot(labels, ways).to(x.dtype).expand(*x.shape[:2], ways).transpose(1, 2)
     if x.shape[1] < x.shape[2]:
         factor = _gram_factor(centered)
-        params = minimize(SoftmaxLoss(factor, targets, penalty_ratio(c, ways)))
+        loss = SoftmaxLoss(factor, targets, penalty_ratio(c, ways))
+        params = minimize(loss)
         dual = torch.linalg.solve_triangular(factor, params[..., :-1], upper=False, left=False)
         weight = dual @ centered
     else:
-        params = minimize(SoftmaxLoss(centered, targets, penalty_ratio(c, ways)))
+        loss = SoftmaxLoss(centered, targets, penalty_ratio(c, ways))
+        params = minimize(loss)
         weight = params[..., :-1]
     bias = params[..., -1] - (weight @ center.transpose(1, 2)).squeeze(-1)
-    return LinearClassifiers(weight.transpose(1, 2), bias)
+    return LinearClassifiers(weight.transpose(1, 2), bias, _is_minimum(params, loss))
+
+
+def _is_minimum(params: Tensor, loss: SoftmaxLoss) -> Tensor:
+    """Whether W + r·x is 0 but for a share of its terms, for each task, [T]."""
+    weights, residuals = params[..., :-1], loss.residuals(loss.logits(params))
+    gradient = _squares(weights + residuals @ loss.x)
+    terms = torch.maximum(_squares(weights), _squares(residuals.abs() @ loss.x.abs()))
+    return (gradient <= _STATIONARY**2 * terms) | ~weights.any(-1).any(-1)
+
+
+def _squares(values: Tensor) -> Tensor:
+    return values.square().sum((1, 2))
 
 
 def penalty_ratio(c: float, ways: int) -> float:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lowlabel.fewshot.solvers.cholesky import cholesky
+
 
 @dataclass(frozen=True)
 class Preconditioner:
@@ -86,11 +88,15 @@ class SoftmaxLoss:
     def gradient(self, params: Tensor, logits: Tensor) -> Tensor:
         """Gradient of the objective, in the shape of the parameters.
 
-        ∂/∂W = W + r·x and ∂/∂b = Σ r with the residuals r = c · (softmax(z) - y).
+        ∂/∂W = W + r·x and ∂/∂b = Σ r with the residuals r.
         """
-        residuals = self.c * (logits.softmax(1) - self.targets)
+        residuals = self.residuals(logits)
         weight = torch.baddbmm(params[..., :-1], residuals, self.x)
         return torch.cat([weight, residuals.sum(-1, keepdim=True)], -1)
+
+    def residuals(self, logits: Tensor) -> Tensor:
+        """R = c · (softmax(z) - y), the derivative by the logits, [T, ways, n]."""
+        return self.c * (logits.softmax(1) - self.targets)
 
     def directional_derivatives(self, logits: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
         """First and second derivative of the cross-entropy along a logit direction d, [T] each.
@@ -122,5 +128,5 @@ class SoftmaxLoss:
         else:
             by_class = (self.targets @ curvature[..., None]).squeeze(-1)
             hessian = hessian + self.moments.weighted(self.c * by_class)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
+        inverse = torch.cholesky_inverse(cholesky(hessian))
         return Preconditioner(inverse, 1 / (self.c * curvature.sum(-1)))

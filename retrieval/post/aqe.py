@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, PostProcessing, unit, weighted_sums
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, weighted_sums
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)

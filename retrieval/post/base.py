@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from lowlabel.arrays import require_same_width
 from lowlabel.errors import InputError
@@ -118,11 +117,6 @@ def weighted_sums(weights: Tensor, rows: Tensor, gallery: Tensor) -> Tensor:
         part = slice(start, stop)
         torch.sum(weights[part, :, None] * gallery[rows[part]], dim=1, out=sums[part])
     return sums
-
-
-def unit(rows: Tensor) -> Tensor:
-    """Scales rows to length 1; a zero row stays zero."""
-    return normalize(rows, dim=1)
 
 
 def _as_keys(rows: Tensor) -> np.ndarray[tuple[int], np.dtype[np.void]]:

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 import torch
 
-from lowlabel.retrieval.post.base import Embedded, PostProcessing, unit, weighted_sums
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, weighted_sums
 from lowlabel.retrieval.ranking.nearest import nearest
+from lowlabel.scale import unit
 
 
 @dataclass(frozen=True)

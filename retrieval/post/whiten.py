@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post.base import Embedded, PostProcessing, require_train, unit
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, require_train
 from lowlabel.retrieval.ranking.blocks import row_blocks
+from lowlabel.scale import order_one, unit
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Whitening(PostProcessing):
     def projection(self, embedded: Embedded) -> Callable[[Tensor], Tensor]:
         """Returns the projection of rows [n, D] of any length, trained on `embedded.train`."""
         mean, projection = self._learn(require_train(self, embedded))
-        return lambda rows: unit(unit(rows.to(mean)) @ projection - mean @ projection)
+        offset = mean @ projection
+        return lambda rows: unit(unit(order_one(rows).to(mean)) @ projection - offset)
 
     def _learn(self, train: Tensor) -> tuple[Tensor, Tensor]:
         images, width = train.shape

@@ -5,7 +5,7 @@ gallery, and every distractor, is a negative; the negatives before each positive
 distractors are never all in memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -23,11 +23,15 @@ from lowlabel.retrieval.ranking.comparison import (
 )
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import Layout, Positives, sort_falling_by_index
-from lowlabel.retrieval.ranking.products import all_rows, all_unit_rows, embed, products_with
+from lowlabel.retrieval.ranking.products import (
+    Transform,
+    all_rows,
+    all_unit_rows,
+    embed_transformed,
+    products_with,
+)
 from lowlabel.retrieval.ranking.sources import RowSource, read_rows
 from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
-
-Transform = Callable[[Tensor], Tensor]
 
 _PROBES = 64, 256  # queries and gallery images in the sample for `product_dtype`
 _LABELLED, _ABSENT = -2.0, -4.0  # similarities below every cosine
@@ -141,8 +145,7 @@ class Database:
         rows = read_rows(self._distractors[source - 1], start, stop, name)
         if rows is None:
             return None
-        rows = rows.to(self._queries.raw.device)
-        return embed(self._transform(rows) if self._transform else rows, name)
+        return embed_transformed(rows.to(self._queries.raw.device), self._transform, name)
 
     def _comparison(self, block: Embeddings) -> Comparison:
         """Compares all queries with a block, in which no class is left out."""

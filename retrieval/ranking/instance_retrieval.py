@@ -19,8 +19,8 @@ from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Ties
-from lowlabel.retrieval.ranking.database import Database, Judgements, RankedPositives, Transform
-from lowlabel.retrieval.ranking.products import embed
+from lowlabel.retrieval.ranking.database import Database, Judgements, RankedPositives
+from lowlabel.retrieval.ranking.products import Transform, embed_transformed
 from lowlabel.retrieval.ranking.sources import RowSource, as_sources, require_one_model
 from lowlabel.retrieval.result import RetrievalResult
 
@@ -135,5 +135,4 @@ class InstanceRetrieval:
         )
 
     def _embed(self, rows: Tensor, name: str) -> Embeddings:
-        rows = rows.to(self.device)
-        return embed(self.transform(rows) if self.transform else rows, name)
+        return embed_transformed(rows.to(self.device), self.transform, name)

@@ -1,11 +1,14 @@
 """Products of unit rows, and how far rounding can move them from the float64 cosine."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from lowlabel.embeddings import Embeddings, over_largest, vector_norms
+from lowlabel.embeddings import Embeddings, vector_norms
+
+Transform = Callable[[Tensor], Tensor]
 
 _CHUNK_VALUES = 2**22  # float64 values held at once while rows are normalised
 _MODERATE = 1e12  # raw products are exact enough for norms from its inverse up to it
@@ -19,8 +22,17 @@ def embed(features: Tensor, name: str = "features") -> Embeddings:
         InputError: If rows hold NaN or infinite values, or are all zero.
     """
     if features.dtype == torch.float64:
-        features = over_largest(features)
+        features = _over_largest(features)
     return Embeddings.of(features, name, _norms)
+
+
+def embed_transformed(features: Tensor, transform: Transform | None, name: str) -> Embeddings:
+    """Does the same after a transform, if there is one; the features themselves must be usable.
+
+    A transform that subtracts a mean would give a direction to a row of zeros.
+    """
+    embedded = embed(features, name)
+    return embed(transform(features), name) if transform else embedded
 
 
 def unit_rows(embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> Tensor:
@@ -87,6 +99,12 @@ def tie_tolerance(dimensions: int) -> float:
     The dot product errs by D·u, each of the two norms by (D/2 + 2)·u: twice the sum for two.
     """
     return 4 * (dimensions + 4) * torch.finfo(torch.float64).eps / 2
+
+
+def _over_largest(features: Tensor) -> Tensor:
+    """Divides each row by its largest magnitude: the same numbers at every power of two."""
+    largest = features.abs().amax(dim=1, keepdim=True)
+    return features / torch.where(largest > 0, largest, 1)
 
 
 def _norms(features: Tensor) -> Tensor:

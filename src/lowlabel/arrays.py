@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.scale import magnitudes
 
 Features = NDArray[Any] | Tensor | Sequence[Sequence[float]]
 Labels = NDArray[Any] | Tensor | Sequence[int]
@@ -57,7 +58,9 @@ def as_float32(features: Features, device: torch.device, name: str = "features")
         InputError: If they are not a matrix of floats, or a row is not finite in float32.
     """
     tensor = as_features(features, name).to(device, torch.float32)
-    refuse_rows(~tensor.isfinite().all(dim=1), name, "hold NaN or infinite values in float32")
+    refuse_rows(
+        ~magnitudes(tensor)[:, 0].isfinite(), name, "hold NaN or infinite values in float32"
+    )
     return tensor
 
 

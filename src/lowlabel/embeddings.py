@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.arrays import refuse_rows
+from lowlabel.scale import order_one
 
-_LOWEST_NORM = 1e-140  # below it the squares of float64 entries lose digits
+_NORMS = 1e-100, 1e100  # products of two norms, and of their inverses, are far from float64's ends
 
 
 def vector_norms(features: Tensor) -> Tensor:
@@ -18,18 +19,13 @@ def vector_norms(features: Tensor) -> Tensor:
     return norms
 
 
-def over_largest(features: Tensor) -> Tensor:
-    """Divides each row by its largest magnitude, so that no square overflows."""
-    largest = features.abs().amax(dim=1, keepdim=True)
-    return features / torch.where(largest > 0, largest, 1)
-
-
 @dataclass(frozen=True)
 class Embeddings:
     """Features that have a direction, with the norms of their rows.
 
     Attributes:
-        raw: Features [N, D], float32 or float64.
+        raw: Features [N, D], float32 or float64; float64 rows may be scaled by powers of two, which
+            changes no direction.
         norm: L2 norm of each row, float64 [N].
     """
 
@@ -53,8 +49,8 @@ class Embeddings:
         norm = norms(features)
         if features.dtype == torch.float64:
             low, high = norm.aminmax()
-            if not (low > _LOWEST_NORM and high < torch.inf):
-                features = over_largest(features)
+            if not (low > _NORMS[0] and high < _NORMS[1]):
+                features = order_one(features)
                 norm = norms(features)
         refuse_rows(~norm.isfinite(), name, "hold NaN or infinite values")
         refuse_rows(norm == 0, name, "are all zero and have no direction")

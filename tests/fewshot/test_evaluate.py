@@ -81,7 +81,10 @@ def bad_rows(features, value):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x, y: {"features": x * 1e30}, "ncm overflows .* largest entry is [0-9.]+e.30"),
+        (
+            lambda x, y: {"features": x * 1e30, "method": "soft-kmeans,norm=none"},
+            "soft-kmeans,norm=none overflows .* largest entry is [0-9.]+e.30",
+        ),
         (lambda x, y: {"ways": 9}, "9 classes, but the labels hold 8"),
         (lambda x, y: {"shots": 20}, "need 35 images of each class, but class -10 has 25"),
         (lambda x, y: {"base": (bad_rows(x, np.nan), y)}, "2 of 284 rows of base features"),

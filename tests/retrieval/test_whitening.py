@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.retrieval import learn_whitening
+from lowlabel.retrieval import evaluate_revisited, learn_whitening
 from lowlabel.retrieval.post import build_post
 
 
@@ -33,3 +33,17 @@ def test_whitening_may_be_given_built_or_by_spec(train_gallery):
 def test_bad_input(train_gallery, change, error, message):
     with pytest.raises(error, match=message):
         learn_whitening(*change(*train_gallery))
+
+
+@pytest.mark.parametrize("side", ["query", "gallery", "distractors[0]"])
+def test_a_row_of_zeros_has_no_direction_that_the_mean_could_give_it(train_gallery, side):
+    train, gallery = train_gallery
+    arrays = {"query": gallery[:3], "gallery": gallery, "distractors[0]": gallery[5:]}
+    arrays[side] = arrays[side].copy()
+    arrays[side][1] = 0
+    query, searched, distractors = arrays.values()
+    truth = [{"easy": [4 + i], "hard": [], "junk": []} for i in range(3)]
+    options = {"distractors": distractors, "transform": learn_whitening(train, gallery)}
+    message = rf"1 of \d+ rows of {side.replace('[', '.').replace(']', '.')}.* are all zero"
+    with pytest.raises(InputError, match=message):
+        evaluate_revisited(query, searched, truth, ks=(1,), **options)

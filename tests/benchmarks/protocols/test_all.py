@@ -1,5 +1,8 @@
 """What holds for every protocol: its scores are recorded, found again and compared."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from lowlabel.benchmarks import Request, make_plan, run_plan
@@ -69,6 +72,31 @@ def test_two_models_are_compared(asked, tmp_path, protocol):
     assert len(frame) > 0
     assert set(frame["verdict"]) <= {"A better", "B better", "no difference shown"}
     assert len(load_records(tmp_path / "out" / "records")) == len(scored)
+
+
+@pytest.mark.parametrize("power", [-100, 90])
+def test_a_scale_of_all_embeddings_changes_no_score(
+    asked, protocol, request_of, monkeypatch, tmp_path, power
+):
+    if protocol == "fewshot":  # without the methods that have a scale of their own
+        asked = replace(asked, options={**asked.options, "method": ("ncm", "cosine", "tim")})
+    expected = run_plan(make_plan(asked), asked)
+    kind = PROTOCOLS[protocol]
+    trials = kind.trials
+
+    def of_scaled(self, data, device):
+        tables = {
+            part: replace(table, features=np.ldexp(table.features, power))
+            for part, table in data.tables.items()
+        }
+        return trials(self, replace(data, tables=tables), device)
+
+    monkeypatch.setattr(kind, "trials", of_scaled)
+    again = replace(asked, output=tmp_path / "scaled")
+    found = run_plan(make_plan(again), again)
+    assert found.failures == expected.failures == []
+    scores = [[record.scores for record in run.records] for run in (found, expected)]
+    assert scores[0] == scores[1]
 
 
 def test_the_dry_run_describes_it(asked):

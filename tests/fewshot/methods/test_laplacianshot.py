@@ -8,7 +8,8 @@ from lowlabel.errors import InputError
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize(
     ("method", "transform", "smoothness"),
-    [("laplacianshot", "cl2", 0.7), ("laplacianshot,norm=l2n,smoothness=2", "l2", 2.0)],
+    # smoothness · neighbours / ways < 1: beyond it rounding grows from one update to the next
+    [("laplacianshot", "cl2", 0.7), ("laplacianshot,norm=l2n,smoothness=1.2", "l2", 1.2)],
 )
 def test_each_task_scores_what_a_plain_loop_finds(
     non_negative, assert_loop_agrees, plain, method, transform, smoothness, shots

@@ -59,6 +59,6 @@ def test_dense_features_do_not_underflow(run):
 
 def test_negative_features_are_refused_unless_the_power_is_1(novel, run):
     lowest = f"{novel[0].min():.3g}"
-    with pytest.raises(InputError, match=rf"lowest is {lowest}\n.*pt-map,beta=1"):
+    with pytest.raises(InputError, match=rf"lowest {lowest}\n.*pt-map,beta=1"):
         run(*novel, "pt-map", tasks=3)
     assert run(*novel, "pt-map,beta=1", tasks=3).tasks == 3
