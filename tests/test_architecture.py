@@ -18,6 +18,7 @@ CORE = {
     "progress",
     "registry",
     "specs",
+    "workers",
 }
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}

@@ -23,9 +23,10 @@ from lowlabel.retrieval.ranking.comparison import (
 )
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import Layout, Positives, sort_falling_by_index
+from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.products import all_rows, all_unit_rows, embed, products_with
 from lowlabel.retrieval.ranking.sources import RowSource, read_rows
-from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
+from lowlabel.workers import run_parallel
 
 Transform = Callable[[Tensor], Tensor]
 
