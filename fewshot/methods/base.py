@@ -19,10 +19,12 @@ class Method(Configurable, ABC):
 
     Attributes:
         transductive: Whether a query's score depends on the other queries of its task.
+        blocks_are_independent: Whether several threads may score blocks of tasks at once.
         grid: Values that tuning tries, by option.
     """
 
     transductive: ClassVar[bool] = False
+    blocks_are_independent: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
 
     @property
