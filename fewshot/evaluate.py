@@ -1,6 +1,9 @@
 """The few-shot protocol: accuracies of a method on random tasks."""
 
 import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import torch
@@ -10,15 +13,16 @@ from torch import Tensor
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.fewshot.decisions import accuracies
-from lowlabel.fewshot.episodes import EpisodeSampler
+from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.prepared import prepare
 from lowlabel.fewshot.result import FewShotResult, require_interval
 from lowlabel.progress import Progress
+from lowlabel.workers import cpu_workers, run_parallel
 
 # Small enough on a CPU for glibc to reuse the memory (32 MiB), large enough to fill a GPU.
 _BLOCK_BYTES_CPU = 24 * 2**20
-_BLOCK_BYTES_GPU = 256 * 2**20
+_BLOCK_BYTES = 256 * 2**20  # of a GPU, or of all threads of a CPU
 
 
 def evaluate_fewshot(
@@ -61,7 +65,8 @@ def evaluate_fewshot(
         interval: Definition of the confidence interval, "normal" or "student-t"; see
             `confidence_interval`.
         device: Device to compute on; "auto" is a GPU if there is one.
-        task_block: Number of tasks computed together; by default chosen to fit the memory.
+        task_block: Number of tasks computed together, on a CPU by each thread; by default chosen
+            to fit the memory.
         progress: Called with (tasks done, tasks) after each block.
 
     Returns:
@@ -91,22 +96,37 @@ def evaluate_fewshot(
     classes = as_labels(labels, len(prepared.features))
     sampler = EpisodeSampler(classes, ways, shots, queries, query_distribution)
     rows = classifier.rows_per_task(ways, shots, queries)
-    block = task_block or _default_block(classifier, prepared.features, rows)
+    workers = cpu_workers(device) if classifier.blocks_are_independent else 1
+    block = task_block or min(
+        _default_block(classifier, prepared.features, rows, workers), math.ceil(tasks / workers)
+    )
 
     distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
     digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
-    found: list[NDArray[np.float64]] = []
-    done = 0
-    with torch.inference_mode():
+
+    def blocks() -> Iterator[tuple[int, Episodes]]:
+        first = 0
         for episodes in sampler.blocks(tasks, seed, block):
             digest.update(episodes.to_bytes())
-            seeds = [(seed, number) for number in range(done, done + len(episodes))]
-            found.append(accuracies(classifier, prepared, episodes, seeds))
-            done += len(episodes)
+            yield first, episodes
+            first += len(episodes)
+
+    @torch.inference_mode()  # set per thread
+    def score(numbered: tuple[int, Episodes]) -> tuple[int, NDArray[np.float64]]:
+        first, episodes = numbered
+        seeds = [(seed, number) for number in range(first, first + len(episodes))]
+        return first, accuracies(classifier, prepared, episodes, seeds)
+
+    scored: dict[int, NDArray[np.float64]] = {}
+    done = 0
+    with closing(run_parallel(score, blocks(), workers)) as work:
+        for first, found in work:
+            scored[first] = found
+            done += len(found)
             if progress is not None:
                 progress(done, tasks)
     return FewShotResult(
-        accuracies=np.concatenate(found),
+        accuracies=np.concatenate([scored[first] for first in sorted(scored)]),
         method=classifier.spec,
         transductive=classifier.transductive,
         ways=ways,
@@ -119,8 +139,10 @@ def evaluate_fewshot(
     )
 
 
-def _default_block(method: Method, features: Tensor, rows_per_task: int) -> int:
-    limit = _BLOCK_BYTES_CPU if features.device.type == "cpu" else _BLOCK_BYTES_GPU
+def _default_block(method: Method, features: Tensor, rows_per_task: int, workers: int) -> int:
+    limit = _BLOCK_BYTES // workers
+    if features.device.type == "cpu":
+        limit = min(limit, _BLOCK_BYTES_CPU)
     # A transductive method may compare all images of a task with each other.
     width = max(features.shape[1], rows_per_task * method.transductive)
     return max(1, limit // (rows_per_task * width * features.element_size()))

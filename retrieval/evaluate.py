@@ -28,6 +28,7 @@ from lowlabel.retrieval.ranking.ranker import Ranker
 from lowlabel.retrieval.ranking.top_k_ranker import TopKRanker
 from lowlabel.retrieval.result import LoneQueries, RetrievalResult
 from lowlabel.retrieval.search import EXACT, Index, build_index
+from lowlabel.workers import cpu_workers
 
 _BLOCK_ROWS = {"cpu": 512}  # a block then stays in the cache of a core
 _ACCELERATOR_ROWS = 2048
@@ -145,8 +146,7 @@ def _ranker(
     if data.similarity is not None:
         precomputed = replace(comparison, precomputed=True)
         return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows)
-    workers = torch.get_num_threads() if data.query_labels.device.type == "cpu" else 1
-    return ExactRanker(comparison, summarise, block_rows, workers)
+    return ExactRanker(comparison, summarise, block_rows, cpu_workers(data.query_labels.device))
 
 
 def _nmi(data: QueryGallery) -> float:

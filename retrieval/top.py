@@ -12,8 +12,8 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval.post import PostProcessing, build_chain
 from lowlabel.retrieval.ranking.nearest import nearest
+from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
-from lowlabel.retrieval.ranking.workers import full_precision
 
 
 def top_images(

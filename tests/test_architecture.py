@@ -19,6 +19,7 @@ CORE = {
     "registry",
     "scale",
     "specs",
+    "workers",
 }
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}
 MIDDLE = {"analysis", "benchmarks", "training"}

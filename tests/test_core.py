@@ -1,3 +1,4 @@
+import ast
 import os
 import signal
 import subprocess
@@ -151,6 +152,37 @@ def test_devices():
             resolve_device(name)
     assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
     assert peak_memory_mb() > 50
+
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+def waiting_after_import(code="", **environment):
+    """Runs code after `import lowlabel`; how threads shall wait, and the standard error."""
+    others = {name: value for name, value in os.environ.items() if name not in WAITING}
+    report = f"print({{name: os.environ.get(name) for name in {WAITING}}})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import lowlabel, os\n{code}\n{report}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=others | environment,
+    )
+    return {k: v for k, v in ast.literal_eval(done.stdout).items() if v}, done.stderr
+
+
+def test_threads_that_wait_sleep_soon():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("libgomp only")
+    _, said = waiting_after_import("import lowlabel.fewshot", OMP_DISPLAY_ENV="verbose")
+    assert "GOMP_SPINCOUNT = '1000'" in said
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in said
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_the_users_way_of_waiting_stays(name):
+    value = "active" if name == "OMP_WAIT_POLICY" else "7"
+    assert waiting_after_import(**{name: value})[0] == {name: value}
 
 
 def test_freed_memory_is_kept_and_given_back():

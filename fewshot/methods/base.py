@@ -21,12 +21,14 @@ class Method(Configurable, ABC):
 
     Attributes:
         transductive: Whether a query's score depends on the other queries of its task.
+        blocks_are_independent: Whether several threads may score blocks of tasks at once.
         grid: Values that tuning tries, by option.
         resolution: Scores of a task that differ by less are lost in rounding, whatever its classes.
         signed_alternative: What to use for features that are not all non-negative.
     """
 
     transductive: ClassVar[bool] = False
+    blocks_are_independent: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
     resolution: ClassVar[float] = 0.0
     signed_alternative: ClassVar[str] = "norm=l2 instead of tukey"

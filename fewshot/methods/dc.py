@@ -35,6 +35,7 @@ class SslVitCalibration(Method):
     """
 
     name: ClassVar[str] = "dc-sslvit"
+    blocks_are_independent: ClassVar[bool] = False  # they share a cache of factors
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.0, 0.1, 0.21, 0.3, 0.5)}
 
     k: int = 2

@@ -23,6 +23,7 @@ from lowlabel.retrieval.ranking.comparison import (
 )
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import Layout, Positives, sort_falling_by_index
+from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.products import (
     Transform,
     all_rows,
@@ -31,7 +32,7 @@ from lowlabel.retrieval.ranking.products import (
     products_with,
 )
 from lowlabel.retrieval.ranking.sources import RowSource, read_rows
-from lowlabel.retrieval.ranking.workers import full_precision, run_parallel
+from lowlabel.workers import run_parallel
 
 _PROBES = 64, 256  # queries and gallery images in the sample for `product_dtype`
 _LABELLED, _ABSENT = -2.0, -4.0  # similarities below every cosine

@@ -23,6 +23,7 @@ from lowlabel.retrieval.ranking.database import Database, Judgements, RankedPosi
 from lowlabel.retrieval.ranking.products import Transform, embed_transformed
 from lowlabel.retrieval.ranking.sources import RowSource, as_sources, require_one_model
 from lowlabel.retrieval.result import RetrievalResult
+from lowlabel.workers import cpu_workers
 
 _BLOCK_VALUES = 2**22  # features, or similarities, in a block: 16 MB in float32
 
@@ -117,8 +118,7 @@ class InstanceRetrieval:
             self.ties,
             self.transform,
         )
-        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
-        ranked = database.rank(self.block_rows, workers, progress)
+        ranked = database.rank(self.block_rows, cpu_workers(self.device), progress)
         query_row = order.to(ranked.query.device)[ranked.query]
         by_query = query_row.argsort(stable=True)
         return RankedPositives(query_row[by_query], ranked.row[by_query], ranked.before[by_query])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.retrieval.ranking.blocks import row_blocks
-from lowlabel.retrieval.ranking.workers import full_precision
+from lowlabel.retrieval.ranking.precision import full_precision
 
 
 class Neighbours(NamedTuple):

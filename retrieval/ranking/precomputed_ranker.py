@@ -11,8 +11,8 @@ from lowlabel.retrieval.ranking.blocks import BLOCK_VALUES, row_blocks
 from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import find_positives
+from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.ranker import summaries
-from lowlabel.retrieval.ranking.workers import full_precision
 
 S = TypeVar("S")
 

@@ -17,6 +17,7 @@ from lowlabel.benchmarks.speed.retrieval_jobs import PEER_PACKAGES
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "speed"
 HELPERS = {"__init__", "peers", "processes", "retrieval_jobs", "timing"}
 TINY = {
+    "busy": "--tasks 4 --processes 1 --demo --help",
     "dc": "--tasks 4 --loop-tasks 2 --width 8",
     "extraction": "--images 2 --batch-size 2",
     "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
