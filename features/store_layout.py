@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import h5py
 
@@ -30,7 +30,7 @@ def lay_out(
     """
     memory = _SparseMemory()
     head = replace(_build(memory, facts, images, width, block), owner=owner)
-    head = replace(head, fixed=head.hash_fixed(memory))
+    head = replace(head, fixed=head.hash_fixed(cast(IO[bytes], memory)))
     with atomic_write(path) as temporary:
         size = memory.seek(0, io.SEEK_END)
         _reserve(temporary, size)
@@ -111,7 +111,7 @@ def _build(
         file.create_dataset("labels", data=images.labels)
         file.create_dataset("paths", data=list(images.paths), dtype=h5py.string_dtype())
         offsets = {name: int(file[name].id.get_offset()) for name in arrays}
-    return Head(count, width, block, **offsets)
+    return Head(count, width, block, offsets["features"], offsets["done"], offsets["checksums"])
 
 
 def _check(path: Path, head: Head) -> None:

@@ -115,7 +115,7 @@ def write_files(contents: Mapping[Path, bytes | str]) -> None:
     They are replaced in the order of `contents`.
     """
     with ExitStack() as stack:
-        for path, content in reversed(contents.items()):  # the stack is left from its end
+        for path, content in reversed(list(contents.items())):  # the stack is left from its end
             data = content.encode() if isinstance(content, str) else content
             temporary = stack.enter_context(atomic_write(path))
             temporary.write_bytes(data)
