@@ -68,7 +68,8 @@ def neighbour_mask(distances: Tensor, count: int, tie: Tensor | float = 0.0) -> 
         count: Number of neighbours.
         tie: Distances that differ by at most `tie` are equal; a number, or one per task [T, 1, 1].
     """
-    return distances <= _smallest(distances, count)[:, None] + tie
+    # Each row is compared with itself: a product need not round a distance and its mirror alike.
+    return (distances <= _smallest(distances, count)[..., None] + tie).mT
 
 
 def _smallest(rows: Tensor, count: int) -> Tensor:

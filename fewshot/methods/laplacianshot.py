@@ -39,6 +39,7 @@ class LaplacianShot(Normalized):
     """
 
     name: ClassVar[str] = "laplacianshot"
+    version: ClassVar[int] = 2
     transductive: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {
         "smoothness": (0.1, 0.3, 0.5, 0.7, 0.8, 1.0, 1.2, 1.5)

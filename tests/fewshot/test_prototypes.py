@@ -38,6 +38,15 @@ def test_neighbours_are_others_and_ties_are_all_in():
     assert near.int().tolist() == [[0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]]
 
 
+def test_each_point_has_its_neighbours_though_mirrored_distances_round_apart():
+    distances = squared_distances(doubles(3, 12, 4))
+    noise = 1 + 1e-14 * (doubles(3, 12, 12) - 0.5)
+    for count in (1, 3, 8):
+        near = neighbour_mask(distances * noise, count)
+        assert (near.sum(1) == count).all()
+        assert torch.equal(near, neighbour_mask(distances, count))
+
+
 def test_any_number_of_neighbours_is_found():
     distances = squared_distances(doubles(3, 12, 4))
     for count in range(1, 12):

@@ -8,11 +8,11 @@ from lowlabel.errors import InputError
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize(
     ("method", "transform", "smoothness"),
-    # smoothness · neighbours / ways < 1: beyond it rounding grows from one update to the next
+    # smoothness · neighbours / ways < 1: beyond it the updates amplify rounding
     [("laplacianshot", "cl2", 0.7), ("laplacianshot,norm=l2n,smoothness=1.2", "l2", 1.2)],
 )
 def test_each_task_scores_what_a_plain_loop_finds(
-    non_negative, assert_loop_agrees, plain, method, transform, smoothness, shots
+    novel, base, assert_loop_agrees, plain, method, transform, smoothness, shots
 ):
     def predict(support, labels, query):
         prototypes = plain.rectified(support, labels, query, 10.0)
@@ -26,7 +26,6 @@ def test_each_task_scores_what_a_plain_loop_finds(
             assigned = plain.softmax(unary + smoothness * near @ assigned)
         return assigned.argmax(1)
 
-    novel, base = non_negative.novel, non_negative.base
     assert_loop_agrees(
         novel, base, method, predict, transform, shots=shots, tasks=12, tolerance=0.15
     )
