@@ -101,7 +101,10 @@ def take_over(file: PartialFile, backbone: Backbone, decode: Decode) -> bool:
         file.write(rows.start, stored.features[block], stored.bad[block])
     file.finish()
     path.unlink()
-    _say(f"{path.name}, made by an earlier version, is kept as {feature_path(key).name}")
+    _say(
+        f"{backbone.name} on {images.dataset} {images.part}: features of an earlier version are "
+        "taken over"
+    )
     return True
 
 
