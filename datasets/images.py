@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from lowlabel.datasets.io.contents import Content, known_contents, read_contents
 from lowlabel.errors import DataError
+from lowlabel.progress import progress_bar
 
 CONTENT = "content"  # manifests by the hash of each file; those of earlier versions are by size
+_PATIENCE = 1.0  # seconds; hashes are known at once from the second run on
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the image
 
 
@@ -136,21 +138,19 @@ class ImageSet:
     @cached_property
     def manifest(self) -> Manifest:
         """What identifies the images; files that changed since they were last hashed are read."""
-        return self._manifest_of(read_contents(self.root, self.paths, self._title))
+        title = f"hashing {self.dataset} {self.part}"
+        with progress_bar(title, "img", delay=_PATIENCE) as progress:
+            return self._manifest_of(read_contents(self.root, self.paths, progress))
 
     def check_unchanged(self, rows: range) -> None:
         """Raises a `DataError` if images at `rows` changed after `manifest` was made."""
         paths = self.paths[rows.start : rows.stop]
-        for row, content in zip(rows, read_contents(self.root, paths, self._title), strict=True):
+        for row, content in zip(rows, read_contents(self.root, paths), strict=True):
             if content.sha256 != self.manifest.contents[32 * row : 32 * row + 32]:
                 raise DataError(
                     f"{self.root / self.paths[row]} changed while it was used",
                     "Repeat the command when the images are complete.",
                 )
-
-    @property
-    def _title(self) -> str:
-        return f"{self.dataset} {self.part}"
 
     @property
     def known_manifest(self) -> Manifest | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lowlabel.datasets.io.content_index import ContentIndex, Entry, State, content_index
 from lowlabel.datasets.io.pixels import is_deep
 from lowlabel.errors import DataError
-from lowlabel.progress import progress_bar
+from lowlabel.progress import Progress
 
 _BLOCK = 500  # files between two commits; SQLite takes at most 999 names at a time
 _THREADS = min(8, os.cpu_count() or 1)
@@ -35,22 +35,20 @@ class Content(NamedTuple):
     deep: bool
 
 
-def read_contents(root: Path, paths: Sequence[str], title: str) -> Iterator[Content]:
+def read_contents(
+    root: Path, paths: Sequence[str], progress: Progress | None = None
+) -> Iterator[Content]:
     """Hashes files; those that did not change since they were last hashed are not read.
 
     Args:
         root: Folder that `paths` are relative to.
         paths: The files.
-        title: What they are, for the progress.
+        progress: Called with (files done, all files).
 
     Raises:
         DataError: If a file is missing or cannot be read.
     """
-    with (
-        content_index() as index,
-        ThreadPoolExecutor(_THREADS) as pool,
-        progress_bar(f"hashing {title}", "img") as show,
-    ):
+    with content_index() as index, ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, len(paths), _BLOCK):
             block = _absolute(root, paths[start : start + _BLOCK])
             entries = _unchanged(index, block)
@@ -59,7 +57,8 @@ def read_contents(root: Path, paths: Sequence[str], title: str) -> Iterator[Cont
             index.add(hashed)
             entries |= hashed
             yield from (_content(entries[path]) for path in block)
-            show(start + len(block), len(paths))
+            if progress is not None:
+                progress(start + len(block), len(paths))
 
 
 def known_contents(root: Path, paths: Sequence[str]) -> Iterator[Content | None]:

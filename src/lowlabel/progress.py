@@ -43,15 +43,16 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar(title: str, unit: str) -> Iterator[Progress]:
+def progress_bar(title: str, unit: str, *, delay: float = 0.0) -> Iterator[Progress]:
     """Gives a callback that is told (done, total) and shows it on standard error.
 
     Args:
         title: What is being done.
         unit: What is counted: "img", "task".
+        delay: Seconds before a bar appears, for work that is often short.
     """
     if sys.stderr.isatty():
-        with tqdm(desc=title, unit=unit, leave=False, dynamic_ncols=True) as bar:
+        with tqdm(desc=title, unit=unit, leave=False, dynamic_ncols=True, delay=delay) as bar:
 
             def draw(done: int, total: int) -> None:
                 _raise_if_interrupted()
