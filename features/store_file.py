@@ -1,7 +1,7 @@
 """Reading of feature files. What is returned is what was written, or a `DataError` is raised."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,7 +63,8 @@ class StoreFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a file that was only read, and verified
+            self._file.close()
 
     @property
     def earlier(self) -> str:

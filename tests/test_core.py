@@ -144,6 +144,17 @@ def test_writable_dir(tmp_path):
         paths.writable_dir(tmp_path / "file")
 
 
+def test_a_folder_that_fails_its_test_is_left_as_it_was(tmp_path, monkeypatch):
+    def failing(self, *args, **kwargs):
+        self.write_bytes(b"")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "touch", failing)
+    with pytest.raises(DataError, match="No space left"):
+        paths.writable_dir(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_devices():
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

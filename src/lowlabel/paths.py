@@ -55,8 +55,10 @@ def writable_dir(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = temporary_beside(path / "write-test")
-        probe.touch()
-        probe.unlink()
+        try:
+            probe.touch()
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"cannot write to the folder {path}: {error.strerror or error}",

@@ -1,6 +1,8 @@
 """A feature file gives what was written or an error, whatever happens to its bytes."""
 
+import io
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -83,6 +85,17 @@ def test_an_error_of_the_disk_is_not_taken_for_damage(key, monkeypatch):
     with pytest.raises(DataError, match=re.escape(str(feature_path(key)))) as caught:
         read_features(key)
     assert "rm " not in caught.value.hint
+
+
+def test_an_error_in_closing_a_file_that_was_read_is_no_error(key, monkeypatch):
+    class File(io.BufferedReader):
+        def close(self):
+            super().close()
+            raise OSError(5, "Input/output error")
+
+    expected = read_features(key)
+    monkeypatch.setattr(Path, "open", lambda self, *_: File(io.FileIO(self)))
+    assert same(read_features(key), expected)
 
 
 def test_a_file_of_an_earlier_version_says_so(key):
