@@ -70,9 +70,10 @@ def folder_dataset(path: Path) -> Dataset:
         shared_classes=len(parts) > 1 and names[0] == names[-1],
         left_out=files.left_out,
     )
+    name = path.name.encode(errors="backslashreplace").decode()  # if it is no UTF-8
     return Dataset(
-        name=f"folder:{path.name}",
-        title=path.name,
+        name=f"folder:{name}",
+        title=name,
         licence="the user's own",
         source=str(path),
         obtain="",

@@ -165,8 +165,9 @@ class ImageSet:
         for row, content in enumerate(contents):
             path, name = self.paths[row], self.class_names[self.labels[row]]
             box = f"{self.boxes[row]}\n" if self.boxes else ""
-            digest.update(f"{path}\0{name}\0{content.sha256.hex()}\n{box}".encode())
-            by_size.update(f"{path}\0{name}\0{content.size}\n{box}".encode())
+            for known, hashed in ((content.sha256.hex(), digest), (content.size, by_size)):
+                line = f"{path}\0{name}\0{known}\n{box}"
+                hashed.update(line.encode(errors="surrogateescape"))  # names may be no UTF-8
             hashes += content.sha256
             newest, deep = max(newest, content.changed), deep or content.deep
         return Manifest(digest.hexdigest(), bytes(hashes), by_size.hexdigest(), newest, deep)

@@ -109,7 +109,8 @@ def _build(
         for name, (shape, kind) in arrays.items():
             file.create_dataset(name, shape, kind, dcpl=early)
         file.create_dataset("labels", data=images.labels)
-        file.create_dataset("paths", data=list(images.paths), dtype=h5py.string_dtype())
+        paths = [path.encode(errors="surrogateescape") for path in images.paths]
+        file.create_dataset("paths", data=paths, dtype=h5py.string_dtype())
         offsets = {name: int(file[name].id.get_offset()) for name in arrays}
     return Head(count, width, block, offsets["features"], offsets["done"], offsets["checksums"])
 

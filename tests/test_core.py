@@ -248,3 +248,8 @@ def test_progress_on_no_terminal_is_a_line_now_and_then(capsys, monkeypatch):
             progress(done, 100)
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["work: 38/100 img, 2/s", "work: 100/100 img, 2/s"]
+
+
+def test_a_name_that_is_no_utf_8_is_written_as_terminals_show_it(tmp_path):
+    paths.write_file(tmp_path / "table", "caf\udce9 ß")
+    assert (tmp_path / "table").read_text(encoding="utf-8") == "caf\\udce9 ß"

@@ -18,6 +18,7 @@ from lowlabel.errors import DataError
 _MARK = ".lowlabel-"  # in the name of every temporary file
 _MOST_OF_NAME = 40  # characters of the final name: file systems allow 255 bytes
 _LEFTOVER_S = 24 * 3600
+_NO_UTF8 = "backslashreplace"  # of names of files that are no UTF-8, as terminals show them
 
 
 def home() -> Path:
@@ -118,7 +119,7 @@ def write_files(contents: Mapping[Path, bytes | str]) -> None:
     """
     with ExitStack() as stack:
         for path, content in reversed(list(contents.items())):  # the stack is left from its end
-            data = content.encode() if isinstance(content, str) else content
+            data = content.encode(errors=_NO_UTF8) if isinstance(content, str) else content
             temporary = stack.enter_context(atomic_write(path))
             temporary.write_bytes(data)
             _sync(temporary)

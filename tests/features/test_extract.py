@@ -51,6 +51,18 @@ def test_second_run_reads_the_file_and_no_image(backbone, images, monkeypatch, c
     assert (read, first.key) == ([], second.key)
 
 
+def test_names_that_are_no_utf_8_are_kept(backbone, image_folder):
+    novel = image_folder / "novel"
+    (novel / "novel0").rename(novel / "caf\udce9")
+    (novel / "novel1/0.png").unlink()
+    (novel / "novel1/\udce8.png").write_bytes(b"no image")
+    images = open_dataset(f"folder:{image_folder}").load("novel")
+    table = extract_features(backbone, images, ExtractionOptions(skip_bad_images=True))
+    assert images.class_names[0] == "caf\udce9"
+    assert table.bad_images == ("novel/novel1/\udce8.png",)
+    assert len(table.features) == 17
+
+
 def test_corrupt_images_are_all_listed_and_stop_the_run(backbone, images, monkeypatch, count_reads):
     (images.root / images.paths[1]).write_bytes(b"no image")
     whole = (images.root / images.paths[9]).read_bytes()
