@@ -1,13 +1,15 @@
 """An index of path, size, times and inode → hash, so that unchanged files are not read again.
 
 As in git's index, an entry counts only while the file has the same size, times and inode, and not
-if the file changed within the clock tick of its hashing. A lost index costs a reading of the files.
+if the file changed within the clock tick of its hashing. A lost index costs a reading of the files,
+and so does an entry that was damaged on the disk: each has a checksum.
 """
 
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -20,8 +22,10 @@ _SECOND = 1_000_000_000
 _COARSE_TICK = 2 * _SECOND  # ns; a FAT disk has even seconds only
 _TICK = _SECOND // 20  # ns; of disks that count fractions of seconds, once in every kernel tick
 _WAIT = 60.0  # seconds for another process that writes
-_COLUMNS = "path, size, modified, changed, inode, hashed, sha256, deep"
-_LAYOUT = f"CREATE TABLE IF NOT EXISTS contents ({_COLUMNS}, PRIMARY KEY (path)) WITHOUT ROWID"
+_FAILURES = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter of a damaged message
+_TABLE = "checked_contents"
+_COLUMNS = "path, size, modified, changed, inode, hashed, sha256, deep, checksum"
+_LAYOUT = f"CREATE TABLE IF NOT EXISTS {_TABLE} ({_COLUMNS}, PRIMARY KEY (path)) WITHOUT ROWID"
 
 
 class State(NamedTuple):
@@ -70,6 +74,8 @@ class ContentIndex:
 
     def __init__(self, path: Path, database: sqlite3.Connection | None, read_only: bool) -> None:
         self._path, self._database, self._read_only = path, database, read_only
+        if database is not None:
+            database.text_factory = bytes  # there is no text, unless a damaged byte says so
 
     def find(self, paths: Sequence[str]) -> dict[str, Entry]:
         """Looks up absolute paths."""
@@ -77,15 +83,16 @@ class ContentIndex:
             return {}
         names = {os.fsencode(path): path for path in paths}
         marks = ",".join("?" * len(names))
-        query = f"SELECT {_COLUMNS} FROM contents WHERE path IN ({marks})"
+        query = f"SELECT {_COLUMNS} FROM {_TABLE} WHERE path IN ({marks})"
         try:
             rows = self._database.execute(query, tuple(names)).fetchall()
-        except sqlite3.DatabaseError as error:
+        except _FAILURES as error:
             self._give_up(error)
             return {}
+        intact = [row for *row, found in rows if found == _checksum(row)]
         return {
             names[path]: Entry(State(*state), hashed, sha256, bool(deep))
-            for path, *state, hashed, sha256, deep in rows
+            for path, *state, hashed, sha256, deep in intact
         }
 
     def add(self, entries: Mapping[str, Entry]) -> None:
@@ -93,15 +100,16 @@ class ContentIndex:
         if self._database is None or not entries:
             return
         rows = [
-            (os.fsencode(path), *entry.state, entry.hashed, entry.sha256, entry.deep)
+            (os.fsencode(path), *entry.state, entry.hashed, entry.sha256, int(entry.deep))
             for path, entry in entries.items()
         ]
         try:
             with self._database:
                 self._database.executemany(
-                    "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+                    f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(*row, _checksum(row)) for row in rows],
                 )
-        except sqlite3.DatabaseError as error:
+        except _FAILURES as error:
             self._give_up(error)
 
     def close(self) -> None:
@@ -109,7 +117,7 @@ class ContentIndex:
         if self._database is not None:
             self._database.close()
 
-    def _give_up(self, error: sqlite3.DatabaseError) -> None:
+    def _give_up(self, error: Exception) -> None:
         self.close()
         self._database = None
         if _is_damage(error) and not self._read_only:
@@ -127,7 +135,7 @@ def content_index(*, read_only: bool = False) -> Iterator[ContentIndex]:
         elif path.is_file():
             uri = f"{path.resolve().as_uri()}?mode=ro"
             database = sqlite3.connect(uri, uri=True, timeout=_WAIT)
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (*_FAILURES, OSError) as error:
         _say_once(f"hashes of images cannot be kept in {path} ({error}): each run reads them again")
     index = ContentIndex(path, database, read_only)
     try:
@@ -140,7 +148,7 @@ def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return _laid_out(path)
-    except sqlite3.DatabaseError as error:
+    except _FAILURES as error:
         if not _is_damage(error):
             raise
         _say_once(f"{path} is damaged ({error}): images are hashed again")
@@ -153,16 +161,24 @@ def _laid_out(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA synchronous = OFF")  # after a power cut, hashing again is safe
         database.execute(_LAYOUT)
-        database.execute(f"SELECT {_COLUMNS} FROM contents LIMIT 1").fetchone()
-    except sqlite3.DatabaseError:
+        database.execute(f"SELECT {_COLUMNS} FROM {_TABLE} LIMIT 1").fetchone()
+    except _FAILURES:
         database.close()
         raise
     return database
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
+def _checksum(row: Iterable[object]) -> int:
+    """CRC-32 of the other columns of a row."""
+    return zlib.crc32(repr(tuple(row)).encode())
+
+
+def _is_damage(error: Exception) -> bool:
     """Whether the file is broken; otherwise it is locked, read-only, or the disk is full."""
-    return not isinstance(error, sqlite3.OperationalError)
+    if isinstance(error, sqlite3.OperationalError):
+        code = getattr(error, "sqlite_errorcode", None)
+        return code == sqlite3.SQLITE_ERROR  # such as "no such column"
+    return True
 
 
 @cache
