@@ -1,6 +1,7 @@
 """Refuses folders whose sub-folders are not the classes that they would be taken for."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from lowlabel.datasets.images import ImageSet
@@ -12,6 +13,7 @@ _EXPECTED = (
     "val may be missing) with PATH/PART/CLASS/IMAGE."
 )
 _MOST_SHOWN = 5
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
 def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True) -> None:
@@ -38,6 +40,13 @@ def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True)
             f"{'looks like a part' if len(looks) == 1 else 'look like parts'}",
             f"{_EXPECTED} To score one of them alone: --dataset folder:{top / looks[0]}",
         )
+    alike = [] if folder else _differing_by_part(inside)
+    if alike:
+        raise DataError(
+            f"the folders {_shown(inside)} of {top} would be classes, but {_shown(alike)} differ "
+            "only in the name of a part",
+            f"{_EXPECTED} To score one of them alone: --dataset folder:{top / alike[0]}",
+        )
     for name, names in inside.items():
         if len({part_called(each) for each in names} - {None}) > 1:
             raise DataError(
@@ -52,6 +61,17 @@ def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True)
             f"{_EXPECTED} To score one of them alone: "
             f"--dataset folder:{top / images.class_names[0]}",
         )
+
+
+def _differing_by_part(names: Iterable[str]) -> list[str]:
+    """Names that are equal but for the part that a word stands for: seg_train and seg_test."""
+    parts: dict[tuple[str, str], dict[str, str]] = {}
+    for name in names:
+        for word in _WORD.finditer(name):
+            if part := part_called(word[0]):
+                around = name[: word.start()].casefold(), name[word.end() :].casefold()
+                parts.setdefault(around, {})[part] = name
+    return sorted({n for found in parts.values() if len(found) > 1 for n in found.values()})
 
 
 def _refuse_one_class(images: ImageSet, top: Path, *, is_part: bool, is_scored: bool) -> None:

@@ -59,6 +59,21 @@ def test_classes_that_look_like_parts_are_refused(folder, classes):
     assert "PATH/CLASS/IMAGE" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("seg_pred/seg_pred", "seg_test/seg_test/cat", "seg_train/seg_train/cat"),
+        ("ILSVRC2012_img_train/cat", "ILSVRC2012_img_train/dog", "ILSVRC2012_img_val"),
+        ("train2017/cat", "train2017/dog", "val2017/cat"),
+        ("flowersTrain", "flowersTest"),
+    ],
+)
+def test_classes_that_differ_only_in_the_name_of_a_part_are_refused(folder, classes):
+    with pytest.raises(DataError, match="differ only in the name of a part") as error:
+        check(folder(*classes))
+    assert "PATH/CLASS/IMAGE" in error.value.hint
+
+
 @pytest.mark.parametrize("second", ["set-b/train/cat", "cat"])
 def test_parts_below_a_class_are_refused_with_the_path_to_give(folder, second):
     root = folder("set-a/Train/cat", "set-a/Test/cat", second)
@@ -77,6 +92,7 @@ def test_folders_that_repeat_the_same_classes_are_refused(folder):
     [
         ("cat", "dog"),
         ("train", "bus", "car"),
+        ("steam_train", "steam_ship", "crash_test"),
         ("cat/day", "cat/night", "dog"),
         ("birds/robin", "birds/wren", "fish/pike", "fish/cod"),
         ("train/cat", "train/dog", "val/cat", "val/dog"),
