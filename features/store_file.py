@@ -146,10 +146,12 @@ class StoreFile:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turns errors of the disk, which are no damage, into a `DataError`."""
+    """Turns errors of the disk, which are no damage, and those of HDF5 into a `DataError`."""
     try:
         yield
     except OSError as error:
+        if error.errno is None:  # HDF5's own: the bytes that another program may set are damaged
+            raise damaged(path, str(error)) from error
         raise DataError(
             f"cannot read {path}: {error.strerror or error}",
             "Check the disk and the permissions, then run the same command again.",

@@ -11,6 +11,7 @@ import pytest
 from lowlabel.errors import DataError
 from lowlabel.features import FeatureKey, extract_features, feature_path, stored_rows
 from lowlabel.features.store import read_features
+from lowlabel.features.store_format import HEAD_BYTES
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
 
@@ -41,6 +42,7 @@ def test_whatever_bit_is_flipped_no_other_values_are_read(key, images):
     draws = np.random.default_rng(0)
     places = {place for start in (0, *arrays.values()) for place in range(start, start + 60)}
     places |= set(draws.integers(0, len(whole), 250).tolist())
+    places |= set(range(HEAD_BYTES, HEAD_BYTES + 60))  # the superblock of HDF5
     refused = 0
     for place in sorted(places):
         flipped = bytearray(whole)
