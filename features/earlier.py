@@ -90,6 +90,7 @@ def take_over(file: PartialFile, backbone: Backbone, decode: Decode) -> bool:
         _read_otherwise(key, earlier)
         or _newer(images, path)
         or _listed_otherwise(images, stored)
+        or _not_finite(stored)
         or _changed_rows(backbone, stored, decode)
     )
     if reason:
@@ -125,13 +126,26 @@ def _listed_otherwise(images: ImageSet, stored: StoredBefore) -> str:
     return "" if same else "its images or labels are others"
 
 
+def _not_finite(stored: StoredBefore) -> str:
+    rows = int((~np.isfinite(stored.features).all(axis=1) & ~stored.bad).sum())
+    return f"{rows:,} of its rows are not finite" if rows else ""
+
+
 def _changed_rows(backbone: Backbone, stored: StoredBefore, decode: Decode) -> str:
-    """Extracts rows again, and decodes all images that were damaged."""
+    """Extracts rows again, and decodes all images that were damaged.
+
+    A write that failed unnoticed left rows of zeros: some of these are always among the rows.
+    """
     intact = sum(decode(row) is not None for row in np.flatnonzero(stored.bad).tolist())
     if intact:
         return f"{intact} images that could not be decoded can be now"
-    present = np.flatnonzero(~stored.bad)
-    drawn = np.random.default_rng().permutation(present)[:ROWS_AGAIN].tolist()
+    random, present = np.random.default_rng(), ~stored.bad
+    suspect = present & ~stored.features.any(axis=1)
+    drawn = sorted(
+        row
+        for rows in (present & ~suspect, suspect)
+        for row in random.permutation(np.flatnonzero(rows))[:ROWS_AGAIN].tolist()
+    )
     tolerance = _TOLERANCE.get(backbone.dtype, _HALF_TOLERANCE)
     differing = [
         row
@@ -163,8 +177,8 @@ def _embed(
 def _agree(new: NDArray[np.float32] | None, old: NDArray[np.float32], tolerance: float) -> bool:
     if new is None or new.shape != old.shape:
         return False
-    distance, norm = np.linalg.norm(new - old), np.linalg.norm(old)
-    return bool(distance <= tolerance * norm)
+    was = old.astype(np.float64)  # the square of a damaged value may overflow float32
+    return bool(np.linalg.norm(new - was) <= tolerance * np.linalg.norm(was))
 
 
 def _say(text: str) -> None:

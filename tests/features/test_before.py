@@ -5,6 +5,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -57,6 +58,17 @@ def stored_as(backbone: Backbone, images: ImageSet) -> tuple[Path, Path]:
     return feature_path(key.earlier(images)), feature_path(key)
 
 
+def store_as_earlier(backbone: Backbone, images: ImageSet, features: NDArray[np.float32]) -> None:
+    """Writes features as an earlier version did, after the images."""
+    key = FeatureKey.of(backbone, images).earlier(images)
+    with h5py.File(feature_path(key), "w") as file:
+        file.attrs.update(schema=1, key=key.json())
+        file["features"], file["labels"] = features.astype(np.float32), images.labels
+        file["done"] = np.ones(len(images), np.uint8)
+        file.create_dataset("paths", data=list(images.paths), dtype=h5py.string_dtype())
+    os.utime(feature_path(key), (time.time() + 3600,) * 2)
+
+
 def test_stored_features_are_kept_under_the_new_key(birds, home, backbone):
     for part, images in birds.items():
         earlier, now = stored_as(backbone, images)
@@ -101,6 +113,28 @@ def test_features_of_other_pictures_are_made_anew(birds, backbone, reads, capsys
     pixels = backbone.transform.read(path)
     expected = backbone.embed(torch.from_numpy(pixels[None].copy())).cpu()
     np.testing.assert_allclose(table.features[3:4], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_features_with_a_value_of_a_damaged_file_are_made_anew(birds, backbone, capsys, value):
+    images = birds["novel"]
+    expected = extract_features(backbone, images)
+    feature_path(FeatureKey.of(backbone, images)).unlink()
+    store_as_earlier(backbone, images, np.where(np.arange(12) == 3, value, expected.features))
+    np.testing.assert_array_equal(extract_features(backbone, images).features, expected.features)
+    assert "is not used" in capsys.readouterr().err
+
+
+def test_rows_that_a_lost_write_left_at_zero_are_always_looked_at(
+    birds, backbone, capsys, monkeypatch
+):
+    monkeypatch.setattr("lowlabel.features.earlier.ROWS_AGAIN", 1)
+    images = birds["novel"]
+    expected = extract_features(backbone, images).features
+    feature_path(FeatureKey.of(backbone, images)).unlink()
+    store_as_earlier(backbone, images, np.where(np.arange(24)[:, None] == 5, 0, expected))
+    np.testing.assert_array_equal(extract_features(backbone, images).features, expected)
+    assert "1 of 2 rows differ" in capsys.readouterr().err
 
 
 def test_features_of_a_set_with_a_16_bit_image_are_made_anew(birds, backbone, reads, capsys):
