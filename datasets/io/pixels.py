@@ -23,6 +23,7 @@ EIGHT_BIT = frozenset(
 )
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _WHITE = 65_535
+_SURELY_255 = 2.0  # floats in 0 to 1 that were resampled may exceed 1 a little
 _JPEG, _PNG, _BMP, _GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8"
 _GREY_16 = b"\x10\x00"  # bit depth and colour type of a PNG
 
@@ -50,7 +51,8 @@ def open_rgb(path: Path) -> Image.Image:
         I (32-bit integers): v / 257, of values in [0, 65535]. Values that are all in [0, 255] are
             refused, because they may have 8 or 16 bits, unless all are 0 or the format says that
             they have 16 bits (PNG, PGM, TIFF).
-        F (floats): v · 255, of values in [0, 1]; v, of values in [0, 255].
+        F (floats): v · 255, of values in [0, 1]; v, of values in [0, 255]. Images whose largest
+            value is above 1 and below 2 are refused, because they may be either.
 
     Levels are rounded to the nearest. A TIFF file in which 0 is white is inverted. Of several
     frames, the first is read.
@@ -151,6 +153,8 @@ def _levels(image: Image.Image) -> NDArray[np.uint8]:
     if low < 0 or high > limit:
         raise ValueError(f"with values from {low:g} to {high:g}, outside 0 to {limit}")
     if image.mode == "F":
+        if 1 < high < _SURELY_255:
+            raise ValueError(f"with values up to {high:g}, which may be of 0 to 1 or of 0 to 255")
         return np.rint(values * (255.0 if high <= 1 else 1.0)).astype(np.uint8)
     if image.mode == "I" and 0 < high <= 255 and not _has_16_bits(image):
         raise ValueError(f"with values up to {high}, which may have 8 or 16 bits")

@@ -196,6 +196,10 @@ def test_floats_are_levels_in_0_to_1_or_in_0_to_255():
         (np.float32([[0, np.inf]]), "mode F (TIFF) with 1 values that are NaN or infinite"),
         (np.float32([[-0.5, 1]]), "mode F (TIFF) with values from -0.5 to 1, outside 0 to 255"),
         (np.float32([[0, 256]]), "mode F (TIFF) with values from 0 to 256, outside 0 to 255"),
+        (
+            np.float32([[0, 1.25]]),
+            "mode F (TIFF) with values up to 1.25, which may be of 0 to 1 or of 0 to 255",
+        ),
         (np.int32([[0, 65_536]]), "mode I (TIFF) with values from 0 to 65536, outside 0 to 65535"),
         (np.int32([[-1, 3]]), "mode I (TIFF) with values from -1 to 3, outside 0 to 65535"),
         (np.int32([[0, 255]]), "mode I (TIFF) with values up to 255, which may have 8 or 16 bits"),
