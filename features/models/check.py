@@ -31,6 +31,7 @@ def check_model(spec: str) -> None:
     elif kind == "hub" and rest:
         if ":" not in rest:
             raise InputError(f"{spec} names no entry point", "A hub model is hub:REPO:ENTRY.")
+        _check_hub_folder(rest.rpartition(":")[0])
     elif match := WEIGHTS_FILE.fullmatch(spec):
         path = Path(match["path"]).expanduser()
         if not path.is_file():
@@ -41,6 +42,16 @@ def check_model(spec: str) -> None:
             check_architecture(_architecture(match["arch"]))
     else:
         raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+
+
+def _check_hub_folder(repository: str) -> None:
+    """Checks a repository that can only be a folder of this machine."""
+    folder = Path(repository).expanduser()
+    is_path = folder.is_absolute() or repository.startswith(".") or folder.is_dir()
+    if is_path and not (folder / "hubconf.py").is_file():
+        raise DataError(
+            f"there is no {folder / 'hubconf.py'}", "Check the folder given with --model hub:…"
+        )
 
 
 def check_weights(spec: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
@@ -137,16 +137,16 @@ def _read(path: Path, shapes_only: bool) -> Mapping[str, Any]:
         mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
         with torch.serialization.safe_globals([argparse.Namespace]):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (OSError, RuntimeError, EOFError, KeyError, SafetensorError) as error:
-        raise DataError(
-            f"{path} is not a readable weights file: {error}",
-            "Fetch it again, or save it again with torch.save or safetensors.",
-        ) from error
     except pickle.UnpicklingError as error:
         raise DataError(
             f"{path} is not loaded, because it holds more than tensors and plain data: "
             f"{str(error).splitlines()[0]}",
             _SAVE_STATE_DICT,
+        ) from error
+    except Exception as error:  # torch's reader raises anything on what is no checkpoint
+        raise DataError(
+            f"{path} is not a readable weights file: {error or type(error).__name__}",
+            "Fetch it again, or save it again with torch.save or safetensors.",
         ) from error
     if not isinstance(content, Mapping):
         raise DataError(
@@ -165,7 +165,7 @@ def _shapes(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _choose(content: Mapping[str, Any], branch: str | None, path: Path) -> dict[str, torch.Tensor]:
-    branches = [name for name, value in content.items() if isinstance(value, Mapping)]
+    branches = [str(name) for name, value in content.items() if isinstance(value, Mapping)]
     if branch is not None and branch not in branches:
         raise InputError(
             f"{path} has no state dict {branch!r}; it has: {', '.join(branches) or 'only one'}",
@@ -173,10 +173,14 @@ def _choose(content: Mapping[str, Any], branch: str | None, path: Path) -> dict[
         )
     chosen = branch or next((name for name in BRANCHES if name in branches), None)
     state = content if chosen is None else content[chosen]
-    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    tensors = {
+        name: value
+        for name, value in state.items()
+        if isinstance(name, str) and isinstance(value, torch.Tensor)
+    }
     if not tensors:
         raise DataError(
-            f"{path} holds no tensors; its entries are: {', '.join(content) or 'none'}",
+            f"{path} holds no tensors; its entries are: {', '.join(map(str, content)) or 'none'}",
             _SAVE_STATE_DICT,
         )
     return tensors

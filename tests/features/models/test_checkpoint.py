@@ -94,10 +94,24 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, tiny_vit):
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="not a readable weights file"):
         load_backbone(f"{path}:{TINY}")
-    for content in (b"", b"PK\x03\x04 cut", b"<html>"):
+    for content in (
+        b"",
+        b"PK\x03\x04 cut",
+        b"<html>",
+        b"junk",
+        b"not weights",
+        b"(lp0",
+        b"\x80\x02c",
+    ):
         (tmp_path / "cut.pth").write_bytes(content)
         with pytest.raises(DataError, match=r"cut\.pth"):
             load_backbone(f"{tmp_path / 'cut.pth'}:{TINY}")
+
+
+def test_entries_without_names_are_no_tensors(tmp_path: Path):
+    torch.save({0: torch.zeros(2), 1: {"a": 1}}, tmp_path / "list.pth")
+    with pytest.raises(DataError, match="holds no tensors; its entries are: 0, 1"):
+        load_backbone(f"{tmp_path / 'list.pth'}:{TINY}")
 
 
 def test_architecture_must_be_named_for_other_networks(tmp_path: Path):
