@@ -92,6 +92,8 @@ def reason_against(a: ScoredRecord, b: ScoredRecord) -> str | None:
     ours, theirs = _must_agree(a), _must_agree(b)
     for name in dict.fromkeys([*ours, *theirs]):
         if ours.get(name) != theirs.get(name):
+            if name == "manifest" and (old := _known_by_size(a, b)):
+                return f"manifest differs: {old} knows its images by their size: score it again"
             return f"{name} differs: {_short(ours.get(name))} and {_short(theirs.get(name))}"
     one, other = a.record.experiment.method, b.record.experiment.method
     if one.name == other.name and one.version != other.version:
@@ -99,6 +101,14 @@ def reason_against(a: ScoredRecord, b: ScoredRecord) -> str | None:
     if a.record.experiment.suite == "fewshot" and a.record.task_hash is None:
         return "the records do not say which tasks were sampled"
     return None
+
+
+def _known_by_size(a: ScoredRecord, b: ScoredRecord) -> str:
+    """Which of the two an earlier version made, if the other knows its images by their content."""
+    ours, theirs = (bool(scored.record.experiment.dataset.manifest) for scored in (a, b))
+    if ours == theirs:
+        return ""
+    return "B" if ours else "A"
 
 
 def _unique_pairs(

@@ -153,6 +153,10 @@ def test_protocols_of_one_name_pair_with_their_equals(fewshot):
         ({"options": {"seed": 1}}, "protocol seed differs: 0 and 1"),
         ({"version": 2}, "protocol version differs: 1 and 2"),
         ({"manifest_sha256": "0" * 64}, "manifest differs: .* and 000000000000…"),
+        (
+            {"manifest_sha256": "0" * 64, "manifest": "content"},
+            "manifest differs: A knows its images by their size: score it again",
+        ),
         ({"bad_images": 2}, "bad images differs: 0 and 2"),
         ({"split": "val"}, "split differs: novel and val"),
         ({"complete": False}, "B is incomplete"),
