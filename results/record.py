@@ -92,6 +92,12 @@ class Record:
         return self.experiment.identity()
 
     @property
+    def has_fields_of_hashed_records(self) -> bool:
+        """Whether it has a field that no version without hashes wrote."""
+        fields = self.per_item_sha256, self.experiment.dataset.manifest, self.left_out
+        return any(fields)
+
+    @property
     def row_label(self) -> str:
         """The method's row in a leaderboard: its spec, or "logreg (tuned)" whatever was chosen."""
         method = self.experiment.method
@@ -139,6 +145,8 @@ class Record:
             raise ValueError("its identity does not match its experiment: the file was changed")
         if record.content_sha256 and record.content_sha256 != _content_hash(body):
             raise ValueError("its fields do not match their hash: the file was changed")
+        if not record.content_sha256 and record.has_fields_of_hashed_records:
+            raise ValueError("its fields have lost their hash: the file was changed")
         return record
 
 

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.methods.base import Lengths, Method
-from lowlabel.scale import unit
+from lowlabel.scale import magnitudes, unit
+
+_MOST_APART = 2.0**12  # a longer base mean leaves fewer than half of the digits of float32
 
 
 @dataclass(frozen=True)
@@ -42,5 +46,23 @@ class Normalized(Method):
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies `norm`, [N, D] → [N, D]."""
         if self.norm == "cl2n":
-            features = features - self.require_base(base).mean
+            features = features - self._base_mean(features, base)
         return features if self.norm == "none" else unit(features)
+
+    def _base_mean(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
+        """Mean of the base images, [D].
+
+        Raises:
+            InputError: If features of this scale are rounding beside it.
+        """
+        mean = self.require_base(base).mean
+        lengths = magnitudes(features)
+        usual = lengths[lengths > 0].median() if lengths.any() else torch.inf
+        ratio = float(magnitudes(mean) / usual)
+        if ratio > _MOST_APART:
+            raise InputError(
+                f"{self.spec} subtracts the mean of the base features, whose largest entry is "
+                f"{ratio:.3g} times that of the median row: beside it, the features are rounding",
+                "Extract both with one model and the same preprocessing, or use norm=l2.",
+            )
+        return mean

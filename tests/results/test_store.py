@@ -189,6 +189,23 @@ def test_a_record_edited_by_hand_is_refused(fewshot, tmp_path, change):
         assert "lowlabel run" in caught.value.hint
 
 
+def test_a_record_that_lost_its_hash_is_refused(fewshot, tmp_path):
+    path = save(fewshot(mean=60), tmp_path)
+    edited(path, lambda data: data.pop("content_sha256"))
+    with pytest.raises(DataError, match="lost their hash"):
+        load_record(path)
+
+
+def test_a_record_of_content_hashes_has_hashes_of_its_own(fewshot, tmp_path):
+    scored = fewshot(mean=60)
+    dataset = replace(scored.record.experiment.dataset, manifest="content")
+    experiment = replace(scored.record.experiment, dataset=dataset)
+    path = save(replace(scored, record=replace(scored.record, experiment=experiment)), tmp_path)
+    edited(path, lambda data: (data.pop("content_sha256"), data.pop("per_item_sha256")))
+    with pytest.raises(DataError, match="lost their hash"):
+        load_record(path)
+
+
 def resaved(path, values):
     with path.with_suffix(".npz").open("wb") as file:
         np.savez_compressed(file, accuracy=values)

@@ -90,6 +90,16 @@ def test_a_power_of_two_changes_no_accuracy(data, run, spec):
         assert np.array_equal(found, expected), power
 
 
+@pytest.mark.parametrize("spec", [spec for spec in specs() if spec.endswith("norm=cl2n")])
+def test_base_features_of_another_scale_are_refused_where_they_hide_the_others(data, run, spec):
+    x, labels, base_x, base_labels = data
+    for power in (-120, -20, 3):
+        run(x, labels, base=(np.ldexp(base_x, power), base_labels), method=spec)
+    for power in (16, 28, 120):
+        with pytest.raises(InputError, match="times that of the median row"):
+            run(x, labels, base=(np.ldexp(base_x, power), base_labels), method=spec)
+
+
 @pytest.mark.parametrize("spec", with_lengths("ignored"))
 def test_the_length_of_single_rows_changes_nothing(data, run, spec):
     given, options = scaled(data, 0, np.float64), {"method": spec, "shots": 3, "tasks": 4}
