@@ -23,7 +23,7 @@ _COARSE_TICK = 2 * _SECOND  # ns; a FAT disk has even seconds only
 _TICK = _SECOND // 20  # ns; of disks that count fractions of seconds, once in every kernel tick
 _WAIT = 60.0  # seconds for another process that writes
 _FAILURES = (sqlite3.DatabaseError, UnicodeDecodeError)  # the latter of a damaged message
-_TABLE = "checked_contents"
+_TABLE = "contents"
 _COLUMNS = "path, size, modified, changed, inode, hashed, sha256, deep, checksum"
 _LAYOUT = f"CREATE TABLE IF NOT EXISTS {_TABLE} ({_COLUMNS}, PRIMARY KEY (path)) WITHOUT ROWID"
 
