@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -87,7 +89,7 @@ def prepare(
         )
     for archive in archives:
         _check_source(archive, prepared_folder(dataset))
-    with staged(prepared_folder(dataset)) as staging:
+    with staged(prepared_folder(dataset)) as staging, _named_without(staging):
         for archive in sorted(archives, key=Path.is_dir):  # nothing is unpacked into a link
             _put(archive, staging, progress)
         _refuse_others(dataset, staging)
@@ -98,6 +100,19 @@ def prepare(
         card = Card(title or dataset.title, names, " + ".join(map(_sha256, archives)))
         write_file(staging / CARD, json.dumps(asdict(card), indent=2) + "\n")
     return prepared_folder(dataset)
+
+
+@contextmanager
+def _named_without(staging: Path) -> Iterator[None]:
+    """Names what is in the archives by its path there: `staging` is gone when an error is read."""
+    try:
+        yield
+    except DataError as error:
+        message, hint = (
+            text.replace(f"{staging}/", "").replace(str(staging), "the archive")
+            for text in (error.message, error.hint)
+        )
+        raise DataError(message, hint) from error
 
 
 def _put(source: Path, folder: Path, progress: Progress | None) -> None:

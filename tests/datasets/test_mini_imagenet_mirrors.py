@@ -104,7 +104,10 @@ def test_pickles_become_images_of_the_same_pixels(pickles):
         ({"image_data": PIXELS}, "no known pickle of mini-ImageNet"),
         ({"image_data": PIXELS, "class_dict": {"n01532829": [0, 9]}}, "no known pickle"),
         ({"image_data": PIXELS, "class_dict": {"n01532829": [0]}}, "6 images and classes for 1"),
-        ({"image_data": PIXELS / 255, "class_dict": {"n01532829": range(0)}}, "refused|builtins"),
+        (
+            {"image_data": PIXELS / 255, "class_dict": {"n01532829": range(0)}},
+            "not a pickle of plain",
+        ),
         ({"image_data": PIXELS, "class_dict": {"n01440764": [0]}}, "classes of mini|classes for 1"),
     ],
 )

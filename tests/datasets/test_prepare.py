@@ -39,7 +39,7 @@ def test_lists_without_images_are_never_ready(products):
     root = products(0)
     for allow_partial in (False, True):
         with pytest.raises(
-            DataError, match=r"no images under .*4 listed files are missing: bicycle"
+            DataError, match=r"under Stanford_Online_Products; 4 listed files are missing: bicycle"
         ):
             prepare(DATASETS["sop"], root, allow_partial=allow_partial)
         assert not prepared_folder(DATASETS["sop"]).exists()
