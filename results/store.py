@@ -26,7 +26,8 @@ from lowlabel.results.record import Record
 
 _SLUG_LENGTH = 100
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
-_ATTEMPTS, _PAUSE_S = 5, 0.05  # while another process replaces the same record
+_ATTEMPTS = 5  # at saving what other processes replace at the same time
+_PAUSE_S = 0.05  # longer than the time between the replacements of two files
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,23 @@ def _load_scored(path: Path) -> ScoredRecord:
 def _load(path: Path) -> ScoredRecord:
     """Reads a record and its scores, which are left out if there is no file of them.
 
-    Both files change while another process saves the record again: they are read until they agree.
+    Both files change while another process saves the record again: they are read until they agree,
+    or do not change any more.
     """
-    for _ in range(_ATTEMPTS):
+    while True:
+        before = _states(path)
         try:
             return _load_pair(path)
         except _ForeignScoresError:
             time.sleep(_PAUSE_S)
-    return _load_pair(path)
+            if _states(path) == before:
+                raise
+
+
+def _states(path: Path) -> list[tuple[int, int]]:
+    """What changes when a record or its scores are replaced."""
+    files = (file.stat() for file in (path, scores_path(path)) if file.exists())
+    return [(stat.st_ino, stat.st_mtime_ns) for stat in files]
 
 
 def _load_pair(path: Path) -> ScoredRecord:
