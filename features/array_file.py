@@ -2,7 +2,8 @@
 
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
+from lowlabel.features.store_format import SCHEMA
 
 Arrays = dict[str, NDArray[Any]]
+_HDF5 = (".h5", ".hdf5")
 _MOST_NAMES = 4
 
 
@@ -26,19 +29,33 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
         DataError: If the file is damaged or of another kind, or the numbers of an array lie in
             other files, which the hash of this one does not cover.
     """
-    try:
+    with _reading(path):
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in names if name in file}, None
-        if path.suffix in (".h5", ".hdf5"):
+        if path.suffix in _HDF5:
             with h5py.File(path, "r") as file:
                 present = [name for name in names if file.get(name, getlink=True) is not None]
                 return {name: _array(file, name) for name in present}, _origin(file)
+    raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
+
+
+def from_store(path: Path) -> bool:
+    """Whether a file is the feature store's, in the format whose bytes are verified."""
+    if path.suffix not in _HDF5:
+        return False
+    with _reading(path), h5py.File(path, "r") as file:
+        return bool(file.attrs.get("schema") == SCHEMA) and _origin(file) is not None
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(
             f"{path} is damaged or truncated: {error}", "Save it again: numpy.savez(PATH, …)."
         ) from error
-    raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
 
 
 def _array(file: h5py.File, name: str) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from lowlabel.errors import DataError
 from lowlabel.features.key import FeatureKey, slug
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
-from lowlabel.features.table import EmbeddingTable
+from lowlabel.features.table import EmbeddingTable, stored_table
 from lowlabel.paths import features_dir, writable_dir
 
 
@@ -52,12 +52,7 @@ def read_features(key: FeatureKey) -> EmbeddingTable:
         DataError: If the file cannot be read, is not what was written, or has another key.
     """
     with StoreFile(feature_path(key), key) as file:
-        good = file.done == DONE
-        features, labels = file.features(0, len(good)), file.labels
-        bad = () if good.all() else tuple(file.paths[~good])
-    if not bad:
-        return EmbeddingTable(features, labels, key.digest)
-    return EmbeddingTable(features[good], labels[good], key.digest, bad)
+        return stored_table(file, key.digest)
 
 
 def earlier_key(key: FeatureKey) -> str:

@@ -24,12 +24,13 @@ class StoreFile:
 
     Args:
         path: The file.
-        key: The key that it must hold.
+        key: The key that it must hold; None for any.
         finished: Whether it must be complete.
 
     Attributes:
         path: The file.
         head: Its head.
+        key: The JSON of its key.
         done: The marks of its rows, uint8 [rows].
         checksums: The checksums of its blocks, uint32 [blocks].
 
@@ -37,7 +38,7 @@ class StoreFile:
         DataError: If it cannot be read, is not what was written, or has another key.
     """
 
-    def __init__(self, path: Path, key: FeatureKey, *, finished: bool = True) -> None:
+    def __init__(self, path: Path, key: FeatureKey | None, *, finished: bool = True) -> None:
         self.path = path
         self._last = range(0), np.empty((0, 0), "<f4")
         with _reading(path):
@@ -49,12 +50,13 @@ class StoreFile:
                 if finished:
                     self._check_seal()
                 with h5py.File(self._file, "r") as file:
-                    if file.attrs["key"] != key.json():
-                        raise DataError(
-                            f"{path} was made with another model, transform or images than its "
-                            "name says",
-                            f"Delete it and run again: rm '{path}'",
-                        )
+                    self.key = str(file.attrs["key"])
+                if key is not None and self.key != key.json():
+                    raise DataError(
+                        f"{path} was made with another model, transform or images than its "
+                        "name says",
+                        f"Delete it and run again: rm '{path}'",
+                    )
             except BaseException:
                 self._file.close()
                 raise

@@ -1,5 +1,6 @@
 """Tables of embeddings, from the store or from a file made elsewhere."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
-from lowlabel.features.array_file import read_arrays
+from lowlabel.features.array_file import from_store, read_arrays
+from lowlabel.features.store_file import StoreFile
+from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
 
 _PARTS = ("", "base_", "gallery_")
@@ -63,13 +66,18 @@ def load_feature_file(path: Path) -> FeatureFile:
 
     `base_features` and `base_labels`, for methods that train on base or train classes, and
     `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
-    present. Nothing is unpickled.
+    present. Nothing is unpickled. A file of the feature store is verified, and its rows of bad
+    images are left out.
 
     Raises:
         DataError: If the file is missing, damaged, lacks an array, or refers to other files for
             its numbers.
     """
     check_feature_file(path)
+    if from_store(path):
+        with StoreFile(path, None) as file:
+            table = stored_table(file, file_sha256(path))
+            return FeatureFile(path, table, origin=json.loads(file.key))
     names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
     arrays, origin = read_arrays(path, names)
     digest = file_sha256(path)
@@ -80,6 +88,15 @@ def load_feature_file(path: Path) -> FeatureFile:
         if f"{name}_features" in arrays or f"{name}_labels" in arrays
     }
     return FeatureFile(path, evaluated, **others, origin=origin)
+
+
+def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
+    """Reads a finished file of the feature store; rows of bad images are left out."""
+    good = file.done == DONE
+    features, labels = file.features(0, len(good)), file.labels
+    if good.all():
+        return EmbeddingTable(features, labels, key)
+    return EmbeddingTable(features[good], labels[good], key, tuple(file.paths[~good]))
 
 
 def _table(

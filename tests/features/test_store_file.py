@@ -1,6 +1,7 @@
 """A feature file gives what was written or an error, whatever happens to its bytes."""
 
 import io
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 
 from lowlabel.errors import DataError
-from lowlabel.features import FeatureKey, extract_features, feature_path, stored_rows
+from lowlabel.features import (
+    FeatureKey,
+    extract_features,
+    feature_path,
+    load_feature_file,
+    stored_rows,
+)
 from lowlabel.features.store import read_features
 from lowlabel.features.store_format import HEAD_BYTES
 
@@ -55,6 +62,24 @@ def test_whatever_bit_is_flipped_no_other_values_are_read(key, images):
             assert str(path) in error.message
             assert f"rm '{path}'" in error.hint
     assert refused > 0.9 * len(places)
+
+
+def test_a_file_of_the_store_given_as_features_is_verified_too(key, images, tmp_path):
+    path, expected = tmp_path / "copy.h5", read_features(key)
+    path.write_bytes(feature_path(key).read_bytes())
+    loaded = load_feature_file(path)
+    assert same(loaded.evaluated, expected)
+    assert loaded.evaluated.bad_images == (images.paths[5],)
+    assert loaded.origin == json.loads(key.json())
+    with h5py.File(path) as file:
+        places = [file[name].id.get_offset() for name in ("features", "done", "labels")]
+    whole = path.read_bytes()
+    for place in (3, *places):  # the head, too, without which it would pass for any other file
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(DataError, match=re.escape(str(path))):
+            load_feature_file(path)
 
 
 def test_rows_read_by_blocks_are_verified(key):
