@@ -178,6 +178,19 @@ def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     assert "R@1" in output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["run", "--features", "a.npz", "--features", "b.npz"], "--features"),
+        (["run", "--suite", "knn", "--dataset", "demo", "--suite=retrieval"], "--suite"),
+        (["analyze", "retrieval", "--top", "1", "--top", "2"], "--top"),
+    ],
+)
+def test_no_value_of_an_option_is_dropped(arguments, option, capsys):
+    assert call(*arguments) == 2
+    assert f"{option} is given 2 times" in " ".join(capsys.readouterr().err.split())
+
+
 def test_hyper_parameters_are_chosen_on_the_validation_part(image_folder, tmp_path):
     output = tmp_path / "out"
     arguments = ["run", "--suite", "fewshot", "--model", "pixels", *TASKS, "--resolution", "8",

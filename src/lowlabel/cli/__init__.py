@@ -12,6 +12,7 @@ import typer
 
 from lowlabel import __version__
 from lowlabel.cli import analyze, data, extract, pretrain, results, run
+from lowlabel.cli.command import Command
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
 
@@ -22,14 +23,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("list")(data.list_known)
-app.command("prepare")(data.prepare)
-app.command("extract")(extract.extract)
-app.command("pretrain")(pretrain.pretrain)
+app.command("run", cls=Command)(run.run)
+app.command("list", cls=Command)(data.list_known)
+app.command("prepare", cls=Command)(data.prepare)
+app.command("extract", cls=Command)(extract.extract)
+app.command("pretrain", cls=Command)(pretrain.pretrain)
 app.add_typer(analyze.app, name="analyze")
-app.command("compare")(results.compare)
-app.command("check")(results.check)
+app.command("compare", cls=Command)(results.compare)
+app.command("check", cls=Command)(results.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

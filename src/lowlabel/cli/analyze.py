@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli import analyze_retrieval, options
+from lowlabel.cli.command import Command
 from lowlabel.cli.groups import DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.cli.pictures import PictureFile, save_picture
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from lowlabel.training.views.geometry import CropGeometry
 
 app = typer.Typer(help="Draw what training and models see in images.", no_args_is_help=True)
-app.command("retrieval")(analyze_retrieval.retrieval)
+app.command("retrieval", cls=Command)(analyze_retrieval.retrieval)
 
 
-@app.command("patch-matching")
+@app.command("patch-matching", cls=Command)
 def patch_matching(
     image: Annotated[Path, typer.Argument(help="An image file.")],
     output: PictureFile = None,
@@ -53,7 +54,7 @@ def patch_matching(
     typer.echo(f"{len(a)} pairs of patches", err=True)
 
 
-@app.command("base-classes")
+@app.command("base-classes", cls=Command)
 @grouped
 def base_classes(
     model: options.Models = None,
