@@ -13,9 +13,9 @@ _DIVISIONS = {"mini-imagenet:ravi": "mini_imagenet", "tiered-imagenet:ren": "tie
 def classes_seen(images: ImageSet, pretraining: str) -> str | None:
     """Reports how many classes of an image set are among those of a pretraining set.
 
-    The SSL-ViT lists (Chen et al., arXiv:2201.08951) are the ImageNet classes that its two
-    checkpoints were trained on: the one for mini-ImageNet has seen most novel classes of
-    tiered-ImageNet, and vice versa.
+    The SSL-ViT lists (Bhattacharyya et al., ICASSP 2022, arXiv:2201.08951) are the ImageNet classes
+    that its two checkpoints were trained on: the one for mini-ImageNet has seen most novel classes
+    of tiered-ImageNet, and vice versa.
 
     Args:
         images: A part of a dataset.

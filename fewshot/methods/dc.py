@@ -22,8 +22,9 @@ _MOST_APART = 4.0  # raw features and their power, which are both about 1 in the
 class SslVitCalibration(Method):
     """Distribution Calibration on features of length 1 without Tukey's power, as SSL-ViT uses it.
 
-    Da Chen, Yuefeng Chen, Yuhong Li, Feng Mao, Yuan He, Hui Xue. Self-Supervised Learning for
-    Few-Shot Image Classification with Vision Transformers. 2022. arXiv:2201.08951
+    Prarthana Bhattacharyya, Chenge Li, Xiaonan Zhao, István Fehérvári, Jason Sun. Visual
+    Representation Learning with Self-Supervised Attention for Low-Label High-Data Regime. ICASSP
+    2022. arXiv:2201.08951
 
     Support, queries and base features are scaled to length 1; the rest is as in `dc`.
 
