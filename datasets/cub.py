@@ -2,10 +2,14 @@
 
 Several divisions are in use and must never be mixed: `closerlook` (Chen et al., ICLR 2019,
 arXiv:1904.04232), `feat` (Ye et al., CVPR 2020, arXiv:1812.03664), `easyfsl` (140/30/30 classes,
-https://github.com/sicara/easy-few-shot-learning) and, for zero-shot retrieval, `dml-zeroshot`,
-which trains on the first 100 classes and tests on the other 100. Each has a variant `-box` with
-images cropped to the bird's box, as in FEAT. `classification-split` is the authors' own division
-with all classes in both parts, which some also score as retrieval.
+https://github.com/sicara/easy-few-shot-learning), `frn` (Wertheimer et al., CVPR 2021,
+arXiv:2012.01506) and, for zero-shot retrieval, `dml-zeroshot`, which trains on the first 100
+classes and tests on the other 100. Each has a variant `-box` with images cropped to the bird's box,
+as in FEAT. `classification-split` is the authors' own division with all classes in both parts,
+which some also score as retrieval.
+
+`closerlook` and `frn` apply one rule to different numbers, the 0-based index and the 1-based class
+id, so that every novel class of `closerlook` is a base class of `frn`.
 """
 
 from collections.abc import Callable
@@ -21,11 +25,19 @@ from lowlabel.errors import DataError
 _PREPARE = "Prepare it again: lowlabel prepare cub --archive CUB_200_2011.tgz"
 
 
-def _closerlook(class_id: int) -> str:
-    index = class_id - 1
-    if index % 2 == 0:
+def _by_remainder(number: int) -> str:
+    """Half of the numbers are base classes, a quarter each validation and novel classes."""
+    if number % 2 == 0:
         return "base"
-    return "val" if index % 4 == 1 else "novel"
+    return "val" if number % 4 == 1 else "novel"
+
+
+def _closerlook(class_id: int) -> str:
+    return _by_remainder(class_id - 1)
+
+
+def _frn(class_id: int) -> str:
+    return _by_remainder(class_id)
 
 
 def _feat(class_id: int) -> str:
@@ -133,6 +145,7 @@ def _whole_and_boxed(
 _CLOSERLOOK = {"base": Counts(5_885, 100), "val": Counts(2_950, 50), "novel": Counts(2_953, 50)}
 _FEAT = {"base": Counts(5_891, 100), "val": Counts(2_932, 50), "novel": Counts(2_965, 50)}
 _EASYFSL = {"base": Counts(8_239, 140), "val": Counts(1_779, 30), "novel": Counts(1_770, 30)}
+_FRN = {"base": Counts(5_903, 100), "val": Counts(2_927, 50), "novel": Counts(2_958, 50)}
 _HALVES = {"train": Counts(5_864, 100), "test": Counts(5_924, 100)}
 _BY_IMAGE = {"train": Counts(5_994, 200), "test": Counts(5_794, 200)}
 
@@ -147,6 +160,7 @@ CUB = Dataset(
         *_whole_and_boxed("closerlook", _closerlook, _CLOSERLOOK),
         *_whole_and_boxed("feat", _feat, _FEAT),
         *_whole_and_boxed("easyfsl", _easyfsl, _EASYFSL),
+        *_whole_and_boxed("frn", _frn, _FRN),
         *_whole_and_boxed("dml-zeroshot", _halves, _HALVES),
         Division(
             "classification-split", tuple(_BY_IMAGE), _by_image, _BY_IMAGE, shared_classes=True

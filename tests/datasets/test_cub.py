@@ -50,6 +50,9 @@ def cub_tree(tmp_path: Path, write_image) -> Path:
         ("easyfsl", "base", [1, 2, 3]),
         ("easyfsl", "val", [44, 51, 52]),
         ("easyfsl", "novel", [8, 9, 15]),
+        ("frn", "base", [2, 4, 6]),
+        ("frn", "val", [1, 5, 9]),
+        ("frn", "novel", [3, 7, 11]),
         ("dml-zeroshot", "train", [1, 2, 3]),
         ("dml-zeroshot", "test", [101, 102, 103]),
     ],
@@ -63,6 +66,16 @@ def test_cub_divisions_hold_the_published_classes(cub_tree, division, part, firs
     assert len(images) == 2 * expected.classes
     for path, label in zip(images.paths, images.labels, strict=True):
         assert path.startswith(f"images/{images.class_names[label]}/")
+
+
+def test_every_novel_class_of_closerlook_is_a_base_class_of_frn(cub_tree):
+    cub = DATASETS["cub"]
+
+    def classes(division, part):
+        return set(load_part(cub, cub.division(division), cub_tree, part).class_names)
+
+    assert classes("closerlook", "novel") < classes("frn", "base")
+    assert classes("closerlook", "base") == classes("frn", "val") | classes("frn", "novel")
 
 
 def test_cub_divisions_cover_every_class_once(cub_tree):
@@ -147,6 +160,10 @@ def test_cub_counts_follow_from_the_published_class_sizes(lists):
     for name in ("train", "val", "test"):
         with (lists / "cub" / f"feat_{name}.csv").open() as file:
             sizes.update(int(row["label"][:3]) for row in csv.DictReader(file))
+    frn = DATASETS["cub"].division("frn").expected
+    for part, rest in (("base", (0, 2)), ("val", (1,)), ("novel", (3,))):
+        of_part = [size for number, size in sizes.items() if number % 4 in rest]
+        assert frn[part] == (sum(of_part), len(of_part))
     for division in ("feat", "easyfsl"):
         for part, expected in DATASETS["cub"].division(division).expected.items():
             rows = split_list(f"cub_{division}")
