@@ -22,8 +22,8 @@ from lowlabel.results.labels import (
 )
 from lowlabel.results.metrics import common_unit, find_metric
 from lowlabel.results.outdated import made_before
-from lowlabel.results.published import beside_published, published_for, published_table
 from lowlabel.results.record import Record
+from lowlabel.results.reference.published import beside_published, published_for, published_table
 from lowlabel.specs import canonical_json
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})

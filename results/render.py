@@ -10,7 +10,7 @@ from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
 
-_TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Source"})
+_TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Conditions", "Source"})
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",

@@ -7,8 +7,8 @@ import pandas as pd
 
 from lowlabel.results.grid import newest
 from lowlabel.results.outdated import made_before
-from lowlabel.results.published import Difference, difference
 from lowlabel.results.record import Record
+from lowlabel.results.reference.published import Difference, difference
 from lowlabel.specs import canonical_json
 
 _GROWN = {"method_version": 1, "chosen": "", "made_before": ""}  # left out if all have this value

@@ -1,8 +1,8 @@
 """Published numbers, and which of them a record may be compared with.
 
-The files `reference/*.csv` hold one number per line. A line names a model of the suite only if
-weights, preprocessing, split and protocol are known to agree; other lines are listed, but no
-difference from them is shown.
+The files `*.csv` beside this one hold one number per line. A line names a model of the suite only
+if the conditions of its authors are known and the suite can repeat them; other lines are listed,
+but no difference from them is shown.
 """
 
 import csv
@@ -15,6 +15,21 @@ from lowlabel.results.decode import plain
 from lowlabel.results.record import Record
 from lowlabel.specs import Option, parse_spec
 
+UNKNOWN = "unknown"
+CONDITIONS = {
+    "pooling": "from tokens to a vector",
+    "resize": "length of the shorter side before the centre crop, in pixels",
+    "crop": "side of the centre crop, in pixels",
+    "interpolation": "resampling of the pixels",
+    "side": "side of the square, or limit of the longest side, of whole images",
+    "keep_aspect": "whether whole images keep their aspect ratio",
+    "scales": "factors at which whole images are embedded",
+    "queries": "query images per class",
+    "distractors": "images that join the gallery",
+    "whitening": "images that whitening is learned from",
+    "top": "images of a ranking that count",
+}
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -23,7 +38,8 @@ class Reference:
     Attributes:
         suite: "fewshot", "classification" or "retrieval".
         dataset: Name of the dataset, always the full dataset.
-        scheme: Name of the division; empty if the source does not state it.
+        schemes: Names of the divisions that it may be of: several if the source does not say which,
+            none if nothing is known.
         protocol: "5-way 1-shot", "dml-zeroshot".
         metric: "accuracy", "recall@1", ….
         method: Name of the method in the source.
@@ -32,7 +48,8 @@ class Reference:
         transductive: Whether the queries of a task are classified together.
         embedder: Name of the embedding model in the source.
         models: Specs of the suite's model with the same weights; empty if there is none.
-        conditions: What else must agree: {"pooling": "cls", "resize": 256, "queries": 15}.
+        conditions: What its authors ran, which a record must agree with, by names of `CONDITIONS`:
+            {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
             stated.
         value: In percent.
@@ -45,7 +62,7 @@ class Reference:
 
     suite: str
     dataset: str
-    scheme: str
+    schemes: tuple[str, ...]
     protocol: str
     metric: str
     method: str
@@ -54,7 +71,7 @@ class Reference:
     transductive: bool
     embedder: str
     models: tuple[str, ...]
-    conditions: dict[str, Option]
+    conditions: dict[str, Option] | None
     training: str
     value: float
     printed: str
@@ -66,13 +83,15 @@ class Reference:
     def applies_to(self, record: Record) -> bool:
         """Whether a record was made under the same conditions, whatever its metrics."""
         e = record.experiment
-        ours = (e.suite, e.dataset.name, e.dataset.scheme, e.protocol.name, e.method.name)
-        theirs = (self.suite, self.dataset, self.scheme, self.protocol, self.method_name)
+        ours = (e.suite, e.dataset.name, e.protocol.name, e.method.name)
+        theirs = (self.suite, self.dataset, self.protocol, self.method_name)
         if ours != theirs or e.dataset.partial or e.dataset.bad_images:
             return False
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (
-            e.model.spec in self.models
+            e.dataset.scheme in self.schemes
+            and e.model.spec in self.models
+            and self.conditions is not None
             and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
         )
@@ -80,12 +99,12 @@ class Reference:
 
 @cache
 def load_references() -> tuple[Reference, ...]:
-    """All published numbers. SSL-ViT's tables come before other sources of the same number."""
-    folder = files("lowlabel.results") / "reference"
-    tables = sorted(folder.iterdir(), key=lambda table: table.name)
+    """All published numbers."""
+    folder = files("lowlabel.results.reference")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".csv"))
     return tuple(
         _reference(row)
-        for table in tables
+        for table in map(folder.joinpath, names)
         for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     )
 
@@ -110,7 +129,7 @@ def _reference(row: dict[str, str]) -> Reference:
     return Reference(
         suite=row["suite"],
         dataset=row["dataset"],
-        scheme=row["scheme"],
+        schemes=_several(row["scheme"]),
         protocol=row["protocol"],
         metric=row["metric"],
         method=row["method"],
@@ -118,8 +137,8 @@ def _reference(row: dict[str, str]) -> Reference:
         method_options=method_options,
         transductive=row["transductive"] == "yes",
         embedder=row["embedder"],
-        models=tuple(row["models"].split(";")) if row["models"] else (),
-        conditions=parse_spec(f"conditions,{row['conditions']}")[1] if row["conditions"] else {},
+        models=_several(row["models"]),
+        conditions=_conditions(row["conditions"]),
         training=row["training"],
         value=float(row["value"]),
         printed=f"{row['value']}±{ci95}" if ci95 else row["value"],
@@ -128,6 +147,14 @@ def _reference(row: dict[str, str]) -> Reference:
         arxiv=row["arxiv"],
         note=row["note"],
     )
+
+
+def _several(text: str) -> tuple[str, ...]:
+    return tuple(text.split(";")) if text else ()
+
+
+def _conditions(text: str) -> dict[str, Option] | None:
+    return None if text == UNKNOWN else parse_spec(f"conditions,{text}")[1]
 
 
 def _method_options(record: Record) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,7 +17,13 @@ from lowlabel.results.labels import (
 )
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
-from lowlabel.results.reference import Reference, find_reference, published_rows
+from lowlabel.results.reference.numbers import (
+    UNKNOWN,
+    Reference,
+    find_reference,
+    published_rows,
+)
+from lowlabel.specs import Option
 
 
 @dataclass(frozen=True)
@@ -88,20 +94,31 @@ def published_for(grid: Grid) -> list[Reference]:
 
 
 def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFrame:
-    """Published numbers, one row per method; numbers of another division are marked."""
+    """Published numbers, one row per method and conditions; other divisions are marked."""
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for reference in references:
         heading = find_metric(reference.metric).heading(reference.protocol)
         lines[_line(reference, scheme)][heading] = reference.printed
     headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
     rows = [
-        [method, embedder, *(scores.get(heading, "") for heading in headings), source]
-        for (method, embedder, source), scores in lines.items()
+        [method, embedder, *(scores.get(heading, "") for heading in headings), conditions, source]
+        for (method, embedder, conditions, source), scores in lines.items()
     ]
-    return pd.DataFrame(rows, columns=["Method", "Embedder", *headings, "Source"])
+    return pd.DataFrame(rows, columns=["Method", "Embedder", *headings, "Conditions", "Source"])
 
 
 def _line(reference: Reference, scheme: str) -> tuple[str, ...]:
     method = reference.method + (f" {TRANSDUCTIVE}" if reference.transductive else "")
-    source = reference.source + ("" if reference.scheme == scheme else f" {UNSTATED_SPLIT}")
-    return method, reference.embedder, source
+    mark = "" if scheme in reference.schemes else f" {UNSTATED_SPLIT}"
+    return method, reference.embedder, _shown(reference.conditions), reference.source + mark
+
+
+def _shown(conditions: Mapping[str, Option] | None) -> str:
+    """The conditions as a table has them: "resize=256, crop=224, scales=1/0.707/0.5"."""
+    if conditions is None:
+        return UNKNOWN
+    values = {
+        key: "/".join(f"{factor:.3g}" for factor in value) if isinstance(value, tuple) else value
+        for key, value in conditions.items()
+    }
+    return ", ".join(f"{key}={value}" for key, value in values.items())

@@ -17,7 +17,13 @@ from lowlabel.results.record import Record, Score
 from lowlabel.results.store import ScoredRecord
 
 TASKS = 200
-TRANSFORM = {"resize": 256, "crop": 224, "mean": (0.485, 0.456, 0.406)}
+TRANSFORM = {
+    "resize": 256,
+    "crop": 224,
+    "interpolation": "bicubic",
+    "mean": (0.485, 0.456, 0.406),
+}
+SSL_VIT_TRANSFORM = TRANSFORM | {"interpolation": "bilinear"}
 ENVIRONMENT = Environment(
     "0.1.0", "0123abcd" * 5, "3.12.1", "2.15.0", "1.0.31", "2.4.6", "cpu (2 threads)"
 )
@@ -149,7 +155,7 @@ def make_retrieval(
     queries: int = 500,
     protocol: str = "dml-zeroshot",
     spec: str = "",
-    transform: dict[str, object] = TRANSFORM,
+    transform: dict[str, object] = SSL_VIT_TRANSFORM,
     partial: tuple[object, ...] = (),
     dataset: str = "cub",
     title: str = "CUB-200-2011",

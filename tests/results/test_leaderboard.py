@@ -146,7 +146,8 @@ def test_published_numbers_stand_beside_and_below(retrieval):
         "Published": "71.20", "Δ": "−0.20", "Source": "SSL-ViT table 2",
     }  # fmt: skip
     published = next(t.frame for t in section.tables if t.caption.startswith("Published"))
-    assert list(published.columns) == ["Method", "Embedder", "R@1", "R@2", "R@4", "Source"]
+    scores = ["R@1", "R@2", "R@4", "R@8"]
+    assert list(published.columns) == ["Method", "Embedder", *scores, "Conditions", "Source"]
     margin = published[(published["Method"] == "Margin") & (published["Embedder"] == "ViT-S/16")]
     assert list(margin["R@1"]) == ["81.11"]
 
@@ -168,9 +169,21 @@ def test_partial_data_stand_beside_nothing(retrieval):
 
 def test_published_numbers_of_an_unstated_split_are_marked(fewshot):
     section = only(fewshot(dataset="cub", scheme="closerlook"))
-    published = section.tables[-1].frame
+    published = section.tables[-1].frame.set_index("Method")
     assert set(published["Source"]) == {"SSL-ViT table 1", "SSL-ViT table 1 ‡", "BPA ‡"}
+    assert published.loc["SSL-ViT-16 + DC", "Source"] == "SSL-ViT table 1 ‡"  # FRN's division
+    assert published.loc["DC", "Source"] == "SSL-ViT table 1"
     assert any(note.startswith("‡") for note in section.notes)
+
+
+def test_published_numbers_say_what_their_authors_ran(retrieval):
+    published = only(retrieval()).tables[-1].frame
+    conditions = published[published["Embedder"] == "ViT-S/16 (DINO)"].set_index("Source")
+    frozen = conditions[conditions["Method"] == "frozen"]["Conditions"]
+    assert frozen["SSL-ViT table 2"] == "pooling=cls, resize=256, crop=224, interpolation=bilinear"
+    assert frozen["hyp_metric"] == "pooling=cls, resize=224, crop=224, interpolation=bicubic"
+    resnet = published[(published["Embedder"] == "ResNet-50") & (published["Method"] == "frozen")]
+    assert list(resnet["Conditions"]) == ["unknown"]
 
 
 def test_no_records_are_an_error():

@@ -181,6 +181,6 @@ def test_a_tuned_method_is_published_with_its_chosen_options(fewshot, c):
         method_options=options,
         chosen={"method": chosen},
         dataset="cub",
-        scheme="closerlook",
+        scheme="frn",
     )
     assert frame_of(scored)["published"].notna().all() == (c == 1.0)

@@ -2,10 +2,17 @@ from dataclasses import replace
 
 import pytest
 
+from lowlabel.datasets import DATASETS
+from lowlabel.features import check_model
 from lowlabel.results.experiment import Counts, Partial
-from lowlabel.results.published import difference
 from lowlabel.results.record import Score
-from lowlabel.results.reference import find_reference, load_references, published_rows
+from lowlabel.results.reference import (
+    CONDITIONS,
+    find_reference,
+    load_references,
+    published_rows,
+)
+from lowlabel.results.reference.published import difference
 
 MINI, SHOT_1, SHOT_5 = "mini-imagenet", "5-way 1-shot", "5-way 5-shot"
 OURS, DINO = "SSL-ViT-16 + DC", "ViT-S/16 (DINO)"
@@ -30,6 +37,8 @@ VALUES = [  # dataset, protocol or K, method, embedder, source, value, ci95
     ("sop", 100, "frozen", DINO, "hyp_metric", 88.3, None),
     ("inshop", 20, "frozen", DINO, "hyp_metric", 77.5, None),
     ("inshop", 10, "frozen", DINO, "hyp_metric", 71.1, None),
+    ("inshop", 30, "frozen", DINO, "hyp_metric", 81.1, None),
+    ("cub", 4, "frozen", "DeiT-S/16, distilled", "hyp_metric", 88.7, None),
     ("cub", 1, "frozen", "Unicom ViT-L/14@336", "Unicom", 89.2, None),
 ]
 
@@ -56,15 +65,15 @@ def test_the_tables_are_whole():
         counts[key] = counts.get(key, 0) + 1
     assert counts["fewshot", "SSL-ViT table 1"] == 8 * 4 + 2 + 1
     assert counts["retrieval", "SSL-ViT table 2"] == (2 + 9) * 3
-    assert counts["retrieval", "hyp_metric"] == 4 * 3 + 2 * 4
+    assert counts["retrieval", "hyp_metric"] == 3 * 4 * 4
     assert counts["retrieval", "DINO table 3"] == 5 * 4
     assert counts["retrieval", "Revisited Oxford and Paris"] == 2 * 3
-    assert counts["retrieval", "DINO's table on Copydays"] == 5
+    assert counts["retrieval", "DINO table 4"] == 5
 
 
 def test_no_line_stands_twice_and_all_are_percentages():
     keys = [
-        (r.suite, r.dataset, r.scheme, r.protocol, r.metric, r.method, r.embedder, r.source)
+        (r.suite, r.dataset, r.schemes, r.protocol, r.metric, r.method, r.embedder, r.source)
         for r in load_references()
     ]
     assert len(set(keys)) == len(keys)
@@ -75,28 +84,71 @@ def test_a_line_names_a_model_only_with_its_preprocessing_and_method():
     named = [r for r in load_references() if r.models]
     assert named
     for reference in named:
-        wanted = {"pooling", "resize", "crop"}
+        wanted = {"pooling", "resize", "crop", "interpolation"}
         if reference.suite == "fewshot":
             wanted |= {"queries"}
         if reference.protocol == "dino-revisited":
-            wanted = {"pooling", "side", "keep_aspect", "scales", "distractors"}
+            wanted = {"pooling", "side", "keep_aspect", "interpolation", "scales", "distractors"}
+        assert reference.conditions is not None
         assert reference.conditions.keys() == wanted
         assert reference.method_name
 
 
+def test_every_line_says_what_its_authors_ran_or_that_it_is_unknown():
+    for reference in load_references():
+        line = (reference.dataset, reference.method, reference.embedder, reference.source)
+        if reference.conditions is None:
+            assert not reference.models, line
+        else:
+            assert reference.conditions, line
+            assert reference.conditions.keys() <= CONDITIONS.keys(), line
+
+
+def test_every_line_names_a_division_of_its_dataset_and_models_that_exist():
+    for reference in load_references():
+        divisions = {division.name for division in DATASETS[reference.dataset].divisions}
+        assert set(reference.schemes) <= divisions
+    for model in {model for reference in load_references() for model in reference.models}:
+        check_model(model)
+
+
+def test_copies_are_set_against_no_published_number():
+    rows = published_rows("retrieval", "copydays", "strong")
+    sides = {r.embedder: r.conditions["side"] for r in rows if r.conditions}
+    assert sides == {
+        "ViT-B/16 supervised on ImageNet": 224,
+        "ViT-B/16 (DINO)": 224,
+        "ViT-B/8 (DINO)": 320,
+    }
+    assert not any(r.models for r in rows)  # the distractors are not published
+
+
 def test_the_same_model_on_the_full_set_has_its_number(retrieval):
     record = retrieval().record
-    assert find_reference(record, "recall@1").value == 71.20  # of two sources SSL-ViT's
-    assert find_reference(record, "recall@2").value == 81.1
+    assert find_reference(record, "recall@1").value == 71.20
+    assert find_reference(record, "recall@2") is None
     same = retrieval(spec="timm:vit_small_patch16_224.dino").record
     assert find_reference(same, "recall@1").value == 71.20
-    assert find_reference(record, "recall@8") is None
     assert find_reference(record, "map@r") is None
+
+
+def test_the_resizing_decides_whose_number_it_is(retrieval):
+    theirs = {"resize": 224, "crop": 224, "interpolation": "bicubic"}
+    record = retrieval(transform=theirs).record
+    values = [find_reference(record, f"recall@{k}").value for k in (1, 2, 4, 8)]
+    assert values == [70.8, 81.1, 88.8, 93.5]  # hyp_metric's
+    mixed = retrieval(transform=theirs | {"resize": 256}).record  # the suite's own default
+    assert find_reference(mixed, "recall@1") is None
 
 
 def test_landmarks_need_their_resolution_and_scales(retrieval):
     def published(dataset, **changes):
-        transform = {"side": 512, "keep_aspect": True, "scales": [1.0, 2**-0.5, 0.5]} | changes
+        transform = {
+            "side": 512,
+            "keep_aspect": True,
+            "interpolation": "lanczos",
+            "scales": [1.0, 2**-0.5, 0.5],
+        } | changes
         record = retrieval(dataset=dataset, transform=transform).record
         options = {"distractors": changes.get("distractors")}
         protocol = replace(record.experiment.protocol, name="dino-revisited", options=options)
@@ -137,7 +189,7 @@ def linked(monkeypatch):
         models=("ssl_vits16",),
         conditions={"pooling": "cls", "resize": 256, "crop": 224, "queries": 15},
     )
-    monkeypatch.setattr("lowlabel.results.reference.load_references", lambda: (reference,))
+    monkeypatch.setattr("lowlabel.results.reference.numbers.load_references", lambda: (reference,))
     return reference
 
 
@@ -158,13 +210,15 @@ def test_distribution_calibration_on_cub_has_its_number(fewshot):
         "method": "dc-sslvit",
         "method_options": options,
         "dataset": "cub",
-        "scheme": "closerlook",
+        "scheme": "frn",
     }
-    record = fewshot("dino_vits16", **same).record
-    assert find_reference(record, "accuracy").printed == "89.94±0.15"
+    for scheme in ("frn", "frn-box"):  # raw or cropped is not said
+        record = fewshot("dino_vits16", **same | {"scheme": scheme}).record
+        assert find_reference(record, "accuracy").printed == "89.94±0.15"
     for change in (
         {"method": "dc"},
         {"method_options": options | {"alpha": 0.3}},
+        {"scheme": "closerlook"},
         {"scheme": "feat"},
         {"spec": "file:vit_small_patch16_224"},
     ):
