@@ -47,8 +47,8 @@ class Request:
             != BackboneOptions(dtype=self.backbone.dtype, device=self.backbone.device).completed()
         ):
             raise InputError(
-                "--features brings its own embeddings, so --pooling, --resolution, --framing, "
-                "--multi-scale and --orientation do not go with it",
+                "--features brings its own embeddings, so --pooling, --resolution, --resize, "
+                "--interpolation, --framing, --multi-scale and --orientation do not go with it",
                 "Leave them out, or leave --features out.",
             )
         if self.features and len(self.label) > 1:

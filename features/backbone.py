@@ -82,6 +82,8 @@ def load_backbone(
     framing: Framing = "crop",
     scales: Sequence[float] = (1.0,),
     orientation: Orientation = "stored",
+    resize: int | None = None,
+    interpolation: str | None = None,
     dtype: str = "float32",
     device: str | torch.device = "auto",
 ) -> Backbone:
@@ -100,22 +102,29 @@ def load_backbone(
             averaged and normalised to length 1.
         orientation: "stored" reads images as they are stored, as torchvision's and timm's loaders
             do; "exif" turns them by their EXIF orientation. Boxes are cropped before that.
+        resize: Length of the shorter side before the centre crop, in pixels; the model's own by
+            default.
+        interpolation: "nearest", "bilinear", "bicubic" or "lanczos", all antialiased; the model's
+            own by default, Lanczos for "longest".
         dtype: Data type that the network computes in.
         device: Device to compute on: "auto", "cpu", "cuda", "cuda:1".
 
     Raises:
-        UnknownNameError: If the name, framing or orientation is unknown.
+        UnknownNameError: If the name, framing, interpolation or orientation is unknown.
         InputError: If an option does not fit the model.
         DataError: If weights are missing, damaged, or match too little of the architecture.
     """
     if pooling is not None:
         check_pooling(pooling)
     check_dtype(dtype)
-    check_resolution(resolution)
-    check_framing(framing, scales)
+    check_side("resolution", resolution)
+    check_side("resize", resize)
+    check_framing(framing, scales, resize, interpolation)
     known_orientation(orientation)
     source = open_source(spec, resolution, needs_any_size(framing, scales))
-    transform = frame(source.transform, framing, scales, resolution, orientation)
+    transform = frame(
+        source.transform, framing, scales, resolution, orientation, resize, interpolation
+    )
     device = resolve_device(device)
     digest = weights_sha256(source.encoder)
     encoder = source.encoder.eval().requires_grad_(False).to(device, DTYPES[dtype])
@@ -142,10 +151,10 @@ def check_dtype(dtype: str) -> None:
         raise InputError(f"unknown dtype {dtype!r}", f"Known: {', '.join(DTYPES)}.")
 
 
-def check_resolution(resolution: int | None) -> None:
+def check_side(name: str, side: int | None) -> None:
     """Raises an `InputError` unless images can have the side."""
-    if resolution is not None and resolution < 1:
-        raise InputError(f"resolution must be at least 1 pixel, not {resolution}")
+    if side is not None and side < 1:
+        raise InputError(f"{name} must be at least 1 pixel, not {side}")
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -9,6 +9,7 @@ from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.transforms import ImageTransform, WholeImage
 
 Framing = Literal["crop", "square", "longest"]
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
 def known_framing(name: str | None) -> Framing | None:
@@ -18,9 +19,22 @@ def known_framing(name: str | None) -> Framing | None:
     return cast(Framing | None, name)
 
 
-def check_framing(framing: str, scales: Sequence[float]) -> None:
+def check_framing(
+    framing: str,
+    scales: Sequence[float],
+    resize: int | None = None,
+    interpolation: str | None = None,
+) -> None:
     """Raises an `UnknownNameError` or `InputError` unless the options exist and fit together."""
     known_framing(framing)
+    if interpolation is not None and interpolation not in INTERPOLATIONS:
+        raise UnknownNameError("interpolation", interpolation, INTERPOLATIONS)
+    if resize is not None and framing != "crop":
+        raise InputError(
+            f"resize={resize} is the side before a centre crop, and framing={framing} has none",
+            "Leave --resize out, or choose a --dataset with classes. The side of whole images is "
+            "--resolution.",
+        )
     if not scales or not all(0 < scale <= 4 for scale in scales):
         raise InputError(f"scales={tuple(scales)} must be one or more factors in (0, 4]")
     if framing == "crop" and tuple(scales) != (1.0,):
@@ -41,11 +55,13 @@ def frame(
     scales: Sequence[float],
     resolution: int | None,
     orientation: Orientation = "stored",
+    resize: int | None = None,
+    interpolation: str | None = None,
 ) -> ImageTransform | WholeImage:
     """Applies a framing to a model's preprocessing.
 
-    Whole images with their aspect ratio are resized by Lanczos as in Radenović et al., squares by
-    the interpolation of the model's transform.
+    By default, whole images with their aspect ratio are resized by Lanczos as in Radenović et al.,
+    others by the interpolation of the model's transform.
 
     Args:
         transform: The model's preprocessing.
@@ -53,15 +69,30 @@ def frame(
         scales: See `WholeImage`.
         resolution: Side in pixels; None for the model's own.
         orientation: See `ImageTransform`.
+        resize: Length of the shorter side before the crop, in pixels; None for the model's own.
+        interpolation: See `ImageTransform`; None for the default.
+
+    Raises:
+        InputError: If images would be smaller than the crop.
     """
     if framing == "crop":
-        return replace(transform, orientation=orientation)
+        if resize is not None and resize < transform.crop:
+            raise InputError(
+                f"resize={resize} is smaller than the crop of {transform.crop} pixels",
+                f"Take --resize {transform.crop} or more, or a smaller --resolution.",
+            )
+        return replace(
+            transform,
+            resize=resize or transform.resize,
+            interpolation=interpolation or transform.interpolation,
+            orientation=orientation,
+        )
     keep_aspect = framing == "longest"
     return WholeImage(
         resolution or transform.crop,
         keep_aspect,
         tuple(map(float, scales)),
-        "lanczos" if keep_aspect else transform.interpolation,
+        interpolation or ("lanczos" if keep_aspect else transform.interpolation),
         transform.mean,
         transform.std,
         orientation,

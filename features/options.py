@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from lowlabel.datasets.io.pixels import Orientation, known_orientation
-from lowlabel.features.backbone import Backbone, check_dtype, check_resolution, load_backbone
+from lowlabel.features.backbone import Backbone, check_dtype, check_side, load_backbone
 from lowlabel.features.framing import Framing, check_framing
 from lowlabel.features.pooling import check_pooling
 
@@ -20,15 +20,18 @@ class BackboneOptions:
     dtype: str = "float32"
     device: str = "auto"
     orientation: Orientation = "stored"
+    resize: int | None = None
+    interpolation: str | None = None
 
     def __post_init__(self) -> None:
         if self.pooling is not None:
             check_pooling(self.pooling)
         check_dtype(self.dtype)
-        check_resolution(self.resolution)
+        check_side("resolution", self.resolution)
+        check_side("resize", self.resize)
         known_orientation(self.orientation)
         if self.framing is not None and self.scales is not None:
-            check_framing(self.framing, self.scales)
+            check_framing(self.framing, self.scales, self.resize, self.interpolation)
 
     def completed(
         self,

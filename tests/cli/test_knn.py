@@ -62,6 +62,17 @@ def test_the_orientation_is_recorded_where_it_is_not_the_default(image_folder, t
     )
 
 
+def test_resize_and_interpolation_are_recorded(image_folder, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--suite", "knn", "--model", "pixels", "--dataset", f"folder:{image_folder}",
+              "--resize", "32", "--interpolation", "bilinear", "--device", "cpu",
+              "--output", str(tmp_path / "out")])  # fmt: skip
+    assert not ended.value.code
+    (path,) = (tmp_path / "out/records").glob("*.json")
+    transform = json.loads(path.read_text())["experiment"]["model"]["transform"]
+    assert (transform["resize"], transform["interpolation"]) == (32, "bilinear")
+
+
 def test_an_unknown_orientation_or_one_for_given_embeddings_is_an_error(tmp_path, capsys):
     np.savez(tmp_path / "made.npz", features=np.eye(4, dtype=np.float32), labels=[0, 0, 1, 1])
     for options, message in (

@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode, v2
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, UserError
+from lowlabel.features import load_backbone
 from lowlabel.features.transforms import ImageTransform, WholeImage, open_image
 
 
@@ -95,3 +96,31 @@ def test_a_box_is_cut_out_of_the_stored_pixels_before_the_image_is_turned(tmp_pa
     np.testing.assert_array_equal(boxed, turned.read(tmp_path / "cut.png"))
     picture, whole = open_image(tmp_path / "tagged.png", box, "exif")
     assert (picture.size, whole) == ((40, 80), (120, 90))
+
+
+def test_resize_and_interpolation_are_those_that_were_asked_for(tmp_path: Path):
+    path = tmp_path / "image.png"
+    photograph(70, 50).save(path)
+    asked = load_backbone("pixels", resolution=32, resize=40, interpolation="bilinear").transform
+    assert asked == ImageTransform(40, 32, "bilinear")
+    theirs = v2.Compose([v2.Resize(40, InterpolationMode.BILINEAR), v2.CenterCrop(32)])
+    expected = np.asarray(theirs(Image.open(path)), dtype=int)
+    assert np.abs(asked.read(path) - expected).max() <= 2
+    square = load_backbone("pixels", framing="square", interpolation="nearest").transform
+    assert square.interpolation == "nearest"
+    longest = load_backbone("pixels", framing="longest").transform
+    assert longest.interpolation == "lanczos"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resize": 16}, "resize=16 is smaller than the crop of 32 pixels"),
+        ({"resize": 0}, "resize must be at least 1 pixel, not 0"),
+        ({"resize": 40, "framing": "square"}, "framing=square has none"),
+        ({"interpolation": "cubic"}, "unknown interpolation 'cubic'"),
+    ],
+)
+def test_a_resizing_that_cannot_be_is_an_error(options, message):
+    with pytest.raises(UserError, match=message):
+        load_backbone("pixels", **options)

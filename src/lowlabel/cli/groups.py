@@ -32,6 +32,8 @@ class BackboneGroup:
 
     pooling: options.Pooling = None
     resolution: options.Resolution = None
+    resize: options.Resize = None
+    interpolation: options.Interpolation = None
     framing: options.Framing = None
     multi_scale: options.MultiScale = False
     orientation: options.Orientation = "stored"
@@ -50,6 +52,8 @@ class BackboneGroup:
             self.dtype,
             device,
             known_orientation(self.orientation),
+            self.resize,
+            self.interpolation,
         )
 
     def load(self, model: str, device: str) -> "Backbone":

@@ -43,6 +43,22 @@ Pooling = Annotated[
 Resolution = Annotated[
     int | None, option("Model", "Side of the images in pixels.", default="the model's own")
 ]
+Resize = Annotated[
+    int | None,
+    option(
+        "Model",
+        "Length of the shorter side before the centre crop, in pixels.",
+        default="the model's own",
+    ),
+]
+Interpolation = Annotated[
+    str | None,
+    option(
+        "Model",
+        "Resampling of the pixels: nearest, bilinear, bicubic or lanczos.",
+        default="the model's own",
+    ),
+]
 Framing = Annotated[
     str | None,
     option(
