@@ -76,6 +76,11 @@ def check_published(name: str) -> None:
         )
 
 
+def is_published(name: str) -> bool:
+    """Whether timm publishes weights of the name, which has a tag."""
+    return timm.is_model(name.partition(".")[0]) and timm.is_model_pretrained(name)
+
+
 def holds_imagenet(name: str) -> bool:
     """Whether published weights were trained on images of ImageNet-1k, according to their tag.
 

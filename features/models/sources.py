@@ -20,6 +20,7 @@ from lowlabel.features.models.architectures import (
 from lowlabel.features.models.checkpoint import load_into, read_card, read_checkpoint
 from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.models.hub import load_entry
+from lowlabel.features.models.official import file_pretraining, hub_pretraining
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.user_code import registered_code
@@ -137,13 +138,15 @@ def _hub(rest: str, resolution: int | None) -> Source:
         raise InputError(f"hub:{rest} names no entry point", "Write hub:REPO:ENTRY.")
     module, code = load_entry(repository, entry)
     transform = protocol_transform(resolution or _HUB_SIDE)
-    return Source(entry, _spec("hub", entry, {}, code), HubEncoder(module), transform)
+    seen = hub_pretraining(repository, entry)
+    spec = _spec("hub", entry, {}, code)
+    return Source(entry, spec, HubEncoder(module), transform, pretrained_on=seen)
 
 
 def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(arch) if arch else ("", {})
     branch = options.pop("checkpoint_key", None)
-    seen = _take_pretraining(options)
+    seen = _take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     card = None if name else read_card(path)
     if card:

@@ -1,0 +1,79 @@
+"""Official weights keep the contamination facts of their alias, however they are loaded."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lowlabel.features import load_backbone
+from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.official import file_pretraining, hub_pretraining
+
+TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dino_deitsmall16_pretrain.pth",
+        "dino_vitbase8_pretrain_full_checkpoint.pth",
+        "dino_resnet50_pretrain.pth",
+        "dinov2_vits14_pretrain.pth",
+        "dinov2_vitb14_reg4_pretrain.pth",
+        "dinov3_vits16_pretrain_lvd1689m-08c60483.pth",
+        "deit_small_patch16_224-cd65a155.pth",
+        "mae_pretrain_vit_base.pth",
+        "resnet50-0676ba61.pth",
+        "dino_vits16.pth",
+        "vit_small_patch16_224.dino.safetensors",
+    ],
+)
+def test_official_files_have_seen_imagenet(name):
+    assert file_pretraining(Path(name), "vit_small_patch16_224") == "imagenet-1k"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dino_vitsmall16_googlelandmark_pretrain.pth",
+        "dinov3_vitl16_pretrain_sat493m-eadcf0ff.pth",
+        "backbone.safetensors",
+        "resnet50.pth",
+        "checkpoint.v2.pth",
+    ],
+)
+def test_other_files_are_marked_with_nothing(name):
+    assert file_pretraining(Path(name), "") is None
+
+
+def test_a_tag_says_which_weights_a_file_has():
+    own = Path("own.pth")
+    assert file_pretraining(own, "vit_small_patch14_dinov2.lvd142m") == "imagenet-1k"
+    assert file_pretraining(own, "vit_small_patch14_dinov2") is None
+    assert file_pretraining(own, "no_such_net.tag") is None
+
+
+@pytest.mark.parametrize("entry", [name for name in ALIASES if name.startswith("dino")])
+def test_hub_entries_have_the_facts_of_their_alias(entry):
+    repository = f"facebookresearch/{entry.partition('_')[0]}:main"
+    assert hub_pretraining(repository, entry) == ALIASES[entry].pretrained_on
+    assert hub_pretraining("/a/clone", entry) == ALIASES[entry].pretrained_on
+
+
+def test_other_entries_are_marked_with_nothing():
+    assert hub_pretraining("me/mine", "resnet50") is None
+    assert hub_pretraining("pytorch/vision", "resnet50") is None  # untrained by default
+    assert hub_pretraining("facebookresearch/swav:main", "resnet50") == "imagenet-1k"
+
+
+def test_a_loaded_model_carries_the_fact_and_what_is_said_wins(tmp_path, tiny_vit):
+    path = tmp_path / "dino_deitsmall16_pretrain.pth"
+    torch.save(tiny_vit().state_dict(), path)
+    assert load_backbone(f"{path}:{TINY}").pretrained_on == "imagenet-1k"
+    said = load_backbone(f"{path}:{TINY},pretrained_on=ssl-vit-mini")
+    assert said.pretrained_on == "ssl-vit-mini"
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n\ndef dino_vits16():\n"
+        "    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())\n"
+    )
+    assert load_backbone(f"hub:{tmp_path}:dino_vits16").pretrained_on == "imagenet-1k"
