@@ -14,6 +14,12 @@ from lowlabel.results.experiment import (
     Partial,
     ProtocolInfo,
 )
+from lowlabel.results.folder import (
+    archive_records,
+    find_records,
+    load_records,
+    load_scored,
+)
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Record, Score
 from lowlabel.results.reference import find_reference, load_references, published_rows
@@ -27,10 +33,7 @@ from lowlabel.results.scores import scores_frame
 from lowlabel.results.store import (
     ScoredRecord,
     delete_record,
-    find_records,
     load_record,
-    load_records,
-    load_scored,
     load_scores,
     record_path,
     save_record,
@@ -52,6 +55,7 @@ __all__ = [
     "Record",
     "Score",
     "ScoredRecord",
+    "archive_records",
     "check",
     "compare",
     "delete_record",

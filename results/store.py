@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.paths import writable_dir, write_files
-from lowlabel.results.decode import NewerFormatError
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.per_item import (
     REPEAT,
@@ -23,6 +22,7 @@ from lowlabel.results.per_item import (
     scores_path,
 )
 from lowlabel.results.record import Record
+from lowlabel.results.record_file import parse_record
 
 _SLUG_LENGTH = 100
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
@@ -75,7 +75,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
         DataError: If a file cannot be written. Older files are then kept.
     """
     _check_agreement(record, per_item)
-    path = record_path(writable_dir(_records_folder(folder)), record.experiment)
+    path = record_path(writable_dir(records_folder(folder)), record.experiment)
     sealed = record.sealed(hash_scores(per_item)).to_json()
     text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
     contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(per_item)}
@@ -107,30 +107,22 @@ def load_scores(path: Path) -> dict[str, NDArray[np.floating]]:
     Raises:
         DataError: If the file of the scores is missing or damaged, or not that of the record.
     """
-    return dict(_load_scored(path).per_item)
+    return dict(load_scored_record(path).per_item)
 
 
-def load_records(path: Path) -> list[Record]:
-    """The records of a folder, sorted by file name, or the record of a file.
-
-    The folder is one of records, or a results folder with them in `records`.
+def load_scored_record(path: Path) -> ScoredRecord:
+    """As `load_record`, with the score of every task, query or image.
 
     Raises:
-        DataError: If the path does not exist or a record cannot be used.
+        DataError: As `load_record`, and if there are no scores beside the record.
     """
-    return [load_record(file) for file in _record_files(path)]
+    scored = _load(path)
+    return scored if scores_path(path).exists() else ScoredRecord(scored.record, read_scores(path))
 
 
-def load_scored(path: Path) -> list[ScoredRecord]:
-    """As `load_records`, each record with the score of every task, query or image."""
-    return [_load_scored(file) for file in _record_files(path)]
-
-
-def find_records(folder: Path, identity: str) -> dict[Path, Record]:
-    """The records of an experiment by path: one for each name that its model was given."""
-    paths = sorted(_records_folder(folder).glob(f"*-{identity[:12]}.json"))
-    found = {path: load_record(path) for path in paths}
-    return {path: record for path, record in found.items() if record.identity() == identity}
+def records_folder(path: Path) -> Path:
+    """The folder of records, which may be inside a results folder."""
+    return path / "records" if (path / "records").is_dir() else path
 
 
 def save_renamed(path: Path, experiment: Experiment) -> Record:
@@ -152,19 +144,6 @@ def delete_record(path: Path) -> None:
     """Deletes the record at `path` and its scores."""
     path.unlink()
     scores_path(path).unlink(missing_ok=True)
-
-
-def _record_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise DataError(f"no records at {path}", "Make some with `lowlabel run`.")
-    return sorted(_records_folder(path).glob("*.json"))
-
-
-def _records_folder(path: Path) -> Path:
-    """The folder of records, which is inside a results folder."""
-    return path / "records" if (path / "records").is_dir() else path
 
 
 def _model_at(path: Path) -> str | None:
@@ -191,11 +170,6 @@ def _check_agreement(record: Record, per_item: PerItem) -> None:
                 f"{metric}: the mean is {mean} in the record, {found} over {values.size} scores",
                 "Give both in the same unit.",
             )
-
-
-def _load_scored(path: Path) -> ScoredRecord:
-    scored = _load(path)
-    return scored if scores_path(path).exists() else ScoredRecord(scored.record, read_scores(path))
 
 
 def _load(path: Path) -> ScoredRecord:
@@ -246,16 +220,9 @@ class _ForeignScoresError(DataError):
 
 def _read(path: Path) -> Record:
     try:
-        return Record.from_json(json.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
-    except NewerFormatError as error:
-        raise DataError(
-            f"cannot use the record {path}: {error}",
-            "Update lowlabel, or move the record to another folder.",
-        ) from error
     except ValueError as error:
-        raise DataError(
-            f"cannot use the record {path}: {error}",
-            REPEAT,
-        ) from error
+        raise DataError(f"cannot use the record {path}: {error}", REPEAT) from error
+    return parse_record(text, str(path))

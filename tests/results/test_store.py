@@ -7,17 +7,10 @@ import numpy as np
 import pytest
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.results.folder import find_records, load_records, load_scored
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Score
-from lowlabel.results.store import (
-    find_records,
-    load_record,
-    load_records,
-    load_scored,
-    load_scores,
-    save_record,
-    save_renamed,
-)
+from lowlabel.results.store import load_record, load_scores, save_record, save_renamed
 
 
 def save(scored, folder):

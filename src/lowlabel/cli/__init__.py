@@ -29,6 +29,7 @@ app.command("prepare", cls=Command)(data.prepare)
 app.command("extract", cls=Command)(extract.extract)
 app.command("pretrain", cls=Command)(pretrain.pretrain)
 app.add_typer(analyze.app, name="analyze")
+app.command("report", cls=Command)(results.report)
 app.command("compare", cls=Command)(results.compare)
 app.command("check", cls=Command)(results.check)
 

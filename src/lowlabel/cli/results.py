@@ -1,4 +1,4 @@
-"""`lowlabel compare` and `lowlabel check`: from records alone."""
+"""`lowlabel report`, `lowlabel compare` and `lowlabel check`: from records alone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,40 @@ from lowlabel.cli.options import option
 
 if TYPE_CHECKING:
     from lowlabel.results import ScoredRecord
+
+
+def report(
+    records: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A results folder, a folder of records, a record or an archive (.tar.xz).",
+            show_default=options.RESULTS_FOLDER,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        option("Results", "Folder of the leaderboards.", default="that of the records"),
+    ] = None,
+    archive: Annotated[
+        bool,
+        option(
+            "Results",
+            "Write leaderboard.tar.xz too: the records, without the scores of single tasks.",
+            "--archive",
+        ),
+    ] = False,
+) -> None:
+    """Make the leaderboards from records; nothing is scored."""
+    from lowlabel.paths import results_dir
+    from lowlabel.results import archive_records, load_records, write_leaderboards
+
+    source = records or results_dir()
+    folder = output or (source if source.is_dir() else source.parent)
+    files = write_leaderboards(load_records(source), folder)
+    if archive:
+        files.append(folder / "leaderboard.tar.xz")
+        archive_records(source, files[-1])
+    typer.echo(f"written: {', '.join(str(file) for file in files)}")
 
 
 def compare(
