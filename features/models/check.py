@@ -31,7 +31,9 @@ def check_model(spec: str) -> None:
     elif kind == "hub" and rest:
         if ":" not in rest:
             raise InputError(f"{spec} names no entry point", "A hub model is hub:REPO:ENTRY.")
-        _check_hub_folder(rest.rpartition(":")[0])
+        repository, _, entry = rest.rpartition(":")
+        _architecture(entry)
+        _check_hub_folder(repository)
     elif match := WEIGHTS_FILE.fullmatch(spec):
         path = Path(match["path"]).expanduser()
         if not path.is_file():

@@ -16,7 +16,9 @@ from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 
 _SUFFIXES = (".safetensors", ".pth", ".bin")
-_IMAGENET_TAGS = re.compile(r"in(1k|12k|21k|22k)|^dino$|^lvd")
+_IMAGENET_TAGS = re.compile(
+    r"in(1k|12k|w?21k|22k)|(^|_)(dino|(fc)?mae)$|lvd|^mim_m38m$|^bamboo$|^(indomain_)?pt$"
+)
 _TIMEOUT_SECONDS = 10
 
 
@@ -78,13 +80,14 @@ def check_published(name: str) -> None:
 
 def is_published(name: str) -> bool:
     """Whether timm publishes weights of the name, which has a tag."""
-    return timm.is_model(name.partition(".")[0]) and timm.is_model_pretrained(name)
+    return bool(timm.is_model(name.partition(".")[0]) and timm.is_model_pretrained(name))
 
 
 def holds_imagenet(name: str) -> bool:
     """Whether published weights were trained on images of ImageNet-1k, according to their tag.
 
-    timm's tags name the data ("fb_in1k", "augreg_in21k_ft_in1k") or the method ("dino").
+    timm's tags name the data ("fb_in1k", "augreg_in21k_ft_in1k", "lvd142m"; ImageNet-21k and sets
+    built around it hold ImageNet-1k) or the method ("dino", "mae"; "pt" of BEiT-3).
     """
     config = timm.get_pretrained_cfg(name)
     return bool(config and _IMAGENET_TAGS.search(config.tag or ""))

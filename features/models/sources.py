@@ -136,9 +136,15 @@ def _hub(rest: str, resolution: int | None) -> Source:
     repository, separator, entry = rest.rpartition(":")
     if not separator:
         raise InputError(f"hub:{rest} names no entry point", "Write hub:REPO:ENTRY.")
+    entry, options = parse_spec(entry)
+    seen = _take_pretraining(options) or hub_pretraining(repository, entry)
+    if options:
+        raise InputError(
+            f"hub:{rest} has options that hub models do not take: {', '.join(options)}",
+            "Write hub:REPO:ENTRY or hub:REPO:ENTRY,pretrained_on=NAME.",
+        )
     module, code = load_entry(repository, entry)
     transform = protocol_transform(resolution or _HUB_SIDE)
-    seen = hub_pretraining(repository, entry)
     spec = _spec("hub", entry, {}, code)
     return Source(entry, spec, HubEncoder(module), transform, pretrained_on=seen)
 

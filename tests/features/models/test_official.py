@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from lowlabel.features import load_backbone
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.features import check_model, load_backbone
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.official import file_pretraining, hub_pretraining
+from lowlabel.features.models.pretrained import holds_imagenet
 
 TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
 
@@ -60,6 +62,35 @@ def test_hub_entries_have_the_facts_of_their_alias(entry):
     assert hub_pretraining("/a/clone", entry) == ALIASES[entry].pretrained_on
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit_base_patch16_224.mae",
+        "convnextv2_tiny.fcmae",
+        "convnext_tiny.dinov3_lvd1689m",
+        "resmlp_12_224.fb_dino",
+        "eva02_large_patch14_224.mim_m38m",
+        "mvitv2_base_cls.fb_inw21k",
+        "deit_small_patch16_224.fb_in1k",
+    ],
+)
+def test_tags_of_weights_that_have_seen_imagenet(name):
+    assert holds_imagenet(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit_base_patch16_clip_224.openai",
+        "vit_large_patch16_dinov3.sat493m",
+        "vit_base_patch16_siglip_224.webli",
+        "samvit_base_patch16.sa1b",
+    ],
+)
+def test_tags_of_weights_of_other_data(name):
+    assert not holds_imagenet(name)
+
+
 def test_other_entries_are_marked_with_nothing():
     assert hub_pretraining("me/mine", "resnet50") is None
     assert hub_pretraining("pytorch/vision", "resnet50") is None  # untrained by default
@@ -76,4 +107,11 @@ def test_a_loaded_model_carries_the_fact_and_what_is_said_wins(tmp_path, tiny_vi
         "import torch\n\ndef dino_vits16():\n"
         "    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten())\n"
     )
-    assert load_backbone(f"hub:{tmp_path}:dino_vits16").pretrained_on == "imagenet-1k"
+    plain = load_backbone(f"hub:{tmp_path}:dino_vits16")
+    assert plain.pretrained_on == "imagenet-1k"
+    said = load_backbone(f"hub:{tmp_path}:dino_vits16,pretrained_on=ssl-vit-mini")
+    assert (said.pretrained_on, said.name, said.spec) == ("ssl-vit-mini", plain.name, plain.spec)
+    with pytest.raises(InputError, match="do not take: img_size"):
+        load_backbone(f"hub:{tmp_path}:dino_vits16,img_size=64")
+    with pytest.raises(UnknownNameError, match="pretraining set"):
+        check_model(f"hub:{tmp_path}:dino_vits16,pretrained_on=mine")
