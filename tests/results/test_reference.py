@@ -2,8 +2,13 @@ from dataclasses import replace
 
 import pytest
 
+from lowlabel.cli.options import MULTI_SCALE
 from lowlabel.datasets import DATASETS
 from lowlabel.features import check_model
+from lowlabel.features.framing import frame
+from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.architectures import timm_transform
+from lowlabel.fields import encode
 from lowlabel.results.experiment import Counts, Partial
 from lowlabel.results.record import Score
 from lowlabel.results.reference import (
@@ -110,6 +115,35 @@ def test_every_line_names_a_division_of_its_dataset_and_models_that_exist():
         assert set(reference.schemes) <= divisions
     for model in {model for reference in load_references() for model in reference.models}:
         check_model(model)
+
+
+@pytest.mark.parametrize(
+    ("source", "dataset", "framing", "options"),
+    [
+        (TABLE_1, "cub", "crop", {}),
+        (TABLE_2, "sop", "crop", {"interpolation": "bilinear"}),
+        ("hyp_metric", "inshop", "crop", {"resize": 224}),
+        ("DINO table 3", "roxford5k", "longest", {"resolution": 224}),
+        ("DINO table 3", "rparis6k", "longest", {"resolution": 512, "scales": MULTI_SCALE}),
+    ],
+)
+def test_the_documented_options_give_the_conditions_of_the_authors(
+    source, dataset, framing, options
+):
+    rows = [r for r in load_references() if (r.source, r.dataset) == (source, dataset)]
+    named = {model: r for r in rows for model in r.models if model.startswith("timm:")}
+    assert named
+    for model, reference in named.items():
+        aliases = [a for a in ALIASES.values() if f"timm:{a.timm_name}" == model]
+        fraction = aliases[0].crop_fraction if aliases else None
+        transform = timm_transform(model.removeprefix("timm:"), None, fraction)
+        arguments = {"scales": (1.0,), "resolution": None} | options
+        found = encode(frame(transform, framing, **arguments))
+        wanted = {key: value for key, value in reference.conditions.items() if key in found}
+        assert wanted.keys() >= {"interpolation"}
+        assert {key: found[key] for key in wanted} == {
+            key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()
+        }
 
 
 def test_copies_are_set_against_no_published_number():
