@@ -48,8 +48,12 @@ class Pair:
 
 
 PAIRS = (
-    Pair("bd-cspn,norm=l2n,scale=1", "BDCSPN", {}),
-    Pair("laplacianshot,norm=l2n,scale=1", "LaplacianShot", {"knn": 4}),
+    Pair("bd-cspn,norm=l2n,scale=1,rectification=paper", "BDCSPN", {}),
+    Pair(
+        "laplacianshot,norm=l2n,scale=1,neighbours=3,rectification=paper",
+        "LaplacianShot",
+        {"knn": 4},
+    ),
     Pair("pt-map", "PTMAP", {"fine_tuning_steps": 20}, 0.2, 0.05),
     Pair("tim,iterations=50", "TIM", {"fine_tuning_steps": 50, "temperature": 15}, 0.2, 0.1),
     Pair("tim", "TIM", {"fine_tuning_steps": 1000, "temperature": 15}, 0.02, 0.01),

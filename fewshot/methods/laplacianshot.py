@@ -9,9 +9,13 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.bd_cspn import rectified_prototypes
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, neighbour_mask, squared_distances
+from lowlabel.fewshot.rectification import (
+    RECTIFICATIONS,
+    query_shift,
+    rectified_prototypes,
+)
 from lowlabel.scale import power_of_two
 from lowlabel.specs import Option
 
@@ -27,19 +31,22 @@ class LaplacianShot(Normalized):
 
         y ← softmax(unary + smoothness · Σ over neighbours of y)
 
-    where unary is minus the squared distance to each rectified prototype. A query's neighbours
-    are other queries, never the query itself.
+    where unary is minus the squared distance of the shifted query to each rectified prototype. A
+    query's neighbours are other queries, never the query itself: the published code's `knn` of 3
+    counts it.
 
     Attributes:
         norm: See `Normalized`.
         smoothness: λ of the paper, which tunes it on validation classes.
         neighbours: Number of neighbours of each query.
         scale: See `rectified_prototypes`.
+        rectification: "released" is the published code; "paper" has the prototypes of BD-CSPN's
+            formula and the distances of the queries as they are.
         iterations: Number of updates.
     """
 
     name: ClassVar[str] = "laplacianshot"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     transductive: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {
         "smoothness": (0.1, 0.3, 0.5, 0.7, 0.8, 1.0, 1.2, 1.5)
@@ -47,14 +54,16 @@ class LaplacianShot(Normalized):
 
     norm: str = "cl2n"
     smoothness: float = 0.7
-    neighbours: int = 3
+    neighbours: int = 2
     scale: float = 10.0
     iterations: int = 20
+    rectification: str = "released"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for option in ("smoothness", "neighbours", "scale", "iterations"):
             self.require_positive(option)
+        self.require_one_of("rectification", RECTIFICATIONS)
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """The logits of the last assignments."""
@@ -65,8 +74,13 @@ class LaplacianShot(Normalized):
                 "Use more queries, or neighbours=1.",
             )
         unit = power_of_two(support.abs().amax()) if self.lengths == "absolute" else 1
-        prototypes = unit * rectified_prototypes(support / unit, query / unit, self.scale)
-        unary = 2 * nearness(query, prototypes)
+        prototypes = unit * rectified_prototypes(
+            support / unit, query / unit, self.scale, self.rectification
+        )
+        shifted = query
+        if self.rectification == "released":
+            shifted = query + query_shift(support, query)
+        unary = 2 * nearness(shifted, prototypes)
         neighbours = neighbour_mask(squared_distances(query), self.neighbours).to(query.dtype)
         logits = unary
         for _ in range(self.iterations):

@@ -69,6 +69,7 @@ def plain() -> SimpleNamespace:
         means=means,
         squared_distances=squared_distances,
         rectified=rectified,
+        rectified_in_the_paper=rectified_in_the_paper,
         sinkhorn=sinkhorn,
     )
 
@@ -92,6 +93,20 @@ def squared_distances(a, b):
 
 
 def rectified(support, labels, query, scale):
+    """The prototypes of LaplacianShot's published code."""
+    prototypes = means(support, labels)
+    images = np.concatenate([support, query + support.mean(0) - query.mean(0)])
+    cosines = unit(images) @ unit(prototypes).T
+    owners, weights = cosines.argmax(1), softmax(scale * cosines)
+    return np.stack(
+        [
+            (weights[owners == way, way, None] * images[owners == way]).mean(0)
+            for way in range(len(prototypes))
+        ]
+    )
+
+
+def rectified_in_the_paper(support, labels, query, scale):
     """BD-CSPN's prototypes."""
     prototypes = means(support, labels)
     moved = query + support.mean(0) - query.mean(0)

@@ -22,9 +22,11 @@ INDUCTIVE = [
 QUICK = ",iterations=60,rate=0.01"
 TRANSDUCTIVE = [
     "bd-cspn",
-    "bd-cspn,norm=cl2n,scale=3.0",
+    "bd-cspn,norm=none,scale=3.0",
+    "bd-cspn,norm=none,rectification=paper",
     "laplacianshot",
     "laplacianshot,norm=l2n,smoothness=2.0",
+    "laplacianshot,norm=l2n,rectification=paper",
     f"tim{QUICK}",
     f"alpha-tim{QUICK}",
     "pt-map",
