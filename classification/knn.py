@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from lowlabel.arrays import (
     as_integers,
     as_labels,
     require_at_most,
+    require_name,
     require_same_width,
 )
 from lowlabel.classification.nearest_train import nearest
@@ -25,6 +27,7 @@ from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 
+Unvoted = Literal["never", "fill"]
 DEFAULT_KS = (10, 20, 100, 200)
 _TOPS = (1, 5)
 _BLOCK_ROWS = {"cpu": 512}
@@ -42,6 +45,7 @@ def evaluate_knn(
     k: int | Sequence[int] = 20,
     temperature: float = 0.07,
     clip_k: bool = False,
+    unvoted: Unvoted = "never",
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -52,7 +56,7 @@ def evaluate_knn(
     (Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021,
     arXiv 2104.14294, with k from 10, 20, 100, 200 and temperature 0.07). Similarities are
     computed in float64. Of equally similar images the first is nearer; of classes with equal votes
-    the lower label wins. Top-5 counts only classes that have a vote.
+    the lower label wins.
 
     Args:
         train_features: Train embeddings of any length, floats [N, D], numpy or torch.
@@ -62,6 +66,9 @@ def evaluate_knn(
         k: Number of neighbours, or several.
         temperature: Temperature of the votes, above 0; a smaller one favours the nearest images.
         clip_k: Replaces a k larger than N by N; by default that is an error.
+        unvoted: Whether top-5 counts a class without a vote: "never", or "fill" as DINO's code
+            does: where fewer than min(5, k) classes have a vote, others fill the places, the
+            lowest labels first (DINO's order among them is not defined).
         block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (test images done, test images) after each block.
@@ -72,6 +79,7 @@ def evaluate_knn(
     Raises:
         InputError: If shapes do not match, features are not floats, not finite or all zero, labels
             are not integers, no test image has a train class, or an option is invalid.
+        UnknownNameError: If `unvoted` is unknown.
 
     Example:
         >>> train = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
@@ -82,6 +90,7 @@ def evaluate_knn(
     is_number = isinstance(temperature, int | float | np.integer | np.floating)
     if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
+    require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
     device = resolve_device(device)
     train, voting_labels = _checked(train_features, train_labels, device, "train")
     test, wanted_labels = _checked(test_features, test_labels, device, "test")
@@ -100,24 +109,32 @@ def evaluate_knn(
         for row, count in enumerate(ks):
             votes = weights.new_zeros(len(weights), classes)
             votes.scatter_add_(1, train_targets[neighbours[:, :count]], weights[:, :count])
-            ranks[row, block] = _ranks(votes, test_targets[block]).cpu().numpy()
+            found = _ranks(votes, test_targets[block], fill=unvoted == "fill")
+            ranks[row, block] = found.cpu().numpy()
         if progress is not None:
             progress(block.stop, len(test))
     correct = {
-        f"top{top}@{count}": ranks[row] < top for top in _TOPS for row, count in enumerate(ks)
+        f"top{top}@{count}": ranks[row] < min(top, count)  # no more classes than k have a vote
+        for top in _TOPS
+        for row, count in enumerate(ks)
     }
     return KNNResult(correct, ks, float(temperature), classes, int((test_classes < 0).sum()))
 
 
-def _ranks(votes: Tensor, targets: Tensor) -> Tensor:
-    """Number of classes ranked before the target, [B]; the largest int64 if it has no vote."""
+def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
+    """Number of classes ranked before the target, [B].
+
+    It is the largest int64 if the target has no vote, unless those `fill` the places by label.
+    """
     classes = torch.arange(votes.shape[1], device=votes.device)
     target_votes = votes.gather(1, targets.clamp(min=0)[:, None])
     margin = _EQUAL_VOTES * target_votes
     before = votes > target_votes + margin
     before |= (votes >= target_votes - margin) & (classes < targets[:, None])
-    has_vote = (target_votes[:, 0] > 0) & (targets >= 0)
-    return torch.where(has_vote, before.sum(1), torch.iinfo(torch.int64).max)
+    ranked = targets >= 0
+    if not fill:
+        ranked &= target_votes[:, 0] > 0
+    return torch.where(ranked, before.sum(1), torch.iinfo(torch.int64).max)
 
 
 def _number_classes(

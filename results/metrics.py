@@ -73,6 +73,7 @@ METRICS = (  # in the order of columns
     Metric("map_hard", "mAP H", "Ranking", compared=True),
     Metric("mrr", "MRR", "Ranking"),
     Metric("nmi", "NMI", "Ranking"),
+    Metric("ami", "AMI", "Ranking"),
     Metric("search_recall", "Search recall", "Ranking"),
     Metric("map@{k}", "mAP@{k}", "Ranking", compared=True),
     Metric("mp@{k}_{mode}", "mP@{k} {mode}", "mP@K: precision among the first K"),

@@ -1,4 +1,4 @@
-"""Normalised mutual information (NMI) of classes and clusters of the embeddings."""
+"""Normalised and adjusted mutual information (NMI, AMI) of classes and clusters of embeddings."""
 
 import warnings
 from importlib.util import find_spec
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 ITERATIONS = 20
+SEEDS = 5
 
 Labels = NDArray[np.int64]
+Scores = dict[str, NDArray[np.float64]]
 
 
 def clustering_backend() -> str:
@@ -18,27 +20,34 @@ def clustering_backend() -> str:
     return "faiss" if find_spec("faiss") else "scikit-learn"
 
 
-def nmi(features: Tensor, labels: Tensor, seed: int = 0) -> float:
-    """NMI of the classes and k-means clusters, with as many clusters as classes.
+def clustering_scores(features: Tensor, labels: Tensor, seeds: int = SEEDS) -> Scores:
+    """NMI and AMI of the classes and k-means clusters, with as many clusters as classes.
 
     faiss runs 20 iterations of k-means over the unit rows, starting from random rows. Without
-    faiss, scikit-learn runs them, with a warning because it starts from other rows. NMI is the
-    mutual information divided by the arithmetic mean of the entropies (scikit-learn's definition).
+    faiss, scikit-learn runs them, with a warning because it starts from other rows. One run moves
+    by several points with its seed, so there are several. Both scores are scikit-learn's: NMI is
+    the mutual information divided by the arithmetic mean of the entropies; AMI is adjusted for
+    chance (Vinh, Epps, Bailey, JMLR 2010), which NMI favours where clusters are small.
 
     Args:
         features: Unit rows [N, D].
         labels: Integers [N].
-        seed: Random seed of the first centres.
+        seeds: Number of runs, whose first centres are drawn by the seeds 0, 1, ….
 
     Returns:
-        NMI in percent.
+        "nmi" and "ami" of each run, percent, [seeds].
     """
-    from sklearn.metrics import normalized_mutual_info_score
+    from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
     classes = len(torch.unique(labels))
     rows = np.ascontiguousarray(features.cpu().float().numpy())
-    clusters = cluster(rows, classes, seed)
-    return 100 * float(normalized_mutual_info_score(labels.cpu().numpy(), clusters))
+    wanted = labels.cpu().numpy()
+    runs = [cluster(rows, classes, seed) for seed in range(seeds)]
+    metrics = {"nmi": normalized_mutual_info_score, "ami": adjusted_mutual_info_score}
+    return {
+        name: np.array([100 * float(score(wanted, clusters)) for clusters in runs])
+        for name, score in metrics.items()
+    }
 
 
 def cluster(rows: NDArray[np.float32], clusters: int, seed: int = 0) -> Labels:

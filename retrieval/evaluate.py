@@ -18,6 +18,7 @@ from lowlabel.arrays import (
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
+from lowlabel.retrieval.clustering import SEEDS, Scores, clustering_scores
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.post import PostProcessing, build_chain, check_chain
 from lowlabel.retrieval.ranking.comparison import Comparison, Ties
@@ -43,6 +44,7 @@ def evaluate_retrieval(
     post: Sequence[str | PostProcessing] = (),
     search: str | Index = EXACT,
     nmi: bool = False,
+    nmi_seeds: int = SEEDS,
     ks: Sequence[int] = (1, 2, 4, 8),
     ties: Ties = "pessimistic",
     lone_queries: LoneQueries = "exclude",
@@ -68,6 +70,7 @@ def evaluate_retrieval(
             returns lists of the nearest images: mAP and MRR, which need whole rankings, are left
             out, and "search_recall" is the share of the max(ks) nearest images that it finds.
         nmi: Whether to cluster the images by k-means as well, and score the clusters.
+        nmi_seeds: Number of k-means runs, whose scores are averaged.
         ks: The K of Recall@K, each at most the number of images that a query is compared with.
         ties: How a negative as similar as a positive is ranked: before it ("pessimistic", by
             which constant embeddings score 0), after it ("optimistic"), or by its index
@@ -81,8 +84,8 @@ def evaluate_retrieval(
 
     Returns:
         Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent, defined in
-        `lowlabel.retrieval.metrics.score_ranks`, and NMI, defined in
-        `lowlabel.retrieval.clustering.nmi`.
+        `lowlabel.retrieval.metrics.score_ranks`, and NMI and AMI, defined in
+        `lowlabel.retrieval.clustering.clustering_scores`.
 
     Raises:
         InputError: If shapes do not match, features are not finite floats or are all zero, labels
@@ -101,6 +104,7 @@ def evaluate_retrieval(
     steps = build_chain(post)
     check_chain(steps, index=index is not None, nmi=nmi)
     block_rows = _block_rows(block_size, device)
+    as_integers(1, nmi_seeds=nmi_seeds)
     data = QueryGallery.of((features, labels), gallery, device)
     ks = as_counts(ks, "ks")
     require_at_most("ks", ks, data.others, "other images that a query is compared with")
@@ -121,7 +125,8 @@ def evaluate_retrieval(
     overall = {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, TopKRanker) else {}
     return RetrievalResult.of(
         dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True)),
-        overall | ({"nmi": _nmi(data)} if nmi else {}),
+        overall,
+        per_seed=_clustering_scores(data, nmi_seeds) if nmi else {},
         query_index=scored.numpy(),
         lone=data.without_positives,
         lone_queries=lone_queries,
@@ -149,15 +154,13 @@ def _ranker(
     return ExactRanker(comparison, summarise, block_rows, cpu_workers(data.query_labels.device))
 
 
-def _nmi(data: QueryGallery) -> float:
-    """NMI of all images: the queries, and the gallery if it is another set."""
-    from lowlabel.retrieval.clustering import nmi
-
+def _clustering_scores(data: QueryGallery, seeds: int) -> Scores:
+    """NMI and AMI of all images: the queries, and the gallery if it is another set."""
     queries, gallery = data.unit_rows()
     if data.layout.leave_one_out:
-        return nmi(queries, data.query_labels)
+        return clustering_scores(queries, data.query_labels, seeds)
     labels = torch.cat([data.query_labels, data.gallery_labels])
-    return nmi(torch.cat([queries, gallery]), labels)
+    return clustering_scores(torch.cat([queries, gallery]), labels, seeds)
 
 
 def _block_rows(block_size: int | None, device: torch.device) -> int:

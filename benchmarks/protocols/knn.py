@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class KNN(Protocol):
     Attributes:
         neighbours: Numbers of neighbours; all voters where there are fewer.
         temperature: See `lowlabel.classification.evaluate_knn`.
+        unvoted: Whether top-5 counts classes without a vote: "never", or "fill" as DINO's code.
     """
 
     name: ClassVar[str] = "knn"
@@ -33,6 +34,7 @@ class KNN(Protocol):
 
     neighbours: tuple[int, ...] = (20,)
     temperature: float = 0.07
+    unvoted: Literal["never", "fill"] = "never"
 
     def __post_init__(self) -> None:
         as_counts(self.neighbours, "neighbours")
@@ -45,12 +47,14 @@ class KNN(Protocol):
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial: all numbers of neighbours share one pass."""
+        extra = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
+        filled = "".join(f",{name}={value}" for name, value in extra.items())
         experiments = tuple(
             self.experiment(
                 data,
                 "half of each class",
                 {},
-                MethodInfo(f"knn,k={k}", {"k": k, "temperature": self.temperature}),
+                MethodInfo(f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature} | extra),
                 data.evaluated_part,
             )
             for k in self.neighbours
@@ -75,6 +79,7 @@ class KNN(Protocol):
                 k=self.neighbours,
                 temperature=self.temperature,
                 clip_k=True,
+                unvoted=self.unvoted,
                 device=device,
                 progress=progress,
             )

@@ -14,7 +14,7 @@ from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
 from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
-from lowlabel.retrieval.clustering import ITERATIONS, clustering_backend
+from lowlabel.retrieval.clustering import ITERATIONS, SEEDS, clustering_backend
 from lowlabel.retrieval.post import PostProcessing, build_post, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
 
@@ -56,7 +56,8 @@ class Retrieval(RankingProtocol):
         k: The K of Recall@K; empty for those that are usual on the dataset.
         lone_queries: Whether a query without a positive is left out or counts as a miss.
         search: "exact", or an index or its spec.
-        nmi: Whether k-means clusters are scored too.
+        nmi: Whether k-means clusters are scored too, by NMI and AMI.
+        nmi_seeds: Number of k-means runs.
         worst: Number of worst queries to draw with their nearest images; changes no score.
     """
 
@@ -67,6 +68,7 @@ class Retrieval(RankingProtocol):
     lone_queries: Literal["exclude", "miss"] = "exclude"
     search: str | Index = EXACT
     nmi: bool = False
+    nmi_seeds: int = SEEDS
     worst: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +78,7 @@ class Retrieval(RankingProtocol):
         if self.k:
             as_counts(self.k, "k")
         as_integers(0, worst=self.worst)
+        as_integers(1, nmi_seeds=self.nmi_seeds)
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""
@@ -105,8 +108,8 @@ class Retrieval(RankingProtocol):
         yield Trial((self._experiment(data),), partial(self._score, data, device))
 
     def describe(self) -> str:
-        """Such as "retrieval, aqe:10, NMI, K = 1, 2, 4, 8"."""
-        steps = [step.spec for step in self._steps()] + (["NMI"] if self.nmi else [])
+        """Such as "retrieval, aqe:10, NMI, AMI, K = 1, 2, 4, 8"."""
+        steps = [step.spec for step in self._steps()] + (["NMI, AMI"] if self.nmi else [])
         return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, self.k))}"])
 
     def _steps(self) -> list[PostProcessing | Index]:
@@ -120,7 +123,8 @@ class Retrieval(RankingProtocol):
             "lone_queries": self.lone_queries,
         }
         if self.nmi:
-            options["nmi"] = f"{clustering_backend()} k-means, {ITERATIONS} iterations"
+            runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
+            options["nmi"] = f"{clustering_backend()} k-means, {runs}"
         unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
         learns = any(post.needs_train for post in self.post)
         return self.experiment(
@@ -144,6 +148,7 @@ class Retrieval(RankingProtocol):
                 post=self.post,
                 search=self.search,
                 nmi=self.nmi,
+                nmi_seeds=self.nmi_seeds,
                 ks=self.k,
                 ties=self.ties,
                 lone_queries=self.lone_queries,
@@ -158,7 +163,7 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
     """The scores of a retrieval result, with further `counts` of what was scored."""
     return ProtocolScores(
         {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
-        result.per_query,
+        {**result.per_query, **result.per_seed},
         result.ci95_definition,
         {"queries": result.queries, "lone": result.lone, **counts},
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval import evaluate_retrieval
-from lowlabel.retrieval.clustering import nmi
+from lowlabel.retrieval.clustering import cluster
 
 KS = (1, 10, 100, 1000)
 CLASS_SIZES = 2, 12
@@ -64,7 +64,8 @@ def _hnsw(features: NDArray[np.float32], labels: NDArray[np.int64], device: str)
 
 
 def _nmi(features: NDArray[np.float32], labels: NDArray[np.int64], device: str) -> None:
-    nmi(torch.nn.functional.normalize(torch.from_numpy(features)), torch.from_numpy(labels))
+    unit = torch.nn.functional.normalize(torch.from_numpy(features))
+    cluster(unit.numpy(), len(np.unique(labels)))
 
 
 def _metric_learning(

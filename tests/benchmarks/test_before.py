@@ -42,7 +42,6 @@ RUNS = {
     ),
     "k-reciprocal": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "k-reciprocal:5,k2=2"),
     "diffusion": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "diffusion:5"),
-    "nmi": ("--suite", "retrieval", *IMAGES, "--k", "1", "--k", "4", "--nmi"),
     "flat": ("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "flat"),
     "ivf": (
         *("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "ivf,probe=2"),
@@ -95,7 +94,7 @@ def facts(folder):
 def test_old_records_are_found_and_named_by_the_content_of_images(
     records, home, tmp_path, arguments, monkeypatch
 ):
-    if {"--nmi", "--search"} & set(arguments):
+    if "--search" in arguments:
         pytest.importorskip("faiss")
     every, by_content = facts(records)
     assert (len(every), by_content) == (47, 0)

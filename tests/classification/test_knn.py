@@ -6,7 +6,7 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from lowlabel.classification import DEFAULT_KS, evaluate_knn
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UnknownNameError
 
 
 def clusters(seed=0, train=300, test=120, classes=7, dimensions=12, noise=1.2):
@@ -93,6 +93,40 @@ def test_equal_similarities_go_by_row_and_equal_votes_by_label():
     assert result.correct["top1@3"].tolist() == [False, True]
     assert result.correct["top1@4"].tolist() == [False, True]
     assert result.correct["top5@1"].tolist() == [True, False]  # class 5 has no vote
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 30])
+def test_places_that_no_vote_takes_are_filled_as_in_the_code_of_dino(k):
+    train, names, test, test_names = clusters(5)
+    train_labels, test_labels = (np.searchsorted(np.unique(names), x) for x in (names, test_names))
+    unit = train / np.linalg.norm(train.astype(float), axis=1, keepdims=True)
+    queries = test / np.linalg.norm(test.astype(float), axis=1, keepdims=True)
+    cosines = queries @ unit.T
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    votes = np.zeros((len(test), train_labels.max() + 1))
+    for row, images in enumerate(nearest):
+        for image in images:
+            votes[row, train_labels[image]] += np.exp(cosines[row, image] / 0.07)
+    first = np.argsort(-votes, axis=1, kind="stable")[:, : min(5, k)]
+    expected = (first == test_labels[:, None]).any(1)
+    data = (train, train_labels, test, test_labels)
+    filled = evaluate_knn(*data, k=k, unvoted="fill", device="cpu")
+    np.testing.assert_array_equal(filled.correct[f"top5@{k}"], expected)
+    voted = evaluate_knn(*data, k=k, device="cpu")
+    assert not (voted.correct[f"top5@{k}"] & ~expected).any()
+    np.testing.assert_array_equal(filled.correct[f"top1@{k}"], voted.correct[f"top1@{k}"])
+
+
+def test_filling_gives_more_than_the_votes():
+    train, test = np.eye(6), np.eye(6)[:1] + 0.01
+    labels = [4, 4, 4, 4, 4, 2]
+    found = [
+        evaluate_knn(train, labels, test, [2], k=5, unvoted=unvoted, device="cpu")
+        for unvoted in ("never", "fill")
+    ]
+    assert [result.metrics["top5@5"] for result in found] == [0, 100]
+    with pytest.raises(UnknownNameError, match="treatment of classes without a vote"):
+        evaluate_knn(train, labels, test, [2], k=1, unvoted="all", device="cpu")
 
 
 def test_equal_similarities_of_turned_vectors():

@@ -25,6 +25,7 @@ IN_ORDER = {
     "map_medium": "mAP M",
     "map_hard": "mAP H",
     "nmi": "NMI",
+    "ami": "AMI",
     "map@20": "mAP@20",
     "mp@1_easy": "mP@1 E",
     "mp@1_medium": "mP@1 M",
