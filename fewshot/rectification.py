@@ -74,7 +74,8 @@ def _assigned(cosines: Tensor) -> Tensor:
 def _cosines(directions: Tensor, images: Tensor) -> Tensor:
     """Cosines of images [T, n, D] to each direction, [T, K, n]."""
     lengths = torch.linalg.vector_norm(images, dim=-1).clamp_min(torch.finfo(images.dtype).tiny)
-    return product(directions, images.transpose(1, 2)) / lengths[:, None]
+    cosines: Tensor = product(directions, images.transpose(1, 2)) / lengths[:, None]
+    return cosines
 
 
 def _shifted_query_cosines(directions: Tensor, query: Tensor, shift: Tensor) -> Tensor:

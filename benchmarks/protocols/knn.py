@@ -47,14 +47,14 @@ class KNN(Protocol):
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial: all numbers of neighbours share one pass."""
-        extra = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
+        extra: dict[str, object] = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
         filled = "".join(f",{name}={value}" for name, value in extra.items())
         experiments = tuple(
             self.experiment(
                 data,
                 "half of each class",
                 {},
-                MethodInfo(f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature} | extra),
+                MethodInfo(f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature, **extra}),
                 data.evaluated_part,
             )
             for k in self.neighbours

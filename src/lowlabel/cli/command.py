@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 
 class Command(TyperCommand):
@@ -13,7 +13,7 @@ class Command(TyperCommand):
         """Reads the arguments of the command line."""
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for param, times in Counter(order).items():
-            single = param.param_type_name == "option" and not (param.multiple or param.is_flag)
-            if times > 1 and single and not ctx.resilient_parsing:
+            takes_one = isinstance(param, TyperOption) and not (param.multiple or param.is_flag)
+            if times > 1 and takes_one and not ctx.resilient_parsing:
                 ctx.fail(f"{param.opts[0]} is given {times} times and takes one value")
         return super().parse_args(ctx, args)
