@@ -54,7 +54,9 @@ class KNN(Protocol):
                 data,
                 "half of each class",
                 {},
-                MethodInfo(f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature, **extra}),
+                MethodInfo(
+                    f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature, **extra}
+                ),
                 data.evaluated_part,
             )
             for k in self.neighbours
