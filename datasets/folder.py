@@ -70,7 +70,8 @@ def folder_dataset(path: Path) -> Dataset:
         shared_classes=len(parts) > 1 and names[0] == names[-1],
         left_out=files.left_out,
     )
-    name = path.name.encode(errors="backslashreplace").decode()  # if it is no UTF-8
+    last = path.name if path.name not in ("", "..") else path.resolve().name or str(path)
+    name = last.encode(errors="backslashreplace").decode()  # if it is no UTF-8
     return Dataset(
         name=f"folder:{name}",
         title=name,

@@ -33,6 +33,12 @@ def test_parts_keep_their_names_whatever_the_folders_are_called(tmp_path, write_
     assert (opened.division.evaluated, opened.division.train_part) == ("test", "train")
 
 
+@pytest.mark.parametrize(("inside", "given"), [("", "."), ("novel", ".."), ("novel", "../")])
+def test_a_folder_given_by_dots_has_its_own_name(image_folder, monkeypatch, inside, given):
+    monkeypatch.chdir(image_folder / inside)
+    assert open_dataset(f"folder:{given}").dataset.name == f"folder:{image_folder.name}"
+
+
 def test_imagenets_train_and_val_are_parts_and_val_is_scored(tmp_path, write_image):
     for part in ("train", "val"):
         for name in "ab":
