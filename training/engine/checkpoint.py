@@ -1,6 +1,8 @@
 """The checkpoint that a run resumes from: tensors and plain data only."""
 
 import pickle
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from lowlabel.training.torch_file import write_torch
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1
 _MAX_LISTED = 8
+_UNREADABLE = (
+    *(OSError, RuntimeError, EOFError, KeyError, ValueError, NotImplementedError),
+    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,11 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     if not path.is_file():
         return None
     try:
+        _check_bytes(path)
         content = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+    except _UNREADABLE as error:
         raise DataError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
             "Delete it to start over, or give another --output.",
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -62,6 +69,14 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
             f"{path} is not a checkpoint of lowlabel pretrain", "Give another --output."
         )
     return Checkpoint(**{name: content[name] for name in _FIELDS})
+
+
+def _check_bytes(path: Path) -> None:
+    """Compares every part of the archive with its CRC-32, which torch does not read."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} is not what was written")
 
 
 def check_same_run(

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
-from lowlabel.training.engine.checkpoint import load_checkpoint, save_checkpoint
+from lowlabel.training.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.metrics import read_metrics
 
@@ -142,3 +142,23 @@ def test_a_checkpoint_holds_only_tensors_and_plain_data(plan, tmp_path):
         content = torch.load(tmp_path / "checkpoint.pth", weights_only=True)
     assert content.keys() == {"format", "fingerprint", "step", "seconds", "unreadable", "state"}
     assert content["state"].keys() == {"method", "optimizer", "scaler"}
+
+
+def test_whatever_bit_of_a_checkpoint_is_flipped_no_other_weights_are_resumed(tmp_path):
+    state = {"weights": torch.arange(400.0), "names": ["a", "b"]}
+    save_checkpoint(tmp_path, Checkpoint({"seed": 1}, 7, 2.5, [3], state))
+    path = tmp_path / "checkpoint.pth"
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        try:
+            found = load_checkpoint(tmp_path, CPU)
+        except DataError as error:
+            refused += 1
+            assert str(path) in error.message
+            continue
+        assert found is not None
+        assert torch.equal(found.state["weights"], state["weights"])
+        assert (found.fingerprint, found.step, found.unreadable) == ({"seed": 1}, 7, [3])
+    assert refused > 1600 / 7  # at least each in the weights
