@@ -77,13 +77,11 @@ class PostProcessing(Configurable, ABC):
 
     Attributes:
         needs_train: Whether it is trained on training images.
-        needs_labels: Whether it is trained on their labels too.
         transductive: Whether the ranking of a query depends on queries outside the gallery.
         gives_similarities: Whether it gives similarities, not embeddings, and must come last.
     """
 
     needs_train: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
     gives_similarities: ClassVar[bool] = False
 

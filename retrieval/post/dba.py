@@ -63,7 +63,7 @@ class DatabaseAugmentation(PostProcessing):
 
     def _weights(self, similarity: Tensor) -> Tensor:
         if self.weights == "reference":
-            return similarity**self.alpha
+            return similarity.pow(self.alpha)
         k = self.neighbours
         ranks = torch.arange(1, k + 1, dtype=similarity.dtype, device=similarity.device)
         return (1 - ranks / k).expand_as(similarity)

@@ -39,7 +39,6 @@ class PairWhitening(Projection):
     """
 
     name: ClassVar[str] = "whiten-pairs"
-    needs_labels: ClassVar[bool] = True
     dimensions: int = 0
     loading: float = 0.0
 
@@ -97,7 +96,8 @@ class PairWhitening(Projection):
             )
         factor = torch.linalg.cholesky(loaded)
         eye = torch.eye(width).to(factor)
-        return torch.linalg.solve_triangular(factor, eye, upper=False)
+        inverse: Tensor = torch.linalg.solve_triangular(factor, eye, upper=False)
+        return inverse
 
 
 def class_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
