@@ -73,7 +73,7 @@ def worst_queries(
         queries: The queries.
         gallery: The gallery; None searches each query among the other queries.
         count: Number of queries.
-        options: `train`, `post` and `device` of `evaluate_retrieval`.
+        options: `train`, `train_labels`, `post` and `device` of `evaluate_retrieval`.
     """
     searched = (gallery.table.features, gallery.table.labels) if gallery else None
     table = queries.table
@@ -92,7 +92,7 @@ def retrieved(
         gallery: The gallery; None searches each query among the other queries.
         rows: Rows of the queries to show.
         k: Number of images for each query.
-        options: `train`, `post` and `device` of `top_images`.
+        options: `train`, `train_labels`, `post` and `device` of `top_images`.
     """
     searched, features = gallery or queries, gallery.table.features if gallery else None
     similarity, found = top_images(

@@ -26,11 +26,17 @@ def made_before(records: Iterable[Record]) -> dict[str, str]:
 def _versions(record: Record) -> Iterator[tuple[tuple[str, str], int]]:
     """The versions of a record by kind and name: ("method", "dc")."""
     e = record.experiment
-    steps = (step.partition(",")[0].partition(":")[0] for step in e.method.spec.split("+"))
-    yield ("method", "+".join(steps)), e.method.version
+    yield ("method", "+".join(map(_name, e.method.spec.split("+")))), e.method.version
     yield ("protocol", e.protocol.name), e.protocol.version
     images = f"{e.dataset.name}:{e.dataset.scheme} {e.dataset.split}"
     yield ("manifest of", images), 2 if e.dataset.manifest else 1
+
+
+def _name(step: str) -> str:
+    """The name of a method or step; the form of a reference has versions of its own."""
+    name, *options = step.split(",")
+    forms = (option for option in options if option.endswith("=reference"))
+    return ",".join([name.partition(":")[0], *forms])
 
 
 def _reason(record: Record, latest: dict[tuple[str, str], int]) -> str:

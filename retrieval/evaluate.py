@@ -21,12 +21,12 @@ from lowlabel.progress import Progress
 from lowlabel.retrieval.clustering import SEEDS, Scores, clustering_scores
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.post import PostProcessing, build_chain, check_chain
+from lowlabel.retrieval.ranking.approximate_ranker import ApproximateRanker
 from lowlabel.retrieval.ranking.comparison import Comparison, Ties
 from lowlabel.retrieval.ranking.exact_ranker import ExactRanker
 from lowlabel.retrieval.ranking.precomputed_ranker import PrecomputedRanker
 from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
 from lowlabel.retrieval.ranking.ranker import Ranker
-from lowlabel.retrieval.ranking.top_k_ranker import TopKRanker
 from lowlabel.retrieval.result import LoneQueries, RetrievalResult
 from lowlabel.retrieval.search import EXACT, Index, build_index
 from lowlabel.workers import cpu_workers
@@ -41,6 +41,7 @@ def evaluate_retrieval(
     *,
     gallery: LabelledFeatures | None = None,
     train: Features | None = None,
+    train_labels: Labels | None = None,
     post: Sequence[str | PostProcessing] = (),
     search: str | Index = EXACT,
     nmi: bool = False,
@@ -64,11 +65,14 @@ def evaluate_retrieval(
         labels: Integers [N].
         gallery: Features [G, D] and labels [G] to search in, which include no query.
         train: Features [T, D] of other images, which whitening is trained on.
+        train_labels: Integers [T], from which "whiten-pairs" takes its pairs.
         post: Post-processing in order, or specs such as "whiten:256", "aqe:10"; see
             `lowlabel.retrieval.post`.
         search: "exact", or a faiss index or its spec: "flat", "ivf,probe=32", "hnsw". An index
-            returns lists of the nearest images: mAP and MRR, which need whole rankings, are left
-            out, and "search_recall" is the share of the max(ks) nearest images that it finds.
+            returns lists of the nearest images. A positive in the list has the rank of the exact
+            search, any other is a miss, so no score exceeds that of the exact search; mAP and
+            MRR, which need whole rankings, are left out. "search_recall" is the share of the
+            max(ks) nearest images that the index finds.
         nmi: Whether to cluster the images by k-means as well, and score the clusters.
         nmi_seeds: Number of k-means runs, whose scores are averaged.
         ks: The K of Recall@K, each at most the number of images that a query is compared with.
@@ -112,7 +116,7 @@ def evaluate_retrieval(
         raise InputError(
             f"none of the {len(data.queries)} queries has another image of its class to find"
         )
-    data = data.processed(steps, train)
+    data = data.processed(steps, train, train_labels)
 
     ranker = _ranker(data, index, ks, ties, block_rows)
     names = score_names(ks, whole=index is None)
@@ -122,7 +126,9 @@ def evaluate_retrieval(
     scored = torch.arange(len(data.queries))
     if lone_queries == "exclude":
         scored = data.layout.queries[data.layout.positives > 0].cpu().sort().values
-    overall = {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, TopKRanker) else {}
+    overall = (
+        {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, ApproximateRanker) else {}
+    )
     return RetrievalResult.of(
         dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True)),
         overall,
@@ -144,14 +150,17 @@ def _ranker(
         return torch.stack([scores[name] for name in score_names(ks, whole=index is None)], dim=1)
 
     comparison = Comparison(data.queries, data.gallery, data.layout, ties)
+    workers = cpu_workers(data.query_labels.device)
     if index:
         wanted = max(*ks, int(data.layout.positives.max()))
-        depth = min(data.others, wanted + 1)  # one more shows whether the last wanted one ties
-        return TopKRanker(index, comparison, *data.unit_rows(), depth, summarise)
+        depth = min(data.others, wanted + 1)  # float32 may swap the last two
+        return ApproximateRanker(
+            index, comparison, *data.unit_rows(), depth, summarise, block_rows, workers
+        )
     if data.similarity is not None:
         precomputed = replace(comparison, precomputed=True)
         return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows)
-    return ExactRanker(comparison, summarise, block_rows, cpu_workers(data.query_labels.device))
+    return ExactRanker(comparison, summarise, block_rows, workers)
 
 
 def _clustering_scores(data: QueryGallery, seeds: int) -> Scores:

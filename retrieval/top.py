@@ -23,6 +23,7 @@ def top_images(
     queries: Labels,
     gallery: Features | None = None,
     train: Features | None = None,
+    train_labels: Labels | None = None,
     post: Sequence[str | PostProcessing] = (),
     device: str | torch.device = "auto",
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -34,6 +35,7 @@ def top_images(
         queries: Rows of the queries to look up, integers [n].
         gallery: Features [G, D] to search in.
         train: Features [T, D] that whitening is trained on.
+        train_labels: Integers [T], from which "whiten-pairs" takes its pairs.
         post: Post-processing in order, as for `evaluate_retrieval`.
         device: Device to compute on; "auto" uses a GPU if there is one.
 
@@ -47,7 +49,7 @@ def top_images(
     steps = build_chain(post)
     searched = None if gallery is None else _unlabelled(gallery)
     data = QueryGallery.of(_unlabelled(features), searched, resolve_device(device))
-    data = data.processed(steps, train)
+    data = data.processed(steps, train, train_labels)
     rows, all_gallery = data.unit_rows()
     wanted = _query_rows(queries, len(rows)).to(rows.device)
     self_rows = wanted if gallery is None else None

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lowlabel.arrays import Features, as_features, refuse_rows
+from lowlabel.arrays import Features, Labels, as_features, as_labels, refuse_rows
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.retrieval.post import Embedded, PostProcessing, build_post
-from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.retrieval.post import Embedded, PostProcessing, RawRows, build_post
+from lowlabel.retrieval.post.projection import Projection
 from lowlabel.scale import unit
 
 
@@ -18,6 +18,7 @@ def learn_whitening(
     gallery: Features,
     spec: str | PostProcessing = "whiten",
     *,
+    train_labels: Labels | None = None,
     device: str | torch.device = "auto",
 ) -> Callable[[Tensor], Tensor]:
     """Learns the `transform` that `evaluate_revisited` and `evaluate_copies` take.
@@ -25,7 +26,8 @@ def learn_whitening(
     Args:
         train: Floats [T, D] of other images than those searched.
         gallery: Floats [G, D], used only to check that the training images are others.
-        spec: Whitening, or its spec such as "whiten:256,covariance=reference".
+        spec: Whitening, or its spec such as "whiten:256,covariance=reference", "whiten-pairs".
+        train_labels: Integers [T], from which "whiten-pairs" takes its pairs.
         device: Device to compute on; use the one of the evaluation.
 
     Raises:
@@ -33,14 +35,20 @@ def learn_whitening(
             their dimensions, of another width, or those of the images searched.
     """
     whitening = build_post(spec)
-    if not isinstance(whitening, Whitening):
+    if not isinstance(whitening, Projection):
         raise InputError(
-            f"{whitening.spec} is not whitening", "Landmarks and copies take whiten only."
+            f"{whitening.spec} is not whitening",
+            "Landmarks and copies take whiten or whiten-pairs only.",
         )
     device = resolve_device(device)
     train_rows = as_features(train, "train features").to(device)
     refuse_rows(~train_rows.isfinite().all(dim=1), "train features", "hold NaN or infinite values")
-    searched = unit(as_features(gallery, "gallery features").to(device))
-    return whitening.projection(
-        Embedded(searched, searched, leave_one_out=False, train=unit(train_rows).to(searched))
-    )
+    labels = None
+    if train_labels is not None:
+        given = as_labels(train_labels, len(train_rows), "train labels")
+        labels = torch.from_numpy(given).to(device)
+    rows = as_features(gallery, "gallery features").to(device)
+    searched = unit(rows)
+    raw = RawRows(rows, rows, train_rows.to(rows))
+    train_unit = unit(train_rows).to(rows)
+    return whitening.projection(Embedded(searched, searched, False, train_unit, labels, raw))

@@ -15,14 +15,14 @@ from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
 from lowlabel.retrieval import RetrievalResult, evaluate_revisited, learn_whitening
-from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.retrieval.post.projection import Projection
 
 DISTRACTORS = "distractors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceRetrieval(RankingProtocol):
-    """Queries against a gallery of other images and distractors; `post` is one "whiten" or none.
+    """Queries against a gallery of other images and distractors; `post` is one whitening or none.
 
     Attributes:
         kind: Kind of the divisions that fit.
@@ -71,9 +71,9 @@ class InstanceRetrieval(RankingProtocol):
 
     def unfit(self, division: Division) -> str | None:
         """Only whitening that is learned from a file goes with images that pass in blocks."""
-        if len(self.post) > 1 or not all(isinstance(post, Whitening) for post in self.post):
+        if len(self.post) > 1 or not all(isinstance(post, Projection) for post in self.post):
             specs = ", ".join(post.spec for post in self.post)
-            return f"takes one --post whiten and no other, not {specs}."
+            return f"takes one --post whiten and no other, not {specs}: whiten or whiten-pairs."
         if self.post and self.train_features is None:
             return f"has no images to learn {self.post[0].spec} from: add --train-features FILE."
         if self.train_features and not self.post:
@@ -111,7 +111,11 @@ class InstanceRetrieval(RankingProtocol):
             transform = None
             if self.post and data.train:
                 transform = learn_whitening(
-                    data.train.features, data.gallery.features, self.post[0], device=device
+                    data.train.features,
+                    data.gallery.features,
+                    self.post[0],
+                    train_labels=data.train.labels,
+                    device=device,
                 )
             result = self.evaluate(
                 data,

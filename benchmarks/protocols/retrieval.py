@@ -145,6 +145,7 @@ class Retrieval(RankingProtocol):
                 data.evaluated.labels,
                 gallery=(gallery.features, gallery.labels) if gallery else None,
                 train=data.train.features if data.train else None,
+                train_labels=data.train.labels if data.train else None,
                 post=self.post,
                 search=self.search,
                 nmi=self.nmi,
@@ -172,7 +173,7 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
 def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
     """Cosine after post-processing, and the index that searches if there is one."""
     options: dict[str, object] = {step.spec: step.options for step in steps}
-    version = 1 + sum(step.version - 1 for step in steps)
+    version = 1 + sum(step.arithmetic - 1 for step in steps)
     transductive = any(isinstance(step, PostProcessing) and step.transductive for step in steps)
     return MethodInfo(
         "+".join(["cosine", *(step.spec for step in steps)]), options, transductive, version

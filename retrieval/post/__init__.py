@@ -7,26 +7,35 @@ from itertools import pairwise
 from lowlabel.errors import InputError
 from lowlabel.registry import Registry
 from lowlabel.retrieval.post.aqe import QueryExpansion
-from lowlabel.retrieval.post.base import Embedded, PostProcessing
+from lowlabel.retrieval.post.base import Embedded, PostProcessing, RawRows
 from lowlabel.retrieval.post.dba import DatabaseAugmentation
 from lowlabel.retrieval.post.diffusion import Diffusion
 from lowlabel.retrieval.post.kreciprocal import KReciprocal
 from lowlabel.retrieval.post.whiten import Whitening
+from lowlabel.retrieval.post.whiten_pairs import PairWhitening
 from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
+from lowlabel.retrieval.ranking.twins import Twins
+from lowlabel.scale import magnitudes, power_of_two
 from lowlabel.specs import parse_spec, require_text
 
 __all__ = [
     "POST_PROCESSING",
     "Embedded",
     "PostProcessing",
+    "RawRows",
     "apply_post_processing",
     "build_chain",
     "build_post",
     "check_chain",
+    "find_twins",
 ]
 
 POST_PROCESSING: Registry[type[PostProcessing]] = Registry("post-processing")
-for _kind in (Whitening, QueryExpansion, DatabaseAugmentation, KReciprocal, Diffusion):
+for _kind in (
+    *(Whitening, PairWhitening),
+    *(QueryExpansion, DatabaseAugmentation),
+    *(KReciprocal, Diffusion),
+):
     POST_PROCESSING.add(_kind.name, _kind)
 
 
@@ -60,7 +69,7 @@ def build_chain(
 
 
 def check_chain(steps: Sequence[PostProcessing], *, index: bool = False, nmi: bool = False) -> None:
-    """Checks that nothing that needs embeddings follows a step that gives similarities.
+    """Checks that each step gives what the next one needs.
 
     Args:
         steps: In order.
@@ -68,13 +77,20 @@ def check_chain(steps: Sequence[PostProcessing], *, index: bool = False, nmi: bo
         nmi: Whether embeddings are clustered afterwards.
 
     Raises:
-        InputError: If a step, the index or the clustering would get similarities.
+        InputError: If a step, the index or the clustering would get similarities, or a step that
+            takes the model's own rows is not the first.
     """
     for step, following in pairwise(steps):
         if step.gives_similarities:
             raise InputError(
                 f"{following.spec} needs embeddings, and {step.spec} gives similarities",
                 f"Put {step.spec} last.",
+            )
+        if following.needs_raw:
+            raise InputError(
+                f"{following.spec} takes rows with the lengths that the model gives them, and "
+                f"{step.spec} changes them",
+                f"Put {following.spec} first.",
             )
     if steps and steps[-1].gives_similarities and (index or nmi):
         last = steps[-1].spec
@@ -85,13 +101,28 @@ def check_chain(steps: Sequence[PostProcessing], *, index: bool = False, nmi: bo
         )
 
 
+def find_twins(steps: Sequence[PostProcessing], embedded: Embedded) -> Twins:
+    """Finds the images of the gallery that are equal to the first step, which may take lengths."""
+    if steps and steps[0].needs_raw and embedded.raw is not None:
+        raw = embedded.raw.gallery
+        return Twins.of(raw / power_of_two(magnitudes(raw).amax()))
+    return Twins.of(embedded.gallery)
+
+
 def apply_post_processing(
     steps: Sequence[PostProcessing], embedded: Embedded
 ) -> Embedded | Similarity:
-    """Applies the steps in order; raises as `check_chain`."""
+    """Applies the steps in order, after each of which twins have equal rows again.
+
+    Raises:
+        InputError: As `check_chain`, or if a step cannot be applied.
+    """
     check_chain(steps)
-    result: Embedded | Similarity = embedded
+    twins = find_twins(steps, embedded)
+    result: Embedded | Similarity = embedded.with_equal(twins)
     for step in steps:
         assert isinstance(result, Embedded)  # or the chain would have been refused
         result = step.apply(result)
+        if isinstance(result, Embedded):
+            result = result.with_equal(twins)
     return result

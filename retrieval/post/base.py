@@ -1,7 +1,7 @@
 """The base of post-processing: frozen options and one function of the embeddings."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,9 +13,25 @@ from lowlabel.errors import InputError
 from lowlabel.retrieval.ranking.blocks import row_blocks
 from lowlabel.retrieval.ranking.nearest import Neighbours, nearest
 from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
+from lowlabel.retrieval.ranking.twins import Twins
 from lowlabel.specs import Configurable, format_spec
 
 _MOST_SHARED = 0.5  # largest share of searched rows that may be duplicates of training rows
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Rows with the lengths that the model gives them.
+
+    Attributes:
+        queries: [Q, D].
+        gallery: [G, D].
+        train: [T, D], of images that are in neither.
+    """
+
+    queries: Tensor
+    gallery: Tensor
+    train: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -28,12 +44,16 @@ class Embedded:
         leave_one_out: Whether row i of the gallery is the image of query i. Their values may
             differ: a query can be expanded while its image in the gallery is not.
         train: [T, D], of images that are in neither.
+        train_labels: int64 [T], or None.
+        raw: The same rows before they were scaled to length 1; None if there are no others.
     """
 
     queries: Tensor
     gallery: Tensor
     leave_one_out: bool
     train: Tensor | None = None
+    train_labels: Tensor | None = None
+    raw: RawRows | None = None
 
     def nearest(self, k: int) -> Neighbours:
         """Finds the k gallery images nearest to each query, without its own image."""
@@ -41,6 +61,14 @@ class Embedded:
         if self.leave_one_out:
             self_rows = torch.arange(len(self.queries), device=self.queries.device)
         return nearest(self.queries, self.gallery, k, self_rows=self_rows)
+
+    def with_equal(self, twins: Twins) -> "Embedded":
+        """Makes the gallery's rows of twins equal to the last digit."""
+        if not twins:
+            return self
+        gallery = twins.made_equal(self.gallery)
+        queries = gallery if self.queries is self.gallery else self.queries
+        return replace(self, queries=queries, gallery=gallery)
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,11 @@ class PostProcessing(Configurable, ABC):
     @abstractmethod
     def apply(self, embedded: Embedded) -> Embedded | Similarity:
         """Returns other embeddings with unit rows, or similarities, which end a chain."""
+
+    @property
+    def needs_raw(self) -> bool:
+        """Whether it takes rows with the lengths that the model gives them."""
+        return False
 
     @property
     def spec(self) -> str:
@@ -98,6 +131,16 @@ def require_train(step: PostProcessing, embedded: Embedded) -> Tensor:
             f"{step.spec} must not see the test set: pass the train part or other images.",
         )
     return train
+
+
+def require_whole_power(step: PostProcessing, alpha: float) -> None:
+    """Raises an `InputError` unless α is a power that negative similarities have."""
+    if alpha < 0 or alpha % 1:
+        raise InputError(
+            f"alpha={alpha} of {step.name} is no power of the negative similarities that the "
+            "reference keeps",
+            "Use a whole number from 0 on.",
+        )
 
 
 def require_queries_in_gallery(step: PostProcessing, embedded: Embedded) -> None:

@@ -25,7 +25,8 @@ class Diffusion(PostProcessing):
     in the dataset. Images that the graph does not connect to the start get 0 and are ties.
 
     Attributes:
-        neighbours: Neighbours in the graph.
+        neighbours: Neighbours in the graph, including the image itself as in the released code,
+            so at least 2.
         query_neighbours: Images from which a query outside the gallery starts.
         alpha: α.
         gamma: γ.
@@ -33,6 +34,7 @@ class Diffusion(PostProcessing):
     """
 
     name: ClassVar[str] = "diffusion"
+    version: ClassVar[int] = 2
     gives_similarities: ClassVar[bool] = True
     neighbours: int = 50
     query_neighbours: int = 10
@@ -41,7 +43,8 @@ class Diffusion(PostProcessing):
     iterations: int = 20
 
     def __post_init__(self) -> None:
-        for option in ("neighbours", "query_neighbours", "iterations"):
+        self.require_at_least("neighbours", 2)
+        for option in ("query_neighbours", "iterations"):
             self.require_at_least(option, 1)
         self.require_positive("gamma")
         if not 0 < self.alpha < 1:
@@ -63,7 +66,7 @@ class Diffusion(PostProcessing):
     def _affinity(self, gallery: Tensor) -> Tensor:
         """Weights of mutual neighbours, sparse [G, G]."""
         itself = torch.arange(len(gallery), device=gallery.device)
-        found = nearest(gallery, gallery, self.neighbours, self_rows=itself)
+        found = nearest(gallery, gallery, self.neighbours - 1, self_rows=itself)
         i, k = mutual(found.rows).nonzero().T
         values = found.similarity[i, k].clamp(min=0) ** self.gamma
         return coalesced(i, found.rows[i, k], values, (len(gallery), len(gallery)))

@@ -15,7 +15,7 @@ from lowlabel.retrieval.ranking.counters import Counter, counter_for
 from lowlabel.retrieval.ranking.positives import Positives, find_positives
 from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.products import multiply, unit_rows
-from lowlabel.retrieval.ranking.ranker import summaries
+from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.workers import run_parallel
 
 S = TypeVar("S")
@@ -43,6 +43,7 @@ class ExactRanker(Generic[S]):
         block_rows: Queries in a strip; memory and cache use grow with its square.
         workers: Threads that process strips side by side.
         counter: Compares blocks; by default the one for the device.
+        found: Which positives count as found; all by default.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ExactRanker(Generic[S]):
         block_rows: int,
         workers: int,
         counter: type[Counter] | None = None,
+        found: Found | None = None,
     ) -> None:
         layout = comparison.layout
         kind = counter or counter_for(layout.queries.device)
@@ -59,6 +61,7 @@ class ExactRanker(Generic[S]):
         self._comparison = replace(comparison, dtype=dtype)
         self._counter = kind(self._comparison)
         self._summarise, self._rows, self._workers = summarise, block_rows, workers
+        self._found = found
         self._gallery = unit_rows(comparison.gallery, layout.gallery, dtype)
         self._queries = (
             self._gallery
@@ -147,7 +150,8 @@ class ExactRanker(Generic[S]):
             yield left, min(left + step, images)
 
     def _positives(self, begin: int, end: int) -> Positives:
-        tie = self._comparison.tie if self._comparison.ties == "index" else None
+        tie = 0.0 if self._found else None  # with rows, and equal ones in any order
+        tie = self._comparison.tie if self._comparison.ties == "index" else tie
         return find_positives(self._comparison.layout, begin, end, self._cosines, tie)
 
     def _cosines(self, first: int, last: int, places: Tensor) -> Tensor:
@@ -180,7 +184,8 @@ class ExactRanker(Generic[S]):
         return multiply(self._queries[begin:end], self._gallery[left:right], block)
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
-        return summaries(self._comparison.layout, positives, counts, self._summarise)
+        layout = self._comparison.layout
+        return summaries(layout, positives, counts, self._summarise, self._found)
 
 
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:

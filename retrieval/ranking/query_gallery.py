@@ -8,7 +8,14 @@ from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features, as_labels, require_same_width
 from lowlabel.embeddings import Embeddings
-from lowlabel.retrieval.post import Embedded, PostProcessing, apply_post_processing
+from lowlabel.retrieval.post import (
+    Embedded,
+    PostProcessing,
+    RawRows,
+    apply_post_processing,
+    find_twins,
+)
+from lowlabel.retrieval.post.ties import equal_for_twins
 from lowlabel.retrieval.ranking.positives import Layout, gallery_layout, leave_one_out_layout
 from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
 from lowlabel.retrieval.ranking.products import all_unit_rows, embed
@@ -27,6 +34,7 @@ class QueryGallery:
         layout: The order of queries and gallery, with the positives of each query.
         query_labels: int64 [Q].
         gallery_labels: int64 [G].
+        features: Queries and gallery with the lengths that they were given with.
         similarity: Similarities that replace the cosines, if any.
     """
 
@@ -35,6 +43,7 @@ class QueryGallery:
     layout: Layout
     query_labels: Tensor
     gallery_labels: Tensor
+    features: tuple[Tensor, Tensor]
     similarity: Similarity | None = None
 
     @classmethod
@@ -47,15 +56,18 @@ class QueryGallery:
             InputError: If shapes do not match, features are not finite floats or are all zero, or
                 labels are not integers.
         """
-        embeddings, labels = _checked(queries, device, "features", "labels")
+        features, embeddings, labels = _checked(queries, device, "features", "labels")
         if gallery is None:
-            return cls(embeddings, embeddings, leave_one_out_layout(labels), labels, labels)
-        searched, searched_labels = _checked(gallery, device, "gallery features", "gallery labels")
+            layout = leave_one_out_layout(labels)
+            return cls(embeddings, embeddings, layout, labels, labels, (features, features))
+        others, searched, searched_labels = _checked(
+            gallery, device, "gallery features", "gallery labels"
+        )
         require_same_width(
             {"features": embeddings.dimensions, "gallery features": searched.dimensions}
         )
         layout = gallery_layout(labels, searched_labels)
-        return cls(embeddings, searched, layout, labels, searched_labels)
+        return cls(embeddings, searched, layout, labels, searched_labels, (features, others))
 
     @property
     def others(self) -> int:
@@ -73,36 +85,53 @@ class QueryGallery:
         same = self.queries is self.gallery
         return queries, queries if same else all_unit_rows(self.gallery)
 
-    def processed(self, steps: Sequence[PostProcessing], train: Features | None) -> "QueryGallery":
+    def processed(
+        self,
+        steps: Sequence[PostProcessing],
+        train: Features | None,
+        train_labels: Labels | None = None,
+    ) -> "QueryGallery":
         """Applies post-processing.
 
         Args:
             steps: Applied in order.
             train: Features [T, D] that whitening is trained on.
+            train_labels: Integers [T].
 
         Raises:
             InputError: If the training features cannot be used, or a step lacks what it needs.
         """
         if not steps:
             return self
-        queries, gallery = self.unit_rows()
-        train_rows = None
-        if train is not None:
-            rows = as_features(train, "train features").to(queries.device)
-            train_rows = all_unit_rows(embed(rows, "train features")).to(queries.dtype)
-        embedded = Embedded(queries, gallery, self.layout.leave_one_out, train_rows)
+        embedded = self._embedded(train, train_labels)
         result = apply_post_processing(steps, embedded)
         if not isinstance(result, Embedded):
-            return replace(self, similarity=result)
+            twins = find_twins(steps, embedded)
+            similarity = equal_for_twins(result, twins, self.layout.leave_one_out)
+            return replace(self, similarity=similarity)
         processed = embed(result.queries, "processed queries")
         same = result.queries is result.gallery
         searched = processed if same else embed(result.gallery, "processed gallery")
         return replace(self, queries=processed, gallery=searched)
 
+    def _embedded(self, train: Features | None, train_labels: Labels | None) -> Embedded:
+        queries, gallery = self.unit_rows()
+        if train is None:
+            raw = RawRows(*self.features, None)
+            return Embedded(queries, gallery, self.layout.leave_one_out, raw=raw)
+        rows = as_features(train, "train features").to(queries.device)
+        unit = all_unit_rows(embed(rows, "train features")).to(queries.dtype)
+        labels = None
+        if train_labels is not None:
+            given = as_labels(train_labels, len(rows), "train labels")
+            labels = torch.from_numpy(given).to(queries.device)
+        raw = RawRows(*self.features, rows)
+        return Embedded(queries, gallery, self.layout.leave_one_out, unit, labels, raw)
+
 
 def _checked(
     labelled: LabelledFeatures, device: torch.device, name: str, label_name: str
-) -> tuple[Embeddings, Tensor]:
-    features = as_features(labelled[0], name)
+) -> tuple[Tensor, Embeddings, Tensor]:
+    features = as_features(labelled[0], name).to(device)
     labels = torch.from_numpy(as_labels(labelled[1], len(features), label_name))
-    return embed(features.to(device), name), labels.to(device)
+    return features, embed(features, name), labels.to(device)

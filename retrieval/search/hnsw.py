@@ -19,6 +19,7 @@ class HNSW(Index):
     """
 
     name: ClassVar[str] = "hnsw"
+    version: ClassVar[int] = 2
     m: int = 32
     construction: int = 200
     ef: int = 128

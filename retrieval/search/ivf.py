@@ -20,6 +20,7 @@ class IVF(Index):
     """
 
     name: ClassVar[str] = "ivf"
+    version: ClassVar[int] = 2
     lists: int = 0
     probe: int = 16
     seed: int = 0

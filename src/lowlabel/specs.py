@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from lowlabel.errors import InputError
@@ -12,6 +12,11 @@ from lowlabel.errors import InputError
 TYPE_NAMES = {str: "text", float: "a number", int: "a whole number", bool: "True or False"}
 
 Option = str | int | float | bool | None | tuple[int | float, ...]
+
+
+def added_option(default: Any) -> Any:
+    """An option added after records were written: absent from `options` at its default."""
+    return field(default=default, metadata={"grown": True})
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,19 @@ class Configurable:
 
     @property
     def options(self) -> dict[str, Option]:
-        """All options with their values, defaults included."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """All options with their values, defaults included; see `added_option` for exceptions."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        added = {f.name: f.default for f in fields(self) if f.metadata.get("grown")}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in added or value != added[name]
+        }
+
+    @property
+    def arithmetic(self) -> int:
+        """Version of the arithmetic of these options: `version`, unless only some were changed."""
+        return self.version
 
     @property
     def spec(self) -> str:

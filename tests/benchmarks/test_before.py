@@ -40,9 +40,11 @@ RUNS = {
         *("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "whiten:4"),
         *("--post", "dba:2"),
     ),
+    "flat": ("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "flat"),
+}  # fmt: skip
+CORRECTED = {  # since version 1: other arithmetic at the same options
     "k-reciprocal": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "k-reciprocal:5,k2=2"),
     "diffusion": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "diffusion:5"),
-    "flat": ("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "flat"),
     "ivf": (
         *("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "ivf,probe=2"),
         *("--post", "aqe:2"),
@@ -107,6 +109,17 @@ def test_old_records_are_found_and_named_by_the_content_of_images(
     run(arguments, tmp_path)
     assert {path.name: path.read_bytes() for path in records.iterdir()} == before
     assert not list((home / "features").glob("*.partial"))
+
+
+@pytest.mark.parametrize("arguments", CORRECTED.values(), ids=CORRECTED)
+def test_old_records_of_corrected_steps_are_kept_beside_new_ones(records, tmp_path, arguments):
+    if "--search" in arguments:
+        pytest.importorskip("faiss")
+    every, _ = facts(records)
+    run(arguments, tmp_path)
+    (new,) = set(facts(records)[0]) - set(every)
+    assert json.loads(new)[1]["version"] == 2
+    assert set(every) < set(facts(records)[0])
 
 
 @pytest.mark.parametrize("change", ["an image", "the store", "no store"])

@@ -11,7 +11,7 @@ from PIL import Image
 from lowlabel.cli import main
 from lowlabel.datasets import DATASETS, open_dataset, prepared_folder
 from lowlabel.features import ExtractionOptions, extract_features, load_backbone
-from lowlabel.retrieval import evaluate_copies, evaluate_revisited
+from lowlabel.retrieval import evaluate_copies, evaluate_revisited, learn_whitening
 
 PIXELS = ("run", "--suite", "retrieval", "--model", "pixels")
 
@@ -190,6 +190,30 @@ def test_whitening_is_learnt_from_a_file(call, tmp_path, train, dataset):
         result = evaluate_copies(queries, query.labels, searched, gallery.labels)
     scores = {name: score["mean"] for name, score in record["scores"].items()}
     assert scores == pytest.approx(dict(result.metrics), abs=1e-3)
+
+
+def test_supervised_whitening_takes_the_labels_of_the_file(call, tmp_path, train):
+    labels = np.arange(200) // 4
+    np.savez(tmp_path / "others.npz", features=train, labels=labels)
+    arguments = (*PIXELS, "--dataset", "demo-copies", "--pooling", "head")
+    small = ("--framing", "square", "--resolution", "4")
+    post = ("--post", "whiten-pairs:16", "--train-features", str(tmp_path / "others.npz"))
+    code, records = call(*arguments, *small, *post)
+    assert code == 0
+    (record,) = records.values()
+    assert record["experiment"]["method"]["spec"] == "cosine+whiten-pairs:16"
+    opened = open_dataset("demo-copies")
+    backbone = load_backbone("pixels", framing="square", resolution=4)
+    query, gallery = (
+        extract_features(backbone, opened.load(part))
+        for part in (opened.division.evaluated, opened.division.gallery)
+    )
+    transform = learn_whitening(train, gallery.features, "whiten-pairs:16", train_labels=labels)
+    result = evaluate_copies(
+        query.features, query.labels, gallery.features, gallery.labels, transform=transform
+    )
+    scores = {name: score["mean"] for name, score in record["scores"].items()}
+    assert scores == pytest.approx(dict(result.metrics))
 
 
 def whitened(train: np.ndarray, dimensions: int, *sets: np.ndarray) -> list[np.ndarray]:

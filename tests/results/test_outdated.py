@@ -136,6 +136,15 @@ def test_an_older_version_of_a_method_is_marked_where_a_newer_is_at_hand(fewshot
     )
 
 
+def test_the_form_of_a_reference_has_versions_of_its_own(fewshot):
+    old = fewshot("a", "cosine+whiten:8", mean=70)
+    new = fewshot("a", "cosine+whiten:8,covariance=reference", method_version=2)
+    assert BEFORE not in "".join(only(old, new).notes)
+    outdated = fewshot("b", "cosine+whiten:4,covariance=reference")
+    (note,) = (note for note in only(old, new, outdated).notes if note.startswith(BEFORE))
+    assert "cosine+whiten,covariance=reference, now 2" in note
+
+
 def test_versions_of_one_method_have_rows_of_their_own(fewshot):
     section = only(fewshot("a", "dc", mean=70), fewshot("a", "dc", method_version=2, mean=60))
     assert list(section.tables[0].frame["Model"]) == [

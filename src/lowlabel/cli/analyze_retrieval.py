@@ -50,7 +50,8 @@ def retrieval(
         embedded = embedded.with_train_features(train_features)
     queries, gallery = collections(embedded)
     train = embedded.train.features if embedded.train else None
-    chosen = {"train": train, "post": steps, "device": machine.device}
+    labels = embedded.train.labels if embedded.train else None
+    chosen = {"train": train, "train_labels": labels, "post": steps, "device": machine.device}
     if query:
         drawn = _chosen(loaded, queries, gallery, query, top, **chosen)
     else:

@@ -1,6 +1,6 @@
 """Pictures of a run's worst queries."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lowlabel.cli.pictures import save_picture
 
@@ -26,7 +26,13 @@ def gallery_writer(request: "Request") -> "Watch":
             return
         queries, gallery = collections(data)
         train = data.train.features if data.train else None
-        chosen = {"train": train, "post": protocol.post, "device": request.backbone.device}
+        labels = data.train.labels if data.train else None
+        chosen: dict[str, Any] = {
+            "train": train,
+            "train_labels": labels,
+            "post": protocol.post,
+            "device": request.backbone.device,
+        }
         rows = worst_queries(queries, gallery, protocol.worst, **chosen)
         others = len((gallery or queries).paths) - (gallery is None)
         drawn = retrieved(queries, gallery, rows, min(_TOP, others), **chosen)

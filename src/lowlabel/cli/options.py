@@ -111,7 +111,7 @@ TrainFeatures = Annotated[
     Path | None,
     option(
         "Protocol",
-        "Embeddings (.npz or .h5) to learn whitening from.",
+        "Embeddings (.npz or .h5) to learn whitening from; whiten-pairs takes their labels.",
         default="the dataset's train part",
     ),
 ]

@@ -27,6 +27,7 @@ def test_scores_are_those_of_evaluate_retrieval(data):
         ("aqe:3", False, ("test",)),
         ("whiten:4", False, ("train", "test")),
         ("whiten:4", True, ("test",)),
+        ("whiten-pairs", False, ("train", "test")),
     ],
 )
 def test_embeds_the_train_part_only_to_learn_from_it(post, file, parts, feature_file):

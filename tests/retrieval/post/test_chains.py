@@ -33,6 +33,21 @@ def test_canonical_specs():
     assert build_post("whiten").spec == "whiten"
     assert build_post("whiten:64,covariance=reference").spec == "whiten:64,covariance=reference"
     assert build_post("k-reciprocal,weight=0.5").spec == "k-reciprocal:20,weight=0.5"
+    assert build_post("aqe,rule=reference").spec == "aqe:10,rule=reference"
+
+
+def test_options_that_were_added_are_in_a_record_only_away_from_their_default():
+    assert build_post("aqe:3").options == {"neighbours": 3, "alpha": 3.0}
+    assert build_post("dba:3").options == {"neighbours": 3}
+    released = build_post("dba:3,weights=reference").options
+    assert released == {"neighbours": 3, "weights": "reference"}
+
+
+def test_only_corrected_arithmetic_has_a_later_version():
+    centred, reference = build_post("whiten:8"), build_post("whiten:8,covariance=reference")
+    assert (centred.arithmetic, reference.arithmetic) == (1, 2)
+    assert [build_post(name).arithmetic for name in ("aqe", "dba")] == [1, 1]
+    assert [build_post(name).arithmetic for name in ("k-reciprocal", "diffusion")] == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +68,17 @@ def test_canonical_specs():
         (("aqe:2", "diffusion:5"), None, "needs queries that are rows of the gallery"),
         (("dba:2", "k-reciprocal:5"), None, "needs queries that are rows of the gallery"),
         (("diffusion:5,alpha=1",), None, "alpha=1.0 of diffusion"),
+        (("diffusion:1",), None, "neighbours=1 of diffusion must be at least 2"),
+        (("k-reciprocal:5,overlap=half",), None, "overlap=half is not possible"),
+        (("aqe:5,rule=theirs",), None, "rule=theirs is not possible"),
+        (("aqe:5,alpha=0.5,rule=reference",), None, "alpha=0.5 of aqe is no power"),
+        (("dba:5,alpha=2",), None, "alpha=2.0 of dba has no meaning with weights=rank"),
+        (("dba:5,weights=reference,alpha=1.5",), None, "alpha=1.5 of dba is no power"),
+        (("dba:3", "whiten,covariance=reference"), "other", "Put whiten,covariance=reference firs"),
+        (("whiten,eps=-1",), "other", "eps=-1.0 of whiten must be at least 0"),
+        (("whiten,eps=0",), "flat", "1 of the 24 dimensions that whiten,eps=0.0 keeps do not vary"),
+        (("whiten",), "constant", "24 of the 24 dimensions that whiten keeps do not vary"),
+        (("whiten-pairs",), "other", "the training images have no labels"),
     ],
 )
 def test_bad_input(clustered, post, train, message):
@@ -60,6 +86,8 @@ def test_bad_input(clustered, post, train, message):
     rng = np.random.default_rng(1)
     trains = {
         "few": rng.standard_normal((15, 24)),
+        "flat": rng.standard_normal((50, 24)) * (np.arange(24) > 0),
+        "constant": np.ones((50, 24)),
         "other": rng.standard_normal((50, 24)),
         "test": np.concatenate([x, rng.standard_normal((50, 24)).astype(np.float32)]),
     }
