@@ -9,9 +9,9 @@ import typer
 from PIL import Image, ImageOps
 
 from lowlabel.datasets import ImageSet, OpenDataset, open_dataset
+from lowlabel.datasets.io.boxed import open_image
 from lowlabel.datasets.io.pixels import must_decode
 from lowlabel.errors import InputError, UserError
-from lowlabel.features.transforms import open_image
 
 USER_ERROR = 2
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from lowlabel.analysis.retrieval_gallery import Tile
 from lowlabel.datasets import Box, ImageSet
+from lowlabel.datasets.io.boxed import open_image
 from lowlabel.datasets.io.pixels import Orientation, must_decode
 from lowlabel.features import EmbeddingTable
-from lowlabel.features.transforms import open_image
 from lowlabel.retrieval import evaluate_retrieval, top_images
 
 

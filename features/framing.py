@@ -6,7 +6,7 @@ from typing import Literal, cast, get_args
 
 from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features.transforms import ImageTransform, WholeImage
+from lowlabel.features.transforms import ImageTransform, Size, WholeImage
 
 Framing = Literal["crop", "square", "longest"]
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
@@ -76,20 +76,15 @@ def frame(
         InputError: If images would be smaller than the crop.
     """
     if framing == "crop":
-        if resize is not None and resize < transform.crop:
-            raise InputError(
-                f"resize={resize} is smaller than the crop of {transform.crop} pixels",
-                f"Take --resize {transform.crop} or more, or a smaller --resolution.",
-            )
         return replace(
             transform,
-            resize=resize or transform.resize,
+            resize=transform.resize if resize is None else _before_crop(resize, transform),
             interpolation=interpolation or transform.interpolation,
             orientation=orientation,
         )
     keep_aspect = framing == "longest"
     return WholeImage(
-        resolution or transform.crop,
+        resolution or transform.side,
         keep_aspect,
         tuple(map(float, scales)),
         interpolation or ("lanczos" if keep_aspect else transform.interpolation),
@@ -97,3 +92,17 @@ def frame(
         transform.std,
         orientation,
     )
+
+
+def _before_crop(resize: int, transform: ImageTransform) -> Size:
+    """Size before the crop, whose shorter side is `resize`."""
+    height, width = transform.blank
+    shorter = min(height, width)
+    if resize < shorter:
+        raise InputError(
+            f"resize={resize} is smaller than the crop of {shorter} pixels",
+            f"Take --resize {shorter} or more, or a smaller --resolution.",
+        )
+    if height == width:
+        return resize
+    return resize * height // shorter, resize * width // shorter

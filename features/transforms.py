@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -9,12 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lowlabel.datasets import Box
-from lowlabel.datasets.io.pixels import Orientation, open_rgb, upright
-from lowlabel.errors import DataError
+from lowlabel.datasets.io.boxed import open_image
+from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.fields import grown
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+CropMode = Literal["center", "squash", "border"]
+Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -22,31 +26,36 @@ class ImageTransform:
     """Resize(`resize`) → CenterCrop(`crop`) → normalise, as in torchvision on Pillow images.
 
     Attributes:
-        resize: Length of the shorter side before the crop, in pixels.
-        crop: Side of the central square, in pixels.
+        resize: Length of the shorter side before the crop, in pixels; (height, width) to fill
+            before a crop that is no square.
+        crop: Side of the central square, in pixels; (height, width) of another crop.
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos", all antialiased.
         mean: Mean of each channel, of values in [0, 1].
         std: Standard deviation of each channel, of values in [0, 1].
         orientation: "stored" reads pixels as they are stored, "exif" turns or mirrors them by the
             EXIF orientation.
+        crop_mode: timm's: "center" keeps the aspect ratio and loses what is outside the crop,
+            "squash" resizes both sides to `resize` before the crop, "border" fits the whole image
+            into `resize` and fills the rest with `mean`.
     """
 
-    resize: int = 256
-    crop: int = 224
+    resize: Size = 256
+    crop: Size = 224
     interpolation: str = "bicubic"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     orientation: Orientation = grown("stored")
+    crop_mode: CropMode = grown("center")
 
     @property
     def side(self) -> int:
         """Length of the longest side of the model's input, in pixels."""
-        return self.crop
+        return max(self.blank)
 
     @property
     def blank(self) -> tuple[int, int]:
         """Height and width of a blank image to try a model with."""
-        return self.crop, self.crop
+        return height_and_width(self.crop)
 
     def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
         """Decodes, resizes and crops an image file.
@@ -60,17 +69,45 @@ class ImageTransform:
             box: Region to read instead of the whole image, in stored pixels; clipped to the image.
 
         Returns:
-            uint8 [crop, crop, 3].
+            uint8 [crop, crop, 3], or [height, width, 3].
 
         Raises:
             OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
             DataError: If most of the box lies outside the image.
         """
         rgb = open_image(path, box, self.orientation)[0]
-        resized = _resized_size(rgb.size, self.resize)
-        area = _crop_box(rgb.size, resized, self.crop)
+        resized = self._resized(rgb.width, rgb.height)
+        across, down = (
+            _Span.of(*lengths)
+            for lengths in zip(rgb.size, resized, reversed(self.blank), strict=True)
+        )
         method = Image.Resampling[self.interpolation.upper()]
-        return np.asarray(rgb.resize((self.crop, self.crop), method, box=area))
+        area = (across.start, down.start, across.stop, down.stop)
+        shown = rgb.resize((across.pixels, down.pixels), method, box=area)
+        if shown.size == self.blank[::-1]:
+            return np.asarray(shown)
+        canvas = Image.new("RGB", self.blank[::-1], self._fill)
+        canvas.paste(shown, (across.margin, down.margin))
+        return np.asarray(canvas)
+
+    @property
+    def _fill(self) -> tuple[int, ...]:
+        """Colour around images that are smaller than the crop."""
+        return tuple(round(255 * v) for v in self.mean) if self.crop_mode == "border" else (0, 0, 0)
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height before the crop, rounded as in torchvision and timm."""
+        if self.crop_mode == "center" and isinstance(self.resize, int):
+            shorter = self.resize
+            if width <= height:
+                return shorter, int(shorter * height / width)
+            return int(shorter * width / height), shorter
+        rows, columns = height_and_width(self.resize)
+        if self.crop_mode == "squash":
+            return columns, rows
+        choose = max if self.crop_mode == "border" else min
+        ratio = choose(height / rows, width / columns)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Converts uint8 [B, H, W, 3] to normalised [B, 3, H, W] of `dtype` on the same device."""
@@ -140,60 +177,31 @@ def _normalised(
     return ((pixels.float() - centre) / scale).permute(0, 3, 1, 2).to(dtype)
 
 
-def open_image(
-    path: Path, box: Box | None, orientation: Orientation = "stored"
-) -> tuple[Image.Image, tuple[int, int]]:
-    """Opens an image file in RGB, cropped to a box if there is one, then turned.
+def height_and_width(size: Size) -> tuple[int, int]:
+    """Height and width in pixels; a single number is the side of a square."""
+    return (size, size) if isinstance(size, int) else size
 
-    Args:
-        path: The file.
-        box: Region to crop to, in stored pixels whatever the orientation; clipped to the image.
-        orientation: See `ImageTransform`.
 
-    Returns:
-        The image, and the sides of the whole image as it is stored.
+@dataclass(frozen=True)
+class _Span:
+    """One axis of a centre crop.
 
-    Raises:
-        OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
-        DataError: If most of the box lies outside the image.
+    Attributes:
+        start: Where the crop begins in the source image, in its pixels.
+        stop: Where it ends.
+        pixels: Length of what the image covers of the crop.
+        margin: Pixels before it, in a crop that is larger than the image.
     """
-    rgb = open_rgb(path)
-    whole = rgb.size
-    if box is not None:
-        rgb = _crop(rgb, box, path)
-    return (upright(rgb, path) if orientation == "exif" else rgb), whole
 
+    start: float
+    stop: float
+    pixels: int
+    margin: int
 
-def _crop(rgb: Image.Image, box: Box, path: Path) -> Image.Image:
-    left, top, right, bottom = (round(edge) for edge in box)
-    area = max(right - left, 1) * max(bottom - top, 1)
-    left, top, right, bottom = (
-        max(left, 0),
-        max(top, 0),
-        min(right, rgb.width),
-        min(bottom, rgb.height),
-    )
-    if 2 * max(right - left, 0) * max(bottom - top, 0) < area:
-        raise DataError(
-            f"the box {box} is not inside {path}, which has {rgb.width}×{rgb.height} pixels",
-            "Use images and boxes from the same publisher, both unchanged.",
-        )
-    return rgb.crop((left, top, right, bottom))
-
-
-def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
-    """Width and height after resizing the shorter side to `shorter`, rounded as in torchvision."""
-    width, height = size
-    if width <= height:
-        return shorter, int(shorter * height / width)
-    return int(shorter * width / height), shorter
-
-
-def _crop_box(
-    size: tuple[int, int], resized: tuple[int, int], crop: int
-) -> tuple[float, float, float, float]:
-    """Centre crop of the resized image, in coordinates of the source image."""
-    left, top = (round((side - crop) / 2) for side in resized)
-    x, y = (source / side for source, side in zip(size, resized, strict=True))
-    right, bottom = min((left + crop) * x, size[0]), min((top + crop) * y, size[1])
-    return left * x, top * y, right, bottom
+    @classmethod
+    def of(cls, source: int, resized: int, crop: int) -> Self:
+        """The span of a source side that is resized to `resized` and cropped to `crop`."""
+        if resized < crop:
+            return cls(0, source, resized, (crop - resized) // 2)
+        start, scale = round((resized - crop) / 2), source / resized
+        return cls(start * scale, min((start + crop) * scale, source), crop, 0)

@@ -3,13 +3,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from timm.data import create_transform, resolve_data_config
+from timm.models import PretrainedCfg
 from torchvision.transforms import InterpolationMode, v2
 
+from lowlabel.datasets.io.boxed import open_image
 from lowlabel.errors import DataError, UserError
 from lowlabel.features import load_backbone
-from lowlabel.features.transforms import ImageTransform, WholeImage, open_image
+from lowlabel.features.models.architectures import timm_transform
+from lowlabel.features.transforms import ImageTransform, WholeImage
+from lowlabel.fields import encode
 
 
 def photograph(width: int, height: int) -> Image.Image:
@@ -124,3 +130,46 @@ def test_resize_and_interpolation_are_those_that_were_asked_for(tmp_path: Path):
 def test_a_resizing_that_cannot_be_is_an_error(options, message):
     with pytest.raises(UserError, match=message):
         load_backbone("pixels", **options)
+
+
+@pytest.mark.parametrize("size", [(500, 375), (120, 333), (40, 40), (31, 200)])
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
+@pytest.mark.parametrize(
+    ("input_size", "crop_pct"),
+    [((64, 64), 1.0), ((64, 64), 0.9), ((64, 64), 1.15), ((64, 48), 1.0), ((48, 64), 0.9)],
+)
+def test_every_crop_mode_equals_timm(
+    tmp_path: Path, monkeypatch, size, crop_mode, input_size, crop_pct
+):
+    path = tmp_path / "image.png"
+    photograph(*size).save(path)
+    mean = (0.2, 0.5, 0.7)
+    config = PretrainedCfg(
+        input_size=(3, *input_size),
+        crop_pct=crop_pct,
+        crop_mode=crop_mode,
+        mean=mean,
+        std=(0.5,) * 3,
+    )
+    theirs = create_transform(**resolve_data_config({}, pretrained_cfg=config.to_dict()))
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda name: config)
+    ours = timm_transform("any.tag")
+    pixels = torch.from_numpy(ours.read(path).copy())[None]
+    expected = theirs(Image.open(path))
+    difference = (ours.normalise(pixels, torch.float32)[0] - expected).abs() * 255 * ours.std[0]
+    assert difference.max() <= 2.01  # rounding of Pillow, as above
+    assert difference.mean() < 0.3
+    assert ours.blank == input_size
+
+
+def test_published_tags_have_their_crop_mode_and_shape():
+    modes = {
+        "vit_base_patch16_clip_384.openai_ft_in1k": "squash",
+        "deepseek_vit_412m.deepseek_v4_1_flash": "border",
+        "resnet50.tv_in1k": "center",
+    }
+    for name, mode in modes.items():
+        assert timm_transform(name).crop_mode == timm.get_pretrained_cfg(name).crop_mode == mode
+    tall = timm_transform("vit_base_patch16_sapiens2.fb")
+    assert (tall.resize, tall.crop, tall.side) == ((1024, 768), (1024, 768), 1024)
+    assert "crop_mode" not in encode(timm_transform("resnet50.tv_in1k"))

@@ -107,8 +107,8 @@ def base_classes(
 
 
 def _read(path: str | Path, orientation: str = "stored") -> "Image":
+    from lowlabel.datasets.io.boxed import open_image
     from lowlabel.datasets.io.pixels import known_orientation, must_decode
-    from lowlabel.features.transforms import open_image
 
     with must_decode(Path(path)):
         return open_image(Path(path), None, known_orientation(orientation))[0]
