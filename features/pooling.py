@@ -58,7 +58,7 @@ def pool(blocks: Sequence[Tokens], pooling: str) -> torch.Tensor:
         pooling: How to pool.
 
     Raises:
-        InputError: If the pooling does not exist, or needs a class token that the model lacks.
+        InputError: If the pooling does not exist, or needs tokens that the model lacks.
     """
     check_pooling(pooling)
     pooled = []
@@ -75,6 +75,11 @@ def _split(part: str) -> tuple[str, int]:
 
 
 def _pool_one(tokens: Tokens, pooling: str) -> torch.Tensor:
+    if pooling != "cls" and not tokens.patches.shape[1]:
+        raise InputError(
+            f"pooling={pooling} needs patch tokens, and this model gives class tokens alone",
+            "Use --pooling cls, or head for the model's own.",
+        )
     if pooling == "cls":
         if tokens.cls is None:
             raise InputError(

@@ -1,8 +1,11 @@
 """One interface for backbones from different libraries: `head` features and tokens."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
+from timm.models.deit import VisionTransformerDistilled
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -46,36 +49,48 @@ class Encoder(nn.Module, ABC):
 
 
 class TimmEncoder(Encoder):
-    """A timm model created with `num_classes=0`."""
+    """A timm model created with `num_classes=0`.
+
+    Its own pooling is that of `module(images)`: "cls" where that is the normalised class token,
+    "head" for any other, such as the mean of class and distillation token.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
-        self.prefix_tokens = int(getattr(module, "num_prefix_tokens", 0))
-        self.has_class_token = bool(getattr(module, "has_class_token", self.prefix_tokens > 0))
-        if self.has_class_token and getattr(module, "global_pool", None) == "token":
+        self.prefix_tokens, self.has_class_token = _prefix(module)
+        if self.has_class_token and _pools_class_token(module):
             self.pooling = "cls"
         self.patch = _patch_side(module)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """Computes the features before the classifier, pooled by the model."""
-        features: torch.Tensor = self.module(images)
+        features = self.module(images)
+        if not isinstance(features, torch.Tensor) or features.ndim != 2:
+            raise InputError(
+                f"{self._name} does not pool its output {_shape(features)} to one vector per image",
+                "Use --pooling mean.",
+            )
         return features
 
     def tokens(self, images: torch.Tensor) -> Tokens:
         """Computes the last tokens after the final norm, or the positions of the last map."""
-        features: torch.Tensor = self.module.forward_features(images)  # type: ignore[operator]
+        features = self.module.forward_features(images)  # type: ignore[operator]
+        if not isinstance(features, torch.Tensor) or features.ndim not in (3, 4):
+            raise InputError(
+                f"{self._name} gives {_shape(features)}, not one set of tokens or one map",
+                "Use --pooling head, which is the model's own pooling.",
+            )
         if features.ndim == 4:
             channels_last = getattr(self.module, "output_fmt", "NCHW") == "NHWC"
             patches = features.flatten(1, 2) if channels_last else features.flatten(2).mT
             return Tokens(None, patches)
-        cls = features[:, 0] if self.has_class_token else None
-        return Tokens(cls, features[:, self.prefix_tokens :])
+        return self._split(features[:, : self.prefix_tokens], features[:, self.prefix_tokens :])
 
     def blocks(self, images: torch.Tensor, count: int) -> list[Tokens]:
         """Computes the tokens of the last blocks of a vision transformer."""
         depth = len(getattr(self.module, "blocks", ()))
-        if count == 1 or not hasattr(self.module, "forward_intermediates") or not depth:
+        if count == 1 or not depth or not _gives_prefix_tokens(self.module):
             return super().blocks(images, count)
         if count > depth:
             raise InputError(
@@ -90,10 +105,57 @@ class TimmEncoder(Encoder):
             output_fmt="NLC",
             intermediates_only=True,
         )
-        return [
-            Tokens(prefix[:, 0] if self.has_class_token else None, patches)
-            for patches, prefix in found
-        ]
+        if not self.prefix_tokens:  # timm then gives the patches alone
+            return [Tokens(None, patches) for patches in found]
+        return [self._split(prefix, patches) for patches, prefix in found]
+
+    def _split(self, prefix: torch.Tensor, patches: torch.Tensor) -> Tokens:
+        return Tokens(prefix[:, 0] if self.has_class_token else None, patches)
+
+    @property
+    def _name(self) -> str:
+        return type(self.module).__name__
+
+
+def _prefix(module: nn.Module) -> tuple[int, bool]:
+    """Number of tokens before the patches, and whether the first is a class token.
+
+    Some models of timm do not count theirs: VOLO, CoaT, and PiT, which gives class tokens alone.
+    """
+    names = ("cls_token", "cls_token4")
+    token = next((t for t in (getattr(module, n, None) for n in names) if t is not None), None)
+    count = getattr(module, "num_prefix_tokens", None)
+    if count is None:
+        count = 0 if token is None else token.shape[-2]
+    return int(count), bool(getattr(module, "has_class_token", token is not None))
+
+
+def _pools_class_token(module: nn.Module) -> bool:
+    """Whether `module(images)` is the class token of `forward_features`."""
+    if getattr(module, "global_pool", None) != "token" or not hasattr(module, "num_prefix_tokens"):
+        return False
+    pooling = (getattr(type(module), name, None) for name in ("forward", "forward_head", "pool"))
+    return (
+        not isinstance(module, VisionTransformerDistilled)
+        and isinstance(getattr(module, "fc_norm", None), nn.Identity | None)
+        and all(method is None or method.__module__.startswith("timm.") for method in pooling)
+    )
+
+
+def _gives_prefix_tokens(module: nn.Module) -> bool:
+    forward = getattr(module, "forward_intermediates", None)
+    return forward is not None and "return_prefix_tokens" in inspect.signature(forward).parameters
+
+
+def _shape(features: object) -> str:
+    """Shape of an output for messages; of a list or dictionary the shape of each part."""
+    if isinstance(features, torch.Tensor):
+        return str(list(features.shape))
+    if isinstance(features, Mapping):
+        return _shape(list(features.values()))
+    if isinstance(features, list | tuple):
+        return f"{len(features)} outputs of shapes {', '.join(map(_shape, features))}"
+    return type(features).__name__
 
 
 class HubEncoder(Encoder):
@@ -108,9 +170,8 @@ class HubEncoder(Encoder):
         """Computes the model's own output, which must be [B, D]."""
         features = self.module(images)
         if not isinstance(features, torch.Tensor) or features.ndim != 2:
-            shape = tuple(getattr(features, "shape", ())) or type(features).__name__
             raise InputError(
-                f"the hub model gives {shape}, not features [B, D]",
+                f"the hub model gives {_shape(features)}, not features [B, D]",
                 "Choose an entry point whose model gives one vector per image.",
             )
         return features
