@@ -34,6 +34,8 @@ class Backbone:
         weights_sha256: Hash of all parameters and buffers.
         device: Device of the network.
         pretrained_on: Name of a set of images that the pretraining data include, if known.
+        positions: "dino" if position embeddings are resampled by DINO's rule; empty if they have
+            their own size, and for timm's rule.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Backbone:
     weights_sha256: str
     device: torch.device
     pretrained_on: str | None = None
+    positions: str = ""
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -140,6 +143,7 @@ def load_backbone(
         digest,
         device,
         source.pretrained_on,
+        source.positions,
     )
     _try_once(backbone, source)
     return backbone

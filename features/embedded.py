@@ -30,6 +30,7 @@ class Embedder:
         resolution: Side of the input in pixels; None if unknown.
         dtype: Arithmetic of the forward pass.
         transform: The resolved image transform, as JSON holds it.
+        positions: See `Backbone`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Embedder:
     resolution: int | None = None
     dtype: str = ""
     transform: dict[str, Any] = field(default_factory=dict)
+    positions: str = ""
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -51,6 +53,7 @@ class Embedder:
             backbone.transform.side,
             backbone.dtype,
             encode(backbone.transform),
+            backbone.positions,
         )
 
     @property
@@ -173,9 +176,10 @@ def _check_origin(file: FeatureFile, embedder: Embedder) -> None:
         "weights_sha256": embedder.weights_sha256,
         "pooling": embedder.pooling,
         "transform": embedder.transform,
+        "positions": embedder.positions,
     }
     differing = [
-        name for name, value in made.items() if file.origin and file.origin.get(name) != value
+        name for name, value in made.items() if file.origin and file.origin.get(name, "") != value
     ]
     if differing:
         raise InputError(

@@ -31,6 +31,7 @@ class FeatureKey:
         version: Version of images that lowlabel draws itself, which may differ under one manifest;
             0 for all others.
         manifest: What the manifest knows files by: "content", or "" for their size.
+        positions: See `Backbone`.
     """
 
     extractor: int
@@ -44,6 +45,7 @@ class FeatureKey:
     manifest_sha256: str
     version: int = 0
     manifest: str = CONTENT
+    positions: str = ""
 
     @classmethod
     def of(cls, backbone: Backbone, images: ImageSet) -> "FeatureKey":
@@ -60,6 +62,7 @@ class FeatureKey:
             images.part,
             manifest.sha256,
             images.version,
+            positions=backbone.positions,
         )
 
     def earlier(self, images: ImageSet) -> "FeatureKey":
@@ -70,7 +73,7 @@ class FeatureKey:
     def json(self) -> str:
         """Returns the canonical JSON that the file holds; empty fields are left out."""
         facts = asdict(self)
-        for name in ("version", "manifest"):
+        for name in ("version", "manifest", "positions"):
             if not facts[name]:
                 del facts[name]
         return canonical_json(facts)

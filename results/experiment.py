@@ -40,6 +40,7 @@ class ModelInfo:
         resolution: Side of the input in pixels; None for embeddings made elsewhere.
         dtype: Number format of the forward pass: "float32", "bfloat16".
         transform: The resolved image transform: {"resize": 256, "crop": 224, …}.
+        positions: "dino" if position embeddings are resampled by DINO's rule, not timm's.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelInfo:
     resolution: int | None
     dtype: str
     transform: Options = field(default_factory=dict)
+    positions: str = grown("")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transform", plain(self.transform, "model.transform"))

@@ -1,21 +1,39 @@
-"""Backbones to train: timm models by short or full name."""
+"""Backbones to train: timm models by short or full name, with the methods' initial weights.
+
+A ViT is DINO's (Caron et al., ICCV 2021, arXiv:2104.14294): the class token starts at a standard
+deviation of 0.02, and position embeddings are resampled for local views by DINO's rule. A ResNet is
+torchvision's: the last batch normalisation of a block starts at 1, not at 0.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from timm.models.resnet import ResNet
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.models.architectures import create, has_fixed_input
+from lowlabel.features.models.positions import (
+    check_positions,
+    has_positions,
+    take_positions,
+    use_dino_positions,
+)
 from lowlabel.specs import Option, format_spec, parse_spec
 from lowlabel.training.methods.base import MakeBackbone
 
 SHORT_NAMES = {f"vit_{size}": f"vit_{size}_patch16_224" for size in ("tiny", "small", "base")}
 _PREFIX = "timm:"
+_CLASS_TOKEN_STD = 0.02
 
 
 def resolve_architecture(spec: str, image_size: int) -> str:
     """Resolves `--arch` to timm's `NAME,option=value…`, with the image size if the model needs it.
+
+    The methods' own options are added where they differ from timm's: `pos_embed=dino` to a ViT and
+    `zero_init_last=False` to a ResNet. `pos_embed=timm` and `zero_init_last=True` give timm's.
 
     Args:
         spec: vit_tiny, vit_small, vit_base, resnet… or timm:NAME, each with ,option=value…
@@ -33,7 +51,19 @@ def resolve_architecture(spec: str, image_size: int) -> str:
         name = SHORT_NAMES[name]
     if has_fixed_input(name):
         options.setdefault("img_size", image_size)
+    for option, (value, other) in _method_options(name).items():
+        if options.setdefault(option, value) == other:
+            del options[option]
     return format_spec(name, options)
+
+
+def _method_options(name: str) -> dict[str, tuple[Option, Option]]:
+    """Options of an architecture with the methods' value and timm's, which stays unwritten."""
+    with torch.device("meta"):  # without memory for its weights
+        module = create(name, {}, pretrained=False)
+    if isinstance(module, ResNet):
+        return {"zero_init_last": (False, True)}
+    return {"pos_embed": ("dino", "timm")} if has_positions(module) else {}
 
 
 def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
@@ -45,6 +75,7 @@ def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
             first block. Used for transformers only.
     """
     name, options = parse_spec(architecture)
+    rule = take_positions(options)
     extra: dict[str, Any] = {"pretrained": False}
     if has_fixed_input(name):
         extra["dynamic_img_size"] = True
@@ -54,6 +85,11 @@ def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
         depth: dict[str, Any] = {"drop_path_rate": drop_path} if stochastic else {}
         backbone = create(name, options, **extra, **depth)
         _check_size(architecture, backbone, options)
+        if isinstance(backbone, VisionTransformer) and backbone.cls_token is not None:
+            nn.init.trunc_normal_(backbone.cls_token, std=_CLASS_TOKEN_STD)
+        if rule == "dino":
+            check_positions(backbone)
+            use_dino_positions(backbone)
         return backbone.train()
 
     return make

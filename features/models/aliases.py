@@ -22,6 +22,7 @@ class Alias:
         crop_fraction: Side of the crop divided by the side after resizing; None for timm's.
         pretrained_on: Name of a set of images that the pretraining data include: ImageNet-1k for
             all of them (LVD-142M and LVD-1689M were built around it).
+        positions: Rule for position embeddings at other sizes: "timm" or "dino".
     """
 
     timm_name: str
@@ -30,16 +31,18 @@ class Alias:
     resolution: int | None = None
     crop_fraction: float | None = None
     pretrained_on: str = IMAGENET
+    positions: str = "timm"
 
 
 def _dino(name: str) -> Alias:
     about = "DINO (Caron et al., ICCV 2021), ImageNet-1k without labels"
-    return Alias(f"vit_{name}_224.dino", about, "cls", crop_fraction=0.875)
+    return Alias(f"vit_{name}_224.dino", about, "cls", crop_fraction=0.875, positions="dino")
 
 
 def _dinov2(name: str) -> Alias:
     about = "DINOv2 (Oquab et al., arXiv:2304.07193), LVD-142M without labels"
-    return Alias(f"vit_{name}_dinov2.lvd142m", about, "cls", 224, 0.875)
+    rule = "timm" if "reg4" in name else "dino"  # with registers, the authors resample as timm
+    return Alias(f"vit_{name}_dinov2.lvd142m", about, "cls", 224, 0.875, positions=rule)
 
 
 def _dinov3(name: str) -> Alias:

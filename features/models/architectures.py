@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast, get_args
 
 import timm
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 
 from lowlabel.errors import InputError
 from lowlabel.features.models.checkpoint import Checkpoint
-from lowlabel.features.transforms import ImageTransform
+from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
 from lowlabel.specs import Option
 
 PROTOCOL_CROP_FRACTION = 0.875
@@ -58,13 +58,28 @@ def create(
 
 
 def check_architecture(name: str) -> None:
-    """Raises an `InputError` with the nearest names unless timm has the architecture."""
+    """Raises an `InputError` with the nearest names unless timm has an architecture and its tag."""
     if not timm.is_model(name.partition(".")[0]):
         close = get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=3)
         hint = f"Did you mean {' or '.join(close)}? " if close else ""
         raise InputError(
             f"timm has no architecture {name!r}", f"{hint}List them: timm.list_models('*vit*')"
         )
+    with suppress(RuntimeError):  # of an unknown tag
+        timm.get_pretrained_cfg(name)
+        return
+    raise unpublished(name)
+
+
+def unpublished(name: str) -> InputError:
+    """The error of a tagged name that timm has no weights for."""
+    architecture = name.partition(".")[0]
+    published = timm.list_pretrained(f"{architecture}.*")
+    return InputError(
+        f"timm publishes no weights {name!r}",
+        f"Published for {architecture}: {', '.join(published) or 'none'}. "
+        f"Untrained: random:{architecture}",
+    )
 
 
 def has_fixed_input(name: str) -> bool:
@@ -73,43 +88,65 @@ def has_fixed_input(name: str) -> bool:
     return config is not None and bool(config.fixed_input_size)
 
 
-def native_resolution(name: str, options: Mapping[str, Option]) -> int:
-    """Returns the side of the images that an architecture is made for, in pixels."""
+def native_resolution(name: str, options: Mapping[str, Option]) -> Size:
+    """Returns the side of the images that an architecture is made for, in pixels.
+
+    (height, width) if they are no squares.
+
+    Raises:
+        InputError: If timm has no such architecture.
+    """
+    check_architecture(name)
     side = options.get("img_size")
     if side is None:
         config = timm.get_pretrained_cfg(name)
-        return int(config.input_size[-1]) if config else 224
-    return int(side[-1] if isinstance(side, tuple) else side)
+        side = tuple(config.input_size[-2:]) if config else 224
+    if isinstance(side, tuple):
+        height, width = int(side[0]), int(side[-1])
+        return height if height == width else (height, width)
+    return int(side)  # type: ignore[arg-type]
 
 
-def protocol_transform(resolution: int) -> ImageTransform:
+def protocol_transform(resolution: Size) -> ImageTransform:
     """Returns the default preprocessing: Resize(256) → CenterCrop(224), scaled to `resolution`."""
-    return ImageTransform(round(resolution / PROTOCOL_CROP_FRACTION), resolution)
+    sides = [round(side / PROTOCOL_CROP_FRACTION) for side in height_and_width(resolution)]
+    return ImageTransform(_same_kind(resolution, sides), resolution)
 
 
 def timm_transform(
-    name: str, resolution: int | None = None, crop_fraction: float | None = None
+    name: str, resolution: Size | None = None, crop_fraction: float | None = None
 ) -> ImageTransform:
     """Returns timm's preprocessing for a tagged model, at `resolution` if given."""
     config = timm.data.resolve_data_config(
         {}, pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()
     )
-    crop = resolution or int(config["input_size"][-1])
+    crop = resolution or native_resolution(name, {})
     fraction = crop_fraction or config["crop_pct"]
+    sides = [math.floor(side / fraction) for side in height_and_width(crop)]
     return ImageTransform(
-        math.floor(crop / fraction),
+        _same_kind(crop, sides),
         crop,
         config["interpolation"],
         tuple(config["mean"]),
         tuple(config["std"]),
+        crop_mode=_crop_mode(config["crop_mode"]),
     )
 
 
-def resize_input(module: nn.Module, resolution: int) -> None:
+def _crop_mode(name: str) -> CropMode:
+    """The crop mode of that name; timm crops by the centre in every mode that it does not know."""
+    return cast(CropMode, name) if name in get_args(CropMode) else "center"
+
+
+def _same_kind(size: Size, sides: list[int]) -> Size:
+    return sides[0] if isinstance(size, int) else (sides[0], sides[1])
+
+
+def resize_input(module: nn.Module, resolution: Size) -> None:
     """Resamples a loaded model's position embeddings for images of another size."""
     set_input_size = getattr(module, "set_input_size", None)
     if set_input_size is not None:
-        set_input_size(img_size=(resolution, resolution))
+        set_input_size(img_size=height_and_width(resolution))
 
 
 def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:

@@ -7,9 +7,10 @@ from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import check_architecture, infer_architecture
 from lowlabel.features.models.checkpoint import read_card, read_checkpoint
+from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
-from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE
+from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE, alias_options
 from lowlabel.specs import parse_spec
 
 
@@ -22,7 +23,10 @@ def check_model(spec: str) -> None:
         DataError: If there is no such file.
     """
     kind, _, rest = spec.partition(":")
-    if spec == "pixels" or spec in ALIASES or spec in SHIPPED_MODELS:
+    if spec == "pixels" or spec in SHIPPED_MODELS:
+        return
+    if spec.partition(",")[0] in ALIASES:
+        take_positions(alias_options(spec)[1])
         return
     if kind == "timm" and rest:
         check_published(_architecture(rest))
@@ -76,6 +80,7 @@ def check_weights(spec: str) -> None:
 def _architecture(text: str) -> str:
     """The architecture's name; the pretraining set among its options must exist too."""
     name, options = parse_spec(text)
+    take_positions(options)
     if "pretrained_on" in options:
         check_pretraining(str(options["pretrained_on"]))
     return name

@@ -9,8 +9,8 @@ import timm
 from huggingface_hub import constants, try_to_load_from_cache
 from torch import nn
 
-from lowlabel.errors import DataError, InputError
-from lowlabel.features.models.architectures import check_architecture, create
+from lowlabel.errors import DataError
+from lowlabel.features.models.architectures import check_architecture, create, unpublished
 from lowlabel.features.models.checkpoint import read_checkpoint
 from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
@@ -68,14 +68,8 @@ def create_pretrained(
 def check_published(name: str) -> None:
     """Raises an `InputError` unless timm has the architecture and publishes weights of the name."""
     check_architecture(name)
-    architecture = name.partition(".")[0]
     if not timm.is_model_pretrained(name):
-        published = timm.list_pretrained(f"{architecture}.*")
-        raise InputError(
-            f"timm publishes no weights {name!r}",
-            f"Published for {architecture}: {', '.join(published) or 'none'}. "
-            f"Untrained: random:{architecture}",
-        )
+        raise unpublished(name)
 
 
 def is_published(name: str) -> bool:

@@ -1,9 +1,11 @@
 """Loads an encoder by its name; each kind of name has a function."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import nn
 
 from lowlabel.datasets import IMAGENET, check_pretraining
 from lowlabel.errors import InputError, UnknownNameError
@@ -21,6 +23,12 @@ from lowlabel.features.models.checkpoint import load_into, read_card, read_check
 from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.models.hub import load_entry
 from lowlabel.features.models.official import file_pretraining, hub_pretraining
+from lowlabel.features.models.positions import (
+    check_positions,
+    official_positions,
+    take_positions,
+    use_dino_positions,
+)
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.user_code import registered_code
@@ -43,6 +51,7 @@ class Source:
     transform: ImageTransform
     pooling: str | None = None
     pretrained_on: str | None = None
+    positions: str = ""
 
 
 def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
@@ -54,7 +63,7 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
     if spec == "pixels":
         side = (None if any_size else resolution) or _PIXELS_SIDE
         return Source("pixels", "pixels", Pixels(side), protocol_transform(side))
-    if spec in ALIASES:
+    if spec.partition(",")[0] in ALIASES:
         return _alias(spec, resolution, any_size)
     if spec in SHIPPED_MODELS:
         return _shipped(spec, resolution, any_size)
@@ -72,23 +81,71 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
 def published_spec(spec: str) -> str | None:
     """The canonical name of a model whose name alone tells its weights; None for others."""
     kind, _, rest = spec.partition(":")
-    if spec in ALIASES:
-        return f"timm:{ALIASES[spec].timm_name}"
+    if alias := ALIASES.get(spec.partition(",")[0]):
+        return f"timm:{alias.timm_name}"
     if kind != "timm" or not rest:
         return None
     name, options = parse_spec(rest)
     _take_pretraining(options)
+    take_positions(options)
     return _spec("timm", name, options, registered_code(name))
 
 
-def _alias(name: str, resolution: int | None, any_size: bool) -> Source:
+def _alias(spec: str, resolution: int | None, any_size: bool) -> Source:
+    name, options = alias_options(spec)
     alias = ALIASES[name]
     side = resolution or alias.resolution
     transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
-    size = None if any_size else transform.crop
-    encoder = TimmEncoder(create_pretrained(alias.timm_name, {}, size, any_size))
-    spec = f"timm:{alias.timm_name}"
-    return Source(name, spec, encoder, transform, alias.pooling, alias.pretrained_on)
+
+    def make(any_size: bool) -> nn.Module:
+        return create_pretrained(alias.timm_name, {}, transform.side, any_size)
+
+    native = native_resolution(alias.timm_name, {})
+    rule = take_positions(options) or alias.positions
+    encoder, positions = _sized(make, rule, transform.crop != native, any_size)
+    return Source(
+        spec,
+        f"timm:{alias.timm_name}",
+        encoder,
+        transform,
+        alias.pooling,
+        alias.pretrained_on,
+        positions,
+    )
+
+
+def alias_options(spec: str) -> tuple[str, dict[str, Option]]:
+    """Splits ALIAS[,pos_embed=…]; an `InputError` if it has another option."""
+    name, options = parse_spec(spec)
+    if unknown := options.keys() - {"pos_embed"}:
+        raise InputError(
+            f"the alias {name} has no option {', '.join(sorted(unknown))}",
+            f"Write {name}, {name},pos_embed=timm or timm:{ALIASES[name].timm_name},option=value.",
+        )
+    return name, options
+
+
+def _sized(
+    make: Callable[[bool], nn.Module], rule: str, resized: bool, any_size: bool
+) -> tuple[Encoder, str]:
+    """Makes a network of timm whose position embeddings are resampled by a rule.
+
+    Args:
+        make: Makes the network, for images of any size if its argument is true.
+        rule: "timm" or "dino".
+        resized: Whether images have another size than the network's own.
+        any_size: Whether images have more than one size.
+
+    Returns:
+        The encoder, and "dino" if DINO's rule is applied; see `Source`.
+    """
+    as_dino = rule == "dino" and (resized or any_size)
+    module = make(any_size or as_dino)
+    if rule == "dino":
+        check_positions(module)
+    if as_dino:
+        use_dino_positions(module)
+    return TimmEncoder(module), "dino" if as_dino else ""
 
 
 def _shipped(name: str, resolution: int | None, any_size: bool) -> Source:
@@ -101,12 +158,19 @@ def _shipped(name: str, resolution: int | None, any_size: bool) -> Source:
 
 def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
-    seen = _take_pretraining(options)
-    encoder = TimmEncoder(create_pretrained(name, options, resolution, any_size))
+    shown = format_spec(name, options)
+    seen, rule = _take_pretraining(options), take_positions(options)
+
+    def make(any_size: bool) -> nn.Module:
+        return create_pretrained(name, options, resolution, any_size)
+
+    native = native_resolution(name, options)
+    side = resolution or native
     seen = seen or (IMAGENET if holds_imagenet(name) else None)
-    side = resolution or native_resolution(name, options)
-    shown, spec = format_spec(name, options), _spec("timm", name, options, registered_code(name))
-    return Source(shown, spec, encoder, timm_transform(name, side), pretrained_on=seen)
+    encoder, positions = _sized(make, rule or "timm", side != native, any_size)
+    spec = _spec("timm", name, options, registered_code(name))
+    transform = timm_transform(name, side)
+    return Source(shown, spec, encoder, transform, pretrained_on=seen, positions=positions)
 
 
 def _take_pretraining(options: dict[str, Option]) -> str | None:
@@ -126,10 +190,16 @@ def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
             f"seed={seed} of random:{name} must be an integer",
             f"For example: --model random:{name},seed=0",
         )
-    encoder = TimmEncoder(random_weights(name, options, resolution, any_size, seed))
-    side = resolution or native_resolution(name, options)
+    rule = take_positions(options) or "timm"
+
+    def make(any_size: bool) -> nn.Module:
+        return random_weights(name, options, resolution, any_size, seed)
+
+    native = native_resolution(name, options)
+    side = resolution or native
+    encoder, positions = _sized(make, rule, side != native, any_size)
     spec = _spec("random", name, {**options, "seed": seed}, registered_code(name))
-    return Source(f"random:{name}", spec, encoder, protocol_transform(side))
+    return Source(f"random:{name}", spec, encoder, protocol_transform(side), positions=positions)
 
 
 def _hub(rest: str, resolution: int | None) -> Source:
@@ -159,17 +229,22 @@ def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) 
         name, options = parse_spec(card.architecture)
     elif not name:
         name, options = infer_architecture(checkpoint)
-    module = create(name, options, any_size=any_size, pretrained=False)
-    load_into(module, checkpoint)
+    rule = take_positions(options) or official_positions(name)
     native = native_resolution(name, options)
     trained = card.resolution if card and "img_size" not in options else native
     side = resolution or trained
-    if side != native and not any_size:
-        resize_input(module, side)
-    tagged = "." in name
-    transform = timm_transform(name, side) if tagged else protocol_transform(side)
+
+    def make(any_size: bool) -> nn.Module:
+        module = create(name, options, any_size=any_size, pretrained=False)
+        load_into(module, checkpoint)
+        if side != native and not any_size:
+            resize_input(module, side)
+        return module
+
+    encoder, positions = _sized(make, rule, side != native, any_size)
+    transform = timm_transform(name, side) if "." in name else protocol_transform(side)
     spec = _spec("file", name, options, registered_code(name))
-    return Source(path.stem, spec, TimmEncoder(module), transform, pretrained_on=seen)
+    return Source(path.stem, spec, encoder, transform, pretrained_on=seen, positions=positions)
 
 
 def _spec(kind: str, name: str, options: Mapping[str, Option], code: str | None) -> str:

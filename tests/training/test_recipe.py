@@ -72,10 +72,14 @@ def test_bad_recipes_are_refused(tmp_path):
 
 def test_architectures_by_short_and_full_name():
     assert resolve_architecture("vit_tiny,patch_size=4", 32) == (
-        "vit_tiny_patch16_224,img_size=32,patch_size=4"
+        "vit_tiny_patch16_224,img_size=32,patch_size=4,pos_embed=dino"
     )
-    assert resolve_architecture("resnet18", 64) == "resnet18"
-    assert resolve_architecture("timm:vit_small_patch16_224", 224).endswith("img_size=224")
+    assert resolve_architecture("resnet18", 64) == "resnet18,zero_init_last=False"
+    assert resolve_architecture("timm:vit_small_patch16_224,pos_embed=timm", 224) == (
+        "vit_small_patch16_224,img_size=224"
+    )
+    assert resolve_architecture("resnet18,zero_init_last=True", 64) == "resnet18"
+    assert resolve_architecture("timm:mobilenetv3_small_050", 64) == "mobilenetv3_small_050"
     with pytest.raises(UnknownNameError, match="vit_tyny"):
         resolve_architecture("vit_tyny", 224)
 
