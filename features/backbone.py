@@ -187,8 +187,12 @@ def _try_once(backbone: Backbone, source: Source) -> None:
     except (RuntimeError, AssertionError, ValueError) as error:
         if isinstance(error, InputError):
             raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        cropped = isinstance(backbone.transform, ImageTransform)
         raise InputError(
-            f"{source.name} cannot embed images of {width}×{height} pixels: "
-            f"{str(error).splitlines()[0]}",
-            "Choose another --resolution or --dtype, or set the model's img_size.",
+            f"{source.name} cannot embed images of {width}×{height} pixels: {reason}",
+            "Choose another --resolution or --dtype, or set the model's img_size."
+            if cropped
+            else "If the model takes images of one size alone, leave --framing and --multi-scale "
+            "out; else choose another --resolution or --dtype.",
         ) from error

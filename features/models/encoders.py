@@ -97,15 +97,16 @@ class TimmEncoder(Encoder):
                 f"the pooling needs the last {count} blocks, but the model has {depth}",
                 f"Use at most @{depth} in --pooling.",
             )
+        has_prefix = self.prefix_tokens > 0
         found = self.module.forward_intermediates(  # type: ignore[operator]
             images,
             indices=count,
-            return_prefix_tokens=True,
+            return_prefix_tokens=has_prefix,
             norm=True,
             output_fmt="NLC",
             intermediates_only=True,
         )
-        if not self.prefix_tokens:  # timm then gives the patches alone
+        if not has_prefix:
             return [Tokens(None, patches) for patches in found]
         return [self._split(prefix, patches) for patches, prefix in found]
 

@@ -99,8 +99,18 @@ def check_same_run(
     if differing:
         raise InputError(
             f"{folder / FILE_NAME} belongs to another run:\n" + "\n".join(differing[:_MAX_LISTED]),
-            "Repeat that run's command to resume it, or give another --output.",
+            f"Repeat that run's command to resume it, or give another --output."
+            f"{_earlier_architecture(str(before.get('arch')), str(now.get('arch')))}",
         )
+
+
+def _earlier_architecture(before: str, now: str) -> str:
+    """How to continue a run that began before the methods had options of the architecture."""
+    for added, earlier in (("pos_embed=dino", "timm"), ("zero_init_last=False", "True")):
+        if before == ",".join(part for part in now.split(",") if part != added):
+            option = added.partition("=")[0]
+            return f" A run of an earlier version continues with {option}={earlier} after --arch."
+    return ""
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

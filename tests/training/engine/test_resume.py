@@ -13,7 +13,12 @@ from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
-from lowlabel.training.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from lowlabel.training.engine.checkpoint import (
+    Checkpoint,
+    check_same_run,
+    load_checkpoint,
+    save_checkpoint,
+)
 from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.metrics import read_metrics
 
@@ -162,3 +167,24 @@ def test_whatever_bit_of_a_checkpoint_is_flipped_no_other_weights_are_resumed(tm
         assert torch.equal(found.state["weights"], state["weights"])
         assert (found.fingerprint, found.step, found.unreadable) == ({"seed": 1}, 7, [3])
     assert refused > 1600 / 7  # at least each in the weights
+
+
+@pytest.mark.parametrize(
+    ("arch", "option"),
+    [("timm:test_vit", "pos_embed=timm"), ("resnet10t", "zero_init_last=True")],
+)
+def test_a_run_from_before_the_methods_architectures_continues_as_it_began(
+    tmp_path, stripes, tiny_recipe, arch, option
+):
+    """Its checkpoint names the architecture alone; the error says how to go on."""
+    now, earlier = (
+        make_plan(f"folder:{stripes}", tiny_recipe(arch=text))
+        for text in (arch, f"{arch},{option}")
+    )
+    checkpoint = Checkpoint(earlier.fingerprint(), 0, 0.0, [], {})
+    assert set(earlier.architecture.split(",")) < set(now.architecture.split(","))
+    manifest = now.data.images.manifest
+    with pytest.raises(InputError, match="belongs to another run") as caught:
+        check_same_run(tmp_path, checkpoint, now.fingerprint(), manifest)
+    assert f"continues with {option} after --arch" in caught.value.hint
+    check_same_run(tmp_path, checkpoint, earlier.fingerprint(), manifest)
