@@ -143,6 +143,11 @@ def _number_classes(
     """Number of train classes, and both labels as 0, 1, …; -1 for a class that train lacks."""
     classes, train_classes = np.unique(train, return_inverse=True)
     test_classes = np.searchsorted(classes, test).clip(max=len(classes) - 1)
+    if len(classes) == 1:
+        raise InputError(
+            f"all {len(train)} train images have the class {classes[0]}: nothing can be told apart",
+            "Add train images of other classes, or check the labels.",
+        )
     known = classes[test_classes] == test
     if not known.any():
         raise InputError(

@@ -124,6 +124,10 @@ def find_dataset(spec: str) -> tuple[Dataset, str | None]:
         DataError: If `folder:PATH` is not a folder.
     """
     name, _, rest = spec.partition(":")
+    if name == "folder" and not rest:
+        raise DataError(
+            f"{spec} names no folder", "Write folder:PATH; the folder you are in is folder:."
+        )
     if name == "folder":
         return folder_dataset(Path(rest).expanduser()), None
     dataset = DATASETS[name]

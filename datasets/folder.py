@@ -9,8 +9,10 @@ from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.listing import (
     Listing,
+    files_in,
     folders_in,
     image_suffixes,
+    is_hidden,
     list_images,
     shown_counts,
 )
@@ -19,6 +21,7 @@ from lowlabel.errors import DataError
 
 WHOLE = "all"
 _OUTSIDE = "image outside the class folders"
+_BESIDE = "beside the parts"
 
 
 def class_folders(root: Path, prefix: str = "") -> list[LabelledPath]:
@@ -100,8 +103,23 @@ class _Files:
         return _labelled(root, prefix, self._listing(root, prefix))
 
     def left_out(self, root: Path, part: str) -> Counter[str]:
-        """Counts the files of a part that are not listed, by suffix."""
-        return _left_out(self._listing(root, self.folders[part]))
+        """Counts the files of a part that are not listed, by suffix.
+
+        The last part, which is scored, counts those beside the parts as well.
+        """
+        counts = _left_out(self._listing(root, self.folders[part]))
+        return counts + self._beside(root) if part == [*self.folders][-1] else counts
+
+    def _beside(self, root: Path) -> Counter[str]:
+        """Counts the files of the root that are in no part, by folder."""
+        if WHOLE in self.folders:
+            return Counter()
+        counts = Counter({_BESIDE: sum(not is_hidden(name) for name in files_in(root))})
+        for name in folders_in(root):
+            if name not in self.folders.values():
+                listing = list_images(root / name)
+                counts[f"in {name}/"] = len(listing.images) + listing.left_out.total()
+        return +counts  # without what is 0
 
     def _listing(self, root: Path, prefix: str) -> Listing:
         place = root / prefix

@@ -1,11 +1,12 @@
 """Refuses folders whose sub-folders are not the classes that they would be taken for."""
 
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from lowlabel.datasets.images import ImageSet
-from lowlabel.datasets.parts import part_called
+from lowlabel.datasets.parts import like_part, part_called
 from lowlabel.errors import DataError
 
 _EXPECTED = (
@@ -13,6 +14,8 @@ _EXPECTED = (
     "val may be missing) with PATH/PART/CLASS/IMAGE."
 )
 _MOST_SHOWN = 5
+_NUMBERED = re.compile(r"(fold|split|part|set|session|subset|batch)[\s._-]?\d+", re.IGNORECASE)
+_WRAPPERS = {"data", "dataset", "images", "imgs", "img", "photos", "pictures", "jpegimages"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -33,7 +36,7 @@ def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True)
     if len(inside) == 1:
         _refuse_one_class(images, top, is_part=bool(folder), is_scored=is_scored)
         return
-    looks = [name for name in inside if part_called(name)]
+    looks = [name for name in inside if like_part(name)]
     if not folder and (len(looks) > 1 or (looks and (len(inside) == 2 or looks[0] not in flat))):
         raise DataError(
             f"the folders {_shown(inside)} of {top} would be classes, but {_shown(looks)} "
@@ -60,6 +63,28 @@ def check_classes(images: ImageSet, folder: str = "", *, is_scored: bool = True)
             f"same folders {_shown(first)}, and no image of its own",
             f"{_EXPECTED} To score one of them alone: "
             f"--dataset folder:{top / images.class_names[0]}",
+        )
+    if not folder:
+        _refuse_numbered_or_wrapped(inside, flat, top)
+
+
+def _refuse_numbered_or_wrapped(inside: dict[str, set[str]], flat: set[str], top: Path) -> None:
+    """Refuses fold1/ and fold2/, or images/ beside thumbs/, that hold the classes."""
+    deep = [name for name in inside if name not in flat and len(inside[name]) > 1]
+    numbered = len(deep) == len(inside) and all(_NUMBERED.fullmatch(name) for name in deep)
+    wrapping = [name for name in deep if name.casefold() in _WRAPPERS]
+    if numbered or wrapping:
+        scored = (wrapping or deep)[0]
+        raise DataError(
+            f"the folders {_shown(inside)} of {top} would be classes, but {scored}/ holds the "
+            f"folders {_shown(inside[scored])}, and no image of its own",
+            f"{_EXPECTED} To score it alone: --dataset folder:{top / scored}",
+        )
+    if not flat and sum(map(len, inside.values())) > len(inside):
+        warnings.warn(
+            f"{top} has {len(inside)} classes, {_shown(inside)}; the "
+            f"{sum(map(len, inside.values()))} folders in them are not told apart",
+            stacklevel=2,
         )
 
 

@@ -20,6 +20,10 @@ _PART_OF = {BASE: BASE, NOVEL: NOVEL} | {
     for affix in _AFFIXES
     for spelling in (word + affix, affix + word, "meta" + word)
 }
+_LIKE_PARTS = {  # names that are no part here, but no class either
+    *("query", "queries", "gallery", "support", "seen", "unseen", "known", "unknown", "holdout"),
+    *("labeled", "labelled", "unlabeled", "unlabelled", "calibration", "evaluation", "heldout"),
+}
 # Combinations that are a division, in the order of its parts; the last part is scored.
 _COMPLETE = tuple(
     (first, *middle, last)
@@ -32,6 +36,13 @@ _SCORED_ON_VAL = ((TRAIN, VAL), (BASE, VAL))
 def part_called(name: str) -> str | None:
     """The part that a folder's name stands for, in any case, such as train for "Training"."""
     return _PART_OF.get(re.sub(r"[\s._-]", "", name).casefold())
+
+
+def like_part(name: str) -> bool:
+    """Whether a folder's name stands for a part, or for a division that is not known here."""
+    plain = re.sub(r"[\s._-]", "", name).casefold()
+    stem = re.sub(r"(class(es)?|images|set|data)$", "", plain)
+    return bool({plain, stem} & (_PART_OF.keys() | _LIKE_PARTS))
 
 
 def find_parts(root: Path) -> dict[str, str] | None:

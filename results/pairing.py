@@ -40,7 +40,6 @@ _WHAT: tuple[Key, ...] = (
     _exact_method,
     lambda e: e.method.spec,
     lambda e: e.model.name,
-    lambda e: None,
 )
 
 
@@ -63,19 +62,21 @@ def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[P
     """Pairs the records of two sides, each record once.
 
     Records with the same model (in everything, or else by name) and method are paired first, then
-    those with the same method, then with the same model, and last the only two that are left. A
-    method is the same if its options are, or else if its spec is. Each step first looks on the
-    same images and protocol, then among equal names, so that the comparison can say why it is
-    refused. A partner must be the only candidate. Records without a partner come last, with the
-    reason: none fits, or several do.
+    those with the same method, then with the same model. Two single records of one dataset and
+    protocol are paired anyway. A method is the same if its options are, or else if its spec is.
+    Each step first looks on the same images and protocol, then among equal names, so that the
+    comparison can say why it is refused. A partner must be the only candidate. Records without a
+    partner come last, with the reason: none fits, or several do.
     """
     left, right, pairs = list(a), list(b), list[tuple[ScoredRecord, ScoredRecord]]()
-    for where in (_same_protocol, _same_names):
-        for what in _WHAT:
-            found = list(_unique_pairs(left, right, where, what))
-            pairs += found
-            left = [item for item in left if all(item is not one for one, _ in found)]
-            right = [item for item in right if all(item is not other for _, other in found)]
+    steps = [(where, what) for where in (_same_protocol, _same_names) for what in _WHAT]
+    if len(left) == len(right) == 1:
+        steps.append((_same_names, lambda e: None))
+    for where, what in steps:
+        found = list(_unique_pairs(left, right, where, what))
+        pairs += found
+        left = [item for item in left if all(item is not one for one, _ in found)]
+        right = [item for item in right if all(item is not other for _, other in found)]
     reasons = _ambiguities(left, right)
     return [
         *(Pair(*pair) for pair in pairs),
@@ -135,7 +136,7 @@ def _ambiguities(left: Sequence[ScoredRecord], right: Sequence[ScoredRecord]) ->
     """Why records that are left have no partner though some would fit, by their `id`."""
     reasons: dict[int, str] = {}
     for where in (_same_protocol, _same_names):
-        for what in _WHAT[:-1]:  # the last would take records that share nothing
+        for what in _WHAT:
             ours, theirs = (_groups(side, where, what) for side in (left, right))
             for key in ours.keys() & theirs.keys():
                 a, b = ours[key], theirs[key]

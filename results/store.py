@@ -28,6 +28,7 @@ _SLUG_LENGTH = 100
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
 _ATTEMPTS = 5  # at saving what other processes replace at the same time
 _PAUSE_S = 0.05  # longer than the time between the replacements of two files
+_PAUSES = 5  # each twice as long as the last: a process that saves waits for a busy disk
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,15 @@ def _load(path: Path) -> ScoredRecord:
     Both files change while another process saves the record again: they are read until they agree,
     or do not change any more.
     """
+    unchanged = 0
     while True:
         before = _states(path)
         try:
             return _load_pair(path)
         except _ForeignScoresError:
-            time.sleep(_PAUSE_S)
-            if _states(path) == before:
+            time.sleep(_PAUSE_S * 2**unchanged)
+            unchanged = unchanged + 1 if _states(path) == before else 0
+            if unchanged == _PAUSES:
                 raise
 
 

@@ -116,6 +116,12 @@ def evaluate_retrieval(
         raise InputError(
             f"none of the {len(data.queries)} queries has another image of its class to find"
         )
+    if bool((data.gallery_labels == data.gallery_labels[0]).all()):
+        raise InputError(
+            f"all {data.others:,} images that a query is compared with have one class: every "
+            "ranking is perfect",
+            "Add images of other classes, or check the labels.",
+        )
     data = data.processed(steps, train, train_labels)
 
     ranker = _ranker(data, index, ks, ties, block_rows)

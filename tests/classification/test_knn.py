@@ -162,8 +162,10 @@ def test_tiny_sets_and_clipping():
     train, labels = np.eye(3), [0, 1, 1]
     result = evaluate_knn(train, labels, train, labels, k=DEFAULT_KS, clip_k=True, device="cpu")
     assert result.ks == (3,)
-    one = evaluate_knn(train[:1], [5], train[:1], [5], k=1, device="cpu")
-    assert one.metrics == {"top1@1": 100, "top5@1": 100}
+    two = evaluate_knn(train[:2], [5, 6], train[:2], [5, 6], k=1, device="cpu")
+    assert two.metrics == {"top1@1": 100, "top5@1": 100}
+    with pytest.raises(InputError, match="all 3 train images have the class 5"):
+        evaluate_knn(train, [5, 5, 5], train, [5, 5, 5], k=1, device="cpu")
 
 
 def test_half_precision_and_progress():

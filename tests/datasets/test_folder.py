@@ -62,6 +62,20 @@ def test_files_that_are_not_taken_are_counted_by_suffix(image_folder):
     assert opened.left_out("base") == {}
 
 
+def test_files_beside_the_parts_are_counted(image_folder, write_image):
+    write_image(image_folder / "labels/cat/0.png")
+    (image_folder / "labels/cat/0.txt").write_text("cat")
+    (image_folder / "README").write_text("three parts")
+    left_out = open_dataset(f"folder:{image_folder}").left_out("base", "novel")
+    assert left_out["in labels/"] == 2
+    assert left_out["beside the parts"] == 1
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(DataError, match="folder: names no folder"):
+        open_dataset("folder:")
+
+
 def test_folder_without_parts_is_evaluated_whole(image_folder):
     opened = open_dataset(f"folder:{image_folder / 'base'}")
     assert (opened.division.evaluated, opened.division.train_part) == ("all", None)

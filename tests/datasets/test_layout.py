@@ -51,6 +51,12 @@ def test_a_wrapped_part_is_refused(folder):
         ("val/cat", "val/dog", "test/cat", "test/dog"),
         ("val/cat", "test/cat", "cat"),
         ("train/cat", "train/dog", "docs", "figures"),
+        ("query/cat", "query/dog", "gallery/ox", "gallery/elk"),
+        ("support", "query"),
+        ("seen/cat", "seen/dog", "unseen/ox", "unseen/elk"),
+        ("labeled/cat", "labeled/dog", "unlabeled/all"),
+        ("known_classes/cat", "known_classes/dog", "novel_classes/ox", "novel_classes/elk"),
+        ("calibration/cat", "calibration/dog", "evaluation/ox", "evaluation/elk"),
     ],
 )
 def test_classes_that_look_like_parts_are_refused(folder, classes):
@@ -88,13 +94,35 @@ def test_folders_that_repeat_the_same_classes_are_refused(folder):
 
 
 @pytest.mark.parametrize(
+    ("classes", "scored"),
+    [
+        (("split1/cat", "split1/dog", "split2/ox", "split2/elk"), "split1"),
+        (("Fold-1/cat", "Fold-1/dog", "Fold-2/ox", "Fold-2/elk"), "Fold-1"),
+        (("data/cat", "data/dog", "examples"), "data"),
+        (("images/cat", "images/dog", "thumbs"), "images"),
+    ],
+)
+def test_numbered_folders_and_one_that_holds_the_classes_are_refused(folder, classes, scored):
+    root = folder(*classes)
+    with pytest.raises(DataError, match=f"would be classes, but {scored}/ holds") as error:
+        check(root)
+    assert f"folder:{root / scored}" in error.value.hint
+
+
+def test_folders_in_classes_are_said_to_be_one_class(folder):
+    with pytest.warns(UserWarning, match=r"2 classes, birds/, fish/; the 4 folders in them"):
+        check(folder("birds/robin", "birds/wren", "fish/pike", "fish/cod"))
+
+
+@pytest.mark.parametrize(
     "classes",
     [
         ("cat", "dog"),
+        ("set1", "set2", "set3"),
+        ("data", "examples", "maps"),
         ("train", "bus", "car"),
         ("steam_train", "steam_ship", "crash_test"),
         ("cat/day", "cat/night", "dog"),
-        ("birds/robin", "birds/wren", "fish/pike", "fish/cod"),
         ("train/cat", "train/dog", "val/cat", "val/dog"),
         ("train/unlabelled", "test/cat", "test/dog"),
     ],

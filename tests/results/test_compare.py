@@ -145,6 +145,16 @@ def test_protocols_of_one_name_pair_with_their_equals(fewshot):
     assert sorted(compare(a, b)["n"]) == [100, 200]
 
 
+def test_records_that_share_neither_model_nor_method_are_not_paired(fewshot):
+    a = [fewshot("a", "ncm", tasks=300)]
+    b = [fewshot("b", "ncm", tasks=500), fewshot("c", "cosine", tasks=300)]
+    frame = compare(a, b)
+    assert sorted(frame["reason"]) == [
+        "no counterpart in A",
+        "protocol tasks differs: 300 and 500",
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

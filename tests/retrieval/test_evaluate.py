@@ -221,6 +221,10 @@ def test_reduced_precision_of_the_caller_changes_nothing(clustered):
     [
         ({"ks": (1, 20)}, "ks=20 exceeds the 19 other images"),
         ({"labels": np.arange(20)}, "none of the 20 queries"),
+        (
+            {"labels": np.zeros(20, int)},
+            "all 19 images that a query is compared with have one class",
+        ),
         ({"gallery": (np.ones((8, 4)), np.zeros(9, int))}, "gallery labels have the shape"),
         ({"gallery": (np.zeros((8, 4)), np.zeros(8, int))}, "rows of gallery features are all"),
         ({"device": "nowhere"}, "cannot be used"),
