@@ -31,13 +31,40 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
     """
     with _reading(path):
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in names if name in file}, None
+            with _npz(path) as file:
+                return {name: _plain(file, name) for name in names if name in file}, None
         if path.suffix in _HDF5:
             with h5py.File(path, "r") as file:
                 present = [name for name in names if file.get(name, getlink=True) is not None]
                 return {name: _array(file, name) for name in present}, _origin(file)
     raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
+
+
+def array_names(path: Path) -> list[str]:
+    """Names of what a `.npz` or `.h5` file has at its top."""
+    with _reading(path):
+        if path.suffix == ".npz":
+            with _npz(path) as arrays:
+                return list(arrays)
+        with h5py.File(path, "r") as file:
+            return list(file)
+
+
+def _npz(path: Path) -> "np.lib.npyio.NpzFile":
+    if not zipfile.is_zipfile(path):
+        raise zipfile.BadZipFile("it is no archive of arrays")
+    file: np.lib.npyio.NpzFile = np.load(path, allow_pickle=False)
+    return file
+
+
+def _plain(file: "np.lib.npyio.NpzFile", name: str) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = file[name]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(f"{name} holds Python objects, which are never unpickled") from error
+    return array
 
 
 def from_store(path: Path) -> bool:
@@ -54,7 +81,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise DataError(
-            f"{path} is damaged or truncated: {error}", "Save it again: numpy.savez(PATH, …)."
+            f"{path} cannot be read: {error}", "Save it again: numpy.savez(PATH, …)."
         ) from error
 
 

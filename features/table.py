@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
-from lowlabel.features.array_file import from_store, read_arrays
+from lowlabel.features.array_file import array_names, from_store, read_arrays
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
@@ -106,7 +106,8 @@ def _table(
     if features is None or labels is None:
         absent = [f"{prefix}{n}" for n in ("features", "labels") if f"{prefix}{n}" not in arrays]
         raise DataError(
-            f"{path} has no array {' and no '.join(absent)}; it has: {', '.join(arrays) or 'none'}",
+            f"{path} has no array {' and no '.join(absent)}; it has: "
+            f"{', '.join(array_names(path)) or 'none'}",
             "Save features [N, D] and labels [N] under these names.",
         )
     if features.shape[:1] != labels.shape[:1]:
@@ -114,5 +115,10 @@ def _table(
             f"{path}: {prefix}features have the shape {features.shape}, {prefix}labels "
             f"{labels.shape}",
             "Save one label for each row of features.",
+        )
+    if labels.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: {prefix}labels are {labels.dtype}, not integers",
+            "Number the classes: numpy.unique(labels, return_inverse=True)[1].",
         )
     return EmbeddingTable(features, labels, digest)

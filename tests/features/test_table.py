@@ -33,7 +33,7 @@ def test_base_is_optional(tmp_path):
 
 def test_nothing_is_unpickled(tmp_path):
     np.savez(tmp_path / "a.npz", features=np.array([{}], dtype=object), labels=[0])
-    with pytest.raises(DataError, match=r"a\.npz is damaged"):
+    with pytest.raises(DataError, match=r"a\.npz cannot be read: features holds Python objects"):
         load_feature_file(tmp_path / "a.npz")
 
 
@@ -43,10 +43,17 @@ def test_unreadable_files_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", features=np.eye(2), base_features=np.eye(2))
     with pytest.raises(DataError, match="no array labels; it has: features, base_features"):
         load_feature_file(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", X=np.eye(2), y=[0, 1])
+    with pytest.raises(DataError, match="no array features and no labels; it has: X, y"):
+        load_feature_file(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", features=np.eye(2), labels=["cat", "dog"])
+    with pytest.raises(DataError, match=r"a\.npz: labels are <U3, not integers") as error:
+        load_feature_file(tmp_path / "a.npz")
+    assert "numpy.unique" in error.value.hint
     (tmp_path / "a.csv").write_text("1,2")
     with pytest.raises(DataError, match=r"neither \.npz nor \.h5"):
         load_feature_file(tmp_path / "a.csv")
     for name in ("cut.npz", "cut.h5"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 cut")
-        with pytest.raises(DataError, match="damaged or truncated"):
+        with pytest.raises(DataError, match="cannot be read"):
             load_feature_file(tmp_path / name)
