@@ -1,6 +1,7 @@
 """Loads an encoder by its name; each kind of name has a function."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,17 +12,17 @@ from lowlabel.datasets import IMAGENET, check_pretraining
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import (
-    create,
-    infer_architecture,
     native_resolution,
     protocol_transform,
     random_weights,
     resize_input,
     timm_transform,
 )
-from lowlabel.features.models.checkpoint import load_into, read_card, read_checkpoint
+from lowlabel.features.models.card import read_card
+from lowlabel.features.models.checkpoint import Checkpoint, read_checkpoint
 from lowlabel.features.models.encoders import Encoder, HubEncoder, Pixels, TimmEncoder
 from lowlabel.features.models.hub import load_entry
+from lowlabel.features.models.loading import Loaded, load_whole
 from lowlabel.features.models.official import file_pretraining, hub_pretraining
 from lowlabel.features.models.positions import (
     check_positions,
@@ -30,12 +31,16 @@ from lowlabel.features.models.positions import (
     use_dino_positions,
 )
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
+from lowlabel.features.models.recognition import family, recognise
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.user_code import registered_code
+from lowlabel.features.models.vit_layouts import HEAD_WIDTH
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option, format_spec, parse_spec
 
-WEIGHTS_FILE = re.compile(r"(?P<path>.+\.(?:pth|pt|bin|tar|safetensors))(?::(?P<arch>.+))?")
+WEIGHTS_FILE = re.compile(
+    r"(?P<path>.+\.(?:pth|pt|bin|tar|ckpt|pkl|safetensors))(?::(?P<arch>.+))?", re.IGNORECASE
+)
 _PIXELS_SIDE = 32
 _HUB_SIDE = 224
 FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
@@ -43,7 +48,10 @@ FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels"
 
 @dataclass(frozen=True)
 class Source:
-    """A loaded model that is not yet on a device; see `Backbone` for the attributes."""
+    """A loaded model that is not yet on a device; see `Backbone` for the attributes.
+
+    `family` is the method whose layout a weights file has, such as "dinov2"; see `Recognised`.
+    """
 
     name: str
     spec: str
@@ -52,6 +60,8 @@ class Source:
     pooling: str | None = None
     pretrained_on: str | None = None
     positions: str = ""
+    notes: tuple[str, ...] = ()
+    family: str = ""
 
 
 def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
@@ -184,12 +194,7 @@ def _take_pretraining(options: dict[str, Option]) -> str | None:
 
 def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
     name, options = parse_spec(rest)
-    seed = options.pop("seed", 0)
-    if not isinstance(seed, int):
-        raise InputError(
-            f"seed={seed} of random:{name} must be an integer",
-            f"For example: --model random:{name},seed=0",
-        )
+    seed = _take_seed(options, f"of random:{name}")
     rule = take_positions(options) or "timm"
 
     def make(any_size: bool) -> nn.Module:
@@ -219,32 +224,98 @@ def _hub(rest: str, resolution: int | None) -> Source:
     return Source(entry, spec, HubEncoder(module), transform, pretrained_on=seen)
 
 
+def arch_spec(text: str | None) -> str:
+    """What follows a path as `ARCH,option=value…`; ARCH may be left out: `option=value…`."""
+    text = text or ""
+    return f",{text}" if "=" in text.partition(",")[0] else text
+
+
 def _file(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
-    name, options = parse_spec(arch) if arch else ("", {})
+    name, options = parse_spec(arch_spec(arch))
     branch = options.pop("checkpoint_key", None)
+    allow_missing, seed = options.pop("allow_missing", None), 0
+    if allow_missing is not None:
+        seed = _take_seed(options, f"of {path.name}")
     seen = _take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    card = None if name else read_card(path)
-    if card:
-        name, options = parse_spec(card.architecture)
-    elif not name:
-        name, options = infer_architecture(checkpoint)
-    rule = take_positions(options) or official_positions(name)
+    method = family(checkpoint)
+    network = _network(checkpoint, name, options)
+    name, options = network.name, network.options
+    rule = take_positions(options) or official_positions(name, method)
     native = native_resolution(name, options)
-    trained = card.resolution if card and "img_size" not in options else native
-    side = resolution or trained
+    side = resolution or network.side or native
+    loaded = Loaded()
 
     def make(any_size: bool) -> nn.Module:
-        module = create(name, options, any_size=any_size, pretrained=False)
-        load_into(module, checkpoint)
+        nonlocal loaded
+        module = random_weights(name, options, None, any_size, seed)
+        loaded = load_whole(module, checkpoint, name, options, allow_missing)
         if side != native and not any_size:
             resize_input(module, side)
         return module
 
     encoder, positions = _sized(make, rule, side != native, any_size)
     transform = timm_transform(name, side) if "." in name else protocol_transform(side)
-    spec = _spec("file", name, options, registered_code(name))
-    return Source(path.stem, spec, encoder, transform, pretrained_on=seen, positions=positions)
+    drawn = {"allow_missing": allow_missing, "seed": seed} if loaded.initialised else {}
+    spec = _spec("file", name, {**options, **drawn}, registered_code(name))
+    notes = (*network.notes, *loaded.notes)
+    if notes:
+        warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
+    return Source(
+        path.stem,
+        spec,
+        encoder,
+        transform,
+        network.pooling,
+        seen,
+        positions,
+        notes,
+        method,
+    )
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The network of a weights file: named, from its card, or recognised.
+
+    Attributes:
+        side: Side of the images in pixels, if it is not the network's own.
+        pooling: Pooling of the authors; None for timm's.
+        notes: What was assumed.
+    """
+
+    name: str
+    options: dict[str, Option]
+    side: int | None = None
+    pooling: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _Network:
+    if name:
+        return _Network(name, options)
+    if card := read_card(checkpoint.path):
+        name, own = parse_spec(card.architecture)
+        side = card.resolution if "img_size" not in own else None
+        return _Network(name, own | options, side)
+    found = recognise(checkpoint)
+    notes = [f"recognised {format_spec(found.architecture, found.options)}"]
+    if found.heads_assumed and "num_heads" not in options:
+        notes.append(f"heads assumed: {found.heads_assumed} of {HEAD_WIDTH} channels")
+    return _Network(
+        found.architecture,
+        found.options | options,
+        found.resolution,
+        found.pooling,
+        tuple(notes),
+    )
+
+
+def _take_seed(options: dict[str, Option], owner: str) -> int:
+    seed = options.pop("seed", 0)
+    if not isinstance(seed, int):
+        raise InputError(f"seed={seed} {owner} must be an integer", "For example: seed=0")
+    return seed
 
 
 def _spec(kind: str, name: str, options: Mapping[str, Option], code: str | None) -> str:
