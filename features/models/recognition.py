@@ -29,6 +29,7 @@ from lowlabel.specs import parse_spec
 
 _DINO_ARCH = re.compile(r"(vit|deit)_(tiny|small|base|large)$")
 _DINO_FILE = re.compile(r"dino_(deit|vit)\w*pretrain")
+_SATELLITES = "sat493m"  # in the names of DINOv3's files for satellite images
 _MOCOV3_SMALL_HEADS = 12
 _MAX_LISTED = 6
 
@@ -47,7 +48,7 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
         raise _unknown(checkpoint)
     for layout in (dinov3, dinov2, deit_distilled, deit3):
         if found := layout(vit):
-            return found
+            return _of_satellites(found) if _SATELLITES in checkpoint.path.stem else found
     beside = {name.split(".")[-2] if "." in name else name for name in _heads(checkpoint)}
     if "decoder_embed" in beside and (found := mae_huge(vit)):
         return found
@@ -75,6 +76,12 @@ def _named(arguments: Mapping[str, Any]) -> Recognised | None:
                 if timm.is_model(name.partition(".")[0]):
                     return Recognised(name, options)
     return None
+
+
+def _of_satellites(found: Recognised) -> Recognised:
+    """The same network with the colours' means of satellite images, if timm has it."""
+    name = f"{found.architecture.partition('.')[0]}.{_SATELLITES}"
+    return replace(found, architecture=name) if timm.is_model_pretrained(name) else found
 
 
 def _by_method(found: Recognised, checkpoint: Checkpoint, beside: set[str]) -> Recognised:

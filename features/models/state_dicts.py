@@ -63,7 +63,7 @@ def subtree(tensors: Tensors, key: str) -> Level | None:
     }
     if not ends:
         return None
-    prefix = ".".join(min(ends, key=lambda parts: (len(parts), parts))) + "."
+    prefix = ".".join(min(sorted(ends), key=len)) + "."
     return Level(prefix, _below(tensors, prefix))
 
 

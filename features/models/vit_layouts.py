@@ -33,7 +33,7 @@ class Recognised:
     """The network that a weights file holds.
 
     Attributes:
-        architecture: Name in timm.
+        architecture: Name in timm, with the tag whose preprocessing the file takes.
         options: Options of the architecture.
         family: Method whose layout the file has: "dino", "ibot", "dinov2", "dinov2_reg", "dinov3",
             "deit_distilled", "deit3", "mae" or "mocov3"; empty for others.
@@ -57,7 +57,7 @@ class Recognised:
         """
         sizes = {"patch_size", "img_size", "depth"} if self.family == "dino" else set()
         form = r"vit_(\w+?)_patch(\d+)_(224|(reg4_)?dinov2|dinov3(_qkvb)?)"
-        name = re.fullmatch(form, self.architecture)
+        name = re.fullmatch(form, self.architecture.partition(".")[0])
         if not (name and self.family.startswith("dino")) or self.options.keys() - sizes:
             return None
         letter = "7b" if name[1] == "7b" else name[1][0]
@@ -144,19 +144,21 @@ def dinov3(vit: VitTensors) -> Recognised | None:
         return None
     biased = vit.has("blocks.0.attn.qkv.bias") or vit.has("blocks.0.attn.q_bias")
     name = f"vit_{size or ('small_plus' if gated else 'small')}_patch16_dinov3"
-    return Recognised(f"{name}_qkvb" if biased else name, options, "dinov3", pooling="cls")
+    tag = "" if options else ".lvd1689m"
+    return Recognised(f"{name}{'_qkvb' * biased}{tag}", options, "dinov3", pooling="cls")
 
 
 def dinov2(vit: VitTensors) -> Recognised | None:
     """DINOv2 by its authors' names (`mask_token`, `register_tokens`) or timm's, with patches of 14.
 
     The heads are 64 wide. At the side of its last training phase, 518 pixels, it is evaluated on
-    images of 224 pixels.
+    images of 224 pixels. By timm's names, the file takes timm's preprocessing.
     """
     if not vit.has("blocks.0.ls1.gamma", "cls_token", "pos_embed"):
         return None
     registers = next((n for n in ("register_tokens", "reg_token") if vit.has(n)), None)
-    if not vit.has("mask_token") and registers != "register_tokens" and vit.side != 14:
+    official = vit.has("mask_token") or registers == "register_tokens"
+    if not official and vit.side != 14:
         return None
     image = vit.image(0 if registers == "reg_token" else 1)
     gated = vit.has("blocks.0.mlp.w12.weight") or (
@@ -172,8 +174,9 @@ def dinov2(vit: VitTensors) -> Recognised | None:
     name = size or ("giant" if gated else "small")
     if size is None and gated:
         options["depth"] = vit.depth
+    tag = "" if official or options else ".lvd142m"
     return Recognised(
-        f"vit_{name}_patch14_{'reg4_' if registers else ''}dinov2",
+        f"vit_{name}_patch14_{'reg4_' if registers else ''}dinov2{tag}",
         options,
         "dinov2_reg" if registers else "dinov2",
         resolution=224 if image == _DINOV2_SIDE else None,

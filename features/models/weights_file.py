@@ -81,9 +81,10 @@ def _read(path: Path, shapes_only: bool) -> object:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
+        unsafe = re.search(r"GLOBAL (\S+)", str(error))
         raise DataError(
             f"{path} is not loaded, because it holds more than tensors and plain data: "
-            f"{str(error).splitlines()[0]}",
+            f"{unsafe[1] if unsafe else str(error).splitlines()[0]}",
             SAVE_STATE_DICT,
         ) from error
     except Exception as error:  # torch's reader raises anything on what is no checkpoint

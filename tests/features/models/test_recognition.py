@@ -210,3 +210,29 @@ def test_the_alias_of_the_same_layout_is_known(tmp_path: Path):
         found = recognise(read_checkpoint(tmp_path / "x.pth", shapes_only=True))
         assert (found.alias, found.options) == (alias, {})
         assert found.resolution == (224 if "dinov2" in name else None)
+
+
+def test_the_real_vit_needs_no_architecture(real_data: Path):
+    path = real_data / "vits14_dinov2_saliency.safetensors"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}")
+    named = load_backbone(f"{path}:vit_small_patch14_dinov2.lvd142m", resolution=224)
+    for spec in (str(path), f"{path}:num_heads=6"):
+        found = load_backbone(spec)
+        assert found.weights_sha256 == named.weights_sha256
+        assert found.transform == named.transform
+        assert heads(found) == heads(named)
+    with pytest.raises(DataError, match=r"no head: 24\n  blocks\.0\.ls1\.gamma"):
+        load_backbone(f"{path}:vit_small_patch16_224")
+
+
+def test_satellite_weights_take_the_preprocessing_of_their_tag(tmp_path: Path):
+    with torch.device("meta"):
+        state = timm.create_model("vit_large_patch16_dinov3", num_classes=0).state_dict()
+    small = {name: tensor[..., :1] for name, tensor in state.items() if "blocks" in name}
+    small = {name: torch.zeros(tensor.shape) for name, tensor in small.items()}
+    rest = {name: torch.zeros(t.shape) for name, t in state.items() if "blocks" not in name}
+    for stem, tag in (("dinov3_vitl16_pretrain_sat493m", "sat493m"), ("dinov3", "lvd1689m")):
+        torch.save(rest | small, tmp_path / f"{stem}.pth")
+        found = recognise(read_checkpoint(tmp_path / f"{stem}.pth"))
+        assert found.architecture == f"vit_large_patch16_dinov3.{tag}"
