@@ -54,7 +54,7 @@ def unwrap(tensors: Tensors, prefix: str = "") -> list[Level]:
 def subtree(tensors: Tensors, key: str) -> Level | None:
     """The tensors below the shortest prefix that is `key` or ends with it; None if none is."""
     wanted = key.split(".")
-    ends = {
+    ends: set[tuple[str, ...]] = {
         tuple(parts[:end])
         for name in tensors
         for parts in [name.split(".")]
