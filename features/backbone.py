@@ -12,7 +12,8 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
 from lowlabel.features.models.encoders import Encoder
-from lowlabel.features.models.sources import Source, open_source
+from lowlabel.features.models.source import Source
+from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.scales import embed_scales
 from lowlabel.features.transforms import ImageTransform, WholeImage

@@ -6,13 +6,14 @@ from lowlabel.datasets import check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import check_architecture
-from lowlabel.features.models.card import read_card
-from lowlabel.features.models.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.card import read_card
+from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.recognition import recognise
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
-from lowlabel.features.models.recognition import recognise
 from lowlabel.features.models.shipped import SHIPPED_MODELS
-from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE, alias_options, arch_spec
+from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE, alias_options
+from lowlabel.features.models.weights_source import arch_spec
 from lowlabel.specs import parse_spec
 
 

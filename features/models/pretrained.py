@@ -11,8 +11,8 @@ from torch import nn
 
 from lowlabel.errors import DataError
 from lowlabel.features.models.architectures import check_architecture, create, unpublished
-from lowlabel.features.models.checkpoint import read_checkpoint
-from lowlabel.features.models.loading import load_whole
+from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.loading import load_whole
 from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.models.checkpoint import Checkpoint
-from lowlabel.features.models.matching import Match, best_match
-from lowlabel.features.models.tensor_names import is_head, is_pooling_head, layout_hint
-from lowlabel.features.models.weights_file import Tensors
+from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
+from lowlabel.features.models.checkpoints.matching import Match, best_match
+from lowlabel.features.models.checkpoints.tensor_names import is_head, is_pooling_head, layout_hint
+from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.specs import Option
 
 _MAX_LISTED = 12

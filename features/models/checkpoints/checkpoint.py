@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.models.state_dicts import Level, networks_in, subtree, unwrap
-from lowlabel.features.models.weights_file import (
+from lowlabel.features.models.checkpoints.state_dicts import Level, networks_in, subtree, unwrap
+from lowlabel.features.models.checkpoints.weights_file import (
     SAVE_STATE_DICT,
     Tensors,
     flat_tensors,

@@ -9,7 +9,7 @@ import torch
 from timm.models import _builder
 from torch import nn
 
-from lowlabel.features.models.weights_file import Tensors
+from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.specs import Option
 
 _Filter = Callable[..., Mapping[str, torch.Tensor]]

@@ -13,9 +13,9 @@ from typing import Any
 import timm
 
 from lowlabel.errors import InputError
-from lowlabel.features.models.checkpoint import Checkpoint
-from lowlabel.features.models.tensor_names import layout_hint
-from lowlabel.features.models.vit_layouts import (
+from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
+from lowlabel.features.models.checkpoints.tensor_names import layout_hint
+from lowlabel.features.models.checkpoints.vit_layouts import (
     Recognised,
     VitTensors,
     deit3,

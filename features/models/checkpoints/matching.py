@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from lowlabel.features.models.checkpoint import Checkpoint
-from lowlabel.features.models.conversion import Conversion, grey_to_colour, timm_conversion
-from lowlabel.features.models.state_dicts import Level
-from lowlabel.features.models.tensor_names import is_harmless, is_pooling_head, is_recomputed
-from lowlabel.features.models.weights_file import Tensors
+from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
+from lowlabel.features.models.checkpoints.conversion import (
+    Conversion,
+    grey_to_colour,
+    timm_conversion,
+)
+from lowlabel.features.models.checkpoints.state_dicts import Level
+from lowlabel.features.models.checkpoints.tensor_names import (
+    is_harmless,
+    is_pooling_head,
+    is_recomputed,
+)
+from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.specs import Option
 
 

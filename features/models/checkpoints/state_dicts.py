@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lowlabel.features.models.tensor_names import is_harmless, is_head
-from lowlabel.features.models.weights_file import Tensors
+from lowlabel.features.models.checkpoints.tensor_names import is_harmless, is_head
+from lowlabel.features.models.checkpoints.weights_file import Tensors
 
 # Whole networks, the first one found is taken: an average of the weights comes before them.
 NETWORKS = (
@@ -63,7 +63,8 @@ def subtree(tensors: Tensors, key: str) -> Level | None:
     }
     if not ends:
         return None
-    prefix = ".".join(min(sorted(ends), key=len)) + "."
+    shortest = min(sorted(ends), key=len)
+    prefix = ".".join(shortest) + "."
     return Level(prefix, _below(tensors, prefix))
 
 

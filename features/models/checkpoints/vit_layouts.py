@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 
 from lowlabel.features.models.aliases import ALIASES
-from lowlabel.features.models.tensor_names import is_harmless
-from lowlabel.features.models.weights_file import Tensors
+from lowlabel.features.models.checkpoints.tensor_names import is_harmless
+from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.specs import Option
 
 HEAD_WIDTH = 64

@@ -12,8 +12,8 @@ from torch import nn
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import Backbone, load_backbone
 from lowlabel.features.models.check import check_weights
-from lowlabel.features.models.checkpoint import read_checkpoint
-from lowlabel.features.models.recognition import family, recognise
+from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.recognition import family, recognise
 
 State = dict[str, torch.Tensor]
 
