@@ -12,7 +12,8 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
 from lowlabel.features.models.encoders import Encoder
-from lowlabel.features.models.sources import Source, open_source
+from lowlabel.features.models.source import Source
+from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.scales import embed_scales
 from lowlabel.features.transforms import ImageTransform, WholeImage
@@ -36,6 +37,7 @@ class Backbone:
         pretrained_on: Name of a set of images that the pretraining data include, if known.
         positions: "dino" if position embeddings are resampled by DINO's rule; empty if they have
             their own size, and for timm's rule.
+        notes: What was assumed, left out or resampled to load the weights.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Backbone:
     device: torch.device
     pretrained_on: str | None = None
     positions: str = ""
+    notes: tuple[str, ...] = ()
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -115,7 +118,7 @@ def load_backbone(
     Raises:
         UnknownNameError: If the name, framing, interpolation or orientation is unknown.
         InputError: If an option does not fit the model.
-        DataError: If weights are missing, damaged, or match too little of the architecture.
+        DataError: If weights are missing or damaged, or do not fit the architecture.
     """
     if pooling is not None:
         check_pooling(pooling)
@@ -144,6 +147,7 @@ def load_backbone(
         device,
         source.pretrained_on,
         source.positions,
+        source.notes,
     )
     _try_once(backbone, source)
     return backbone

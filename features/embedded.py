@@ -31,6 +31,7 @@ class Embedder:
         dtype: Arithmetic of the forward pass.
         transform: The resolved image transform, as JSON holds it.
         positions: See `Backbone`.
+        notes: What was assumed, left out or resampled to load the weights.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Embedder:
     dtype: str = ""
     transform: dict[str, Any] = field(default_factory=dict)
     positions: str = ""
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -54,6 +56,7 @@ class Embedder:
             backbone.dtype,
             encode(backbone.transform),
             backbone.positions,
+            backbone.notes,
         )
 
     @property

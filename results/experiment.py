@@ -41,6 +41,7 @@ class ModelInfo:
         dtype: Number format of the forward pass: "float32", "bfloat16".
         transform: The resolved image transform: {"resize": 256, "crop": 224, …}.
         positions: "dino" if position embeddings are resampled by DINO's rule, not timm's.
+        notes: What was assumed, left out or resampled to load the weights. Not in the identity.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelInfo:
     dtype: str
     transform: Options = field(default_factory=dict)
     positions: str = grown("")
+    notes: tuple[str, ...] = grown(())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transform", plain(self.transform, "model.transform"))
@@ -165,9 +167,10 @@ class Experiment:
     def identity(self) -> str:
         """SHA-256 of everything that determines the scores: equal for runs of one experiment.
 
-        Display fields are left out: the name of the model, the title of the dataset, and its
-        partial counts, which follow from the manifest.
+        Display fields are left out: the name of the model, how its weights were read, the title of
+        the dataset, and its partial counts, which follow from the manifest.
         """
         facts = encode(self)
+        facts["model"].pop("notes", None)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

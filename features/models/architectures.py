@@ -1,4 +1,4 @@
-"""Architectures without weights: timm's by name, or inferred from a checkpoint's tensors."""
+"""Architectures of timm without weights."""
 
 import math
 from collections.abc import Mapping
@@ -11,12 +11,10 @@ import torch
 from torch import nn
 
 from lowlabel.errors import InputError
-from lowlabel.features.models.checkpoint import Checkpoint
 from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
 from lowlabel.specs import Option
 
 PROTOCOL_CROP_FRACTION = 0.875
-_VIT_SIZES = {192: "tiny", 384: "small", 768: "base", 1024: "large"}
 
 
 def create(
@@ -147,31 +145,6 @@ def resize_input(module: nn.Module, resolution: Size) -> None:
     set_input_size = getattr(module, "set_input_size", None)
     if set_input_size is not None:
         set_input_size(img_size=height_and_width(resolution))
-
-
-def infer_architecture(checkpoint: Checkpoint) -> tuple[str, dict[str, Option]]:
-    """Infers the architecture of a plain ViT from the shapes of its tensors.
-
-    Raises:
-        InputError: If the tensors are not from a ViT-Ti, -S, -B or -L.
-    """
-    patch = checkpoint.tensors.get("patch_embed.proj.weight")
-    position = checkpoint.tensors.get("pos_embed")
-    if patch is None or position is None or patch.shape[0] not in _VIT_SIZES:
-        raise InputError(
-            f"cannot infer the architecture of {checkpoint.path}: its {len(checkpoint.tensors)} "
-            "tensors are not from a plain ViT-Ti, -S, -B or -L",
-            f"Name any architecture of timm: --model {checkpoint.path}:ARCH",
-        )
-    blocks = {name.split(".")[1] for name in checkpoint.tensors if name.startswith("blocks.")}
-    prefix = int("cls_token" in checkpoint.tensors)
-    side = math.isqrt(position.shape[1] - prefix) * patch.shape[-1]
-    options: dict[str, Option] = {
-        "patch_size": int(patch.shape[-1]),
-        "img_size": side,
-        "depth": len(blocks),
-    }
-    return f"vit_{_VIT_SIZES[patch.shape[0]]}_patch16_224", options
 
 
 def random_weights(

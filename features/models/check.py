@@ -5,12 +5,15 @@ from pathlib import Path
 from lowlabel.datasets import check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
-from lowlabel.features.models.architectures import check_architecture, infer_architecture
-from lowlabel.features.models.checkpoint import read_card, read_checkpoint
+from lowlabel.features.models.architectures import check_architecture
+from lowlabel.features.models.checkpoints.card import read_card
+from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.recognition import recognise
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE, alias_options
+from lowlabel.features.models.weights_source import arch_spec
 from lowlabel.specs import parse_spec
 
 
@@ -44,8 +47,8 @@ def check_model(spec: str) -> None:
             raise DataError(
                 f"there is no weights file {path}", "Check the path given with --model."
             )
-        if match["arch"]:
-            check_architecture(_architecture(match["arch"]))
+        if name := _architecture(arch_spec(match["arch"])):
+            check_architecture(name)
     else:
         raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
 
@@ -70,11 +73,12 @@ def check_weights(spec: str) -> None:
     match = WEIGHTS_FILE.fullmatch(spec)
     if match is None:
         return
-    path, options = Path(match["path"]).expanduser(), parse_spec(match["arch"] or "")[1]
+    path = Path(match["path"]).expanduser()
+    name, options = parse_spec(arch_spec(match["arch"]))
     branch = options.get("checkpoint_key")
     checkpoint = read_checkpoint(path, None if branch is None else str(branch), shapes_only=True)
-    if not match["arch"] and read_card(path) is None:
-        infer_architecture(checkpoint)
+    if not name and read_card(path) is None:
+        recognise(checkpoint)
 
 
 def _architecture(text: str) -> str:

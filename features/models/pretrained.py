@@ -11,7 +11,8 @@ from torch import nn
 
 from lowlabel.errors import DataError
 from lowlabel.features.models.architectures import check_architecture, create, unpublished
-from lowlabel.features.models.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.loading import load_whole
 from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 
@@ -41,22 +42,16 @@ def create_pretrained(
 
     Raises:
         InputError: If timm publishes no weights under this name.
-        DataError: If the weights cannot be fetched.
+        DataError: If the weights cannot be fetched, or a file in the weights folder does not fit.
     """
     check_published(name)
     config = timm.get_pretrained_cfg(name)
     for suffix in _SUFFIXES:
         local = weights_dir() / f"{name}{suffix}"
         if local.is_file():
-            overlay = {"state_dict": read_checkpoint(local).tensors}
-            return create(
-                name,
-                options,
-                resolution,
-                any_size,
-                pretrained=True,
-                pretrained_cfg_overlay=overlay,
-            )
+            module = create(name, options, resolution, any_size, pretrained=False)
+            load_whole(module, read_checkpoint(local), name, options)
+            return module
     if config is not None and not _is_cached(config.hf_hub_id):
         _require_reachable(name, config.hf_hub_id)
     try:

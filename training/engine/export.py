@@ -10,7 +10,7 @@ from safetensors.torch import save
 
 from lowlabel.datasets import CONTENT
 from lowlabel.devices import describe_device
-from lowlabel.features.models.checkpoint import CARD_KEY
+from lowlabel.features.models.checkpoints.card import CARD_KEY
 from lowlabel.paths import write_file
 from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint

@@ -60,3 +60,22 @@ def test_published_weights_are_marked_as_pretrained_on_imagenet():
     marked = load_backbone("timm:resnet18.tv_in1k,pretrained_on=ssl-vit-tiered")
     assert (marked.pretrained_on, marked.spec) == ("ssl-vit-tiered", "timm:resnet18.tv_in1k")
     assert {alias.pretrained_on for alias in ALIASES.values()} == {"imagenet-1k"}
+
+
+def test_a_file_in_the_weights_folder_is_loaded_whole_or_refused():
+    name = ALIASES["dinov2_vits14_reg"].timm_name
+    module = timm.create_model(name, num_classes=0)
+    state = module.state_dict()
+    state["register_tokens"] = state.pop("reg_token")
+    position = torch.ones_like(state["cls_token"])
+    state["pos_embed"] = torch.cat([position, state["pos_embed"]], 1)
+    state["mask_token"] = torch.zeros(1, 384)
+    weights_dir().mkdir(parents=True)
+    path = weights_dir() / f"{name}.pth"
+    torch.save(state, path)
+    loaded = load_backbone("dinov2_vits14_reg").encoder.module
+    torch.testing.assert_close(loaded.cls_token, module.cls_token + 1)
+    del state["blocks.3.ls1.gamma"]
+    torch.save(state, path)
+    with pytest.raises(DataError, match=r"missing: 1\n  blocks\.3\.ls1\.gamma"):
+        load_backbone("dinov2_vits14_reg")

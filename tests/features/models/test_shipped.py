@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from lowlabel.datasets.demo.classes import demo_classes
 from lowlabel.datasets.demo.render import demo_image
 from lowlabel.features import load_backbone
-from lowlabel.features.models.checkpoint import CARD_KEY
+from lowlabel.features.models.checkpoints.card import CARD_KEY
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 
 

@@ -1,0 +1,1 @@
+"""Weights files: which network they hold, and loading them whole."""

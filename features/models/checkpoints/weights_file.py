@@ -1,0 +1,103 @@
+"""Reads a weights file without running code from it."""
+
+import argparse
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from lowlabel.errors import DataError
+
+SAVE_STATE_DICT = "Save its state dict alone: torch.save(model.state_dict(), PATH)"
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+# Entries that hold the state of a training and no network.
+_TRAINING = re.compile(
+    r"(optim\w*|opt|lr_schedul\w*|schedul\w*|(grad_)?scaler|amp|callbacks|loops|config|args"
+    r"|hyper_parameters|(\w+_)?loss\w*|criterion|metrics?|rng\w*)$"
+)
+
+Tensors = dict[str, torch.Tensor]
+
+
+def read_content(path: Path, shapes_only: bool = False) -> dict[Any, Any]:
+    """Reads the entries of a `.safetensors` file or a torch checkpoint.
+
+    Args:
+        path: The file.
+        shapes_only: Whether only names and shapes are needed: what can be left on the disk is.
+
+    Raises:
+        DataError: If it is missing, damaged, one file of several, or no weights file.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no weights file {path}", "Check the path given with --model.")
+    if _SHARD.search(path.stem):
+        raise DataError(
+            f"{path} is one file of several that hold the weights together",
+            "Join them into one file: load all and save one state dict with safetensors.",
+        )
+    content = _read(path, shapes_only)
+    if not isinstance(content, Mapping):
+        raise DataError(
+            f"{path} holds a {type(content).__name__}, not a state dict", SAVE_STATE_DICT
+        )
+    return dict(content)
+
+
+def flat_tensors(content: Mapping[Any, Any], prefix: str = "") -> Tensors:
+    """The tensors of nested entries by their joined names, without the state of a training."""
+    found: Tensors = {}
+    for key, value in content.items():
+        if not isinstance(key, str):
+            continue
+        if isinstance(value, torch.Tensor):
+            found[prefix + key] = value
+        elif isinstance(value, Mapping) and not _TRAINING.match(key):
+            found |= flat_tensors(value, f"{prefix}{key}.")
+    return found
+
+
+def training_arguments(content: Mapping[Any, Any]) -> dict[str, Any]:
+    """The arguments of a training in a checkpoint: `args`, `arch`, or lowlabel's own."""
+    arguments = {key: content[key] for key in ("arch",) if isinstance(content.get(key), str)}
+    for key in ("args", "fingerprint"):
+        value = content.get(key)
+        value = vars(value) if isinstance(value, argparse.Namespace) else value
+        arguments |= value if isinstance(value, dict) else {}
+    return arguments
+
+
+def _read(path: Path, shapes_only: bool) -> object:
+    try:
+        if path.suffix.lower() == ".safetensors":
+            return _shapes(path) if shapes_only else load_file(path)
+        mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        unsafe = re.search(r"GLOBAL (\S+)", str(error))
+        raise DataError(
+            f"{path} is not loaded, because it holds more than tensors and plain data: "
+            f"{unsafe[1] if unsafe else str(error).splitlines()[0]}",
+            SAVE_STATE_DICT,
+        ) from error
+    except Exception as error:  # torch's reader raises anything on what is no checkpoint
+        raise DataError(
+            f"{path} is not a readable weights file: {error or type(error).__name__}",
+            "Fetch it again, or save it again with torch.save or safetensors.",
+        ) from error
+
+
+def _shapes(path: Path) -> Tensors:
+    """Tensors without values."""
+    with safe_open(path, "pt") as file:
+        return {
+            name: torch.empty(file.get_slice(name).get_shape(), device="meta")
+            for name in file.keys()  # noqa: SIM118 the file is no mapping
+        }

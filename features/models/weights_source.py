@@ -1,0 +1,126 @@
+"""Models in weights files: `PATH.pth[:ARCH[,option=value…]]`."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from lowlabel.features.models.architectures import (
+    native_resolution,
+    protocol_transform,
+    random_weights,
+    resize_input,
+    timm_transform,
+)
+from lowlabel.features.models.checkpoints.card import read_card
+from lowlabel.features.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
+from lowlabel.features.models.checkpoints.loading import Loaded, load_whole
+from lowlabel.features.models.checkpoints.recognition import family, recognise
+from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH
+from lowlabel.features.models.official import file_pretraining
+from lowlabel.features.models.positions import official_positions, take_positions
+from lowlabel.features.models.source import (
+    Source,
+    canonical_spec,
+    sized_encoder,
+    take_pretraining,
+    take_seed,
+)
+from lowlabel.features.models.user_code import registered_code
+from lowlabel.specs import Option, format_spec, parse_spec
+
+
+def arch_spec(text: str | None) -> str:
+    """What follows a path as `ARCH,option=value…`; ARCH may be left out: `option=value…`."""
+    text = text or ""
+    return f",{text}" if "=" in text.partition(",")[0] else text
+
+
+def file_source(path: Path, arch: str | None, resolution: int | None, any_size: bool) -> Source:
+    """Loads the model in a weights file; what was assumed, left out or resampled is a warning.
+
+    Args:
+        path: The file.
+        arch: What follows the path in the model's name.
+        resolution: Side of the images in pixels; None for the model's own.
+        any_size: Whether the model must take images of any size.
+    """
+    name, options = parse_spec(arch_spec(arch))
+    branch = options.pop("checkpoint_key", None)
+    allow_missing, seed = options.pop("allow_missing", None), 0
+    if allow_missing is not None:
+        seed = take_seed(options, f"of {path.name}")
+    seen = take_pretraining(options) or file_pretraining(path, name)
+    checkpoint = read_checkpoint(path, None if branch is None else str(branch))
+    method = family(checkpoint)
+    network = _network(checkpoint, name, options)
+    name, options = network.name, network.options
+    rule = take_positions(options) or official_positions(name, method)
+    native = native_resolution(name, options)
+    side = resolution or network.side or native
+    loaded = Loaded()
+
+    def make(any_size: bool) -> nn.Module:
+        nonlocal loaded
+        module = random_weights(name, options, None, any_size, seed)
+        loaded = load_whole(module, checkpoint, name, options, allow_missing)
+        if side != native and not any_size:
+            resize_input(module, side)
+        return module
+
+    encoder, positions = sized_encoder(make, rule, side != native, any_size)
+    transform = timm_transform(name, side) if "." in name else protocol_transform(side)
+    drawn = {"allow_missing": allow_missing, "seed": seed} if loaded.initialised else {}
+    spec = canonical_spec("file", name, {**options, **drawn}, registered_code(name))
+    notes = (*network.notes, *loaded.notes)
+    if notes:
+        warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
+    return Source(
+        path.stem,
+        spec,
+        encoder,
+        transform,
+        network.pooling,
+        seen,
+        positions,
+        notes,
+        method,
+    )
+
+
+@dataclass(frozen=True)
+class _Network:
+    """The network of a weights file: named, from its card, or recognised.
+
+    Attributes:
+        side: Side of the images in pixels, if it is not the network's own.
+        pooling: Pooling of the authors; None for timm's.
+        notes: What was assumed.
+    """
+
+    name: str
+    options: dict[str, Option]
+    side: int | None = None
+    pooling: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _Network:
+    if name:
+        return _Network(name, options)
+    if card := read_card(checkpoint.path):
+        name, own = parse_spec(card.architecture)
+        side = card.resolution if "img_size" not in own else None
+        return _Network(name, own | options, side)
+    found = recognise(checkpoint)
+    notes = [f"recognised {format_spec(found.architecture, found.options)}"]
+    if found.heads_assumed and "num_heads" not in options:
+        notes.append(f"heads assumed: {found.heads_assumed} of {HEAD_WIDTH} channels")
+    return _Network(
+        found.architecture,
+        found.options | options,
+        found.resolution,
+        found.pooling,
+        tuple(notes),
+    )
