@@ -113,7 +113,7 @@ def native_resolution(name: str, options: Mapping[str, Option]) -> Size:
     if isinstance(side, tuple):
         height, width = int(side[0]), int(side[-1])
         return height if height == width else (height, width)
-    return int(side)  # type: ignore[arg-type]
+    return int(side)
 
 
 def protocol_transform(resolution: Size) -> ImageTransform:
