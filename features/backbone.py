@@ -188,7 +188,7 @@ def _try_once(backbone: Backbone, source: Source) -> None:
     height, width = backbone.transform.blank
     try:
         backbone.embed(torch.zeros(1, height, width, 3, dtype=torch.uint8))
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         if isinstance(error, InputError):
             raise
         reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -12,7 +12,7 @@ from torch import nn
 
 from lowlabel.errors import InputError
 from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
-from lowlabel.specs import Option
+from lowlabel.specs import Option, format_spec
 
 PROTOCOL_CROP_FRACTION = 0.875
 
@@ -39,19 +39,28 @@ def create(
     """
     check_architecture(name)
     arguments = {"num_classes": 0, **extra, **options}
-    if any_size:
-        with suppress(TypeError):  # convolutional networks take any size and have no such option
-            module: nn.Module = timm.create_model(name, **{**arguments, "dynamic_img_size": True})
-            return module.eval()
-    elif resolution and "img_size" not in options and has_fixed_input(name):
+    if resolution and not any_size and "img_size" not in options and has_fixed_input(name):
         arguments["img_size"] = resolution
     try:
-        module = timm.create_model(name, **arguments)
+        if any_size:
+            with suppress(TypeError):  # convolutional networks have no such option
+                return _made(name, {**arguments, "dynamic_img_size": True})
+        return _made(name, arguments)
+    except (AssertionError, ValueError) as error:
+        given = format_spec(name, {**options, "img_size": arguments.get("img_size", "its own")})
+        raise InputError(
+            f"timm cannot make {given}: {str(error) or type(error).__name__}",
+            "Choose another --resolution, or other options of the architecture.",
+        ) from error
     except TypeError as error:
         raise InputError(
             f"{name} does not accept the options {', '.join(options) or 'given'}: {error}",
             "Write options as ARCH,option=value with the names of the model's timm class.",
         ) from error
+
+
+def _made(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    module: nn.Module = timm.create_model(name, **arguments)
     return module.eval()
 
 
@@ -102,7 +111,7 @@ def native_resolution(name: str, options: Mapping[str, Option]) -> Size:
     if isinstance(side, tuple):
         height, width = int(side[0]), int(side[-1])
         return height if height == width else (height, width)
-    return int(side)  # type: ignore[arg-type]
+    return int(side)
 
 
 def protocol_transform(resolution: Size) -> ImageTransform:

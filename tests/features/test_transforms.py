@@ -173,3 +173,17 @@ def test_published_tags_have_their_crop_mode_and_shape():
     tall = timm_transform("vit_base_patch16_sapiens2.fb")
     assert (tall.resize, tall.crop, tall.side) == ((1024, 768), (1024, 768), 1024)
     assert "crop_mode" not in encode(timm_transform("resnet50.tv_in1k"))
+
+
+def test_an_input_that_is_no_square_keeps_its_shape():
+    backbone = load_backbone("random:test_vit,img_size=(64,32)", resize=36)
+    transform = backbone.transform
+    assert (transform.crop, transform.resize, transform.side) == ((64, 32), (72, 36), 64)
+    assert backbone.embed(torch.zeros(1, 64, 32, 3, dtype=torch.uint8)).shape == (1, 64)
+    plain = load_backbone("random:test_vit,img_size=(64,32)").transform
+    assert plain.resize == (73, 37)
+    with pytest.raises(UserError, match="resize=31 is smaller than the crop of 32 pixels"):
+        load_backbone("random:test_vit,img_size=(64,32)", resize=31)
+    with pytest.raises(UserError, match="cannot embed images of 64×64 pixels"):
+        load_backbone("random:vit_tiny_patch16_224,depth=1,img_size=(64,32)", framing="square")
+    assert load_backbone("random:test_vit,img_size=(64,64)").transform.crop == 64

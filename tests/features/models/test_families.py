@@ -132,6 +132,20 @@ def _check_blocks(encoder, images, tokens):
         torch.testing.assert_close(blocks[-1].cls, tokens.cls, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("arch", "side", "message"),
+    [
+        ("nest_tiny", 217, "timm cannot make nest_tiny,img_size=217: .*divide"),
+        ("crossvit_tiny_240", 64, "cannot embed images of 64×64 pixels"),
+        ("test_vit,embed_dim=50,num_heads=4", 64, "timm cannot make test_vit,"),
+        ("test_vit.nothing", 64, "publishes no weights 'test_vit.nothing'"),
+    ],
+)
+def test_a_network_that_cannot_be_is_an_error(arch, side, message):
+    with pytest.raises(InputError, match=message):
+        load_backbone(f"random:{arch}", resolution=side)
+
+
 def test_a_pooling_of_the_users_own_code_is_the_default():
     """A subclass that pools otherwise is not taken for timm's class."""
 
