@@ -5,7 +5,6 @@ timm resamples the grid bicubically with antialiasing to the new size. DINO (Car
 antialiasing, with a scale of (n + 0.1) / N from N to n patches on a side.
 """
 
-import re
 from collections.abc import Sequence
 
 import torch
@@ -20,7 +19,6 @@ POSITIONS = ("timm", "dino")
 _TIMM_VALUES = ("learn", "none", "")  # of timm's own option of this name
 _OFFSET = 0.1
 _FAMILIES = ("dino", "ibot", "dinov2")  # iBOT's ViT is DINO's
-_NAMES = re.compile(r"\.dino$|patch14_dinov2(\.|$)")
 
 
 class DINOPositions(VisionTransformer):  # type: ignore[misc]
@@ -92,9 +90,10 @@ def official_positions(name: str, family: str = "") -> str:
 
     Args:
         name: The architecture of timm that was named for the file, with or without a tag.
-        family: The method whose layout the file has, such as "dinov2"; empty if unknown.
+        family: The method whose layout the file has, such as "dinov2"; empty if unknown, and for
+            a file of DINOv2 by timm's names, which is resampled by timm's rule.
     """
-    return "dino" if family in _FAMILIES or _NAMES.search(name) else "timm"
+    return "dino" if family in _FAMILIES or name.endswith(".dino") else "timm"
 
 
 def take_positions(options: dict[str, Option]) -> str | None:

@@ -15,10 +15,7 @@ from lowlabel.specs import Option, format_spec
 
 @dataclass(frozen=True)
 class Source:
-    """A loaded model that is not yet on a device; see `Backbone` for the attributes.
-
-    `family` is the method whose layout a weights file has, such as "dinov2"; see `Recognised`.
-    """
+    """A loaded model that is not yet on a device; see `Backbone` for the attributes."""
 
     name: str
     spec: str
@@ -28,7 +25,6 @@ class Source:
     pretrained_on: str | None = None
     positions: str = ""
     notes: tuple[str, ...] = ()
-    family: str = ""
 
 
 def sized_encoder(

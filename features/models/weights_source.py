@@ -16,7 +16,7 @@ from lowlabel.features.models.architectures import (
 from lowlabel.features.models.checkpoints.card import read_card
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from lowlabel.features.models.checkpoints.loading import Loaded, load_whole
-from lowlabel.features.models.checkpoints.recognition import family, recognise
+from lowlabel.features.models.checkpoints.recognition import authors_family, recognise
 from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
@@ -53,10 +53,9 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         seed = take_seed(options, f"of {path.name}")
     seen = take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    method = family(checkpoint)
     network = _network(checkpoint, name, options)
     name, options = network.name, network.options
-    rule = take_positions(options) or official_positions(name, method)
+    rule = take_positions(options) or official_positions(name, authors_family(checkpoint))
     native = native_resolution(name, options)
     side = resolution or network.side or native
     loaded = Loaded()
@@ -85,7 +84,6 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         seen,
         positions,
         notes,
-        method,
     )
 
 

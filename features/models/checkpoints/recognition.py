@@ -59,10 +59,11 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
     return _by_method(found, checkpoint, beside)
 
 
-def family(checkpoint: Checkpoint) -> str:
-    """Method whose layout a weights file has; empty if it is none of those known."""
+def authors_family(checkpoint: Checkpoint) -> str:
+    """Method whose authors' names a weights file has; empty for timm's names and others."""
     with suppress(InputError):
-        return recognise(checkpoint).family
+        found = recognise(checkpoint)
+        return "" if found.timm_names else found.family
     return ""
 
 

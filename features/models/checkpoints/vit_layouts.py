@@ -40,6 +40,7 @@ class Recognised:
         heads_assumed: Number of heads that nothing in the file tells; 0 if something does.
         resolution: Side of the images in the authors' evaluation; None for the network's own.
         pooling: Pooling of the authors; None for timm's.
+        timm_names: Whether the tensors have timm's names where the authors' are others.
     """
 
     architecture: str
@@ -48,6 +49,7 @@ class Recognised:
     heads_assumed: int = 0
     resolution: int | None = None
     pooling: str | None = None
+    timm_names: bool = False
 
     @property
     def alias(self) -> str | None:
@@ -152,7 +154,7 @@ def dinov2(vit: VitTensors) -> Recognised | None:
     """DINOv2 by its authors' names (`mask_token`, `register_tokens`) or timm's, with patches of 14.
 
     The heads are 64 wide. At the side of its last training phase, 518 pixels, it is evaluated on
-    images of 224 pixels. By timm's names, the file takes timm's preprocessing.
+    images of 224 pixels. By timm's names, the file takes timm's preprocessing and resampling.
     """
     if not vit.has("blocks.0.ls1.gamma", "cls_token", "pos_embed"):
         return None
@@ -180,6 +182,7 @@ def dinov2(vit: VitTensors) -> Recognised | None:
         options,
         "dinov2_reg" if registers else "dinov2",
         resolution=224 if image == _DINOV2_SIDE else None,
+        timm_names=not official,
     )
 
 

@@ -131,8 +131,9 @@ def test_files_of_dino_and_dinov2_resample_as_their_authors(tmp_path):
         assert (
             load_backbone(f"{tmp_path / 'mine.pth'}:{arch}", resolution=64).positions == positions
         )
-    assert official_positions("vit_small_patch14_dinov2.lvd142m") == "dino"
-    assert official_positions("vit_small_patch14_reg4_dinov2.lvd142m") == "timm"
+    assert official_positions("vit_small_patch14_dinov2.lvd142m", "dinov2") == "dino"
+    assert official_positions("vit_small_patch14_dinov2.lvd142m") == "timm"
+    assert official_positions("vit_small_patch14_reg4_dinov2.lvd142m", "dinov2_reg") == "timm"
     assert official_positions("vit_small_patch16_224", "ibot") == "dino"
     rules = {name: alias.positions for name, alias in ALIASES.items()}
     assert {name for name, rule in rules.items() if rule == "dino"} == {

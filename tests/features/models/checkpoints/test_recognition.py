@@ -13,7 +13,7 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.features import Backbone, load_backbone
 from lowlabel.features.models.check import check_weights
 from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
-from lowlabel.features.models.checkpoints.recognition import family, recognise
+from lowlabel.features.models.checkpoints.recognition import authors_family, recognise
 
 State = dict[str, torch.Tensor]
 
@@ -170,7 +170,7 @@ def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
         (mae, "mae", 6),
     ):
         loaded = load_small(tmp_path, content)
-        assert family(read_checkpoint(tmp_path / "x.pth")) == method
+        assert authors_family(read_checkpoint(tmp_path / "x.pth")) == method
         assert heads(loaded) == count
         assert "assumed" not in "".join(loaded.notes)
     assert heads(load_small(tmp_path, state, name="dino_deitsmall16_pretrain.pth")) == 6
