@@ -77,10 +77,10 @@ class LaplacianShot(Normalized):
         prototypes = unit * rectified_prototypes(
             support / unit, query / unit, self.scale, self.rectification
         )
-        shifted = query
-        if self.rectification == "released":
-            shifted = query + query_shift(support, query)
-        unary = 2 * nearness(shifted, prototypes)
+        unary = 2 * nearness(query, prototypes)
+        if self.rectification == "released":  # of the queries shifted, without a copy of them
+            differences = prototypes - prototypes[:, :1]
+            unary += 2 * (query_shift(support, query) * differences).sum(-1, keepdim=True)
         neighbours = neighbour_mask(squared_distances(query), self.neighbours).to(query.dtype)
         logits = unary
         for _ in range(self.iterations):
