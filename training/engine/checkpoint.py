@@ -11,7 +11,7 @@ import torch
 
 from lowlabel.datasets import Manifest
 from lowlabel.errors import DataError, InputError
-from lowlabel.training.torch_file import write_torch
+from lowlabel.training.torch_file import damaged_part, write_torch
 
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1
@@ -57,7 +57,8 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     if not path.is_file():
         return None
     try:
-        _check_bytes(path)
+        if damaged := damaged_part(path):
+            raise zipfile.BadZipFile(f"{damaged} is not what was written")
         content = torch.load(path, map_location=device, weights_only=True)
     except _UNREADABLE as error:
         raise DataError(
@@ -69,14 +70,6 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
             f"{path} is not a checkpoint of lowlabel pretrain", "Give another --output."
         )
     return Checkpoint(**{name: content[name] for name in _FIELDS})
-
-
-def _check_bytes(path: Path) -> None:
-    """Compares every part of the archive with its CRC-32, which torch does not read."""
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"{damaged} is not what was written")
 
 
 def check_same_run(
