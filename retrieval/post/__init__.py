@@ -110,15 +110,21 @@ def find_twins(steps: Sequence[PostProcessing], embedded: Embedded) -> Twins:
 
 
 def apply_post_processing(
-    steps: Sequence[PostProcessing], embedded: Embedded
+    steps: Sequence[PostProcessing], embedded: Embedded, twins: Twins | None = None
 ) -> Embedded | Similarity:
     """Applies the steps in order, after each of which twins have equal rows again.
+
+    Args:
+        steps: In order.
+        embedded: What the first step gets.
+        twins: The result of `find_twins` if it is at hand.
 
     Raises:
         InputError: As `check_chain`, or if a step cannot be applied.
     """
     check_chain(steps)
-    twins = find_twins(steps, embedded)
+    if twins is None:
+        twins = find_twins(steps, embedded)
     result: Embedded | Similarity = embedded.with_equal(twins)
     for step in steps:
         assert isinstance(result, Embedded)  # or the chain would have been refused

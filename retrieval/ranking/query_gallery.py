@@ -104,9 +104,9 @@ class QueryGallery:
         if not steps:
             return self
         embedded = self._embedded(train, train_labels)
-        result = apply_post_processing(steps, embedded)
+        twins = find_twins(steps, embedded)
+        result = apply_post_processing(steps, embedded, twins)
         if not isinstance(result, Embedded):
-            twins = find_twins(steps, embedded)
             similarity = equal_for_twins(result, twins, self.layout.leave_one_out)
             return replace(self, similarity=similarity)
         processed = embed(result.queries, "processed queries")
