@@ -55,7 +55,7 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     network = _network(checkpoint, name, options)
     name, options = network.name, network.options
-    rule = take_positions(options) or official_positions(name, authors_family(checkpoint))
+    rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
     side = resolution or network.side or native
     loaded = Loaded()
@@ -92,6 +92,7 @@ class _Network:
     """The network of a weights file: named, from its card, or recognised.
 
     Attributes:
+        family: Method whose authors' names the file has; empty if unknown.
         side: Side of the images in pixels, if it is not the network's own.
         pooling: Pooling of the authors; None for timm's.
         notes: What was assumed.
@@ -99,6 +100,7 @@ class _Network:
 
     name: str
     options: dict[str, Option]
+    family: str = ""
     side: int | None = None
     pooling: str | None = None
     notes: tuple[str, ...] = ()
@@ -106,11 +108,11 @@ class _Network:
 
 def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _Network:
     if name:
-        return _Network(name, options)
+        return _Network(name, options, authors_family(checkpoint))
     if card := read_card(checkpoint.path):
         name, own = parse_spec(card.architecture)
         side = card.resolution if "img_size" not in own else None
-        return _Network(name, own | options, side)
+        return _Network(name, own | options, authors_family(checkpoint), side)
     found = recognise(checkpoint)
     notes = [f"recognised {format_spec(found.architecture, found.options)}"]
     if found.heads_assumed and "num_heads" not in options:
@@ -118,6 +120,7 @@ def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _
     return _Network(
         found.architecture,
         found.options | options,
+        found.authors_family,
         found.resolution,
         found.pooling,
         tuple(notes),

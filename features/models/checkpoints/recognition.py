@@ -62,8 +62,7 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
 def authors_family(checkpoint: Checkpoint) -> str:
     """Method whose authors' names a weights file has; empty for timm's names and others."""
     with suppress(InputError):
-        found = recognise(checkpoint)
-        return "" if found.timm_names else found.family
+        return recognise(checkpoint).authors_family
     return ""
 
 

@@ -52,6 +52,11 @@ class Recognised:
     timm_names: bool = False
 
     @property
+    def authors_family(self) -> str:
+        """`family` if the tensors have the authors' names; empty for timm's."""
+        return "" if self.timm_names else self.family
+
+    @property
     def alias(self) -> str | None:
         """The alias of the official model of the same layout and sizes, if there is one.
 
