@@ -35,14 +35,18 @@ _SCORED_ON_VAL = ((TRAIN, VAL), (BASE, VAL))
 
 def part_called(name: str) -> str | None:
     """The part that a folder's name stands for, in any case, such as train for "Training"."""
-    return _PART_OF.get(re.sub(r"[\s._-]", "", name).casefold())
+    return _PART_OF.get(_plain(name))
 
 
 def like_part(name: str) -> bool:
     """Whether a folder's name stands for a part, or for a division that is not known here."""
-    plain = re.sub(r"[\s._-]", "", name).casefold()
+    plain = _plain(name)
     stem = re.sub(r"(class(es)?|images|set|data)$", "", plain)
     return bool({plain, stem} & (_PART_OF.keys() | _LIKE_PARTS))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s._-]", "", name).casefold()
 
 
 def find_parts(root: Path) -> dict[str, str] | None:

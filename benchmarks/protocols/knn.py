@@ -17,6 +17,7 @@ from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo, Score
+from lowlabel.specs import Option, format_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +48,15 @@ class KNN(Protocol):
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial: all numbers of neighbours share one pass."""
-        extra: dict[str, object] = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
-        filled = "".join(f",{name}={value}" for name, value in extra.items())
+        extra: dict[str, Option] = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
         experiments = tuple(
             self.experiment(
                 data,
                 "half of each class",
                 {},
                 MethodInfo(
-                    f"knn,k={k}{filled}", {"k": k, "temperature": self.temperature, **extra}
+                    format_spec("knn", {"k": k, **extra}),
+                    {"k": k, "temperature": self.temperature, **extra},
                 ),
                 data.evaluated_part,
             )

@@ -53,12 +53,11 @@ class Configurable:
     @property
     def options(self) -> dict[str, Option]:
         """All options with their values, defaults included; see `added_option` for exceptions."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        added = {f.name: f.default for f in fields(self) if f.metadata.get("grown")}
+        values = ((field, getattr(self, field.name)) for field in fields(self))
         return {
-            name: value
-            for name, value in values.items()
-            if name not in added or value != added[name]
+            field.name: value
+            for field, value in values
+            if not field.metadata.get("grown") or value != field.default
         }
 
     @property
