@@ -3,11 +3,13 @@
 import hashlib
 import json
 import re
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
@@ -26,9 +28,7 @@ from lowlabel.results.record_file import parse_record
 
 _SLUG_LENGTH = 100
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
-_ATTEMPTS = 5  # at saving what other processes replace at the same time
-_PAUSE_S = 0.05  # longer than the time between the replacements of two files
-_PAUSES = 5  # each twice as long as the last: a process that saves waits for a busy disk
+_READER_S = 60  # at most for a process that saves to a busy disk
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
 
     Both are on the disk before they replace older ones.
 
-    Where processes save the same record at once, that of one of them stays, with its own scores.
+    Where processes save the same record at once, they do so one after the other: the last stays.
 
     Args:
         record: The record.
@@ -81,14 +81,9 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
     text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
     contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(per_item)}
     contents[path] = text + "\n"
-    write_files(contents)
-    for _ in range(_ATTEMPTS):
-        try:
-            _load(path)
-        except _ForeignScoresError:  # another process replaced one of the two in between
-            write_files(contents)
-        else:
-            break
+    with _locked(path.parent):
+        write_files(contents)
+        _load_pair(path)
     return path
 
 
@@ -176,25 +171,38 @@ def _check_agreement(record: Record, per_item: PerItem) -> None:
 def _load(path: Path) -> ScoredRecord:
     """Reads a record and its scores, which are left out if there is no file of them.
 
-    Both files change while another process saves the record again: they are read until they agree,
-    or do not change any more.
+    Between the replacements of the two files by a process that saves the record again they do not
+    agree: they are then read once more under its lock.
     """
-    unchanged = 0
-    while True:
-        before = _states(path)
+    try:
+        return _load_pair(path)
+    except _ForeignScoresError as error:
         try:
-            return _load_pair(path)
-        except _ForeignScoresError:
-            time.sleep(_PAUSE_S * 2**unchanged)
-            unchanged = unchanged + 1 if _states(path) == before else 0
-            if unchanged == _PAUSES:
-                raise
+            with _locked(path.parent, _READER_S):
+                return _load_pair(path)
+        except _LockError:  # in a folder that is only read nobody saves
+            raise error from None
 
 
-def _states(path: Path) -> list[tuple[int, int]]:
-    """What changes when a record or its scores are replaced."""
-    files = (file.stat() for file in (path, scores_path(path)) if file.exists())
-    return [(stat.st_ino, stat.st_mtime_ns) for stat in files]
+@contextmanager
+def _locked(folder: Path, timeout_s: float = -1) -> Iterator[None]:
+    """Holds the lock of a folder's records: one process at a time replaces files there."""
+    lock = FileLock(folder / ".lock", timeout_s)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise _LockError(
+            f"cannot lock {lock.lock_file}: {error}",
+            "Give --output a folder on a disk whose files can be locked.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _LockError(DataError):
+    """The records of a folder cannot be locked."""
 
 
 def _load_pair(path: Path) -> ScoredRecord:

@@ -2,11 +2,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.paths import write_files
 from lowlabel.results.folder import find_records, load_records, load_scored
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Score
@@ -142,7 +144,7 @@ def test_a_record_that_exists_has_its_scores(fewshot, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(DataError, match="No space left on device"):
         save(fewshot(), tmp_path)
-    assert [file.suffix for file in tmp_path.iterdir()] == [".npz"]
+    assert [file.suffix for file in tmp_path.glob("[!.]*")] == [".npz"]
     assert load_records(tmp_path) == []
 
 
@@ -204,8 +206,7 @@ def resaved(path, values):
         np.savez_compressed(file, accuracy=values)
 
 
-def test_scores_of_another_record_are_refused(fewshot, tmp_path, monkeypatch):
-    monkeypatch.setattr("lowlabel.results.store._PAUSE_S", 0)
+def test_scores_of_another_record_are_refused(fewshot, tmp_path):
     scored = fewshot("a", mean=60)
     path, other = save(scored, tmp_path), save(fewshot("b", mean=60), tmp_path)
     own = path.with_suffix(".npz").read_bytes()
@@ -225,8 +226,7 @@ def test_scores_of_another_record_are_refused(fewshot, tmp_path, monkeypatch):
     assert load_record(path) == scored.record
 
 
-def test_a_record_without_hashes_is_compared_with_its_scores(fewshot, tmp_path, monkeypatch):
-    monkeypatch.setattr("lowlabel.results.store._PAUSE_S", 0)
+def test_a_record_without_hashes_is_compared_with_its_scores(fewshot, tmp_path):
     scored = fewshot(mean=60)
     path = save(scored, tmp_path)
     edited(path, lambda data: (data.pop("content_sha256"), data.pop("per_item_sha256")))
@@ -260,7 +260,43 @@ def test_processes_of_equal_numbers_do_not_tear_a_record(fewshot, tmp_path, monk
     (scored,) = load_scored(tmp_path)
     mean = scored.record.scores["accuracy"].mean
     assert scored.per_item["accuracy"].mean() == pytest.approx(mean)
-    assert len(list(tmp_path.iterdir())) == 2
+    assert sorted(file.suffix for file in tmp_path.glob("[!.]*")) == [".json", ".npz"]
+
+
+def test_a_record_whose_files_are_replaced_slowly_is_read(fewshot, tmp_path, monkeypatch):
+    old, new = fewshot(mean=50), fewshot(mean=60)
+    path = save(old, tmp_path)
+    half_written, read = Event(), Event()
+
+    def slowly(contents):
+        scores, record = contents.items()
+        write_files(dict([scores]))
+        half_written.set()
+        assert not read.wait(0.5)
+        write_files(dict([record]))
+
+    monkeypatch.setattr("lowlabel.results.store.write_files", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        saving = pool.submit(save, new, tmp_path)
+        assert half_written.wait(60)
+        found = load_record(path)
+        read.set()
+        saving.result()
+    assert found == new.record
+
+
+def test_a_read_only_folder_of_records_names_what_does_not_agree(fewshot, tmp_path, monkeypatch):
+    path, other = save(fewshot("a"), tmp_path), save(fewshot("b", mean=61), tmp_path)
+    path.with_suffix(".npz").write_bytes(other.with_suffix(".npz").read_bytes())
+
+    def refuse(lock):
+        raise PermissionError(13, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(DataError, match="does not have the scores"):
+        load_record(path)
+    with pytest.raises(DataError, match="cannot lock"):
+        save(fewshot(mean=70), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "", "[]", '{"schema_version": 1}', "\xff"])
