@@ -1,10 +1,11 @@
 """Classification of frozen embeddings with many labels.
 
-`evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`. It takes
-arrays and knows nothing of datasets or models.
+`evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`; other
+classifiers return a `ClassifierResult`. They take arrays and know nothing of datasets or models.
 """
 
+from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
-from lowlabel.classification.result import KNNResult
+from lowlabel.classification.result import ClassifierResult, KNNResult
 
-__all__ = ["DEFAULT_KS", "KNNResult", "evaluate_knn"]
+__all__ = ["DEFAULT_KS", "ClassifierResult", "KNNResult", "evaluate_knn", "held_out"]

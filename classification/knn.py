@@ -20,6 +20,8 @@ from lowlabel.arrays import (
     require_name,
     require_same_width,
 )
+from lowlabel.classification.classes import number_classes
+from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
 from lowlabel.devices import resolve_device
@@ -46,6 +48,7 @@ def evaluate_knn(
     temperature: float = 0.07,
     clip_k: bool = False,
     unvoted: Unvoted = "never",
+    all_metrics: bool = False,
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -69,6 +72,8 @@ def evaluate_knn(
         unvoted: Whether top-5 counts a class without a vote: "never", or "fill" as DINO's code
             does: where fewer than min(5, k) classes have a vote, others fill the places, the
             lowest labels first (DINO's order among them is not defined).
+        all_metrics: Whether the shares of the votes are scored as probabilities too: the metrics of
+            `ClassifierResult` for each k.
         block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (test images done, test images) after each block.
@@ -99,16 +104,18 @@ def evaluate_knn(
     if block_size is None:
         block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
     (rows,) = as_integers(1, block_size=block_size)
-    classes, train_classes, test_classes = _number_classes(voting_labels, wanted_labels)
+    names, train_classes, test_classes = number_classes(voting_labels, wanted_labels)
 
     train_targets = torch.from_numpy(train_classes).to(device)
     test_targets = torch.from_numpy(test_classes).to(device)
     ranks = np.empty((len(ks), len(test)), np.int64)
+    weights = torch.empty(len(test), max(ks), dtype=torch.float64, device=device)
+    voted = torch.empty(len(test), max(ks), dtype=torch.int64, device=device)
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
-        weights = ((cosines - cosines[:, :1]) / temperature).exp()
+        weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
+        voted[block] = train_targets[neighbours]
         for row, count in enumerate(ks):
-            votes = weights.new_zeros(len(weights), classes)
-            votes.scatter_add_(1, train_targets[neighbours[:, :count]], weights[:, :count])
+            votes = _votes(voted[block, :count], weights[block, :count], len(names))
             found = _ranks(votes, test_targets[block], fill=unvoted == "fill")
             ranks[row, block] = found.cpu().numpy()
         if progress is not None:
@@ -118,7 +125,27 @@ def evaluate_knn(
         for top in _TOPS
         for row, count in enumerate(ks)
     }
-    return KNNResult(correct, ks, float(temperature), classes, int((test_classes < 0).sum()))
+    values = {}
+    for count in ks if all_metrics else ():
+        votes = _votes(voted[:, :count], weights[:, :count], len(names))
+        values[count] = _values(votes, test_targets, correct[f"top5@{count}"])
+    unseen = int((test_classes < 0).sum())
+    return KNNResult(correct, ks, float(temperature), len(names), unseen, values)
+
+
+def _votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:
+    """Sum of the weights of each class, [B, classes]."""
+    return weights.new_zeros(len(weights), classes).scatter_add_(1, voted, weights)
+
+
+def _values(
+    votes: Tensor, targets: Tensor, top5: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """All metrics of the shares of the votes; of equal ones the first class is predicted."""
+    largest = votes.max(1, keepdim=True).values
+    predicted = (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
+    values = classification_values(votes / votes.sum(1, keepdim=True), targets, predicted)
+    return values | {"top5": 100.0 * top5}
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
@@ -135,28 +162,6 @@ def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
     if not fill:
         ranked &= target_votes[:, 0] > 0
     return torch.where(ranked, before.sum(1), torch.iinfo(torch.int64).max)
-
-
-def _number_classes(
-    train: NDArray[np.int64], test: NDArray[np.int64]
-) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
-    """Number of train classes, and both labels as 0, 1, …; -1 for a class that train lacks."""
-    classes, train_classes = np.unique(train, return_inverse=True)
-    test_classes = np.searchsorted(classes, test).clip(max=len(classes) - 1)
-    if len(classes) == 1:
-        raise InputError(
-            f"all {len(train)} train images have the class {classes[0]}: nothing can be told apart",
-            "Add train images of other classes, or check the labels.",
-        )
-    known = classes[test_classes] == test
-    if not known.any():
-        raise InputError(
-            f"none of the {len(test)} test images has a class of the {len(train)} train images: "
-            f"train labels are {classes[0]} to {classes[-1]}, test labels {test.min()} to "
-            f"{test.max()}",
-            "Use the same class numbers for train and test labels.",
-        )
-    return len(classes), train_classes.astype(np.int64), np.where(known, test_classes, -1)
 
 
 def _checked(

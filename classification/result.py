@@ -1,13 +1,47 @@
-"""Result of a k-NN evaluation."""
+"""Results of classifiers."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 CI95_DEFINITION = "1.96·σ/√n over test images, σ with ddof=1"
+DELTA_CI95_DEFINITION = f"{CI95_DEFINITION}; delta method where the metric is no mean over images"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierResult:
+    """Metrics of a classifier on test images, in percent.
+
+    Attributes:
+        values: By metric, a value of each test image [M] whose mean is the metric; see
+            `lowlabel.classification.metrics.classification_values`.
+        classes: Number of train classes.
+        unseen: Number of test images whose class has no train image; they count as wrong.
+        chosen: What was chosen on validation images, with what was tried; empty if nothing was.
+    """
+
+    values: Mapping[str, NDArray[np.float64]]
+    classes: int
+    unseen: int
+    chosen: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Each metric, in percent."""
+        return {name: float(values.mean()) for name, values in self.values.items()}
+
+    @property
+    def ci95(self) -> dict[str, float]:
+        """Half-width of each 95 % confidence interval; NaN for a single image."""
+        return {name: half_width(values) for name, values in self.values.items()}
+
+    @property
+    def ci95_definition(self) -> str:
+        """The formula of `ci95`."""
+        return DELTA_CI95_DEFINITION
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +55,7 @@ class KNNResult:
         temperature: T of the vote exp(similarity / T).
         classes: Number of train classes.
         unseen: Number of test images whose class has no train image; they count as wrong.
+        values: By k, as those of `ClassifierResult`; empty unless asked for.
     """
 
     correct: Mapping[str, NDArray[np.bool_]]
@@ -28,16 +63,21 @@ class KNNResult:
     temperature: float
     classes: int
     unseen: int
+    values: Mapping[int, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Accuracy for each key of `correct`, in percent."""
         return {name: 100 * float(hits.mean()) for name, hits in self.correct.items()}
 
+    def of(self, k: int) -> ClassifierResult:
+        """All metrics of one k; a `KeyError` unless they were asked for."""
+        return ClassifierResult(self.values[k], self.classes, self.unseen)
+
     @property
     def ci95(self) -> dict[str, float]:
         """Half-width of each accuracy's 95 % confidence interval; NaN for a single image."""
-        return {name: _ci95(hits) for name, hits in self.correct.items()}
+        return {name: 100 * half_width(hits) for name, hits in self.correct.items()}
 
     @property
     def ci95_definition(self) -> str:
@@ -45,7 +85,8 @@ class KNNResult:
         return CI95_DEFINITION
 
 
-def _ci95(hits: NDArray[np.bool_]) -> float:
-    if len(hits) < 2:
+def half_width(values: NDArray[np.generic]) -> float:
+    """Half-width of the 95 % confidence interval of a mean; NaN for a single value."""
+    if len(values) < 2:
         return math.nan
-    return 100 * 1.96 * float(hits.std(ddof=1)) / math.sqrt(len(hits))
+    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))

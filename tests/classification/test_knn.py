@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from lowlabel.classification import DEFAULT_KS, evaluate_knn
@@ -208,3 +209,33 @@ def test_bad_arrays(change, message):
 def test_bad_options(options, message):
     with pytest.raises(InputError, match=message):
         evaluate_knn(*clusters(), **{"device": "cpu", **options})
+
+
+def test_all_metrics_are_those_of_the_shares_of_the_votes():
+    train, train_labels, test, test_labels = clusters(classes=6)
+    names = np.unique(train_labels)
+    result = evaluate_knn(
+        train, train_labels, test, test_labels, k=(3, 200), all_metrics=True, device="cpu"
+    )
+    for k in result.ks:
+        weights = np.zeros((len(test), len(names)))
+        unit = [
+            x / np.linalg.norm(x, axis=1, keepdims=True) for x in map(np.float64, (train, test))
+        ]
+        cosines = unit[1] @ unit[0].T
+        for row, line in enumerate(cosines):
+            for near in np.argsort(-line, kind="stable")[:k]:
+                weights[row, names == train_labels[near]] += math.exp(line[near] / 0.07)
+        shares = weights / weights.sum(1, keepdims=True)
+        predicted = names[shares.argmax(1)]
+        found = result.of(k).metrics
+        auroc = roc_auc_score(test_labels, shares, multi_class="ovr", labels=names)
+        assert found["auroc"] == pytest.approx(100 * auroc)
+        assert found["macro_f1"] == pytest.approx(
+            100 * f1_score(test_labels, predicted, average="macro")
+        )
+        for top in (1, 5):
+            assert found[f"top{top}"] == pytest.approx(result.metrics[f"top{top}@{k}"])
+            assert result.of(k).ci95[f"top{top}"] == pytest.approx(result.ci95[f"top{top}@{k}"])
+    with pytest.raises(KeyError):
+        evaluate_knn(train, train_labels, test, test_labels, k=3, device="cpu").of(3)

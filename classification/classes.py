@@ -1,0 +1,35 @@
+"""Train and test labels as columns of a classifier."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import InputError
+
+
+def number_classes(
+    train: NDArray[np.int64], test: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Train classes, sorted, and both labels as their index.
+
+    A class that train lacks gets −1, −2, …, one number for each.
+
+    Raises:
+        InputError: If there is one train class, or no test image has a train class.
+    """
+    classes, train_columns = np.unique(train, return_inverse=True)
+    columns = np.searchsorted(classes, test).clip(max=len(classes) - 1)
+    if len(classes) == 1:
+        raise InputError(
+            f"all {len(train)} train images have the class {classes[0]}: nothing can be told apart",
+            "Add train images of other classes, or check the labels.",
+        )
+    known = classes[columns] == test
+    if not known.any():
+        raise InputError(
+            f"none of the {len(test)} test images has a class of the {len(train)} train images: "
+            f"train labels are {classes[0]} to {classes[-1]}, test labels {test.min()} to "
+            f"{test.max()}",
+            "Use the same class numbers for train and test labels.",
+        )
+    _, unseen = np.unique(test, return_inverse=True)
+    return classes, train_columns.astype(np.int64), np.where(known, columns, -1 - unseen)
