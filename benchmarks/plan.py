@@ -116,10 +116,16 @@ def _check_models(suite: Suite, request: Request) -> None:
 def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
     unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
     if unfit:
+        needed = dict.fromkeys(
+            f"Suite {suite.name} takes {protocol.takes}."
+            for protocol in suite.protocols
+            if protocol.takes
+        )
         raise InputError(
             f"suite {suite.name} has no protocol for {', '.join(unfit)}",
-            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
-            "classes.",
+            "\n".join(needed)
+            or "Landmarks and copies are scored by --suite retrieval; few-shot classification "
+            "needs classes.",
         )
 
 

@@ -100,11 +100,13 @@ def embedded_file(path: Path, label: str | None = None) -> EmbeddedDataset:
 
 def file_division(data: EmbeddedDataset) -> Division:
     """The division of a feature file: the parts that it holds, none of them images."""
+    shared = data.train is not None and np.isin(data.evaluated.labels, data.train.labels).all()
     return Division(
         data.division,
         tuple(sorted(data.tables, key=_FILE_PARTS.index)),
         _no_images,
         gallery=data.gallery_part,
+        shared_classes=bool(shared),
     )
 
 

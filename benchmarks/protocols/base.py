@@ -68,6 +68,7 @@ class Protocol(ABC):
         suite: The suite of its records: "fewshot", "classification" or "retrieval".
         version: Raised when the same options would give other numbers.
         prefers: Evaluated parts to look for first where no division is named.
+        takes: What a dataset must have, for messages; empty for protocols of one kind of dataset.
         dataset: Names, as on the command line.
     """
 
@@ -75,6 +76,7 @@ class Protocol(ABC):
     suite: ClassVar[str]
     version: ClassVar[int] = 1
     prefers: ClassVar[tuple[str, ...]] = ()
+    takes: ClassVar[str] = ""
 
     dataset: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""k-NN classification within the evaluated part: half of each class votes on the other half."""
+"""k-NN classification: by the train part, or within the evaluated part by half of each class."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.arrays import as_counts
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.supervised import Supervised, classifier_scores, train_table
 from lowlabel.classification import KNNResult, evaluate_knn
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
@@ -21,72 +22,99 @@ from lowlabel.specs import Option, format_spec
 
 
 @dataclass(frozen=True, kw_only=True)
-class KNN(Protocol):
-    """Top-1 and top-5 accuracy of weighted k-NN, a record for each number of neighbours.
+class KNN(Supervised):
+    """Accuracy of weighted k-NN, a record for each number of neighbours.
 
     Attributes:
         neighbours: Numbers of neighbours; all voters where there are fewer.
         temperature: See `lowlabel.classification.evaluate_knn`.
         unvoted: Whether top-5 counts classes without a vote: "never", or "fill" as DINO's code.
+        voters: Who votes: "train", the train part; "half", half of each evaluated class on the
+            other half; "either", the train part if it has the evaluated classes, else half.
     """
 
     name: ClassVar[str] = "knn"
-    suite: ClassVar[str] = "classification"
 
     neighbours: tuple[int, ...] = (20,)
     temperature: float = 0.07
     unvoted: Literal["never", "fill"] = "never"
+    voters: Literal["either", "train", "half"] = "either"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         as_counts(self.neighbours, "neighbours")
         if not 0 < self.temperature < math.inf:
             raise InputError(f"temperature={self.temperature} must be a finite number above 0")
 
     def needs(self, division: Division) -> tuple[str, ...]:
-        """The evaluated part."""
-        return (division.evaluated,) if division.kind == "classes" else ()
+        """The train part if it votes, and the evaluated part."""
+        parts = () if self.voters == "half" else super().needs(division)
+        if parts or self.voters == "train" or division.kind != "classes":
+            return parts
+        return (division.evaluated,)
+
+    def unfit(self, division: Division) -> str | None:
+        """As `Supervised`, where the train part must vote."""
+        return super().unfit(division) if self.voters == "train" else None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial: all numbers of neighbours share one pass."""
         extra: dict[str, Option] = {} if self.unvoted == "never" else {"unvoted": self.unvoted}
+        by_train = self._by_train(data)
         experiments = tuple(
             self.experiment(
                 data,
-                "half of each class",
+                self.protocol_name(data) if by_train else "half of each class",
                 {},
                 MethodInfo(
                     format_spec("knn", {"k": k, **extra}),
                     {"k": k, "temperature": self.temperature, **extra},
                 ),
-                data.evaluated_part,
+                *(self.parts(data) if by_train else (data.evaluated_part,)),
             )
             for k in self.neighbours
         )
-        yield Trial(experiments, partial(self._score, data, device))
+        yield Trial(experiments, partial(self._score, data, device, by_train=by_train))
 
     def describe(self) -> str:
         """Such as "k-NN, k = 20, half of each class"."""
-        return f"k-NN, k = {', '.join(map(str, self.neighbours))}, half of each class"
+        voters = {"half": "half of each class", "train": "the train part"}
+        known = voters.get(self.voters, "the train part or half of each class")
+        return f"k-NN, k = {', '.join(map(str, self.neighbours))}, {known}"
 
-    def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
-        """Scores the images at odd places of their classes by those at even places."""
+    def _by_train(self, data: EmbeddedDataset) -> bool:
+        """Whether the train part votes: it holds the evaluated classes where it was embedded."""
+        if data.train is None or self.voters == "half":
+            return False
+        known = np.isin(data.evaluated.labels, data.train.labels).all()
+        return self.voters == "train" or bool(known)
+
+    def _score(self, data: EmbeddedDataset, device: str, *, by_train: bool) -> list[ProtocolScores]:
+        """Scores the evaluated images, or those at odd places of their classes by the others."""
         features, labels = data.evaluated.features, data.evaluated.labels
-        scored = index_in_class(labels) % 2 == 1
-        counts = {"images": int(scored.sum()), "voters": int((~scored).sum())}
+        if by_train:
+            train = train_table(data)
+            voting, scored = (train.features, train.labels), (features, labels)
+        else:
+            odd = index_in_class(labels) % 2 == 1
+            voting, scored = (features[~odd], labels[~odd]), (features[odd], labels[odd])
         with progress_bar(f"k-NN on {data.title}", "img") as progress:
             result = evaluate_knn(
-                features[~scored],
-                labels[~scored],
-                features[scored],
-                labels[scored],
+                *voting,
+                *scored,
                 k=self.neighbours,
                 temperature=self.temperature,
                 clip_k=True,
                 unvoted=self.unvoted,
+                all_metrics=by_train,
                 device=device,
                 progress=progress,
             )
-        return [_scores(result, min(k, counts["voters"]), counts) for k in self.neighbours]
+        counts = {"images": len(scored[1]), "voters": len(voting[1])}
+        ks = [min(k, counts["voters"]) for k in self.neighbours]
+        if by_train:
+            return [classifier_scores(result.of(k), data) for k in ks]
+        return [_scores(result, k, counts) for k in ks]
 
 
 def _scores(result: KNNResult, k: int, counts: dict[str, int]) -> ProtocolScores:

@@ -104,10 +104,10 @@ def test_old_records_are_found_and_named_by_the_content_of_images(
     run(arguments, tmp_path)
     assert facts(records)[0] == every
     assert facts(records)[1] > 0
-    before = {path.name: path.read_bytes() for path in records.iterdir()}
+    before = {path.name: path.read_bytes() for path in records.glob("[!.]*")}
     assert len(before) == 94
     run(arguments, tmp_path)
-    assert {path.name: path.read_bytes() for path in records.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in records.glob("[!.]*")} == before
     assert not list((home / "features").glob("*.partial"))
 
 

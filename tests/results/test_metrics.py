@@ -39,14 +39,14 @@ IN_ORDER = {
 
 
 @pytest.fixture
-def ece(monkeypatch):
+def nll(monkeypatch):
     """A metric without a unit of which less is better."""
-    row = Metric("ece", "ECE", "Calibration error", unit="", higher_is_better=False, compared=True)
+    row = Metric("nll", "NLL", "Calibration error", unit="", higher_is_better=False, compared=True)
     monkeypatch.setattr(table, "METRICS", (*METRICS, row))
 
 
-def with_ece(scored, mean, accuracy=60.0):
-    scores = {"accuracy": Score(accuracy), "ece": Score(mean)}
+def with_nll(scored, mean, accuracy=60.0):
+    scores = {"accuracy": Score(accuracy), "nll": Score(mean)}
     return replace(scored.record, scores=scores)
 
 
@@ -66,8 +66,8 @@ def test_a_metric_without_a_row_is_shown_plainly(fewshot):
     assert not other.bold
 
 
-def test_less_is_better_is_bold_and_unit_free(ece, fewshot):
-    records = [with_ece(fewshot("a"), 0.3), with_ece(fewshot("b"), 0.1, accuracy=50.0)]
+def test_less_is_better_is_bold_and_unit_free(nll, fewshot):
+    records = [with_nll(fewshot("a"), 0.3), with_nll(fewshot("b"), 0.1, accuracy=50.0)]
     (section,) = leaderboard(records)
     accuracy, error = section.tables
     assert (accuracy.caption, error.caption) == ("Accuracy (%)", "Calibration error")
@@ -75,26 +75,26 @@ def test_less_is_better_is_bold_and_unit_free(ece, fewshot):
     assert "| **0.10** |" in render_markdown(records)
 
 
-def test_rows_are_sorted_by_a_metric_of_which_less_is_better(ece, fewshot):
+def test_rows_are_sorted_by_a_metric_of_which_less_is_better(nll, fewshot):
     errors = {"a": 0.3, "b": 0.1, "c": 0.2}
-    records = [fewshot(m, scores={"ece": Score(mean)}).record for m, mean in errors.items()]
+    records = [fewshot(m, scores={"nll": Score(mean)}).record for m, mean in errors.items()]
     (section,) = leaderboard(records)
     assert list(section.tables[0].frame["Model"]) == ["b", "c", "a"]
 
 
-def test_a_rise_of_what_should_be_low_is_a_regression(ece, fewshot):
-    baseline = make_baseline([with_ece(fewshot(), 0.2)], tolerance=0.05)
+def test_a_rise_of_what_should_be_low_is_a_regression(nll, fewshot):
+    baseline = make_baseline([with_nll(fewshot(), 0.2)], tolerance=0.05)
     statuses = {
-        mean: check([with_ece(fewshot(), mean)], baseline).findings[1].status
+        mean: check([with_nll(fewshot(), mean)], baseline).findings[1].status
         for mean in (0.1, 0.15, 0.25, 0.3)
     }
     assert statuses == {0.1: "better", 0.15: "holds", 0.25: "holds", 0.3: "regression"}
 
 
-def test_the_lower_side_of_a_comparison_is_better(ece, fewshot):
+def test_the_lower_side_of_a_comparison_is_better(nll, fewshot):
     noise = np.random.default_rng(0).normal(0, 0.01, 200)
     sides = [
-        [ScoredRecord(fewshot(model).record, {"ece": mean + noise * sign})]
+        [ScoredRecord(fewshot(model).record, {"nll": mean + noise * sign})]
         for model, mean, sign in (("a", 0.2, 1), ("b", 0.3, -1))
     ]
     (row,) = compare(*sides).to_dict("records")

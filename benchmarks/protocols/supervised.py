@@ -1,0 +1,138 @@
+"""Protocols that learn from the train part of a division and are scored on other images of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores
+from lowlabel.classification import ClassifierResult, held_out
+from lowlabel.datasets import Division
+from lowlabel.errors import InputError
+from lowlabel.features import EmbeddedDataset, check_feature_file
+from lowlabel.features.embed import FILE
+from lowlabel.features.table import EmbeddingTable
+from lowlabel.results import Score
+
+HELD_OUT = "a tenth of each class of train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised(Protocol):
+    """What these protocols have in common.
+
+    Attributes:
+        train_features: A file of embeddings to learn from, for embeddings made elsewhere.
+    """
+
+    suite: ClassVar[str] = "classification"
+    takes: ClassVar[str] = (
+        "a train part with the classes of the evaluated part, such as cub:classification-split, "
+        "demo:classification or a folder with train/ and test/ or val/"
+    )
+    chooses: ClassVar[bool] = False  # whether hyper-parameters are chosen
+
+    train_features: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.train_features is not None:
+            check_feature_file(self.train_features, "--train-features")
+
+    def needs(self, division: Division) -> tuple[str, ...]:
+        """The train part, the validation part if something is chosen, the evaluated part."""
+        if division.kind != "classes":
+            return ()
+        if self.train_features is not None and division.name == FILE:
+            return (division.evaluated,)
+        if not division.shared_classes or division.train_part is None:
+            return ()
+        choice = division.validation_part if self.chooses else None
+        return tuple(filter(None, (division.train_part, choice, division.evaluated)))
+
+    def unfit(self, division: Division) -> str | None:
+        """A file to learn from goes with a file to score: labels of images have other numbers."""
+        if self.train_features is not None and division.name != FILE:
+            return "--train-features goes with --features: leave it out to learn from images."
+        return None
+
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """Takes the file of embeddings to learn from."""
+        if self.train_features is None or data.division != FILE:
+            return data
+        return data.with_train_features(self.train_features)
+
+    def contamination(self, data: EmbeddedDataset) -> tuple[str, ...]:
+        """Classes of the train part are scored on purpose."""
+        return (data.seen_classes,) if data.seen_classes else ()
+
+    def parts(self, data: EmbeddedDataset) -> tuple[str | None, ...]:
+        """The parts that a score depends on."""
+        choice = "val" if self.chooses and data.validation is not None else None
+        return data.train_part, choice, data.evaluated_part
+
+    def protocol_name(self, data: EmbeddedDataset) -> str:
+        """Such as "train → test"."""
+        return f"{data.train_part} → {data.evaluated_part}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Train images, divided for the choice of hyper-parameters.
+
+    Attributes:
+        train: Embeddings and labels to learn from while choosing.
+        validation: Embeddings and labels to choose on.
+        where: What `validation` is, for records.
+    """
+
+    train: tuple[NDArray[np.floating], NDArray[np.int64]]
+    validation: tuple[NDArray[np.floating], NDArray[np.int64]]
+    where: str
+
+
+def choice_of(data: EmbeddedDataset, *, seed: int = 0) -> Choice:
+    """The validation part, or a tenth of each class of the train part.
+
+    Raises:
+        InputError: If no class has two train images.
+    """
+    train = train_table(data)
+    if data.validation is not None:
+        table = data.validation
+        return Choice((train.features, train.labels), (table.features, table.labels), "val")
+    chosen = held_out(train.labels, seed=seed)
+    if not chosen.any():
+        raise InputError(
+            f"no class of the {len(chosen)} train images of {data.title} has two images: nothing "
+            "can be chosen on a part of them",
+            "Add a val part, or take a protocol that chooses nothing, such as k-NN.",
+        )
+    learned, validated = ((train.features[rows], train.labels[rows]) for rows in (~chosen, chosen))
+    return Choice(learned, validated, HELD_OUT)
+
+
+def train_table(data: EmbeddedDataset) -> EmbeddingTable:
+    """Embeddings to learn from; an `InputError` if there are none."""
+    if data.train is None:
+        raise InputError(
+            f"{data.title} has no embeddings to learn from",
+            "Add base_features and base_labels to the file, or --train-features FILE.",
+        )
+    return data.train
+
+
+def classifier_scores(result: ClassifierResult, data: EmbeddedDataset) -> ProtocolScores:
+    """The scores of a classifier's result."""
+    ci95 = result.ci95
+    counts = {"images": len(data.evaluated.labels), "train": len(train_table(data).labels)}
+    if result.unseen:
+        counts["unseen"] = result.unseen
+    return ProtocolScores(
+        {name: Score(mean, ci95[name]) for name, mean in result.metrics.items()},
+        result.values,
+        result.ci95_definition,
+        counts,
+        chosen=dict(result.chosen),
+    )
