@@ -111,6 +111,7 @@ def evaluate_knn(
     ranks = np.empty((len(ks), len(test)), np.int64)
     weights = torch.empty(len(test), max(ks), dtype=torch.float64, device=device)
     voted = torch.empty(len(test), max(ks), dtype=torch.int64, device=device)
+    done = 0
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
         weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
         voted[block] = train_targets[neighbours]
@@ -118,8 +119,9 @@ def evaluate_knn(
             votes = _votes(voted[block, :count], weights[block, :count], len(names))
             found = _ranks(votes, test_targets[block], fill=unvoted == "fill")
             ranks[row, block] = found.cpu().numpy()
+        done += len(weights[block])
         if progress is not None:
-            progress(block.stop, len(test))
+            progress(done, len(test))
     correct = {
         f"top{top}@{count}": ranks[row] < min(top, count)  # no more classes than k have a vote
         for top in _TOPS

@@ -10,9 +10,9 @@ from torch import Tensor
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
+from lowlabel.precision import full_precision
 from lowlabel.retrieval.post import PostProcessing, build_chain
 from lowlabel.retrieval.ranking.nearest import nearest
-from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
 
 

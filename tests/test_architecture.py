@@ -15,6 +15,7 @@ CORE = {
     "errors",
     "fields",
     "paths",
+    "precision",
     "progress",
     "registry",
     "scale",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.embeddings import Embeddings
+from lowlabel.precision import full_precision
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.blocks import SourceBlock, source_blocks
 from lowlabel.retrieval.ranking.comparison import (
@@ -23,7 +24,6 @@ from lowlabel.retrieval.ranking.comparison import (
 )
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import Layout, Positives, sort_falling_by_index
-from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.products import (
     Transform,
     all_rows,

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from lowlabel.precision import full_precision
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Comparison, evenly_spaced, product_dtype
 from lowlabel.retrieval.ranking.counters import Counter, counter_for
 from lowlabel.retrieval.ranking.positives import Positives, find_positives
-from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.products import multiply, unit_rows
 from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.workers import run_parallel

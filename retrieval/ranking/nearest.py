@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from lowlabel.errors import InputError
+from lowlabel.precision import full_precision
 from lowlabel.retrieval.ranking.blocks import row_blocks
-from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.twins import Twins
 
 

@@ -6,12 +6,12 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from lowlabel.precision import full_precision
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.blocks import BLOCK_VALUES, row_blocks
 from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import find_positives
-from lowlabel.retrieval.ranking.precision import full_precision
 from lowlabel.retrieval.ranking.ranker import summaries
 
 S = TypeVar("S")

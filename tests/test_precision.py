@@ -1,6 +1,6 @@
 import torch
 
-from lowlabel.retrieval.ranking.precision import full_precision
+from lowlabel.precision import full_precision
 
 
 def error_of_products():

@@ -1,0 +1,134 @@
+"""Loops over a block of similarities, compiled by numba.
+
+They release the global interpreter lock, so threads run side by side. All of them are in this file,
+because numba's cache on disk watches only the file of the compiled function.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_STRIP = np.uintp(64)  # similarities whose largest is compared before they are looked at one by one
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def collect(
+    block: Array,
+    scale: Array,
+    first: int,
+    k: int,
+    margin: float,
+    values: Array,
+    rows: Array,
+    counts: Array,
+) -> None:
+    """Adds the columns of a block to the candidates of each of its rows.
+
+    A column is a candidate unless k others are larger by more than `margin`. Candidates lie in
+    `values` and `rows` [B, capacity + 1], their number in `counts`. The last value of a row is the
+    smallest that a candidate can have. A row with more candidates than its capacity gets -1.
+
+    Args:
+        block: Similarities, float32 [B, T], before they are scaled.
+        scale: Factor of each column, float32 [T].
+        first: Train row of the first column.
+        k: Number of neighbours.
+        margin: Twice the most that a similarity can be wrong by.
+        values: Similarities of the candidates, float32.
+        rows: Train rows of the candidates, int32.
+        counts: Number of candidates of each row, int64 [B].
+    """
+    capacity = values.shape[1] - 1
+    columns = np.uintp(block.shape[1])
+    for i in range(np.uintp(block.shape[0])):
+        count = counts[i]
+        if count < 0:
+            continue
+        lowest = values[i, capacity]
+        for start in range(np.uintp(0), columns, _STRIP):
+            stop = min(start + _STRIP, columns)
+            reached = False
+            for j in range(start, stop):
+                reached |= block[i, j] * scale[j] >= lowest
+            if not reached:
+                continue
+            if count + np.int64(_STRIP) > capacity:
+                count, lowest = _keep_best(values[i], rows[i], count, k, margin)
+                if count + np.int64(_STRIP) > capacity:
+                    count = -1
+                    break
+            for j in range(start, stop):
+                similarity = block[i, j] * scale[j]
+                if similarity >= lowest:
+                    values[i, count] = similarity
+                    rows[i, count] = first + np.int64(j)
+                    count += 1
+        if count >= 2 * k:
+            count, lowest = _keep_best(values[i], rows[i], count, k, margin)
+        counts[i] = count
+        values[i, capacity] = lowest
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _keep_best(
+    values: Array, rows: Array, count: int, k: int, margin: float
+) -> tuple[int, np.float32]:
+    """Drops candidates that k others exceed by more than the margin; their number and the bound."""
+    if count < k:
+        return count, values[len(values) - 1]
+    lowest = np.float32(np.partition(values[:count], count - k)[count - k] - margin)
+    kept = 0
+    for j in range(count):
+        if values[j] >= lowest:
+            values[kept] = values[j]
+            rows[kept] = rows[j]
+            kept += 1
+    return kept, lowest
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def exact_keys(
+    queries: Array,
+    train: Array,
+    first: int,
+    query_norm: Array,
+    train_norm: Array,
+    rows: Array,
+    counts: Array,
+    grid: float,
+    row_bits: int,
+    found: Array,
+) -> None:
+    """Sorts candidates by float64 cosine on a grid, then by row; writes the k largest keys.
+
+    Args:
+        queries: Test embeddings [M, D].
+        train: Train embeddings [N, D].
+        first: Test row of the first row of candidates.
+        query_norm: L2 norms of `queries`, float64 [M].
+        train_norm: L2 norms of `train`, float64 [N].
+        rows: Train rows of candidates [B, …].
+        counts: Number of candidates [B]; a row with fewer than k is left alone.
+        grid: Steps of the grid in a cosine of 1.
+        row_bits: Bits of a key that hold the row.
+        found: Keys, int64 [B, k], written.
+    """
+    most, k = (1 << row_bits) - 1, found.shape[1]
+    for i in range(np.uintp(len(counts))):
+        if counts[i] < k:
+            continue
+        keys = np.empty(counts[i], np.int64)
+        for j in range(np.uintp(counts[i])):
+            row = np.uintp(rows[i, j])
+            total = 0.0
+            for d in range(np.uintp(queries.shape[1])):
+                total += np.float64(queries[first + i, d]) * np.float64(train[row, d])
+            cosine = total / (query_norm[first + i] * train_norm[row])
+            keys[j] = (np.int64(np.rint(cosine * grid)) << row_bits) | (most - np.int64(row))
+        keys.sort()
+        for j in range(k):
+            found[i, j] = keys[len(keys) - 1 - j]
