@@ -99,6 +99,16 @@ def test_wrappers_and_suffixes_are_understood(tmp_path: Path, tiny_vit, name, pr
         )
 
 
+def test_averaged_models_of_torch_are_loaded(tmp_path: Path, tiny_vit):
+    average = torch.optim.swa_utils.AveragedModel(tiny_vit())
+    average.module.norm.bias.data.add_(1)
+    path = tmp_path / "average.pth"
+    torch.save(average.state_dict(), path)
+    for arch in (f":{TINY}", ""):
+        backbone = load_backbone(f"{path}{arch}")
+        torch.testing.assert_close(backbone.embed(PIXELS), reference(average.module))
+
+
 def test_every_missing_tensor_is_an_error_that_shows_the_names_in_the_file(
     tmp_path: Path, tiny_vit
 ):
