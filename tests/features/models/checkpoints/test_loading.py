@@ -255,8 +255,17 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, tiny_vit):
         b"\x80\x02c",
     ):
         (tmp_path / "cut.pth").write_bytes(content)
-        with pytest.raises(DataError, match=r"cut\.pth"):
+        with pytest.raises(DataError, match=r"cut\.pth") as caught:
             load_backbone(f"{tmp_path / 'cut.pth'}:{TINY}")
+        assert "weights_only" not in str(caught.value)
+
+
+def test_torchscript_is_refused_with_the_call_that_saves_its_weights(tmp_path: Path, tiny_vit):
+    path = tmp_path / "traced.pt"
+    torch.jit.trace(tiny_vit(), torch.zeros(1, 3, 32, 32)).save(path)
+    with pytest.raises(DataError, match=r"TorchScript.*not run\n.*torch\.jit\.load") as caught:
+        load_backbone(f"{path}:{TINY}")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_entries_without_names_are_no_tensors(tmp_path: Path):
