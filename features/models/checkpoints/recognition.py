@@ -61,9 +61,15 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
 
 def authors_family(checkpoint: Checkpoint) -> str:
     """Method whose authors' names a weights file has; empty for timm's names and others."""
+    found = recognised(checkpoint)
+    return found.authors_family if found else ""
+
+
+def recognised(checkpoint: Checkpoint) -> Recognised | None:
+    """The network of a weights file as far as the file tells, beside a named architecture."""
     with suppress(InputError):
-        return recognise(checkpoint).authors_family
-    return ""
+        return recognise(checkpoint)
+    return None
 
 
 def _named(arguments: Mapping[str, Any]) -> Recognised | None:

@@ -174,6 +174,16 @@ def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
         assert heads(loaded) == count
         assert "assumed" not in "".join(loaded.notes)
     assert heads(load_small(tmp_path, state, name="dino_deitsmall16_pretrain.pth")) == 6
+    arch = ":vit_small_patch16_224,depth=2,img_size=32"
+    other = "6 heads as named, where the file's method has 12: num_heads=12"
+    for options, count, notes in (
+        ("", 6, {other}),
+        (",num_heads=6", 6, set()),
+        (",num_heads=12", 12, set()),
+    ):
+        loaded = load_small(tmp_path, moco, arch + options)
+        assert heads(loaded) == count
+        assert {note for note in loaded.notes if "heads" in note} == notes
     own = named["args"] | {"arch": "timm:vit_small_patch16_224,img_size=32,depth=2,num_heads=3"}
     assert heads(load_small(tmp_path, named | {"args": own})) == 3
 
