@@ -115,6 +115,13 @@ def test_models_of_one_name_are_told_apart(fewshot):
     assert list(frame["Model"]) == ["dino [resolution=224]", "dino [resolution=112]"]
 
 
+def test_notes_on_the_weights_split_no_row(fewshot):
+    runs = fewshot("a"), fewshot("a", shots=5, mean=70, notes=("loaded teacher, not student",))
+    frame = only(*runs).tables[0].frame
+    assert len(frame) == 1
+    assert list(frame["Model"]) == ["a"]
+
+
 def test_methods_of_one_name_are_told_apart_by_their_options(fewshot):
     warm, cold = ({"k": 20, "temperature": value} for value in (0.07, 0.01))
     runs = fewshot("dino", method_options=warm), fewshot("dino", method_options=cold, mean=50)
