@@ -127,7 +127,7 @@ def _has_fixed_positions(checkpoint: Checkpoint) -> bool:
 
 def _unknown(checkpoint: Checkpoint, foreign: list[str] | None = None, why: str = "") -> InputError:
     tensors = checkpoint.levels[0].tensors
-    hint = layout_hint(tensors)
+    hint = layout_hint(tensors) or _branches_hint(checkpoint)
     listed = (foreign or list(tensors))[:_MAX_LISTED]
     reason = why or (
         f"{len(foreign)} of its {len(tensors)} tensors are not from a plain ViT"
@@ -138,4 +138,16 @@ def _unknown(checkpoint: Checkpoint, foreign: list[str] | None = None, why: str 
         f"cannot infer the architecture of {checkpoint.path}: {reason}, "
         f"such as {', '.join(listed)}",
         f"{hint} Name an architecture of timm: --model {checkpoint.path}:ARCH".strip(),
+    )
+
+
+def _branches_hint(checkpoint: Checkpoint) -> str:
+    """Names the option that takes a ViT from below a prefix that no wrapper is known by."""
+    end = ".patch_embed.proj.weight"
+    below = [name.removesuffix(end) for name in checkpoint.tensors if name.endswith(end)]
+    if not below:
+        return ""
+    return (
+        f"It holds a ViT below {', '.join(below)}: --model {checkpoint.path}:checkpoint_key="
+        f"{below[-1].rpartition('.')[2]} takes it."
     )

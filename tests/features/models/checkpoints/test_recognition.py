@@ -209,6 +209,14 @@ def test_an_architecture_must_be_named_where_the_file_does_not_tell(tmp_path: Pa
             load_small(tmp_path, state)
 
 
+def test_the_option_that_chooses_a_network_is_named(tmp_path: Path):
+    state = network("vit_small_patch16_224", img_size=32).state_dict()
+    content = {"params": state, "params_ema": state}
+    with pytest.raises(InputError, match=r"a ViT below params, params_ema: .*=params_ema takes"):
+        load_small(tmp_path, content)
+    assert heads(load_small(tmp_path, content, ":checkpoint_key=params_ema")) == 6
+
+
 def test_the_alias_of_the_same_layout_is_known(tmp_path: Path):
     for name, alias in (
         ("vit_small_patch14_dinov2", "dinov2_vits14"),
