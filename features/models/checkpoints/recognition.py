@@ -23,6 +23,7 @@ from lowlabel.features.models.checkpoints.vit_layouts import (
     dinov2,
     dinov3,
     mae_huge,
+    not_plain,
     plain,
 )
 from lowlabel.specs import parse_spec
@@ -54,8 +55,7 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
         return found
     found = plain(vit)
     if found is None:
-        width = f"its tokens of width {vit.width} tell no number of heads"
-        raise _unknown(checkpoint, vit.foreign, "" if vit.foreign else width)
+        raise _unknown(checkpoint, vit.foreign, "" if vit.foreign else not_plain(vit))
     return _by_method(found, checkpoint, beside)
 
 

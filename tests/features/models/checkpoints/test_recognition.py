@@ -201,6 +201,9 @@ def test_an_architecture_must_be_named_where_the_file_does_not_tell(tmp_path: Pa
         (network("cait_xxs24_224"), r"gamma_1"),
         (network("beit_base_patch16_224"), r"relative_position_bias_table"),
         (network("vit_small_patch16_224", embed_dim=128, num_heads=2), "tokens of width 128"),
+        (network("vit_small_patch16_224", class_token=False, global_pool="avg"), "has cls_token"),
+        (network("vit_small_patch16_224", qkv_bias=False), r"has blocks\.0\.attn\.qkv\.bias"),
+        (network("vit_small_patch16_224", img_size=(32, 16)), r"pos_embed \(1, 3, 384\) holds no"),
         ({"vit.embeddings.patch_embeddings.projection.weight": fixed}, "not from a ViT"),
         (plain | {"blocks.0.attn.qkv.lora_A.weight": fixed}, "lora_A"),
     ):
