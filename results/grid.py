@@ -184,13 +184,11 @@ def row_facts(record: Record) -> dict[str, object]:
     options = dict(e.method.options)
     if e.method.is_tuned:
         del options["tuned"]  # the row says so, and the column what it depends on
-    model = {key: value for key, value in asdict(e.model).items() if key != "name"}
-    extra = {
-        "options": options,
-        "method_version": e.method.version,
-        "features": e.feature_keys,
-    }
-    return {k: canonical_json(v) if isinstance(v, dict) else v for k, v in (model | extra).items()}
+    facts: dict[str, object] = asdict(e.model)
+    del facts["name"], facts["notes"]
+    facts |= {"method_version": e.method.version, "features": e.feature_keys}
+    facts |= {f"method.{k}" if k in facts else k: value for k, value in options.items()}
+    return {k: canonical_json(v) if isinstance(v, dict) else v for k, v in facts.items()}
 
 
 def _row_key(record: Record) -> str:

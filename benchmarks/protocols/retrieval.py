@@ -101,6 +101,8 @@ class Retrieval(RankingProtocol):
             return f"has no images to learn {learns[0]} from: add --train-features FILE."
         if self.train_features and not learns:
             return "learns nothing from --train-features: add --post whiten, or leave it out."
+        if self.nmi_seeds != SEEDS and not self.nmi:
+            return "makes no clusters: add --nmi, or leave retrieval.nmi_seeds out."
         return None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:

@@ -16,7 +16,11 @@ from lowlabel.features.models.architectures import (
 from lowlabel.features.models.checkpoints.card import read_card
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from lowlabel.features.models.checkpoints.loading import Loaded, load_whole
-from lowlabel.features.models.checkpoints.recognition import authors_family, recognise
+from lowlabel.features.models.checkpoints.recognition import (
+    authors_family,
+    recognise,
+    recognised,
+)
 from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
@@ -58,12 +62,13 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
     side = resolution or network.side or native
-    loaded = Loaded()
+    loaded, heads = Loaded(), 0
 
     def make(any_size: bool) -> nn.Module:
-        nonlocal loaded
+        nonlocal loaded, heads
         module = random_weights(name, options, None, any_size, seed)
         loaded = load_whole(module, checkpoint, name, options, allow_missing)
+        heads = _heads(module)
         if side != native and not any_size:
             resize_input(module, side)
         return module
@@ -72,7 +77,7 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     transform = timm_transform(name, side) if "." in name else protocol_transform(side)
     drawn = {"allow_missing": allow_missing, "seed": seed} if loaded.initialised else {}
     spec = canonical_spec("file", name, {**options, **drawn}, registered_code(name))
-    notes = (*network.notes, *loaded.notes)
+    notes = (*network.notes, *_other_heads(network.heads, heads), *loaded.notes)
     if notes:
         warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
     return Source(
@@ -96,6 +101,8 @@ class _Network:
         side: Side of the images in pixels, if it is not the network's own.
         pooling: Pooling of the authors; None for timm's.
         notes: What was assumed.
+        heads: Number of heads that the file's method has, beside a named architecture; 0 if the
+            file does not tell.
     """
 
     name: str
@@ -104,11 +111,15 @@ class _Network:
     side: int | None = None
     pooling: str | None = None
     notes: tuple[str, ...] = ()
+    heads: int = 0
 
 
 def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _Network:
     if name:
-        return _Network(name, options, authors_family(checkpoint))
+        found = recognised(checkpoint)
+        heads = found.options.get("num_heads") if found and "num_heads" not in options else None
+        family = found.authors_family if found else ""
+        return _Network(name, options, family, heads=heads if isinstance(heads, int) else 0)
     if card := read_card(checkpoint.path):
         name, own = parse_spec(card.architecture)
         side = card.resolution if "img_size" not in own else None
@@ -124,4 +135,20 @@ def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _
         found.resolution,
         found.pooling,
         tuple(notes),
+    )
+
+
+def _heads(module: nn.Module) -> int:
+    """Number of heads of a vision transformer; 0 for other networks."""
+    blocks = getattr(module, "blocks", None)
+    first = next(iter(blocks), None) if isinstance(blocks, nn.Sequential | nn.ModuleList) else None
+    return int(getattr(getattr(first, "attn", None), "num_heads", 0))
+
+
+def _other_heads(expected: int, heads: int) -> tuple[str, ...]:
+    """A note where the named architecture has other heads than the networks of the method."""
+    if not expected or not heads or heads == expected:
+        return ()
+    return (
+        f"{heads} heads as named, where the file's method has {expected}: num_heads={expected}",
     )

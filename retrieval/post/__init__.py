@@ -78,8 +78,14 @@ def check_chain(steps: Sequence[PostProcessing], *, index: bool = False, nmi: bo
 
     Raises:
         InputError: If a step, the index or the clustering would get similarities, or a step that
-            takes the model's own rows is not the first.
+            takes the model's own rows is not the first, or two are trained.
     """
+    trained = [step.spec for step in steps if step.needs_train]
+    if len(trained) > 1:
+        raise InputError(
+            f"{' and '.join(trained)} would be trained on the same images",
+            f"Keep one of them: {' or '.join(trained)}.",
+        )
     for step, following in pairwise(steps):
         if step.gives_similarities:
             raise InputError(

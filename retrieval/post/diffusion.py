@@ -65,6 +65,11 @@ class Diffusion(PostProcessing):
 
     def _affinity(self, gallery: Tensor) -> Tensor:
         """Weights of mutual neighbours, sparse [G, G]."""
+        if self.neighbours > len(gallery):
+            raise InputError(
+                f"neighbours={self.neighbours} of diffusion must be at most {len(gallery)}, the "
+                "number of images, because an image is among its own neighbours"
+            )
         itself = torch.arange(len(gallery), device=gallery.device)
         found = nearest(gallery, gallery, self.neighbours - 1, self_rows=itself)
         i, k = mutual(found.rows).nonzero().T

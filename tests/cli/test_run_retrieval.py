@@ -119,6 +119,11 @@ def test_nmi_is_an_option_of_the_protocol(image_folder, tmp_path, records, capsy
     assert 0 <= record["scores"]["nmi"]["mean"] <= 100
 
 
+def test_a_number_of_clusterings_without_nmi_is_an_error(image_folder, failing):
+    arguments = (*RUN, "--dataset", f"folder:{image_folder}", "--set", "retrieval.nmi_seeds=2")
+    assert "makes no clusters: add --nmi" in failing(*arguments)
+
+
 def test_whitening_from_a_file(image_folder, tmp_path, records, failing):
     folder = f"folder:{image_folder / 'novel'}"  # without a part to learn from
     arguments = (*RUN, "--dataset", folder, "--k", "1", "--resolution", "2", "--post", "whiten:4")

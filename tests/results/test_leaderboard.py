@@ -115,6 +115,20 @@ def test_models_of_one_name_are_told_apart(fewshot):
     assert list(frame["Model"]) == ["dino [resolution=224]", "dino [resolution=112]"]
 
 
+def test_notes_on_the_weights_split_no_row(fewshot):
+    runs = fewshot("a"), fewshot("a", shots=5, mean=70, notes=("loaded teacher, not student",))
+    frame = only(*runs).tables[0].frame
+    assert len(frame) == 1
+    assert list(frame["Model"]) == ["a"]
+
+
+def test_methods_of_one_name_are_told_apart_by_their_options(fewshot):
+    warm, cold = ({"k": 20, "temperature": value} for value in (0.07, 0.01))
+    runs = fewshot("dino", method_options=warm), fewshot("dino", method_options=cold, mean=50)
+    frame = only(*runs).tables[0].frame
+    assert list(frame["Model"]) == ["dino [temperature=0.07]", "dino [temperature=0.01]"]
+
+
 def test_the_later_of_two_runs_counts(fewshot):
     old = fewshot(mean=60, created="2026-01-01T00:00:00+00:00")
     new = fewshot(mean=61, created="2026-01-03T00:00:00+00:00")

@@ -23,6 +23,7 @@ from lowlabel.features.models.checkpoints.vit_layouts import (
     dinov2,
     dinov3,
     mae_huge,
+    not_plain,
     plain,
 )
 from lowlabel.specs import parse_spec
@@ -54,16 +55,21 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
         return found
     found = plain(vit)
     if found is None:
-        width = f"its tokens of width {vit.width} tell no number of heads"
-        raise _unknown(checkpoint, vit.foreign, "" if vit.foreign else width)
+        raise _unknown(checkpoint, vit.foreign, "" if vit.foreign else not_plain(vit))
     return _by_method(found, checkpoint, beside)
 
 
 def authors_family(checkpoint: Checkpoint) -> str:
     """Method whose authors' names a weights file has; empty for timm's names and others."""
+    found = recognised(checkpoint)
+    return found.authors_family if found else ""
+
+
+def recognised(checkpoint: Checkpoint) -> Recognised | None:
+    """The network of a weights file as far as the file tells, beside a named architecture."""
     with suppress(InputError):
-        return recognise(checkpoint).authors_family
-    return ""
+        return recognise(checkpoint)
+    return None
 
 
 def _named(arguments: Mapping[str, Any]) -> Recognised | None:
@@ -121,7 +127,7 @@ def _has_fixed_positions(checkpoint: Checkpoint) -> bool:
 
 def _unknown(checkpoint: Checkpoint, foreign: list[str] | None = None, why: str = "") -> InputError:
     tensors = checkpoint.levels[0].tensors
-    hint = layout_hint(tensors)
+    hint = layout_hint(tensors) or _branches_hint(checkpoint)
     listed = (foreign or list(tensors))[:_MAX_LISTED]
     reason = why or (
         f"{len(foreign)} of its {len(tensors)} tensors are not from a plain ViT"
@@ -132,4 +138,16 @@ def _unknown(checkpoint: Checkpoint, foreign: list[str] | None = None, why: str 
         f"cannot infer the architecture of {checkpoint.path}: {reason}, "
         f"such as {', '.join(listed)}",
         f"{hint} Name an architecture of timm: --model {checkpoint.path}:ARCH".strip(),
+    )
+
+
+def _branches_hint(checkpoint: Checkpoint) -> str:
+    """Names the option that takes a ViT from below a prefix that no wrapper is known by."""
+    end = ".patch_embed.proj.weight"
+    below = [name.removesuffix(end) for name in checkpoint.tensors if name.endswith(end)]
+    if not below:
+        return ""
+    return (
+        f"It holds a ViT below {', '.join(below)}: --model {checkpoint.path}:checkpoint_key="
+        f"{below[-1].rpartition('.')[2]} takes it."
     )

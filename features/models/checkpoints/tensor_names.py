@@ -11,7 +11,7 @@ _HEADS = re.compile(
     r"|logit_scale|logit_bias|(\w+_)?loss(es|_\w+)?|criterion|metrics?)(\.|$)"
 )
 _RECOMPUTED = re.compile(
-    r"(^|\.)(num_batches_tracked|relative_position_index|relative_coords_table|attn_mask|bias_mask"
+    r"(^|\.)(num_batches_tracked|n_averaged|relative_position_index|relative_coords_table|attn_mask|bias_mask"
     r"|rope(_embed)?\.(periods|bands|pos_embed)|freqs_(cos|sin)|inv_freq|attention_bias_idxs"
     r"|total_ops|total_params)$"
 )

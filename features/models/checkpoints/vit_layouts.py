@@ -230,6 +230,17 @@ def plain(vit: VitTensors) -> Recognised | None:
     return Recognised(f"vit_{size}_patch16_224", options, heads_assumed=heads)
 
 
+def not_plain(vit: VitTensors) -> str:
+    """Why a ViT without foreign tensors is none that `plain` knows."""
+    for name in ("cls_token", "blocks.0.attn.qkv.bias", "pos_embed"):
+        if not vit.has(name):
+            return f"a plain ViT has {name}, and it has not"
+    if vit.image(1) is None:
+        shape = tuple(vit.tensors["pos_embed"].shape)
+        return f"pos_embed {shape} holds no square of patches and a class token"
+    return f"its tokens of width {vit.width} tell no number of heads"
+
+
 def mae_huge(vit: VitTensors) -> Recognised | None:
     """The ViT-H of MAE, whose heads are 80 wide; its decoder stands beside it."""
     image = vit.image(1)

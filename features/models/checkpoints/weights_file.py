@@ -1,7 +1,6 @@
 """Reads a weights file without running code from it."""
 
 import argparse
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -80,18 +79,29 @@ def _read(path: Path, shapes_only: bool) -> object:
         mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except pickle.UnpicklingError as error:
-        unsafe = re.search(r"GLOBAL (\S+)", str(error))
-        raise DataError(
-            f"{path} is not loaded, because it holds more than tensors and plain data: "
-            f"{unsafe[1] if unsafe else str(error).splitlines()[0]}",
-            SAVE_STATE_DICT,
-        ) from error
     except Exception as error:  # torch's reader raises anything on what is no checkpoint
-        raise DataError(
-            f"{path} is not a readable weights file: {error or type(error).__name__}",
-            "Fetch it again, or save it again with torch.save or safetensors.",
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    """Says why a file is not read, without torch's advice to run the code in it."""
+    text = str(error)
+    if "TorchScript" in text:
+        return DataError(
+            f"{path} is a TorchScript archive, whose code is not run",
+            "Save its state dict alone: torch.save(torch.jit.load(PATH).state_dict(), OTHER_PATH)",
+        )
+    if unsafe := re.search(r"GLOBAL (\S+)", text):
+        return DataError(
+            f"{path} is not loaded, because it holds more than tensors and plain data: {unsafe[1]}",
+            SAVE_STATE_DICT,
+        )
+    detail = text.partition("WeightsUnpickler error:")[2].strip()
+    reason = detail or text or type(error).__name__
+    return DataError(
+        f"{path} is not a readable weights file: {reason.splitlines()[0]}",
+        "Fetch it again, or save it again with torch.save or safetensors.",
+    )
 
 
 def _shapes(path: Path) -> Tensors:

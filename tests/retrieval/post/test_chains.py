@@ -78,6 +78,8 @@ def test_only_corrected_arithmetic_has_a_later_version():
         (("whiten,eps=-1",), "other", "eps=-1.0 of whiten must be at least 0"),
         (("whiten,eps=0",), "flat", "1 of the 24 dimensions that whiten,eps=0.0 keeps do not vary"),
         (("whiten",), "constant", "24 of the 24 dimensions that whiten keeps do not vary"),
+        (("whiten:8", "aqe:2", "whiten:4"), "other", "whiten:8 and whiten:4 would be trained"),
+        (("diffusion:101",), None, "neighbours=101 of diffusion .* at most 100"),
         (("whiten-pairs",), "other", "the training images have no labels"),
     ],
 )

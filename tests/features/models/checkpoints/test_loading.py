@@ -99,6 +99,16 @@ def test_wrappers_and_suffixes_are_understood(tmp_path: Path, tiny_vit, name, pr
         )
 
 
+def test_averaged_models_of_torch_are_loaded(tmp_path: Path, tiny_vit):
+    average = torch.optim.swa_utils.AveragedModel(tiny_vit())
+    average.module.norm.bias.data.add_(1)
+    path = tmp_path / "average.pth"
+    torch.save(average.state_dict(), path)
+    for arch in (f":{TINY}", ""):
+        backbone = load_backbone(f"{path}{arch}")
+        torch.testing.assert_close(backbone.embed(PIXELS), reference(average.module))
+
+
 def test_every_missing_tensor_is_an_error_that_shows_the_names_in_the_file(
     tmp_path: Path, tiny_vit
 ):
@@ -245,8 +255,17 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path, tiny_vit):
         b"\x80\x02c",
     ):
         (tmp_path / "cut.pth").write_bytes(content)
-        with pytest.raises(DataError, match=r"cut\.pth"):
+        with pytest.raises(DataError, match=r"cut\.pth") as caught:
             load_backbone(f"{tmp_path / 'cut.pth'}:{TINY}")
+        assert "weights_only" not in str(caught.value)
+
+
+def test_torchscript_is_refused_with_the_call_that_saves_its_weights(tmp_path: Path, tiny_vit):
+    path = tmp_path / "traced.pt"
+    torch.jit.trace(tiny_vit(), torch.zeros(1, 3, 32, 32)).save(path)
+    with pytest.raises(DataError, match=r"TorchScript.*not run\n.*torch\.jit\.load") as caught:
+        load_backbone(f"{path}:{TINY}")
+    assert "weights_only" not in str(caught.value)
 
 
 def test_entries_without_names_are_no_tensors(tmp_path: Path):

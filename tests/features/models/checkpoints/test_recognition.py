@@ -174,6 +174,16 @@ def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
         assert heads(loaded) == count
         assert "assumed" not in "".join(loaded.notes)
     assert heads(load_small(tmp_path, state, name="dino_deitsmall16_pretrain.pth")) == 6
+    arch = ":vit_small_patch16_224,depth=2,img_size=32"
+    other = "6 heads as named, where the file's method has 12: num_heads=12"
+    for options, count, notes in (
+        ("", 6, {other}),
+        (",num_heads=6", 6, set()),
+        (",num_heads=12", 12, set()),
+    ):
+        loaded = load_small(tmp_path, moco, arch + options)
+        assert heads(loaded) == count
+        assert {note for note in loaded.notes if "heads" in note} == notes
     own = named["args"] | {"arch": "timm:vit_small_patch16_224,img_size=32,depth=2,num_heads=3"}
     assert heads(load_small(tmp_path, named | {"args": own})) == 3
 
@@ -191,12 +201,23 @@ def test_an_architecture_must_be_named_where_the_file_does_not_tell(tmp_path: Pa
         (network("cait_xxs24_224"), r"gamma_1"),
         (network("beit_base_patch16_224"), r"relative_position_bias_table"),
         (network("vit_small_patch16_224", embed_dim=128, num_heads=2), "tokens of width 128"),
+        (network("vit_small_patch16_224", class_token=False, global_pool="avg"), "has cls_token"),
+        (network("vit_small_patch16_224", qkv_bias=False), r"has blocks\.0\.attn\.qkv\.bias"),
+        (network("vit_small_patch16_224", img_size=(32, 16)), r"pos_embed \(1, 3, 384\) holds no"),
         ({"vit.embeddings.patch_embeddings.projection.weight": fixed}, "not from a ViT"),
         (plain | {"blocks.0.attn.qkv.lora_A.weight": fixed}, "lora_A"),
     ):
         state = content.state_dict() if isinstance(content, nn.Module) else content
         with pytest.raises(InputError, match=rf"cannot infer.*{reason}"):
             load_small(tmp_path, state)
+
+
+def test_the_option_that_chooses_a_network_is_named(tmp_path: Path):
+    state = network("vit_small_patch16_224", img_size=32).state_dict()
+    content = {"params": state, "params_ema": state}
+    with pytest.raises(InputError, match=r"a ViT below params, params_ema: .*=params_ema takes"):
+        load_small(tmp_path, content)
+    assert heads(load_small(tmp_path, content, ":checkpoint_key=params_ema")) == 6
 
 
 def test_the_alias_of_the_same_layout_is_known(tmp_path: Path):
