@@ -4,18 +4,24 @@ They release the global interpreter lock, so threads run side by side. All of th
 because numba's cache on disk watches only the file of the compiled function.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+F = TypeVar("F", bound=Callable[..., Any])
 Array = NDArray[Any]
 
 _STRIP = np.uintp(64)  # similarities whose largest is compared before they are looked at one by one
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+def _compile(function: F, **options: Any) -> F:
+    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **options)(function))
+
+
+@_compile
 def collect(
     block: Array,
     scale: Array,
@@ -73,7 +79,7 @@ def collect(
         values[i, capacity] = lowest
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compile
 def _keep_best(
     values: Array, rows: Array, count: int, k: int, margin: float
 ) -> tuple[int, np.float32]:
@@ -90,7 +96,7 @@ def _keep_best(
     return kept, lowest
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+@_compile
 def exact_keys(
     queries: Array,
     train: Array,
@@ -124,11 +130,23 @@ def exact_keys(
         keys = np.empty(counts[i], np.int64)
         for j in range(np.uintp(counts[i])):
             row = np.uintp(rows[i, j])
-            total = 0.0
-            for d in range(np.uintp(queries.shape[1])):
-                total += np.float64(queries[first + i, d]) * np.float64(train[row, d])
-            cosine = total / (query_norm[first + i] * train_norm[row])
+            cosine = _dot(queries, first + i, train, row) / (
+                query_norm[first + i] * train_norm[row]
+            )
             keys[j] = (np.int64(np.rint(cosine * grid)) << row_bits) | (most - np.int64(row))
         keys.sort()
         for j in range(k):
             found[i, j] = keys[len(keys) - 1 - j]
+
+
+def _compile_sum(function: F) -> F:
+    """Compiles a sum whose terms may be added in any order."""
+    return _compile(function, fastmath={"reassoc", "contract"})
+
+
+@_compile_sum
+def _dot(a: Array, i: Any, b: Array, j: Any) -> float:
+    total = 0.0
+    for d in range(np.uintp(a.shape[1])):
+        total += np.float64(a[i, d]) * np.float64(b[j, d])
+    return total

@@ -147,7 +147,7 @@ def _values(
     largest = votes.max(1, keepdim=True).values
     predicted = (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
     values = classification_values(votes / votes.sum(1, keepdim=True), targets, predicted)
-    return values | {"top5": 100.0 * top5}
+    return values | {"top5": np.multiply(100.0, top5, dtype=np.float64)}
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:

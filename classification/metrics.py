@@ -63,8 +63,8 @@ def _top(probabilities: Tensor, targets: Tensor, predicted: Tensor) -> Tensor:
 def _balanced_accuracy(hits: Tensor, targets: Tensor) -> Tensor:
     _, classes, counts = torch.unique(targets, return_inverse=True, return_counts=True)
     recall = hits.new_zeros(len(counts)).index_add_(0, classes, hits) / counts
-    influence = (hits - recall[classes]) * len(hits) / counts[classes] / len(counts)
-    return recall.mean() + influence
+    values: Tensor = (hits - recall[classes]) * len(hits) / counts[classes] / len(counts)
+    return values.add_(recall.mean())
 
 
 def _macro_f1(predicted: Tensor, targets: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def _macro_f1(predicted: Tensor, targets: Tensor) -> Tensor:
     size = torch.bincount(both, minlength=len(labels)).double()
     f1 = 2 * hits.new_zeros(len(labels)).index_add_(0, true, hits) / size
     share = f1 / size
-    influence = 2 * hits / size[true] - share[true] - share[guess]
-    return f1.mean() + influence * len(targets) / len(labels)
+    values: Tensor = 2 * hits / size[true] - share[true] - share[guess]
+    return values.mul_(len(targets) / len(labels)).add_(f1.mean())
 
 
 def _auroc(probabilities: Tensor, targets: Tensor) -> Tensor:

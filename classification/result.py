@@ -85,7 +85,7 @@ class KNNResult:
         return CI95_DEFINITION
 
 
-def half_width(values: NDArray[np.generic]) -> float:
+def half_width(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
     """Half-width of the 95 % confidence interval of a mean; NaN for a single value."""
     if len(values) < 2:
         return math.nan

@@ -77,11 +77,10 @@ def _sets(train: int, test: int, width: int, classes: int, device: torch.device)
     sets: list[Tensor] = []
     for images in (train, test):
         labels = random.integers(0, classes, images)
-        labels[:classes] = np.arange(classes)[:images]
         noise = NOISE * random.standard_normal((images, width), dtype=np.float32)
         sets += [torch.from_numpy(means[labels] + noise), torch.from_numpy(labels)]
-    features, labels, queries, wanted = (each.to(device) for each in sets)
-    return features, labels, queries, wanted
+    train_features, train_labels, test_features, test_labels = (each.to(device) for each in sets)
+    return train_features, train_labels, test_features, test_labels
 
 
 def _bare(sets: Sets, rows: int, columns: int, *, each: bool) -> None:
