@@ -124,11 +124,14 @@ def _timm(rest: str, resolution: int | None, any_size: bool) -> Source:
     shown = format_spec(name, options)
     seen, rule = take_pretraining(options), take_positions(options)
 
-    def make(any_size: bool) -> nn.Module:
-        return create_pretrained(name, options, resolution, any_size)
+    side = resolution or native_resolution(name, options)
+    # By DINO's rule each image is resampled, not the weights by timm's when they are loaded.
+    made = {k: v for k, v in options.items() if rule != "dino" or k != "img_size"}
 
-    native = native_resolution(name, options)
-    side = resolution or native
+    def make(any_size: bool) -> nn.Module:
+        return create_pretrained(name, made, resolution, any_size)
+
+    native = native_resolution(name, made)
     seen = seen or (IMAGENET if holds_imagenet(name) else None)
     encoder, positions = sized_encoder(make, rule or "timm", side != native, any_size)
     spec = canonical_spec("timm", name, options, registered_code(name))

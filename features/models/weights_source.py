@@ -21,7 +21,7 @@ from lowlabel.features.models.checkpoints.recognition import (
     recognise,
     recognised,
 )
-from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH
+from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH, VitTensors
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
 from lowlabel.features.models.source import (
@@ -62,12 +62,15 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
     side = resolution or network.side or native
+    made, held = options, _side_of_positions(checkpoint)
+    if rule == "dino" and held:  # each image is resampled by the rule, not the file by timm's
+        native, made = held, (options if held == native else {**options, "img_size": held})
     loaded, heads = Loaded(), 0
 
     def make(any_size: bool) -> nn.Module:
         nonlocal loaded, heads
-        module = random_weights(name, options, None, any_size, seed)
-        loaded = load_whole(module, checkpoint, name, options, allow_missing)
+        module = random_weights(name, made, None, any_size, seed)
+        loaded = load_whole(module, checkpoint, name, made, allow_missing)
         heads = _heads(module)
         if side != native and not any_size:
             resize_input(module, side)
@@ -122,7 +125,7 @@ def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _
         return _Network(name, options, family, heads=heads if isinstance(heads, int) else 0)
     if card := read_card(checkpoint.path):
         name, own = parse_spec(card.architecture)
-        side = card.resolution if "img_size" not in own else None
+        side = card.resolution if "img_size" not in own | options else None
         return _Network(name, own | options, authors_family(checkpoint), side)
     found = recognise(checkpoint)
     notes = [f"recognised {format_spec(found.architecture, found.options)}"]
@@ -132,7 +135,7 @@ def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _
         found.architecture,
         found.options | options,
         found.authors_family,
-        found.resolution,
+        found.resolution if "img_size" not in options else None,
         found.pooling,
         tuple(notes),
     )
@@ -152,3 +155,11 @@ def _other_heads(expected: int, heads: int) -> tuple[str, ...]:
     return (
         f"{heads} heads as named, where the file's method has {expected}: num_heads={expected}",
     )
+
+
+def _side_of_positions(checkpoint: Checkpoint) -> int | None:
+    """Side of the images in pixels that the position embeddings of a ViT's file are made for."""
+    vit = VitTensors(checkpoint.tensors)
+    if not vit.has("pos_embed", "patch_embed.proj.weight") or vit.tensors["pos_embed"].ndim != 3:
+        return None
+    return vit.image(1) or vit.image(0)

@@ -118,6 +118,21 @@ def test_an_alias_resamples_as_its_authors_and_says_so_in_the_key(dino_weights, 
     )
 
 
+def test_the_rule_holds_for_a_size_given_as_an_option_of_the_architecture(dino_weights, tmp_path):
+    """The weights keep their own size, and each image is resampled by the rule."""
+    name, pixels = "vit_small_patch16_224", torch.zeros(1, 96, 96, 3, dtype=torch.uint8)
+    path = tmp_path / "dino_deitsmall16_pretrain.pth"
+    torch.save(timm.create_model(name, num_classes=0).state_dict(), path)
+    for spec in (f"timm:{name}.dino", f"{path}:{name}", str(path)):
+        sized = f"{spec}{',' if name in spec else ':'}img_size=96,pos_embed"
+        dinos, timms = (load_backbone(f"{sized}={rule}") for rule in ("dino", "timm"))
+        asked = load_backbone(sized.replace("img_size=96,", "") + "=dino", resolution=96)
+        assert torch.equal(dinos.embed(pixels), asked.embed(pixels))
+        assert not torch.equal(dinos.embed(pixels), timms.embed(pixels))
+        assert (dinos.positions, timms.positions) == ("dino", "")
+    assert load_backbone(f"{path}:img_size=96").positions == "dino"
+
+
 def test_files_of_dino_and_dinov2_resample_as_their_authors(tmp_path):
     torch.manual_seed(0)
     state = timm.create_model("vit_small_patch16_224", depth=1, num_classes=0).state_dict()

@@ -188,6 +188,13 @@ def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
     assert heads(load_small(tmp_path, named | {"args": own})) == 3
 
 
+def test_a_size_given_as_an_option_is_the_side_of_the_images(tmp_path: Path):
+    """DINOv2's own 224 pixels stand back."""
+    state = dinov2(network("vit_small_patch14_dinov2"))
+    assert load_small(tmp_path, state).transform.side == 224
+    assert load_small(tmp_path, state, ":img_size=98").transform.side == 98
+
+
 def test_an_architecture_must_be_named_where_the_file_does_not_tell(tmp_path: Path):
     plain = network("vit_small_patch16_224", img_size=32).state_dict()
     fixed = plain["pos_embed"].clone()
