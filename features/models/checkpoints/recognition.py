@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import timm
 
@@ -26,12 +25,14 @@ from lowlabel.features.models.checkpoints.vit_layouts import (
     not_plain,
     plain,
 )
-from lowlabel.specs import parse_spec
+from lowlabel.specs import Option, parse_spec
 
 _DINO_ARCH = re.compile(r"(vit|deit)_(tiny|small|base|large)$")
 _DINO_FILE = re.compile(r"dino_(deit|vit)\w*pretrain")
 _SATELLITES = "sat493m"  # in the names of DINOv3's files for satellite images
 _MOCOV3_SMALL_HEADS = 12
+_TRAINED_OPTIONS = {"gp": "global_pool", "bn_eps": "bn_eps"}  # that change the features
+_OF_TRAINING = {"num_classes", "in_chans", "drop_rate", "drop_path_rate", "drop_block_rate"}
 _MAX_LISTED = 6
 
 
@@ -41,7 +42,7 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
     Raises:
         InputError: If the file does not tell, so the architecture must be named.
     """
-    named = _named(checkpoint.arguments)
+    named = _named(checkpoint)
     if named:
         return named
     vit = VitTensors(checkpoint.tensors)
@@ -72,16 +73,37 @@ def recognised(checkpoint: Checkpoint) -> Recognised | None:
     return None
 
 
-def _named(arguments: Mapping[str, Any]) -> Recognised | None:
-    """The architecture of timm that a training names in its checkpoint."""
+def _named(checkpoint: Checkpoint) -> Recognised | None:
+    """The architecture of timm that a training names in its checkpoint, with its options."""
     for key in ("arch", "model"):
-        text = arguments.get(key)
+        text = checkpoint.arguments.get(key)
         if isinstance(text, str):
+            named = None
             with suppress(InputError):
-                name, options = parse_spec(text.removeprefix("timm:"))
-                if timm.is_model(name.partition(".")[0]):
-                    return Recognised(name, options)
+                named = parse_spec(text.removeprefix("timm:"))
+            if named and timm.is_model(named[0].partition(".")[0]):
+                return Recognised(named[0], _trained_options(checkpoint) | named[1])
     return None
+
+
+def _trained_options(checkpoint: Checkpoint) -> dict[str, Option]:
+    """Options of the network that timm's training script keeps beside its name.
+
+    Raises:
+        InputError: If one of them cannot be written as an option.
+    """
+    arguments = checkpoint.arguments
+    given = {ours: arguments.get(theirs) for theirs, ours in _TRAINED_OPTIONS.items()}
+    more = arguments.get("model_kwargs")
+    given |= more if isinstance(more, Mapping) else {}
+    options: dict[str, Option] = {}
+    for name, value in given.items():
+        plain = tuple(value) if isinstance(value, list) else value
+        if not isinstance(plain, str | int | float | tuple | None):
+            raise _unknown(checkpoint, why=f"{name}={value} of its training is no option")
+        if plain not in (None, "") and name not in _OF_TRAINING:
+            options[name] = plain
+    return options
 
 
 def _of_satellites(found: Recognised) -> Recognised:

@@ -188,6 +188,24 @@ def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
     assert heads(load_small(tmp_path, named | {"args": own})) == 3
 
 
+def test_options_of_a_training_belong_to_the_network(tmp_path: Path):
+    """timm's training script keeps them beside the architecture, and no tensor tells them."""
+    state = network("vit_tiny_patch16_224", img_size=32).state_dict()
+    sizes = {"depth": 2, "img_size": [32, 32], "num_heads": 6, "drop_path_rate": 0.1}
+    arguments = argparse.Namespace(
+        model="vit_tiny_patch16_224", model_kwargs=sizes, gp="avg", bn_eps=None
+    )
+    pooled = {f"fc_{key}" if key.startswith("norm.") else key: state[key] for key in state}
+    content = {"arch": "vit_tiny_patch16_224", "state_dict": pooled, "args": arguments}
+    loaded = load_small(tmp_path, content)
+    assert heads(loaded) == 6
+    assert loaded.pooling == "head"
+    assert loaded.encoder.module.global_pool == "avg"
+    arguments.model_kwargs = {"block_fn": {"a": 1}}
+    with pytest.raises(InputError, match="block_fn=.* of its training is no option"):
+        load_small(tmp_path, content)
+
+
 def test_a_size_given_as_an_option_is_the_side_of_the_images(tmp_path: Path):
     """DINOv2's own 224 pixels stand back."""
     state = dinov2(network("vit_small_patch14_dinov2"))
