@@ -40,6 +40,7 @@ def load_whole(
 ) -> Loaded:
     """Copies a checkpoint's tensors into a network.
 
+    A classifier that the file does not have may be missing, unless `num_classes` asks for one.
     Tensors in the layout of the model's authors, and those of other sizes, are converted as timm
     does for its published weights. Classifiers and heads of pretraining are left out.
 
@@ -58,7 +59,7 @@ def load_whole(
     """
     match = best_match(module, checkpoint, name, options)
     found, missing = match.found, match.missing
-    classifier = _classifier(module)
+    classifier = set() if options.get("num_classes") else _classifier(module)
     needed = [each for each in missing if each not in classifier]
     allowed = _allowed(needed, allow_missing, len(match.expected))
     left_over = [n for n in match.left_over if n.removeprefix(match.level.prefix) not in allowed]

@@ -141,6 +141,15 @@ def test_tensors_that_are_left_over_are_an_error_unless_they_are_a_head(tmp_path
             load_backbone(f"{path}:{TINY}")
 
 
+def test_a_classifier_that_is_asked_for_must_be_in_the_file(tmp_path: Path):
+    """Features of `num_classes=…` are its outputs, and were those of a random one."""
+    state = timm.create_model("resnet10t", num_classes=5).state_dict()
+    torch.save(state, tmp_path / "x.pth")
+    assert load_backbone(f"{tmp_path / 'x.pth'}:resnet10t,num_classes=5").notes == ()
+    with pytest.raises(DataError, match=r"fc.weight \(7, 512\): the file has \(5, 512\)"):
+        load_backbone(f"{tmp_path / 'x.pth'}:resnet10t,num_classes=7")
+
+
 def test_missing_tensors_can_be_allowed_and_are_seeded(tmp_path: Path, tiny_vit):
     path = tmp_path / "part.pth"
     state = tiny_vit().state_dict()
