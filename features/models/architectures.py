@@ -38,6 +38,12 @@ def create(
         InputError: If timm has no such architecture, or the architecture no such option.
     """
     check_architecture(name)
+    if chosen := options.keys() & {"pretrained", "checkpoint_path"}:
+        raise InputError(
+            f"{name} does not take the option {', '.join(sorted(chosen))}: the form of a model's "
+            "name says where its weights come from",
+            f"Write timm:{name} for published weights, random:{name} for none, or PATH:{name}.",
+        )
     arguments = {"num_classes": 0, **extra, **options}
     if resolution and not any_size and "img_size" not in options and has_fixed_input(name):
         arguments["img_size"] = resolution

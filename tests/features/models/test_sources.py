@@ -7,6 +7,7 @@ import torch
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
+from lowlabel.paths import weights_dir
 
 TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
 
@@ -37,6 +38,18 @@ def test_a_hub_model_is_loaded_from_a_folder(tmp_path: Path):
         load_backbone(f"hub:{tmp_path}:tiny", pooling="mean")
     with pytest.raises(DataError, match="cannot load hub:"):
         load_backbone(f"hub:{tmp_path}:nothing")
+
+
+@pytest.mark.parametrize("option", ["pretrained=True", "pretrained=False", "checkpoint_path=x"])
+def test_options_do_not_choose_the_weights(tmp_path: Path, tiny_vit, option: str):
+    """`timm:NAME,pretrained=False` gave unseeded weights under the name of published ones."""
+    torch.save(tiny_vit().state_dict(), tmp_path / "x.pth")
+    name = "vit_tiny_patch16_224"
+    weights_dir().mkdir(parents=True)
+    torch.save(tiny_vit().state_dict(), weights_dir() / f"{name}.augreg_in21k.pth")
+    for form in (f"random:{name}", f"{tmp_path / 'x.pth'}:{name}", f"timm:{name}.augreg_in21k"):
+        with pytest.raises(InputError, match=r"does not take the option (pretrained|checkpoint)"):
+            load_backbone(f"{form},{option}")
 
 
 def test_unknown_names_get_suggestions():
