@@ -138,7 +138,7 @@ class VitTensors:
 
 
 def dinov3(vit: VitTensors) -> Recognised | None:
-    """DINOv3 by its authors' names (`storage_tokens`) or timm's; the heads are 64 wide."""
+    """DINOv3 by its authors' names (`storage_tokens`) or timm's; its sizes have heads of 64."""
     official = vit.has("storage_tokens", "blocks.0.ls1.gamma")
     if not official and not vit.has("reg_token", "blocks.0.gamma_1"):
         return None
@@ -152,14 +152,21 @@ def dinov3(vit: VitTensors) -> Recognised | None:
     biased = vit.has("blocks.0.attn.qkv.bias") or vit.has("blocks.0.attn.q_bias")
     name = f"vit_{size or ('small_plus' if gated else 'small')}_patch16_dinov3"
     tag = "" if options else ".lvd1689m"
-    return Recognised(f"{name}{'_qkvb' * biased}{tag}", options, "dinov3", pooling="cls")
+    return Recognised(
+        f"{name}{'_qkvb' * biased}{tag}",
+        options,
+        "dinov3",
+        heads_assumed=vit.width // HEAD_WIDTH if size is None else 0,
+        pooling="cls",
+    )
 
 
 def dinov2(vit: VitTensors) -> Recognised | None:
     """DINOv2 by its authors' names (`mask_token`, `register_tokens`) or timm's, with patches of 14.
 
-    The heads are 64 wide. At the side of its last training phase, 518 pixels, it is evaluated on
-    images of 224 pixels. By timm's names, the file takes timm's preprocessing and resampling.
+    Its sizes have heads of 64, which is assumed of other widths. At the side of its last training
+    phase, 518 pixels, it is evaluated on images of 224 pixels. By timm's names, the file takes
+    timm's preprocessing and resampling.
     """
     if not vit.has("blocks.0.ls1.gamma", "cls_token", "pos_embed"):
         return None
@@ -186,6 +193,7 @@ def dinov2(vit: VitTensors) -> Recognised | None:
         f"vit_{name}_patch14_{'reg4_' if registers else ''}dinov2{tag}",
         options,
         "dinov2_reg" if registers else "dinov2",
+        heads_assumed=vit.width // HEAD_WIDTH if size is None else 0,
         resolution=224 if image == _DINOV2_SIDE else None,
         timm_names=not official,
     )
