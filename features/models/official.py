@@ -25,7 +25,9 @@ _FILES = re.compile(
     r"|dinov2_vit\w*pretrain"
     r"|dinov3_(vit|convnext)\w*lvd1689m"
     r"|deit_\w+patch16_\d+-[0-9a-f]{8}"
-    r"|mae_(pretrain|finetuned)_vit"
+    r"|deit_3_\w+_\d+_(1k|21k)"
+    r"|mae_(pretrain|finetuned|visualize)_vit"
+    r"|vit-[bs]-300ep|r-50-\d+ep|moco_v[12]_\d+ep_pretrain"
     r"|resnet50-[0-9a-f]{8}"
 )
 
