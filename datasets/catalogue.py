@@ -6,14 +6,14 @@ from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division, GroundTruth
 from lowlabel.datasets.cars import CARS
-from lowlabel.datasets.cifar_fs import CIFAR_FS
+from lowlabel.datasets.cifar.cifar_fs import CIFAR_FS
+from lowlabel.datasets.cifar.fc100 import FC100
 from lowlabel.datasets.copydays import COPYDAYS
 from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
 from lowlabel.datasets.cub import CUB
 from lowlabel.datasets.demo.copies import DEMO_COPIES
 from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
-from lowlabel.datasets.fc100 import FC100
 from lowlabel.datasets.folder import folder_dataset
 from lowlabel.datasets.imagenet.mini import MINI_IMAGENET
 from lowlabel.datasets.imagenet.tiered import TIERED_IMAGENET

@@ -1,16 +1,15 @@
 """Turns the pickles and parquet files in which mini-ImageNet is handed out into class folders."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from lowlabel.datasets.imagenet.folders import is_original, wnid_in
 from lowlabel.datasets.imagenet.members import check_members, members, require_members
 from lowlabel.datasets.io.array_files import Pixels, write_image
+from lowlabel.datasets.io.parquet import ParquetImages, open_parquet
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
@@ -85,48 +84,19 @@ def from_parquet(origin: Path, folder: Path, progress: Progress | None) -> None:
     Raises:
         DataError: If pyarrow is missing, or the files hold something else.
     """
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise DataError(
-            f"{origin} holds parquet files, and pyarrow, which reads them, is not installed",
-            "pip install 'lowlabel[parquet]'",
-        ) from error
     paths = sorted((*origin.glob("*.parquet"), *origin.glob("*/*.parquet")))
-    try:
-        total = sum(ParquetFile(path).metadata.num_rows for path in paths)
-        images = (image for path in paths for image in _rows(path, ParquetFile(path)))
-        _write(folder, images, total, progress)
-    except ArrowException as error:
-        raise DataError(f"cannot read the parquet files in {origin}: {error}", _REFETCH) from error
+    with open_parquet(paths, refetch=_REFETCH) as files:
+        images = (image for file in files for image in _rows(file))
+        _write(folder, images, sum(file.images for file in files), progress)
 
 
-def _rows(path: Path, file: Any) -> Iterator[_Image]:
-    if not {"image", "label"} <= set(file.schema_arrow.names):
-        raise DataError(
-            f"{path} has the columns {', '.join(file.schema_arrow.names)}, not image and label",
-            _REFETCH,
-        )
-    names = _class_names(file.schema_arrow.metadata or {})
-    require_members(names, str(path))
-    for batch in file.iter_batches(batch_size=256, columns=["image", "label"]):
-        for row in batch.to_pylist():
-            image = row["image"] if isinstance(row["image"], dict) else {"bytes": row["image"]}
-            name = PurePosixPath(image.get("path") or "").name
-            wnid = _class_of(path, row["label"], name, names)
-            if not is_original(name) or _is_listed(name, wnid):
-                yield wnid, image["bytes"]
-
-
-def _class_names(metadata: Mapping[bytes, bytes]) -> list[str]:
-    """The names of the labels, which Hugging Face's datasets writes; empty if there are none."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        names = [str(name) for name in features["label"]["names"]]
-    except (KeyError, TypeError, ValueError):
-        return []
-    return names if all(wnid_in(name) == name for name in names) else []
+def _rows(file: ParquetImages) -> Iterator[_Image]:
+    names = file.class_names if all(wnid_in(name) == name for name in file.class_names) else []
+    require_members(names, str(file.path))
+    for content, name, label in file.rows():
+        wnid = _class_of(file.path, label, name, names)
+        if not is_original(name) or _is_listed(name, wnid):
+            yield wnid, content
 
 
 def _class_of(path: Path, label: object, name: str, names: list[str]) -> str:

@@ -1,0 +1,112 @@
+"""Reads parquet files of encoded images and labels, as Hugging Face's datasets writes them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from lowlabel.errors import DataError
+
+_BATCH = 256
+
+
+class Row(NamedTuple):
+    """One image.
+
+    Attributes:
+        content: Bytes of a PNG or JPEG file.
+        name: Name of that file; empty if it has none.
+        label: Its label.
+    """
+
+    content: bytes
+    name: str
+    label: object
+
+
+@dataclass(frozen=True)
+class ParquetImages:
+    """A parquet file of images.
+
+    Attributes:
+        path: The file.
+        images: Number of images.
+        class_names: Names of the labels 0, 1, …; empty if the file names none.
+    """
+
+    path: Path
+    images: int
+    class_names: list[str]
+    _file: Any
+    _columns: tuple[str, str]
+
+    def rows(self) -> Iterator[Row]:
+        """Reads the images in the order of the file."""
+        image_column, label_column = self._columns
+        for batch in self._file.iter_batches(batch_size=_BATCH, columns=list(self._columns)):
+            for row in batch.to_pylist():
+                value = row[image_column]
+                image = value if isinstance(value, dict) else {"bytes": value}
+                name = PurePosixPath(image.get("path") or "").name
+                yield Row(image["bytes"], name, row[label_column])
+
+
+@contextmanager
+def open_parquet(
+    paths: Sequence[Path],
+    image: Sequence[str] = ("image",),
+    label: Sequence[str] = ("label",),
+    refetch: str = "",
+) -> Iterator[list[ParquetImages]]:
+    """Opens parquet files.
+
+    Args:
+        paths: The files.
+        image: Names that the column of images may have; the first that is there is taken.
+        label: Names that the column of labels may have.
+        refetch: How to get other files.
+
+    Raises:
+        DataError: If pyarrow is missing, a file is damaged (also while rows are read), or a column
+            is missing.
+    """
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise DataError(
+            f"{paths[0].parent} holds parquet files, and pyarrow, which reads them, is not "
+            "installed",
+            "pip install 'lowlabel[parquet]'",
+        ) from error
+    try:
+        yield [_opened(path, ParquetFile(path), image, label, refetch) for path in paths]
+    except ArrowException as error:
+        raise DataError(
+            f"cannot read the parquet files in {paths[0].parent}: {error}", refetch
+        ) from error
+
+
+def _opened(
+    path: Path, file: Any, image: Sequence[str], label: Sequence[str], refetch: str
+) -> ParquetImages:
+    there = file.schema_arrow.names
+    found = [next((name for name in names if name in there), "") for names in (image, label)]
+    if not all(found):
+        raise DataError(
+            f"{path} has the columns {', '.join(there)}, not {' or '.join(image)} and "
+            f"{' or '.join(label)}",
+            refetch,
+        )
+    names = _class_names(file.schema_arrow.metadata or {}, found[1])
+    return ParquetImages(path, file.metadata.num_rows, names, file, (found[0], found[1]))
+
+
+def _class_names(metadata: Mapping[bytes, bytes], label: str) -> list[str]:
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return [str(name) for name in features[label]["names"]]
+    except (KeyError, TypeError, ValueError):
+        return []
