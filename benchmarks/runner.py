@@ -128,5 +128,9 @@ def _joining_division(spec: str) -> Division:
     dataset, name = find_dataset(spec)
     if name:
         return dataset.division(name)
-    first = (division for division in dataset.divisions if division.evaluated in ("test", "query"))
+    first = (
+        division
+        for division in dataset.divisions
+        if division.evaluated in ("test", "query") and not division.shared_classes
+    )
     return next(first, dataset.divisions[0])

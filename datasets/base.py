@@ -33,6 +33,9 @@ class Division:
             the first part can be scored on the last; if False, the two hold different classes.
         left_out: Counts the files of a part that are not taken, by suffix; None if a list names
             the files.
+        title: What tables add to the dataset's title; empty for nothing.
+        unshared: Which classes the parts do not share, and of how many, where the files tell;
+            only if `shared_classes` is False.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Division:
     ground_truth: Callable[[Path], GroundTruth] | None = None
     shared_classes: bool = False
     left_out: Callable[[Path, str], Mapping[str, int]] | None = None
+    title: str = ""
+    unshared: str = ""
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division, GroundTruth
 from lowlabel.datasets.cars import CARS
+from lowlabel.datasets.cifar.cifar_10 import CIFAR_10
+from lowlabel.datasets.cifar.cifar_100 import CIFAR_100
 from lowlabel.datasets.cifar.cifar_fs import CIFAR_FS
 from lowlabel.datasets.cifar.fc100 import FC100
+from lowlabel.datasets.class_list import only_classes
 from lowlabel.datasets.copydays import COPYDAYS
 from lowlabel.datasets.counts import Partial, difference, find_root, load_part, partial_error
 from lowlabel.datasets.cub import CUB
@@ -15,8 +18,10 @@ from lowlabel.datasets.demo.copies import DEMO_COPIES
 from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
 from lowlabel.datasets.folder import folder_dataset
+from lowlabel.datasets.imagenet.ilsvrc import IMAGENET_1K
 from lowlabel.datasets.imagenet.mini import MINI_IMAGENET
 from lowlabel.datasets.imagenet.tiered import TIERED_IMAGENET
+from lowlabel.datasets.imagenet.tiny import TINY_IMAGENET
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.inshop import INSHOP
 from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
@@ -33,6 +38,10 @@ for _dataset in (
     DEMO,
     DEMO_LANDMARKS,
     DEMO_COPIES,
+    CIFAR_10,
+    CIFAR_100,
+    IMAGENET_1K,
+    TINY_IMAGENET,
     MINI_IMAGENET,
     TIERED_IMAGENET,
     CIFAR_FS,
@@ -138,6 +147,7 @@ def open_dataset(
     spec: str,
     division: Division | None = None,
     *,
+    class_list: Path | None = None,
     allow_partial: bool = False,
     progress: Progress | None = None,
 ) -> OpenDataset:
@@ -146,18 +156,22 @@ def open_dataset(
     Args:
         spec: `NAME`, `NAME:DIVISION` or `folder:PATH`.
         division: The division to open; by default the one that `spec` names, else the first.
+        class_list: File of the only classes to take, one per line; None for all.
         allow_partial: Accept counts that differ from the full dataset's.
         progress: Called with (images done, all images) while a dataset is generated.
 
     Raises:
         UnknownNameError: If there is no such dataset or division.
-        DataError: If the dataset is not prepared.
+        DataError: If the dataset is not prepared, or the class list cannot be read.
     """
     dataset, division_name = find_dataset(spec)
     if division is None:
         division = dataset.division(division_name) if division_name else dataset.divisions[0]
+    if class_list:
+        division = only_classes(division, class_list)
     if not dataset.marker:
-        return OpenDataset(dataset, division, Path(dataset.source), dataset.title, allow_partial)
+        title = _title(dataset.title, division)
+        return OpenDataset(dataset, division, Path(dataset.source), title, allow_partial)
     make(dataset, progress)
     folder = prepared_folder(dataset)
     if not folder.is_dir():
@@ -166,8 +180,12 @@ def open_dataset(
             f"Get {dataset.obtain}. Then: lowlabel prepare {dataset.name} --archive FILE",
         )
     card = read_card(dataset)
-    title = card.title if card else dataset.title
+    title = _title(card.title if card else dataset.title, division)
     return OpenDataset(dataset, division, find_root(dataset, folder), title, allow_partial)
+
+
+def _title(title: str, division: Division) -> str:
+    return f"{title}, {division.title}" if division.title else title
 
 
 def is_present(dataset: Dataset) -> bool:

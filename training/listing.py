@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lowlabel.datasets import ImageSet, LabelledPath, open_dataset
 from lowlabel.datasets.base import VALIDATION
+from lowlabel.datasets.class_list import read_class_list
 from lowlabel.datasets.folder import WHOLE
 from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
 from lowlabel.datasets.parts import find_parts
@@ -55,22 +56,6 @@ def list_pretrain_data(
     if class_list is None:
         return data
     return replace(data, images=_restrict(data.images, read_class_list(class_list)))
-
-
-def read_class_list(path: Path) -> list[str]:
-    """Reads class names, one per line; empty lines and lines that start with # are ignored.
-
-    Raises:
-        DataError: If the file cannot be read or names no class.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the class list {path}: {error}") from error
-    names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not names:
-        raise DataError(f"the class list {path} names no class", "Write one class folder per line.")
-    return names
 
 
 def _folder(spec: str) -> Path | None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
+from lowlabel.datasets.class_list import read_class_list
 from lowlabel.devices import keep_freed_memory
 from lowlabel.errors import DataError
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.distributed import World, join_world, will_be_main
 from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions
-from lowlabel.training.listing import list_pretrain_data, read_class_list
+from lowlabel.training.listing import list_pretrain_data
 from lowlabel.training.methods.dino_format import require_dino, write_dino_checkpoint
 from lowlabel.training.plan import TrainingPlan
 from lowlabel.training.recipe import Recipe

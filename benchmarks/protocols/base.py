@@ -167,7 +167,7 @@ class Protocol(ABC):
             division = dataset.division(name)
             return division if self.needs(division) else None
         fitting = [division for division in dataset.divisions if self.needs(division)]
-        fitting.sort(key=lambda division: division.evaluated not in self.prefers)
+        fitting.sort(key=lambda each: each.shared_classes or each.evaluated not in self.prefers)
         return fitting[0] if fitting else None
 
     def experiment(

@@ -1,8 +1,11 @@
 """CIFAR-FS: CIFAR-100 divided for few-shot learning (Bertinetto et al., ICLR 2019).
 
 arXiv:1805.08136. 64 base, 16 validation and 20 novel classes of 600 images of 32×32 pixels.
+`novel-images` is lowlabel's own division of the novel classes by image, for classifiers and label
+budgets: of each class, 100 images drawn once are test images, and the other 500 train.
 """
 
+import hashlib
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
@@ -12,6 +15,8 @@ from lowlabel.datasets.io.lists import read_lines
 from lowlabel.errors import DataError
 
 _PREPARE = "Prepare it again: lowlabel prepare cifar-fs --archive cifar100.zip"
+_SEED = 0
+_TEST_SHARE = 6  # one image of six
 _LISTS = {"base": "train", "val": "val", "novel": "test"}
 
 
@@ -29,6 +34,28 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
     return images
 
 
+def _read_images(root: Path, part: str) -> list[LabelledPath]:
+    """The images of the novel classes that are in a part, sorted by path.
+
+    In each class, the images are ordered by a hash of their names, so that the draw depends on
+    nothing else, and a sixth is for testing, as 100 of 600.
+    """
+    by_class: dict[str, list[LabelledPath]] = {}
+    for image in _read(root, "novel"):
+        by_class.setdefault(image.class_name, []).append(image)
+    chosen: list[LabelledPath] = []
+    for images in by_class.values():
+        order = sorted(images, key=_draw)
+        tested = max(len(order) // _TEST_SHARE, 1)
+        chosen += order[:tested] if part == "test" else order[tested:]
+    return sorted(chosen)
+
+
+def _draw(image: LabelledPath) -> bytes:
+    name = f"{_SEED}/{image.class_name}/{image.path.rpartition('/')[2]}"
+    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
+
+
 CIFAR_FS = Dataset(
     name="cifar-fs",
     title="CIFAR-FS",
@@ -42,6 +69,14 @@ CIFAR_FS = Dataset(
             ("base", "val", "novel"),
             _read,
             {"base": Counts(38_400, 64), "val": Counts(9_600, 16), "novel": Counts(12_000, 20)},
+        ),
+        Division(
+            "novel-images",
+            ("train", "test"),
+            _read_images,
+            {"train": Counts(10_000, 20), "test": Counts(2_000, 20)},
+            shared_classes=True,
+            title="500 train and 100 test images of each novel class",
         ),
     ),
 )

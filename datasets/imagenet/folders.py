@@ -5,7 +5,7 @@ images of the classes of one dataset under other names. It is never copied.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -32,6 +32,21 @@ def is_original(name: str) -> bool:
     return _ORIGINAL.fullmatch(PurePosixPath(name).stem) is not None
 
 
+def wnid_folders(folder: Path) -> list[str]:
+    """Names of the folders in `folder` that are WordNet ids, sorted."""
+    return [name for name in folders_in(folder) if wnid_in(name) == name]
+
+
+def images_in(top: Path, folder: str = "") -> list[str]:
+    """Paths relative to `top` of the images that lie directly in `top/folder`, sorted."""
+    before = f"{folder}/" if folder else ""
+    return sorted(
+        before + name
+        for name in files_in(top / folder)
+        if not is_hidden(name) and PurePosixPath(name).suffix.lower() in image_suffixes()
+    )
+
+
 @dataclass(frozen=True)
 class ClassFolders:
     """A folder of class folders named by WordNet id, directly or in folders of parts.
@@ -48,9 +63,8 @@ class ClassFolders:
         places = ["", *(f"{name}/" for name in names if part_called(name))]
         found: dict[str, list[str]] = {}
         for place in places:
-            for name in folders_in(self.root / place) if place else names:
-                if _WNID.fullmatch(name):
-                    found.setdefault(name, []).append(place + name)
+            for name in wnid_folders(self.root / place):
+                found.setdefault(name, []).append(place + name)
         return found
 
     def images(self, wnid: str, numbers: Iterable[str] | None = None) -> list[LabelledPath]:
@@ -63,7 +77,8 @@ class ClassFolders:
             wnid: WordNet id of the class.
             numbers: Each N of the wanted `WNID_N.JPEG`; None for all images of the class.
         """
-        paths = sorted(self._paths(wnid))
+        folders = self.by_wnid.get(wnid, ())
+        paths = sorted(path for folder in folders for path in images_in(self.root, folder))
         originals = [path for path in paths if is_original(path)]
         if originals:
             wanted = None if numbers is None else {f"{wnid}_{number}" for number in numbers}
@@ -78,9 +93,3 @@ class ClassFolders:
     def unknown(self, known: Collection[str]) -> list[str]:
         """The classes that are not among `known`, sorted."""
         return sorted(self.by_wnid.keys() - set(known))
-
-    def _paths(self, wnid: str) -> Iterator[str]:
-        for folder in self.by_wnid.get(wnid, ()):
-            for name in files_in(self.root / folder):
-                if not is_hidden(name) and PurePosixPath(name).suffix.lower() in image_suffixes():
-                    yield f"{folder}/{name}"

@@ -1,4 +1,7 @@
-"""Unpacks zip and tar archives, and never writes outside the given folder."""
+"""Unpacks zip and tar archives, and never writes outside the given folder.
+
+A tar file in a tar file is unpacked into a folder of its name, as ImageNet's training classes are.
+"""
 
 import shutil
 import stat
@@ -13,6 +16,7 @@ from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 
 Member = TypeVar("Member")
+_TAR = ".tar"
 
 
 def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
@@ -68,14 +72,48 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
 
 def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
     with tarfile.open(archive) as opened:
-        members = opened.getmembers()
-        for member in members:
-            if not (member.isfile() or member.isdir()):
-                raise _unsafe(archive, member.name, "is a link or a device")
-            _check_name(archive, member.name)
-        _check_space(archive, folder, sum(member.size for member in members))
-        for member in _counted(members, progress):
+        count = size = 0
+        for member in _all_members(archive, opened):
+            count, size = count + 1, size + member.size
+        _check_space(archive, folder, size)
+        for done, _ in enumerate(_extracted(opened, folder), start=1):
+            if progress:
+                progress(done, count)
+
+
+def _all_members(archive: Path, opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Checks the members of a tar file and of those in it; a million are not kept in memory."""
+    for member in opened.getmembers():
+        if not (member.isfile() or member.isdir()):
+            raise _unsafe(archive, member.name, "is a link or a device")
+        _check_name(archive, member.name)
+        if _is_tar(member):
+            with _inner(opened, member) as inner:
+                yield from _all_members(archive, inner)
+        else:
+            yield member
+
+
+def _extracted(opened: tarfile.TarFile, folder: Path) -> Iterator[tarfile.TarInfo]:
+    """Unpacks the members one by one."""
+    for member in opened.getmembers():
+        if _is_tar(member):
+            with _inner(opened, member) as inner:
+                yield from _extracted(inner, folder / member.name.removesuffix(_TAR))
+        else:
             opened.extract(member, folder, filter="data")
+            yield member
+
+
+def _is_tar(member: tarfile.TarInfo) -> bool:
+    return member.isfile() and member.name.endswith(_TAR)
+
+
+def _inner(opened: tarfile.TarFile, member: tarfile.TarInfo) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=opened.extractfile(member), mode="r:")
+    except tarfile.TarError as error:
+        raise tarfile.ReadError(f"{member.name} in it: {error}") from error
 
 
 def _check_name(archive: Path, name: str) -> None:
