@@ -122,11 +122,17 @@ def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
             if protocol.takes
         )
         raise InputError(
-            f"suite {suite.name} has no protocol for {', '.join(unfit)}",
+            f"suite {suite.name} has no protocol for {', '.join(map(_with_reason, unfit))}",
             "\n".join(needed)
             or "Landmarks and copies are scored by --suite retrieval; few-shot classification "
             "needs classes.",
         )
+
+
+def _with_reason(spec: str) -> str:
+    """The dataset, with the classes that its train part lacks."""
+    reasons = [each.unshared for each in find_dataset(spec)[0].divisions if each.unshared]
+    return f"{spec}: {reasons[0]}" if reasons else spec
 
 
 def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:

@@ -34,8 +34,7 @@ class Division:
         left_out: Counts the files of a part that are not taken, by suffix; None if a list names
             the files.
         title: What tables add to the dataset's title; empty for nothing.
-        unshared: Which classes the parts do not share, and of how many, where the files tell;
-            only if `shared_classes` is False.
+        unshared: Which classes the first part lacks, of a folder; empty if `shared_classes`.
     """
 
     name: str

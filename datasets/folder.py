@@ -8,20 +8,24 @@ from pathlib import Path
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.listing import (
+    EMPTY_CLASSES,
+    UNSCORED_CLASSES,
     Listing,
     files_in,
     folders_in,
+    holds_image,
     image_suffixes,
     is_hidden,
     list_images,
     shown_counts,
 )
-from lowlabel.datasets.parts import find_parts
+from lowlabel.datasets.parts import find_parts, is_pretext
 from lowlabel.errors import DataError
 
 WHOLE = "all"
 _OUTSIDE = "image outside the class folders"
 _BESIDE = "beside the parts"
+_MOST_NAMED = 5
 
 
 def class_folders(root: Path, prefix: str = "") -> list[LabelledPath]:
@@ -63,15 +67,19 @@ def folder_dataset(path: Path) -> Dataset:
             "Name an existing folder as folder:PATH, for example folder:./birds.",
         )
     folders = find_parts(path)
-    files = _Files(folders or {WHOLE: ""})
-    parts = tuple(files.folders)
-    names = [folders_in(path / files.folders[part]) for part in parts]
+    classes = {name: _classes(path / name) for name in (folders or {}).values()}
+    unshared = _unshared(path, classes) if classes else ""
+    shared = bool(classes) and not unshared
+    found = [*classes.values()]
+    unscored = len(found[0] - found[-1]) if shared else 0
+    files = _Files(folders or {WHOLE: ""}, unscored)
     division = Division(
         "folders" if folders else WHOLE,
-        parts,
+        tuple(files.folders),
         files.labelled,
-        shared_classes=len(parts) > 1 and names[0] == names[-1],
+        shared_classes=shared,
         left_out=files.left_out,
+        unshared=unshared,
     )
     last = path.name if path.name not in ("", "..") else path.resolve().name or str(path)
     name = last.encode(errors="backslashreplace").decode()  # if it is no UTF-8
@@ -86,15 +94,38 @@ def folder_dataset(path: Path) -> Dataset:
     )
 
 
+def _classes(part: Path) -> set[str]:
+    """The class folders of a part that hold images."""
+    return {name for name in folders_in(part) if holds_image(part / name)}
+
+
+def _unshared(root: Path, classes: Mapping[str, set[str]]) -> str:
+    """Which classes of the other parts the first part lacks; empty if it has all of them."""
+    for name, each in classes.items():
+        if not each:
+            return f"{root / name} has no class folders with images"
+    train, *others = classes
+    for name in others:
+        if missing := sorted(classes[name] - classes[train]):
+            shown = ", ".join(missing[:_MOST_NAMED]) + (", …" if missing[_MOST_NAMED:] else "")
+            return (
+                f"{len(missing):,} of the {len(classes[name]):,} classes of {root / name} have no "
+                f"images in {root / train}: {shown}"
+            )
+    return ""
+
+
 @dataclass(frozen=True)
 class _Files:
     """The files of a folder; each part is listed once.
 
     Attributes:
         folders: Sub-folder of each part.
+        unscored: Number of classes of the first part that the last lacks, if they share classes.
     """
 
     folders: Mapping[str, str]
+    unscored: int = 0
     _listings: dict[Path, Listing] = field(default_factory=dict)
 
     def labelled(self, root: Path, part: str) -> list[LabelledPath]:
@@ -107,8 +138,13 @@ class _Files:
 
         The last part, which is scored, counts those beside the parts as well.
         """
-        counts = _left_out(self._listing(root, self.folders[part]))
-        return counts + self._beside(root) if part == [*self.folders][-1] else counts
+        listing = self._listing(root, self.folders[part])
+        classes = {image.partition("/")[0] for image in listing.images if "/" in image}
+        empty = set(folders_in(root / self.folders[part])) - classes
+        counts = _left_out(listing) + Counter({EMPTY_CLASSES: len(empty)})
+        if part != [*self.folders][-1]:
+            return counts
+        return counts + self._beside(root) + Counter({UNSCORED_CLASSES: self.unscored})
 
     def _beside(self, root: Path) -> Counter[str]:
         """Counts the files of the root that are in no part, by folder."""
@@ -116,7 +152,7 @@ class _Files:
             return Counter()
         counts = Counter({_BESIDE: sum(not is_hidden(name) for name in files_in(root))})
         for name in folders_in(root):
-            if name not in self.folders.values():
+            if name not in self.folders.values() and not is_pretext(name):
                 listing = list_images(root / name)
                 counts[f"in {name}/"] = len(listing.images) + listing.left_out.total()
         return +counts  # without what is 0

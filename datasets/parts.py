@@ -7,6 +7,7 @@ from lowlabel.datasets.io.listing import folders_in
 from lowlabel.errors import DataError
 
 TRAIN, VAL, TEST, BASE, NOVEL = "train", "val", "test", "base", "novel"
+PRETEXT = "pretext"  # unlabelled images beside the parts, which `pretrain` takes
 _USUAL = {
     TRAIN: ("train", "training", "trn"),
     VAL: ("val", "valid", "validation", "dev", "development", "eval"),
@@ -21,7 +22,18 @@ _PART_OF = {BASE: BASE, NOVEL: NOVEL} | {
     for spelling in (word + affix, affix + word, "meta" + word)
 }
 _LIKE_PARTS = {  # names that are no part here, but no class either
-    *("query", "queries", "gallery", "support", "seen", "unseen", "known", "unknown", "holdout"),
+    *(
+        PRETEXT,
+        "query",
+        "queries",
+        "gallery",
+        "support",
+        "seen",
+        "unseen",
+        "known",
+        "unknown",
+        "holdout",
+    ),
     *("labeled", "labelled", "unlabeled", "unlabelled", "calibration", "evaluation", "heldout"),
 }
 # Combinations that are a division, in the order of its parts; the last part is scored.
@@ -36,6 +48,11 @@ _SCORED_ON_VAL = ((TRAIN, VAL), (BASE, VAL))
 def part_called(name: str) -> str | None:
     """The part that a folder's name stands for, in any case, such as train for "Training"."""
     return _PART_OF.get(_plain(name))
+
+
+def is_pretext(name: str) -> bool:
+    """Whether a folder's name stands for unlabelled images to pretrain on, in any case."""
+    return name.casefold() == PRETEXT
 
 
 def like_part(name: str) -> bool:

@@ -9,10 +9,9 @@ from lowlabel.datasets.base import VALIDATION
 from lowlabel.datasets.class_list import read_class_list
 from lowlabel.datasets.folder import WHOLE
 from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
-from lowlabel.datasets.parts import find_parts
+from lowlabel.datasets.parts import PRETEXT, find_parts, is_pretext
 from lowlabel.errors import DataError, InputError
 
-PRETEXT = "pretext"
 _MAX_LISTED = 5
 
 
@@ -82,7 +81,7 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
 def _from_folder(root: Path) -> PretrainData:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "Give --dataset folder:PATH.")
-    pretext = next((name for name in folders_in(root) if name.lower() == PRETEXT), None)
+    pretext = next(filter(is_pretext, folders_in(root)), None)
     parts = find_parts(root) or {}
     if pretext:
         data = _walk(root, PRETEXT, pretext)

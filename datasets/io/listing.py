@@ -13,6 +13,8 @@ from lowlabel.errors import DataError
 
 BROKEN_LINK, LOOP = "broken link", "link to a folder that is listed elsewhere"
 NO_SUFFIX = "no suffix"
+EMPTY_CLASSES = "class folders without an image"
+UNSCORED_CLASSES = "classes without an image in the evaluated part"
 _ALWAYS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".tga"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
@@ -50,11 +52,22 @@ def files_in(top: Path) -> frozenset[str]:
     return frozenset(entry.name for entry in _entries(str(top)) if _is_file(entry))
 
 
+def holds_image(folder: Path) -> bool:
+    """Whether there is an image at any depth below `folder`."""
+    suffixes = image_suffixes()
+    if any(Path(e.name).suffix.lower() in suffixes for e in _visible(str(folder)) if _is_file(e)):
+        return True
+    return bool(list_images(folder).images)
+
+
 def shown_counts(left_out: Mapping[str, int]) -> str:
-    """Such as "14 files are not taken: 12 .txt, 2 .mp4"; empty if none was left out."""
-    kinds = sorted(left_out.items(), key=lambda item: (-item[1], item[0]))
+    """Such as "14 files are not taken: 12 .txt, 2 .mp4"; empty if nothing was left out."""
+    classes = {k: left_out[k] for k in (EMPTY_CLASSES, UNSCORED_CLASSES) if left_out.get(k)}
+    files = {kind: count for kind, count in left_out.items() if kind not in classes}
+    kinds = sorted(files.items(), key=lambda item: (-item[1], item[0]))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    return f"{sum(left_out.values()):,} files are not taken: {counts}" if left_out else ""
+    notes = [f"{sum(files.values()):,} files are not taken: {counts}"] if files else []
+    return "; ".join((*notes, *(f"{count:,} {kind}" for kind, count in classes.items())))
 
 
 @dataclass
