@@ -51,7 +51,8 @@ def _facts(model: str, job: Job, request: Request, load: Load) -> dict[str, str]
     dataset, division = find_dataset(job.dataset)[0], job.division
     part = division.evaluated
     if dataset.make and not prepared_folder(dataset).is_dir():
-        return {"images": f"{division.expected[part]}, made first", "cached": "0"}
+        count = division.expected.get(part, "unknown")
+        return {"images": f"{count}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
 

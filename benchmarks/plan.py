@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
+from lowlabel.datasets.class_list import only_classes
 from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
@@ -63,7 +65,7 @@ def make_plan(request: Request) -> Plan:
         wanted = _file_jobs(suite, file)
     else:
         _check_models(suite, request)
-        wanted = _jobs(suite)
+        wanted = _jobs(suite, request.class_list)
     resolve_device(request.backbone.device)
     for job in wanted:
         job.protocol.backbone(request.backbone)  # checks its options
@@ -80,10 +82,14 @@ def make_plan(request: Request) -> Plan:
     return Plan(suite, jobs, (*absent, *_without_options(request, jobs), *notes_of_files), file)
 
 
-def _jobs(suite: Suite) -> list[Job]:
-    """Each protocol with those of its datasets that fit."""
+def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
+    """Each protocol with those of its datasets that fit, with the listed classes alone."""
     return [
-        Job(spec, division, protocol.for_dataset(find_dataset(spec)[0]))
+        Job(
+            spec,
+            only_classes(division, class_list) if class_list else division,
+            protocol.for_dataset(find_dataset(spec)[0]),
+        )
         for protocol in suite.protocols
         for spec in protocol.dataset
         if (division := protocol.division_of(spec))

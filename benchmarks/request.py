@@ -24,6 +24,7 @@ class Request:
         settings: `PROTOCOL.field=value`, as `--set` takes it.
         backbone: How models are loaded.
         extraction: How features are extracted.
+        class_list: File of the only classes to take of each dataset; None for all.
         allow_partial: Allow incomplete datasets; results are marked partial.
         overwrite: Score again what has a record.
     """
@@ -37,6 +38,7 @@ class Request:
     settings: tuple[str, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
+    class_list: Path | None = None
     allow_partial: bool = False
     overwrite: bool = False
 
@@ -50,6 +52,11 @@ class Request:
                 "--features brings its own embeddings, so --pooling, --resolution, --resize, "
                 "--interpolation, --framing, --multi-scale and --orientation do not go with it",
                 "Leave them out, or leave --features out.",
+            )
+        if self.features and self.class_list:
+            raise InputError(
+                "--features brings its own embeddings, so --class-list does not go with it",
+                "Leave one of them out.",
             )
         if self.features and len(self.label) > 1:
             raise InputError(f"{len(self.label)} labels for one file", "Give --label once.")

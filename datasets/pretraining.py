@@ -1,13 +1,15 @@
 """Counts the scored classes that a model has seen in pretraining, where class lists are known."""
 
+from lowlabel.datasets.imagenet.folders import wnid_in
 from lowlabel.datasets.images import ImageSet
-from lowlabel.datasets.splits import split_list
+from lowlabel.datasets.splits import imagenet_classes, split_list
 from lowlabel.errors import UnknownNameError
 
 IMAGENET = "imagenet-1k"
 _SSL_VIT = {"ssl-vit-mini": "mini", "ssl-vit-tiered": "tiered"}
 PRETRAINING_SETS = (IMAGENET, *_SSL_VIT)
-_DIVISIONS = {"mini-imagenet:ravi": "mini_imagenet", "tiered-imagenet:ren": "tiered_imagenet"}
+_LISTS = {"mini-imagenet": "mini_imagenet", "tiered-imagenet": "tiered_imagenet"}
+_BY_WNID = "tiny-imagenet"
 
 
 def classes_seen(images: ImageSet, pretraining: str) -> str | None:
@@ -15,7 +17,8 @@ def classes_seen(images: ImageSet, pretraining: str) -> str | None:
 
     The SSL-ViT lists (Bhattacharyya et al., ICASSP 2022, arXiv:2201.08951) are the ImageNet classes
     that its two checkpoints were trained on: the one for mini-ImageNet has seen most novel classes
-    of tiered-ImageNet, and vice versa.
+    of tiered-ImageNet, and vice versa. ImageNet-1k itself is not reported: to pretrain on its train
+    images and to score on its validation images is the protocol.
 
     Args:
         images: A part of a dataset.
@@ -28,14 +31,23 @@ def classes_seen(images: ImageSet, pretraining: str) -> str | None:
         UnknownNameError: If there is no such pretraining set.
     """
     check_pretraining(pretraining)
-    if images.dataset not in _DIVISIONS:
-        return None
-    rows = split_list(_DIVISIONS[images.dataset])
-    classes = {row["wnid"] for row in rows if row["part"] == images.part}
-    seen = classes if pretraining == IMAGENET else classes & _ssl_vit(_SSL_VIT[pretraining])
+    classes = _scored(images)
+    trained = {*imagenet_classes()} if pretraining == IMAGENET else _ssl_vit(_SSL_VIT[pretraining])
+    seen = classes & trained
     if not seen:
         return None
     return f"pretrained on {pretraining}: {len(seen)} of the {len(classes)} {images.part} classes"
+
+
+def _scored(images: ImageSet) -> set[str]:
+    """The WordNet ids of the classes of a part; empty for datasets that are none of ImageNet."""
+    name, names = images.dataset.partition(":")[0], images.class_names
+    if name not in (_BY_WNID, *_LISTS):
+        return set()
+    if names and all(wnid_in(each) == each for each in names):
+        return set(names)
+    rows = split_list(_LISTS[name]) if name in _LISTS else []
+    return {row["wnid"] for row in rows if row["part"] == images.part}
 
 
 def check_pretraining(name: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lowlabel.datasets.imagenet.folders import wnid_in
 from lowlabel.datasets.io.lists import read_lines
-from lowlabel.datasets.splits import split_list
+from lowlabel.datasets.splits import imagenet_classes
 from lowlabel.errors import DataError
 
 HINT = (
@@ -136,11 +136,6 @@ def _meta(path: Path) -> dict[int, str]:
         *(MatReadError, NotImplementedError, zlib.error),
     ) as error:
         raise DataError(f"cannot read the classes in {path}: {error}", HINT) from error
-
-
-def imagenet_classes() -> list[str]:
-    """The WordNet ids of ImageNet's 1,000 classes in alphabetical order."""
-    return [row["wnid"] for row in split_list("imagenet")]
 
 
 def _wnid(text: str, path: Path) -> str:

@@ -86,7 +86,7 @@ def base_classes(
         raise InputError("base-classes needs a --model", "For example: --model dino_vits16")
     if classes < 1 or top < 1:
         raise InputError(f"classes={classes} and top={top} must be at least 1")
-    opened = open_dataset(dataset, allow_partial=data.allow_partial)
+    opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
     base, novel = opened.division.train_part, opened.division.evaluated
     if base is None:
         raise InputError(f"{opened.name} has no base classes", "Give a dataset with a base part.")

@@ -78,7 +78,9 @@ def _embed(
     if not fitting:
         raise InputError(f"{dataset} has no queries to retrieve images for", "See lowlabel list.")
     protocol, division = fitting[0]
-    opened = open_dataset(dataset, division, allow_partial=data.allow_partial)
+    opened = open_dataset(
+        dataset, division, class_list=data.class_list, allow_partial=data.allow_partial
+    )
     train = (division.train_part,) if learns and division.train_part else ()
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
     parts = dict.fromkeys((*train, *protocol.needs(division)))

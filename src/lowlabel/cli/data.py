@@ -1,6 +1,7 @@
 """`lowlabel list` and `lowlabel prepare`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -97,15 +98,20 @@ def prepare(
             "Data", "Title in tables, for a subset of the dataset.", default="the dataset's own"
         ),
     ] = None,
+    class_list: options.ClassList = None,
     allow_partial: options.AllowPartial = False,
 ) -> None:
     """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
     from lowlabel.datasets import find_dataset, open_dataset
     from lowlabel.datasets import prepare as unpack
+    from lowlabel.datasets.class_list import only_classes
     from lowlabel.datasets.counts import check_divisions
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
+    if class_list:
+        divisions = tuple(only_classes(each, class_list) for each in declared.divisions)
+        declared = replace(declared, divisions=divisions)
     with progress_bar(f"unpacking {', '.join(path.name for path in archive)}", "file") as progress:
         folder = unpack(
             declared, *archive, title=title, allow_partial=allow_partial, progress=progress
@@ -114,4 +120,5 @@ def prepare(
         root = open_dataset(declared.name).root
         for note in check_divisions(declared, root, allow_partial=True):
             typer.echo(f"incomplete: {note}", err=True)
-    typer.echo(f"{declared.name} is ready in {folder}")
+    usage = f"; run it with --class-list {class_list}" if class_list else ""
+    typer.echo(f"{declared.name} is ready in {folder}{usage}")

@@ -42,7 +42,9 @@ def extract(
         for model_spec in model:
             loaded = backbone.load(model_spec, machine.device)
             for dataset_spec in dataset:
-                opened = open_dataset(dataset_spec, allow_partial=data.allow_partial)
+                opened = open_dataset(
+                    dataset_spec, class_list=data.class_list, allow_partial=data.allow_partial
+                )
                 for name in part or opened.division.parts:
                     _extract(loaded, opened, name, extraction)
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataGroup:
-    """Which flaws of a dataset are allowed."""
+    """What is taken of a dataset, and which of its flaws are allowed."""
 
+    class_list: options.ClassList = None
     allow_partial: options.AllowPartial = False
     skip_bad_images: options.SkipBadImages = False
 

@@ -89,6 +89,14 @@ AllowPartial = Annotated[
     bool,
     option("Data", "Allow incomplete datasets; results are marked partial.", "--allow-partial"),
 ]
+ClassList = Annotated[
+    Path | None,
+    option(
+        "Data",
+        "File of the only classes to take of each dataset, one per line, as imagenet100.txt.",
+        default="all of them",
+    ),
+]
 SkipBadImages = Annotated[
     bool,
     option(

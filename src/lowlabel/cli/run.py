@@ -61,6 +61,7 @@ def _request(
         settings=tuple(what.setting or ()),
         backbone=backbone.options(machine.device),
         extraction=machine.extraction(skip_bad_images=data.skip_bad_images),
+        class_list=data.class_list,
         allow_partial=data.allow_partial,
         overwrite=what.overwrite,
     )
