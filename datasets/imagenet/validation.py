@@ -43,7 +43,7 @@ def validation_classes(root: Path, folder: Path) -> dict[str, str]:
 
     Args:
         root: Folder to look for the lists in, up to two levels below it.
-        folder: Folder of the validation images, to look in, too.
+        folder: Folder of the validation images, to look in and beside, too.
 
     Raises:
         DataError: If there is no list, or it cannot be read.
@@ -68,10 +68,10 @@ def validation_classes(root: Path, folder: Path) -> dict[str, str]:
 
 def _find(root: Path, folder: Path, *names: str) -> Path | None:
     """The first file of one of these names: with the images, beside their folder, or elsewhere."""
-    near = [place for place in (folder, folder.parent) if place.is_relative_to(root)]
+    tops = dict.fromkeys(top for top in (folder.parent, root) if top.is_relative_to(root))
     places = chain(
-        (place / name for place in near for name in names),
-        *(root.glob(depth + name) for depth in _DEPTHS for name in names),
+        (folder / name for name in names),
+        *(top.glob(depth + name) for top in tops for depth in _DEPTHS for name in names),
     )
     return next(filter(Path.is_file, places), None)
 
