@@ -2,6 +2,8 @@ import pytest
 
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.describe import describe_plan
+from lowlabel.benchmarks.runner import _joining_division
+from lowlabel.datasets import find_dataset
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features import BackboneOptions
 
@@ -25,6 +27,30 @@ def test_a_protocol_takes_the_first_division_that_suits_it(request_of, monkeypat
         ("cub:feat", "retrieval", "feat"),
         ("roxford5k", "landmarks", "revisitop"),
     ]
+
+
+@pytest.mark.parametrize("dataset", ["demo", "cifar-fs"])
+@pytest.mark.parametrize("suite", ["fewshot", "knn", "retrieval"])
+def test_other_protocols_do_not_take_the_division_of_classification(
+    request_of, monkeypatch, dataset, suite
+):
+    monkeypatch.setattr("lowlabel.benchmarks.plan.is_present", lambda dataset: True)
+    [job] = make_plan(request_of(suite, dataset)).jobs
+    assert job.division == find_dataset(dataset)[0].divisions[0]
+
+
+def test_images_that_join_a_gallery_are_not_taken_by_image():
+    assert _joining_division("demo").name == "demo"
+    assert _joining_division("cifar-fs").name == "bertinetto"
+    assert _joining_division("cub").name == "dml-zeroshot"
+
+
+def test_the_classes_that_train_lacks_are_named(request_of, tmp_path):
+    for path in ("train/a", "test/a", "test/b"):
+        (tmp_path / "set" / path).mkdir(parents=True)
+        (tmp_path / "set" / path / "0.png").touch()
+    with pytest.raises(InputError, match=r"1 of the 2 classes of .*test have no images in .*: b"):
+        make_plan(request_of("classification", f"folder:{tmp_path / 'set'}"))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,51 @@ def test_imagenets_train_and_val_are_parts_and_val_is_scored(tmp_path, write_ima
     assert division.validation_part is None  # nothing is tuned on what is scored
 
 
+def test_a_class_that_train_lacks_is_named(tmp_path, write_image):
+    for path in ("train/a", "train/b", "test/a", "test/b", "test/c"):
+        write_image(tmp_path / path / "0.png")
+    division = open_dataset(f"folder:{tmp_path}").division
+    assert not division.shared_classes
+    said = f"1 of the 3 classes of {tmp_path}/test have no images in {tmp_path}/train: c"
+    assert division.unshared == said
+
+
+def test_a_class_folder_without_images_in_train_is_no_class_of_it(tmp_path, write_image):
+    for path in ("train/a", "test/a", "test/b"):
+        write_image(tmp_path / path / "0.png")
+    (tmp_path / "train/b").mkdir()
+    (tmp_path / "train/b/notes.txt").touch()
+    opened = open_dataset(f"folder:{tmp_path}")
+    assert not opened.division.shared_classes
+    assert opened.left_out("train") == {".txt": 1, "class folders without an image": 1}
+
+
+def test_a_part_without_classes_is_named(tmp_path, write_image):
+    write_image(tmp_path / "train/0.png")
+    write_image(tmp_path / "test/a/0.png")
+    division = open_dataset(f"folder:{tmp_path}").division
+    assert not division.shared_classes
+    assert division.unshared == f"{tmp_path}/train has no class folders with images"
+
+
+def test_classes_that_only_train_has_are_counted(tmp_path, write_image):
+    for path in ("train/a", "train/b", "train/c/deep", "test/a", "test/b"):
+        write_image(tmp_path / path / "0.png")
+    opened = open_dataset(f"folder:{tmp_path}")
+    assert opened.division.shared_classes
+    counted = {"classes without an image in the evaluated part": 1}
+    assert opened.left_out("train", "test") == opened.left_out("test") == counted
+
+
+def test_images_to_pretrain_on_lie_beside_the_parts(tmp_path, write_image):
+    for path in ("train/a", "train/b", "val/a", "val/b", "Pretext/any/depth"):
+        write_image(tmp_path / path / "0.png")
+    opened = open_dataset(f"folder:{tmp_path}")
+    assert opened.division.parts == ("train", "val")
+    assert opened.division.shared_classes
+    assert opened.left_out("train", "val") == {}
+
+
 def test_files_that_are_not_taken_are_counted_by_suffix(image_folder):
     (image_folder / "novel" / "novel0" / "notes.txt").touch()
     (image_folder / "novel" / "0.png").touch()

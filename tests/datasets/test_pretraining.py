@@ -27,11 +27,20 @@ def part(dataset: str, name: str) -> ImageSet:
         ("imagenet-1k", "mini-imagenet:ravi", "novel", "20 of the 20"),
         ("imagenet-1k", "tiered-imagenet:ren", "novel", "160 of the 160"),
         ("imagenet-1k", "cifar-fs:bertinetto", "novel", None),
+        ("imagenet-1k", "cifar-100:krizhevsky", "test", None),
+        ("imagenet-1k", "imagenet:ilsvrc2012", "val", None),  # the protocol itself
     ],
 )
 def test_classes_seen_are_counted(pretraining, dataset, name, seen):
     said = classes_seen(part(dataset, name), pretraining)
     assert said == (seen and f"pretrained on {pretraining}: {seen} {name} classes")
+
+
+def test_only_the_classes_of_a_subset_are_counted():
+    wnids = [row["wnid"] for row in split_list("mini_imagenet") if row["part"] == "novel"][:4]
+    images = ImageSet("mini-imagenet:ravi-some", "novel", Path(), (), np.zeros(0), tuple(wnids))
+    said = "pretrained on imagenet-1k: 4 of the 4 novel classes"
+    assert classes_seen(images, "imagenet-1k") == said
 
 
 def test_an_unknown_pretraining_set_gets_a_suggestion():

@@ -105,3 +105,43 @@ def test_a_disk_that_is_too_small_is_an_error(tmp_path, target, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     with pytest.raises(DataError, match="MiB free"):
         unpack(make_zip(tmp_path / "a.zip", {"a": b"aa"}), target)
+
+
+def make_nested(path: Path, members: dict[str, bytes], *, inner: dict[str, bytes]) -> Path:
+    """A tar file that holds `inner.tar`."""
+    content = make_plain_tar(path.with_name("inner.tar"), inner).read_bytes()
+    return make_plain_tar(path, {**members, "classes/inner.tar": content})
+
+
+def make_plain_tar(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_tar_file_in_a_tar_file_becomes_a_folder(tmp_path, target):
+    seen = []
+    archive = make_nested(tmp_path / "a.tar", {"x": b"x"}, inner={"1.JPEG": b"one", "2.JPEG": b""})
+    unpack(archive, target, lambda done, total: seen.append((done, total)))
+    files = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*.*")}
+    assert files == {"classes/inner/1.JPEG": b"one", "classes/inner/2.JPEG": b""}
+    assert (target / "x").read_bytes() == b"x"
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/evil"])
+def test_members_of_inner_tar_files_are_checked_before_anything_is_written(tmp_path, target, name):
+    archive = make_nested(tmp_path / "a.tar", {"good": b"good"}, inner={name: b"evil"})
+    with pytest.raises(DataError, match="not safe to unpack"):
+        unpack(archive, target)
+    assert not list(target.iterdir())
+
+
+def test_a_damaged_inner_tar_file_is_named(tmp_path, target):
+    archive = make_plain_tar(tmp_path / "a.tar", {"n01440764.tar": b"no tar file" * 100})
+    with pytest.raises(DataError, match=r"n01440764\.tar in it"):
+        unpack(archive, target)
+    assert not list(target.iterdir())

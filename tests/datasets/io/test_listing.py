@@ -3,7 +3,12 @@ import os
 import pytest
 from PIL import features
 
-from lowlabel.datasets.io.listing import image_suffixes, list_images, shown_counts
+from lowlabel.datasets.io.listing import (
+    EMPTY_CLASSES,
+    image_suffixes,
+    list_images,
+    shown_counts,
+)
 from lowlabel.errors import DataError
 
 
@@ -45,6 +50,14 @@ def test_every_suffix_in_any_case_is_listed_and_the_rest_counted(tmp_path, touch
     assert listing.left_out == {".txt": 2, ".mp4": 1, "no suffix": 1}
     assert shown_counts(listing.left_out) == "4 files are not taken: 2 .txt, 1 .mp4, 1 no suffix"
     assert {f".{suffix.lower()}" for suffix in suffixes} <= image_suffixes()
+
+
+def test_classes_are_counted_apart_from_files():
+    counts = {EMPTY_CLASSES: 2, ".txt": 3}
+    said = "3 files are not taken: 3 .txt; 2 class folders without an image"
+    assert shown_counts(counts) == said
+    assert shown_counts({EMPTY_CLASSES: 1}) == "1 class folders without an image"
+    assert shown_counts({}) == ""
 
 
 def test_a_suffix_without_its_codec_is_counted_as_not_taken(tmp_path, touch, monkeypatch):
