@@ -122,23 +122,27 @@ def _check_models(suite: Suite, request: Request) -> None:
 def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
     unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
     if unfit:
-        needed = dict.fromkeys(
+        reasons = {spec: _unshared(spec) for spec in unfit}
+        hints = [
             f"Suite {suite.name} takes {protocol.takes}."
             for protocol in suite.protocols
             if protocol.takes
-        )
+        ] or [
+            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
+            "classes."
+        ]
+        if any(reasons.values()):
+            hints.append("Add train images of the classes, or move the classes out of the parts.")
+        named = (f"{spec}: {reason}" if reason else spec for spec, reason in reasons.items())
         raise InputError(
-            f"suite {suite.name} has no protocol for {', '.join(map(_with_reason, unfit))}",
-            "\n".join(needed)
-            or "Landmarks and copies are scored by --suite retrieval; few-shot classification "
-            "needs classes.",
+            f"suite {suite.name} has no protocol for {', '.join(named)}",
+            "\n".join(dict.fromkeys(hints)),
         )
 
 
-def _with_reason(spec: str) -> str:
-    """The dataset, with the classes that its train part lacks."""
-    reasons = [each.unshared for each in find_dataset(spec)[0].divisions if each.unshared]
-    return f"{spec}: {reasons[0]}" if reasons else spec
+def _unshared(spec: str) -> str:
+    """Which classes the train part of a folder lacks; empty for other datasets."""
+    return next((each.unshared for each in find_dataset(spec)[0].divisions if each.unshared), "")
 
 
 def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
