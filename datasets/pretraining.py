@@ -8,8 +8,8 @@ from lowlabel.errors import UnknownNameError
 IMAGENET = "imagenet-1k"
 _SSL_VIT = {"ssl-vit-mini": "mini", "ssl-vit-tiered": "tiered"}
 PRETRAINING_SETS = (IMAGENET, *_SSL_VIT)
-_LISTS = {"mini-imagenet": "mini_imagenet", "tiered-imagenet": "tiered_imagenet"}
-_BY_WNID = "tiny-imagenet"
+_DIVISIONS = {"mini-imagenet:ravi": "mini_imagenet", "tiered-imagenet:ren": "tiered_imagenet"}
+_BY_WNID = ("mini-imagenet:", "tiered-imagenet:", "tiny-imagenet:")  # subsets by class lists, too
 
 
 def classes_seen(images: ImageSet, pretraining: str) -> str | None:
@@ -41,13 +41,11 @@ def classes_seen(images: ImageSet, pretraining: str) -> str | None:
 
 def _scored(images: ImageSet) -> set[str]:
     """The WordNet ids of the classes of a part; empty for datasets that are none of ImageNet."""
-    name, names = images.dataset.partition(":")[0], images.class_names
-    if name not in (_BY_WNID, *_LISTS):
-        return set()
-    if names and all(wnid_in(each) == each for each in names):
-        return set(names)
-    rows = split_list(_LISTS[name]) if name in _LISTS else []
-    return {row["wnid"] for row in rows if row["part"] == images.part}
+    if images.dataset in _DIVISIONS:
+        rows = split_list(_DIVISIONS[images.dataset])
+        return {row["wnid"] for row in rows if row["part"] == images.part}
+    by_wnid = images.dataset.startswith(_BY_WNID)
+    return {name for name in images.class_names if by_wnid and wnid_in(name) == name}
 
 
 def check_pretraining(name: str) -> None:
