@@ -115,7 +115,15 @@ def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) ->
         for part, spec in protocol.companions().items()
     }
     parts, extraction = protocol.needs(job.division), request.extraction
-    return embed_dataset(backbone, opened, parts, extraction, label=label, stored=stored)
+    return embed_dataset(
+        backbone,
+        opened,
+        parts,
+        extraction,
+        label=label,
+        stored=stored,
+        view_seeds=protocol.view_seeds(),
+    )
 
 
 def _open(spec: str, division: Division, request: Request) -> OpenDataset:

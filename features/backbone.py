@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import blocks_of, check_pooling, pool
 from lowlabel.features.scales import embed_scales
 from lowlabel.features.transforms import ImageTransform, WholeImage
+from lowlabel.features.views.random_view import RandomView
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -43,7 +44,7 @@ class Backbone:
     name: str
     spec: str
     encoder: Encoder
-    transform: ImageTransform | WholeImage
+    transform: ImageTransform | WholeImage | RandomView
     pooling: str
     dtype: str
     weights_sha256: str
@@ -51,6 +52,19 @@ class Backbone:
     pretrained_on: str | None = None
     positions: str = ""
     notes: tuple[str, ...] = ()
+
+    def view(self, number: int, seed: int) -> "Backbone":
+        """The model with a random view of each image instead of its centre crop.
+
+        Raises:
+            InputError: If the model embeds whole images.
+        """
+        if not isinstance(self.transform, ImageTransform):
+            raise InputError(
+                "views are random crops, and this framing keeps images whole",
+                "Leave --framing and --multi-scale out, or the views.",
+            )
+        return replace(self, transform=RandomView.of(self.transform, number, seed))
 
     @torch.inference_mode()
     def embed(self, pixels: torch.Tensor) -> torch.Tensor:

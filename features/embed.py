@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lowlabel.datasets import CONTENT, Division, ImageSet, LabelledPath, OpenDataset, classes_seen
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
-from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart
+from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
 from lowlabel.features.table import EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
@@ -28,6 +28,7 @@ def embed_dataset(
     *,
     label: str | None = None,
     stored: Mapping[str, OpenDataset] | None = None,
+    view_seeds: Sequence[int] = (),
 ) -> EmbeddedDataset:
     """Extracts the features of some parts that the store does not have yet.
 
@@ -40,11 +41,17 @@ def embed_dataset(
         options: How to extract.
         label: The model's name in tables; its own by default.
         stored: Other datasets whose evaluated part joins under a name and stays in the store.
+        view_seeds: Random seed of each view of the train part to embed beside its centre crops.
     """
     division = opened.division
     strict = replace(options, skip_bad_images=False) if division.ground_truth else options
     images = {part: opened.load(part) for part in parts}
     tables = {part: extract_shown(backbone, images[part], strict) for part in parts}
+    views = {
+        train_view(number): extract_shown(backbone.view(number, seed), images[train], strict)
+        for number, seed in enumerate(view_seeds)
+        if (train := division.train_part)
+    }
     others = {part: other.load(other.division.evaluated) for part, other in (stored or {}).items()}
     joined = {part: _store(backbone, other, options) for part, other in others.items()}
     names = np.array(sorted({name for each in images.values() for name in each.class_names}))
@@ -62,7 +69,10 @@ def embed_dataset(
             (*images.values(), *others.values()),
             _joint(opened, lambda images: images.manifest.by_size),
         ),
-        tables={part: _renumbered(tables[part], images[part], names) for part in parts},
+        tables={
+            name: _renumbered(table, images.get(name) or images[division.train_part or ""], names)
+            for name, table in (tables | views).items()
+        },
         gallery_part=division.gallery,
         train_part=division.train_part,
         stored=joined,

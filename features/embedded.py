@@ -94,7 +94,8 @@ class EmbeddedDataset:
         manifest_sha256: Hash of the scored images (and their gallery).
         manifest: What the manifest knows images by: "content"; empty for a feature file.
         earlier: The identity of the same embeddings in earlier versions; None if they had none.
-        tables: Embeddings in memory, by part. Labels number `class_names` in every part.
+        tables: Embeddings in memory, by part, with those of random views of the train part under
+            `train_view(number)`. Labels number `class_names` in every part.
         gallery_part: The part that evaluated images are searched in; None for the part itself.
         train_part: The part that methods learn from, if there is one.
         stored: Embeddings that are read by blocks, by part: distractors.
@@ -144,6 +145,12 @@ class EmbeddedDataset:
         return self.tables.get(self.train_part) if self.train_part else None
 
     @property
+    def train_views(self) -> dict[str, EmbeddingTable]:
+        """Embeddings of random views of the train part, by the name of their table."""
+        names = map(train_view, range(len(self.tables)))
+        return {name: self.tables[name] for name in names if name in self.tables}
+
+    @property
     def validation(self) -> EmbeddingTable | None:
         """Embeddings to choose hyper-parameters on, if they were extracted."""
         return None if self.evaluated_part == VALIDATION else self.tables.get(VALIDATION)
@@ -170,6 +177,11 @@ class EmbeddedDataset:
             )
         kept = {part: table for part, table in self.tables.items() if part != self.train_part}
         return replace(self, tables=kept | {"train": file.evaluated}, train_part="train")
+
+
+def train_view(number: int) -> str:
+    """Name of the table of a random view of the train part."""
+    return f"train view {number}"
 
 
 def _check_origin(file: FeatureFile, embedder: Embedder) -> None:

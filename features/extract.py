@@ -20,6 +20,7 @@ from lowlabel.features.key import FeatureKey
 from lowlabel.features.partial_file import PartialFile
 from lowlabel.features.store import bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
+from lowlabel.features.views.random_view import RandomView
 from lowlabel.progress import Progress, progress_bar
 
 CHUNK_ROWS = 512
@@ -212,7 +213,10 @@ class _Extraction:
         path = self.images.root / self.images.paths[row]
         box = self.images.boxes[row] if self.images.boxes else None
         try:
-            return self.backbone.transform.read(path, box)
+            transform = self.backbone.transform
+            if isinstance(transform, RandomView):
+                return transform.read(path, box, row)
+            return transform.read(path, box)
         except (OSError, ValueError, SyntaxError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise unreadable(path, error) from error

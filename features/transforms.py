@@ -111,7 +111,7 @@ class ImageTransform:
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Converts uint8 [B, H, W, 3] to normalised [B, 3, H, W] of `dtype` on the same device."""
-        return _normalised(pixels, self.mean, self.std, dtype)
+        return normalised(pixels, self.mean, self.std, dtype)
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,13 @@ class WholeImage:
 
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Normalises like `ImageTransform.normalise`."""
-        return _normalised(pixels, self.mean, self.std, dtype)
+        return normalised(pixels, self.mean, self.std, dtype)
 
 
-def _normalised(
+def normalised(
     pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype
 ) -> torch.Tensor:
+    """Normalised [B, 3, H, W] of `dtype`, from uint8 [B, H, W, 3] on the same device."""
     centre = torch.tensor(mean, device=pixels.device) * 255
     scale = torch.tensor(std, device=pixels.device) * 255
     return ((pixels.float() - centre) / scale).permute(0, 3, 1, 2).to(dtype)

@@ -5,11 +5,12 @@ from lowlabel.benchmarks.protocols.copies import Copies
 from lowlabel.benchmarks.protocols.fewshot import FewShot
 from lowlabel.benchmarks.protocols.knn import KNN
 from lowlabel.benchmarks.protocols.landmarks import Landmarks
+from lowlabel.benchmarks.protocols.linear import Linear
 from lowlabel.benchmarks.protocols.retrieval import Retrieval
 from lowlabel.registry import Registry
 
 __all__ = ["PROTOCOLS", "Protocol", "ProtocolScores", "Trial"]
 
 PROTOCOLS: Registry[type[Protocol]] = Registry("protocol")
-for _protocol in (FewShot, KNN, Retrieval, Landmarks, Copies):
+for _protocol in (FewShot, KNN, Linear, Retrieval, Landmarks, Copies):
     PROTOCOLS.add(_protocol.name, _protocol)

@@ -118,6 +118,10 @@ class Protocol(ABC):
         """Other datasets that join, by the name of the part that they become."""
         return {}
 
+    def view_seeds(self) -> tuple[int, ...]:
+        """Random seed of each view of the train part that is embedded; none by default."""
+        return ()
+
     def unfit(self, division: Division) -> str | None:
         """Why these options do not go with a division that fits; None if they do."""
         return None

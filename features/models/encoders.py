@@ -19,10 +19,13 @@ class Encoder(nn.Module, ABC):
     Attributes:
         pooling: The model's own pooling.
         patch: Side of the model's patches in pixels; 1 for a model without patches.
+        depth: Number of blocks whose class and patch tokens `blocks` gives; 0 for a model that
+            hides them or has no class token.
     """
 
     pooling: str = "head"
     patch: int = 1
+    depth: int = 0
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
@@ -62,6 +65,8 @@ class TimmEncoder(Encoder):
         if self.has_class_token and _pools_class_token(module):
             self.pooling = "cls"
         self.patch = _patch_side(module)
+        if self.has_class_token and _gives_prefix_tokens(module):
+            self.depth = len(getattr(module, "blocks", ()))
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """Computes the features before the classifier, pooled by the model."""

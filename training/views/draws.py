@@ -1,15 +1,14 @@
 """Random draws for the views of an image."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from lowlabel.features.views.crop import draw_box
 from lowlabel.training.views.geometry import CropGeometry
 from lowlabel.training.views.recipe import GLOBAL_CROPS, ViewRecipe
 
-_CROP_TRIALS = 10
 JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -66,9 +65,6 @@ def draw_crop(
 ) -> CropGeometry:
     """Draws a crop like torchvision's RandomResizedCrop, and whether it is mirrored.
 
-    Tries ten times to draw an area and an aspect ratio (uniform in its logarithm) that fit; else
-    takes the largest central crop with an allowed aspect ratio.
-
     Args:
         random: The random generator.
         source: Width and height of the image in pixels.
@@ -78,18 +74,7 @@ def draw_crop(
         flip: Probability of a mirrored view.
     """
     width, height = source
-    for _ in range(_CROP_TRIALS):
-        area = width * height * random.uniform(*scale)
-        aspect = math.exp(random.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
-        if 0 < w <= width and 0 < h <= height:
-            top = int(random.integers(0, height - h + 1))
-            left = int(random.integers(0, width - w + 1))
-            break
-    else:
-        w = min(width, max(1, round(height * ratio[1])))
-        h = min(height, max(1, round(width / ratio[0])))
-        top, left = (height - h) // 2, (width - w) // 2
+    top, left, h, w = draw_box(random, source, scale, ratio)
     return CropGeometry(top, left, h, w, height, width, bool(random.random() < flip), size)
 
 

@@ -1,0 +1,138 @@
+"""A grid of linear heads: every input with every learning rate, trained in one pass."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from lowlabel.classification.linear_heads import LinearHeads
+from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.errors import InputError
+from lowlabel.progress import Progress
+from lowlabel.specs import Option, format_spec
+
+_BLOCK_ELEMENTS = 2**24
+
+
+@dataclass(frozen=True)
+class LinearGrid:
+    """What is trained.
+
+    Attributes:
+        recipe: Learning rates, batches and length of the training.
+        columns: The inputs by name, each a range of columns of the features.
+        classes: Number of classes.
+        seed: Random seed of batches and first weights.
+        device: Device to compute on.
+    """
+
+    recipe: LinearRecipe
+    columns: Mapping[str, slice]
+    classes: int
+    seed: int
+    device: torch.device
+
+    @property
+    def heads(self) -> list[tuple[str, float]]:
+        """Input and learning rate of each head, in the order of the choice."""
+        return [(name, rate) for name in self.columns for rate in self.recipe.learning_rates]
+
+    def spec(self, head: tuple[str, float]) -> str:
+        """Such as "linear,input=cls@4,learning_rate=0.001"; a single input is not named."""
+        named: dict[str, Option] = {"input": head[0]} if len(self.columns) > 1 else {}
+        return format_spec("linear", {**named, "learning_rate": head[1]})
+
+    def only(self, head: tuple[str, float]) -> "LinearGrid":
+        """One head of the grid."""
+        name, rate = head
+        recipe = replace(self.recipe, learning_rates=(rate,))
+        return replace(self, recipe=recipe, columns={name: self.columns[name]})
+
+    def train(
+        self,
+        tables: Sequence[Tensor],
+        targets: Tensor,
+        images: Tensor,
+        progress: Progress | None = None,
+    ) -> list[LinearHeads]:
+        """Trains all heads on the same batches.
+
+        Args:
+            tables: Features [N, D], one table for each view; epochs take them in turn.
+            targets: Column of each image's class, int64 [N].
+            images: Rows to learn from, int64.
+            progress: Called with (steps done, steps).
+
+        Returns:
+            The heads of each input.
+        """
+        recipe, inputs = self.recipe, self.columns.values()
+        rates = [rate * recipe.scale for rate in recipe.learning_rates]
+        trained = [
+            LinearHeads(part.stop - part.start, self.classes, rates, self.seed, self.device)
+            for part in inputs
+        ]
+        first = min(part.start for part in inputs)
+        used = slice(first, max(part.stop for part in inputs))
+        steps = recipe.count(len(images))
+        for done, step in enumerate(recipe.steps(len(images), self.seed), 1):
+            rows = images[torch.from_numpy(step.rows).to(self.device)]
+            batch, own = tables[step.epoch % len(tables)][rows, used], targets[rows]
+            for heads, part in zip(trained, inputs, strict=True):
+                shown = batch[:, part.start - first : part.stop - first]
+                heads.step(shown, own, step.share)
+            if progress is not None:
+                progress(done, steps)
+        return trained
+
+    def accuracies(
+        self, trained: Sequence[LinearHeads], features: Tensor, targets: Tensor
+    ) -> list[float | None]:
+        """Accuracy of each head in percent; None for one whose weights are not finite."""
+        found: list[float | None] = []
+        for heads, part in zip(trained, self.columns.values(), strict=True):
+            hits = torch.zeros(heads.count, dtype=torch.int64, device=self.device)
+            for rows in row_blocks(len(features), heads.count * self.classes):
+                predicted = heads.scores(features[rows, part]).argmax(2)
+                hits += (predicted == targets[rows, None]).sum(0)
+            shares = (100 * hits.double() / len(features)).tolist()
+            finite = heads.finite().tolist()
+            found += [share if good else None for share, good in zip(shares, finite, strict=True)]
+        return found
+
+    def probabilities(
+        self, trained: Sequence[LinearHeads], head: tuple[str, float], features: Tensor
+    ) -> Tensor:
+        """Probabilities [M, C] of one head.
+
+        Raises:
+            InputError: If its weights or its scores are not finite.
+        """
+        name, rate = head
+        heads = trained[list(self.columns).index(name)]
+        place = self.recipe.learning_rates.index(rate)
+        found = torch.empty(len(features), self.classes, device=self.device)
+        for rows in row_blocks(len(features), heads.count * self.classes):
+            scores = heads.scores(features[rows, self.columns[name]])[:, place]
+            found[rows] = torch.softmax(scores, dim=1)
+        if not (heads.finite()[place] and found.isfinite().all()):
+            raise self.diverged()
+        return found
+
+    def diverged(self) -> InputError:
+        """The error where no head has finite weights."""
+        rates = ", ".join(f"{rate:g}" for rate in self.recipe.learning_rates)
+        return InputError(
+            f"training diverged: no finite weights with learning_rate {rates} per 256 images in "
+            f"batches of {self.recipe.batch_size}",
+            "Lower the learning rate or scale the features: SGD depends on their lengths.",
+        )
+
+
+def row_blocks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows, such that a block of float32 [rows, width] has at most 64 MiB."""
+    step = max(1, _BLOCK_ELEMENTS // width)
+    for start, stop in pairwise([*range(0, rows, step), rows]):
+        yield slice(start, stop)

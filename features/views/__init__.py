@@ -1,0 +1,1 @@
+"""Random views of images, for embeddings of augmented images."""
