@@ -47,7 +47,8 @@ class LinearHeads:
 
     def scores(self, features: Tensor) -> Tensor:
         """Scores [B, R, C] of features [B, D]."""
-        return torch.addmm(self.bias, features, self.weight).unflatten(1, self._shape)
+        scores = torch.addmm(self.bias, features, self.weight)
+        return scores.view(len(features), *self._shape)
 
     def step(self, features: Tensor, targets: Tensor, share: float) -> None:
         """One step on a batch.
@@ -70,4 +71,4 @@ class LinearHeads:
     def finite(self) -> Tensor:
         """Whether all weights and biases of each head are finite, [R]."""
         columns = self.weight.isfinite().all(0) & self.bias.isfinite()
-        return columns.unflatten(0, self._shape).all(1)
+        return columns.view(self._shape).all(1)

@@ -177,7 +177,8 @@ class Linear(Supervised):
 
     def _score(self, data: EmbeddedDataset, name: str, device: str) -> list[ProtocolScores]:
         recipe, columns, train = self._recipe(name), input_columns(data), train_table(data)
-        validation = data.validation
+        table = data.validation
+        validation = (table.features, table.labels) if table else None
         if len(recipe.learning_rates) == 1:
             dino = input_of_dino(columns)
             columns, validation = {dino: columns[dino]}, None
@@ -188,7 +189,7 @@ class Linear(Supervised):
                 train.labels,
                 data.evaluated.features,
                 data.evaluated.labels,
-                validation=validation and (validation.features, validation.labels),
+                validation=validation,
                 recipe=recipe,
                 columns=columns,
                 views=[view.features for view in views],

@@ -22,6 +22,7 @@ TINY = {
     "extraction": "--images 2 --batch-size 2",
     "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
     "knn": "--train 300 --test 20 --width 8 --classes 4",
+    "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
     "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
     "training step": "--batch-size 2 --prototypes 16",
