@@ -68,9 +68,7 @@ def find_outliers(
             zero, or an option is out of range.
 
     Example:
-        >>> close = np.random.default_rng(0).normal([1, 0, 0], 0.1, (30, 3))
-        >>> found = find_outliers(np.concatenate([close, [[-1.0, 0.0, 0.0]]]))
-        >>> found.flagged.nonzero()[0].tolist()
+        >>> find_outliers([[1.0, 0.0]] * 30 + [[0.0, 1.0]]).flagged.nonzero()[0].tolist()
         [30]
     """
     if not 0 <= spread < np.inf:

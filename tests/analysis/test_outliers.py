@@ -1,3 +1,6 @@
+import doctest
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -89,3 +92,9 @@ def test_more_neighbours_than_images_are_all_others():
 def test_bad_input_is_named(features, options, message):
     with pytest.raises(InputError, match=message):
         find_outliers(features, **options)
+
+
+def test_the_example_in_the_documentation_runs():
+    outcome = doctest.testmod(sys.modules[find_outliers.__module__])
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
