@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lowlabel.cli.options import RESULTS_FOLDER, option
-from lowlabel.errors import InputError
+from lowlabel.errors import DataError, InputError
 from lowlabel.paths import writable_dir, write_file
 
 if TYPE_CHECKING:
@@ -24,6 +24,22 @@ PictureFile = Annotated[
         default=RESULTS_FOLDER,
     ),
 ]
+
+
+def read_picture(path: str | Path, orientation: str = "stored") -> "Image":
+    """Opens an image file in RGB.
+
+    Raises:
+        DataError: If the file is missing or no image.
+    """
+    from lowlabel.datasets.io.boxed import open_image
+    from lowlabel.datasets.io.pixels import known_orientation, must_decode
+
+    file = Path(path)
+    if not file.is_file():
+        raise DataError(f"there is no image file {file}", "Check the path.")
+    with must_decode(file):
+        return open_image(file, None, known_orientation(orientation))[0]
 
 
 def save_picture(picture: "Image", path: Path) -> None:

@@ -1,0 +1,5 @@
+"""`lowlabel analyze map`."""
+
+
+def embedding_map() -> None:
+    """Draw a map."""
