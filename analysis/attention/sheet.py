@@ -52,8 +52,9 @@ def draw_sheet(images: Sequence[Pictured], threshold: float = 0.6) -> Sheet:
     """Draws a row for each image and model.
 
     It holds the image, its patch colours, the mean attention, its mask, and the attention of each
-    head, with a line around the patches that hold most of it. Overlays are made at the image's own resolution. Small images are drawn larger by a whole
-    factor, and all are drawn smaller where the picture would exceed 2²⁵ pixels.
+    head, with a line around the patches that hold most of it. Overlays are made at the image's own
+    resolution. Small images are drawn larger by a whole factor, and all are drawn smaller where
+    the picture would exceed 2²⁵ pixels.
 
     Args:
         images: The images.

@@ -9,7 +9,7 @@ import typer
 from lowlabel.cli import options
 from lowlabel.cli.groups import BackboneGroup
 from lowlabel.cli.options import option
-from lowlabel.cli.pictures import PictureFile, read_picture, save_picture
+from lowlabel.cli.pictures import PictureFile, picture_format, read_picture, save_picture
 
 if TYPE_CHECKING:
     from lowlabel.analysis.attention import Seen
@@ -59,6 +59,9 @@ def attention(
     from lowlabel.paths import results_dir
 
     shown = _checked(show, model, threshold, foreground)
+    stem = slug("-".join(path.stem for path in image))[:_MOST_OF_NAME]
+    output = output or results_dir() / f"{stem}-attention.png"
+    picture_format(output)
     backbones = BackboneGroup(
         None, resolution, resize, interpolation, framing, False, orientation, dtype
     )
@@ -89,8 +92,7 @@ def attention(
             "picture would be too large; give fewer images or models at once",
             err=True,
         )
-    stem = slug("-".join(path.stem for path in sizes))[:_MOST_OF_NAME]
-    save_picture(sheet.picture, output or results_dir() / f"{stem}-attention.png")
+    save_picture(sheet.picture, output)
 
 
 def _checked(
