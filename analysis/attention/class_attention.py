@@ -44,7 +44,8 @@ class ClassAttention:
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean of the heads, [rows, columns]."""
-        return self.patches.mean(axis=0)
+        mean: NDArray[np.float64] = self.patches.mean(axis=0)
+        return mean
 
     @property
     def grid(self) -> tuple[int, int]:

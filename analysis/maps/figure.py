@@ -58,11 +58,12 @@ def _draw_panel(panel: "Axes", images: MappedImages, model: ModelMap) -> None:
     points, outliers = model.map.points, model.map.outliers.flagged
     size = float(np.clip(20_000 / len(points), 3, 40))
     colours = np.array(images.colours)[images.labels]
-    panel.scatter(*points.T, s=size, c=colours.tolist(), linewidths=0)
-    ring = {"s": 3 * size, "facecolors": "none", "linewidths": 0.8}
-    panel.scatter(*points[outliers].T, edgecolors="black", **ring)
+    x, y = points.T
+    panel.scatter(x, y, s=size, c=colours.tolist(), linewidths=0)
+    rings: dict[str, Any] = {"facecolors": "none", "edgecolors": "black", "linewidths": 0.8}
+    panel.scatter(x[outliers], y[outliers], s=3 * size, **rings)
     flagged = sorted(images.flags)
-    panel.scatter(*points[flagged].T, s=3 * size, c=_FLAG, marker="x", linewidths=1)
+    panel.scatter(x[flagged], y[flagged], s=3 * size, c=_FLAG, marker="x", linewidths=1)
     marks = f"{outliers.sum():,} outliers" + (f", {len(flagged):,} flagged" if flagged else "")
     panel.set_title(_plain(f"{model.model}: {marks}"), fontsize=10).set_parse_math(False)
     panel.set_xticks([])
@@ -73,7 +74,7 @@ def _name(figure: Any, images: MappedImages) -> None:
     """Names the marks, and the classes if they are few."""
     from matplotlib.lines import Line2D
 
-    dot = {"linestyle": "none", "markersize": 6, "markeredgewidth": 0}
+    dot: dict[str, Any] = {"linestyle": "none", "markersize": 6, "markeredgewidth": 0}
     marks = [Line2D([], [], marker="o", markeredgecolor="black", markerfacecolor="none", ls="")]
     names = ["outlier"]
     if images.flags:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,8 +69,13 @@ def embedding_map(
     output = output or results_dir() / f"{slug(f'{images.dataset}-{images.part}')}-map.png"
     picture_format(output)
     reasons = maps.read_flags(flags) if flags else {}
-    chosen = {"neighbours": neighbours, "min_dist": min_dist, "k": k, "spread": spread}
-    drawn = []
+    chosen: dict[str, Any] = {
+        "neighbours": neighbours,
+        "min_dist": min_dist,
+        "k": k,
+        "spread": spread,
+    }
+    drawn: list[ModelMap] = []
     for spec in model:
         loaded = backbone.load(spec, machine.device)
         shown = _embedded(loaded, images, machine.extraction(skip_bad_images=data.skip_bad_images))
