@@ -1,6 +1,7 @@
 """Pictures and tables that show what models and training see in images."""
 
 from lowlabel.analysis.base_classes import BaseClassChoices, draw_choices, tabulate_choices
+from lowlabel.analysis.outliers import NearestOthers, Outliers, find_outliers, nearest_others
 from lowlabel.analysis.patch_matching import PatchedView, draw_matches
 from lowlabel.analysis.retrieval_gallery import Tile, draw_gallery
 from lowlabel.analysis.retrieved import Collection, retrieved, worst_queries
@@ -8,11 +9,15 @@ from lowlabel.analysis.retrieved import Collection, retrieved, worst_queries
 __all__ = [
     "BaseClassChoices",
     "Collection",
+    "NearestOthers",
+    "Outliers",
     "PatchedView",
     "Tile",
     "draw_choices",
     "draw_gallery",
     "draw_matches",
+    "find_outliers",
+    "nearest_others",
     "retrieved",
     "tabulate_choices",
     "worst_queries",

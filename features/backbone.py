@@ -15,7 +15,7 @@ from lowlabel.features.models.encoders import Encoder
 from lowlabel.features.models.source import Source
 from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import blocks_of, check_pooling, pool
-from lowlabel.features.scales import embed_scales
+from lowlabel.features.scales import embed_scales, whole_patches
 from lowlabel.features.transforms import ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
 
@@ -76,12 +76,30 @@ class Backbone:
         Returns:
             float32 [B, D] on the backbone's device.
         """
-        images = self.transform.normalise(
-            pixels.to(self.device, non_blocking=True), DTYPES[self.dtype]
-        )
+        images = self._normalised(pixels)
         if isinstance(self.transform, WholeImage):
             return embed_scales(images, self.transform.scales, self.encoder.patch, self._embed)
         return self._embed(images)
+
+    def network_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Computes the images that the encoder sees, at scale 1.
+
+        Whole images lose what is beyond whole patches at the right and the bottom.
+
+        Args:
+            pixels: As for `embed`.
+
+        Returns:
+            [B, 3, H, W].
+        """
+        images = self._normalised(pixels)
+        if isinstance(self.transform, WholeImage):
+            images = whole_patches(images, self.encoder.patch)
+        return images.contiguous()
+
+    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        pixels = pixels.to(self.device, non_blocking=True)
+        return self.transform.normalise(pixels, DTYPES[self.dtype])
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
         if is_convolutional(self.encoder):

@@ -28,7 +28,7 @@ def embed_scales(
     Returns:
         float32 [B, D].
     """
-    features = [embed(_whole_patches(_scaled(images, scale), patch)) for scale in scales]
+    features = [embed(whole_patches(_scaled(images, scale), patch)) for scale in scales]
     if len(features) == 1:
         return features[0]
     return normalize(torch.stack(features).mean(dim=0), dim=1)
@@ -40,7 +40,7 @@ def _scaled(images: torch.Tensor, scale: float) -> torch.Tensor:
     return interpolate(images, scale_factor=scale, mode="bilinear", align_corners=False)
 
 
-def _whole_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
+def whole_patches(images: torch.Tensor, patch: int) -> torch.Tensor:
     """Crops images to whole patches; images narrower than a patch are first enlarged to one."""
     height, width = images.shape[-2:]
     if min(height, width) < patch:

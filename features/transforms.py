@@ -76,11 +76,7 @@ class ImageTransform:
             DataError: If most of the box lies outside the image.
         """
         rgb = open_image(path, box, self.orientation)[0]
-        resized = self._resized(rgb.width, rgb.height)
-        across, down = (
-            _Span.of(*lengths)
-            for lengths in zip(rgb.size, resized, reversed(self.blank), strict=True)
-        )
+        across, down = self._spans(rgb.width, rgb.height)
         method = Image.Resampling[self.interpolation.upper()]
         area = (across.start, down.start, across.stop, down.stop)
         shown = rgb.resize((across.pixels, down.pixels), method, box=area)
@@ -89,6 +85,21 @@ class ImageTransform:
         canvas = Image.new("RGB", self.blank[::-1], self._fill)
         canvas.paste(shown, (across.margin, down.margin))
         return np.asarray(canvas)
+
+    def covered(self, width: int, height: int) -> Box:
+        """The region of a turned image that the input shows, in pixels of the image.
+
+        It reaches beyond the image where the input has a border.
+        """
+        across, down = self._spans(width, height)
+        rows, columns = self.blank
+        (left, right), (top, bottom) = across.covered(columns), down.covered(rows)
+        return left, top, right, bottom
+
+    def _spans(self, width: int, height: int) -> "tuple[_Span, _Span]":
+        resized = self._resized(width, height)
+        rows, columns = self.blank
+        return _Span.of(width, resized[0], columns), _Span.of(height, resized[1], rows)
 
     @property
     def _fill(self) -> tuple[int, ...]:
@@ -164,6 +175,10 @@ class WholeImage:
             return np.asarray(rgb)
         return np.asarray(rgb.resize((self.side, self.side), method))
 
+    def covered(self, width: int, height: int) -> Box:
+        """The region of a turned image that the input shows: all of it."""
+        return 0.0, 0.0, float(width), float(height)
+
     def normalise(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         """Normalises like `ImageTransform.normalise`."""
         return normalised(pixels, self.mean, self.std, dtype)
@@ -206,3 +221,9 @@ class _Span:
             return cls(0, source, resized, (crop - resized) // 2)
         start, scale = round((resized - crop) / 2), source / resized
         return cls(start * scale, min((start + crop) * scale, source), crop, 0)
+
+    def covered(self, crop: int) -> tuple[float, float]:
+        """Where a crop of that side begins and ends in the source image, in its pixels."""
+        per_pixel = (self.stop - self.start) / self.pixels
+        start = self.start - self.margin * per_pixel
+        return start, start + crop * per_pixel

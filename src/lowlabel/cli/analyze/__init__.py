@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowlabel.cli import analyze_retrieval, options
+from lowlabel.cli import options
+from lowlabel.cli.analyze.attention import attention
+from lowlabel.cli.analyze.embedding_map import embedding_map
+from lowlabel.cli.analyze.retrieval import retrieval
 from lowlabel.cli.command import Command
 from lowlabel.cli.groups import DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
-from lowlabel.cli.pictures import PictureFile, save_picture
+from lowlabel.cli.pictures import PictureFile, read_picture, save_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from lowlabel.training.views.geometry import CropGeometry
 
 app = typer.Typer(help="Draw what training and models see in images.", no_args_is_help=True)
-app.command("retrieval", cls=Command)(analyze_retrieval.retrieval)
+app.command("attention", cls=Command)(attention)
+app.command("map", cls=Command)(embedding_map)
+app.command("retrieval", cls=Command)(retrieval)
 
 
 @app.command("patch-matching", cls=Command)
@@ -40,7 +45,7 @@ def patch_matching(
     from lowlabel.training.views.geometry import geometry_tensor
 
     match = MATCHINGS[matching]
-    source = _read(image, orientation)
+    source = read_picture(image, orientation)
     crops = _draw_crops(source.size, size, seed)
     first, second = geometry_tensor(crops).split(1)
     matches = match(first, second, patch)
@@ -95,7 +100,7 @@ def base_classes(
     embedded = (embed_dataset(each, opened, (novel, base), extraction) for each in backbones)
     found = survey(embedded, method, machine.device)
     table = tabulate_choices(found.models)
-    picture = draw_choices(found.models, found.spread(classes), found.examples, _read, top)
+    picture = draw_choices(found.models, found.spread(classes), found.examples, read_picture, top)
 
     folder = writable_dir(output or results_dir())
     stem = f"base-classes-{opened.name.replace(':', '-')}"
@@ -104,14 +109,6 @@ def base_classes(
     shown = table.groupby(["model", "novel class"], sort=False).head(top)
     typer.echo(shown.to_string(index=False))
     typer.echo(f"written: {folder / stem}.csv", err=True)
-
-
-def _read(path: str | Path, orientation: str = "stored") -> "Image":
-    from lowlabel.datasets.io.boxed import open_image
-    from lowlabel.datasets.io.pixels import known_orientation, must_decode
-
-    with must_decode(Path(path)):
-        return open_image(Path(path), None, known_orientation(orientation))[0]
 
 
 def _draw_crops(

@@ -1,0 +1,37 @@
+"""Images that a file marks, with the reason."""
+
+import csv
+from pathlib import Path
+
+from lowlabel.errors import DataError
+
+_COLUMNS = ("path", "reason")
+
+
+def read_flags(file: Path) -> dict[str, str]:
+    """Reads the reason of each image from the columns `path` and `reason` of a CSV file.
+
+    Several reasons of one image are joined. Other columns are ignored.
+
+    Raises:
+        DataError: If the file cannot be read, lacks a column, or marks no image.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            rows = [] if missing else [(row["path"], row["reason"] or "") for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot read the flags in {file}: {error}", "Check --flags.") from error
+    if missing:
+        raise DataError(
+            f"{file} has no column {' and no column '.join(missing)}",
+            "Give a CSV file with the columns path and reason.",
+        )
+    flags: dict[str, str] = {}
+    for path, reason in rows:
+        if path:
+            flags[path] = f"{flags[path]}; {reason}" if path in flags else reason
+    if not flags:
+        raise DataError(f"{file} marks no image", "Leave --flags out, or give another file.")
+    return flags
