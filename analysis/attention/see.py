@@ -15,7 +15,9 @@ from lowlabel.analysis.attention.class_attention import (
 from lowlabel.analysis.attention.patch_colours import patch_colours
 from lowlabel.datasets import Box
 from lowlabel.datasets.io.pixels import must_decode
+from lowlabel.errors import InputError
 from lowlabel.features import Backbone
+from lowlabel.features.views.random_view import RandomView
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,14 @@ def see(
         DataError: If a file is no image.
         InputError: If the model has no attention or no patch tokens that can be read.
     """
+    transform = backbone.transform
+    if isinstance(transform, RandomView):
+        raise InputError("a random view has no place in the image", "Load the model without views.")
     attentions: list[ClassAttention | None] = []
     tokens = []
     for path in images:
         with must_decode(path):
-            pixels = backbone.transform.read(path)
+            pixels = transform.read(path)
         attentions.append(class_attention(backbone, pixels, block) if attention else None)
         if colours:
             tokens.append(patch_tokens(backbone, pixels))
@@ -78,7 +83,7 @@ def see(
     return [
         Seen(
             backbone.name,
-            backbone.transform.covered(*size),
+            transform.covered(*size),
             attentions[number],
             painted[number] if colours else None,
             tokens[number].extent if colours else (1.0, 1.0),

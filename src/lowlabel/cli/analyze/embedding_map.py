@@ -65,7 +65,8 @@ def embedding_map(
     if not model:
         raise InputError("map needs a --model", "For example: --model dino_vits16")
     as_integers(0, thumbnails=thumbnails)
-    images = _part(open_dataset(dataset, allow_partial=data.allow_partial), part)
+    opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
+    images = _part(opened, part)
     output = output or results_dir() / f"{slug(f'{images.dataset}-{images.part}')}-map.png"
     picture_format(output)
     reasons = maps.read_flags(flags) if flags else {}
