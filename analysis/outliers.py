@@ -73,10 +73,14 @@ def find_outliers(
     """
     if not 0 <= spread < np.inf:
         raise InputError(f"spread={spread!r} must be a finite number of at least 0")
-    distances = 1 - nearest_others(features, k, device=device).cosines
-    means = np.maximum(distances.mean(axis=1), 0.0)  # a cosine of equal rows can exceed 1
+    return outliers_of(nearest_others(features, k, device=device).cosines, spread)
+
+
+def outliers_of(cosines: NDArray[np.float64], spread: float = 1.7) -> Outliers:
+    """As `find_outliers`, from the cosines of the k nearest others of each image [N, k]."""
+    means = np.maximum(1 - cosines.mean(axis=1), 0.0)  # a cosine of equal rows can exceed 1
     lower, upper = np.quantile(means, (0.25, 0.75))
-    return Outliers(means, float(upper + spread * (upper - lower)), distances.shape[1])
+    return Outliers(means, float(upper + spread * (upper - lower)), cosines.shape[1])
 
 
 @torch.inference_mode()
