@@ -16,7 +16,7 @@ from lowlabel.analysis.bad_data.duplicates import (
 from lowlabel.analysis.bad_data.flags import FlagTable
 from lowlabel.analysis.bad_data.groups import cosines_outside_groups
 from lowlabel.analysis.bad_data.image_quality import ImageQuality, image_quality
-from lowlabel.analysis.bad_data.label_errors import find_label_errors
+from lowlabel.analysis.bad_data.label_errors import NEIGHBOURS, find_label_errors
 from lowlabel.analysis.bad_data.pool import Pool
 from lowlabel.analysis.outliers import NearestOthers, nearest_others, outliers_of
 from lowlabel.errors import InputError
@@ -50,19 +50,22 @@ def find_bad_data(
     k: int = 10,
     distance: float | None = None,
     labelled: bool = True,
+    shared_classes: bool = False,
     workers: int = 4,
     device: str | torch.device = "auto",
 ) -> BadData:
     """Flags outliers, duplicates, label errors and images that show little.
 
-    Outliers are found within each part; duplicates and label errors among all images. Of duplicates
-    the first image of the pool is kept, and the others are flagged.
+    Outliers are found within each part and duplicates among all images. Of duplicates the first
+    image of the pool is kept, and the others are flagged.
 
     Args:
         pool: The images.
-        k: Number of nearest others for outliers and label errors.
+        k: Number of nearest others for outliers.
         distance: Largest cosine distance of near duplicates; see `near_threshold`.
         labelled: Whether classes are labels that may be wrong.
+        shared_classes: Whether all parts hold the same classes, so that label errors are looked for
+            among all images; else within each part.
         workers: Number of threads that read images.
         device: Device to compute on.
 
@@ -85,9 +88,10 @@ def find_bad_data(
         "low_information": _low_information(table, quality),
     }
     combined = np.max(list(scores.values()), axis=0)
-    labels = _label_errors(pool, table, others, labelled, notes)
-    if labels is not None:
-        scores["label_error"] = labels
+    if labelled:
+        scores["label_error"] = _label_errors(pool, table, shared_classes, device, notes)
+    else:
+        notes.append("label errors: labels are no classes")
     return BadData(table.frame(), table.images(scores | {"combined": combined}), others, (*notes,))
 
 
@@ -181,16 +185,29 @@ def _low_information(table: FlagTable, quality: ImageQuality) -> NDArray[np.floa
 
 
 def _label_errors(
-    pool: Pool, table: FlagTable, others: NearestOthers, labelled: bool, notes: list[str]
-) -> NDArray[np.float64] | None:
+    pool: Pool,
+    table: FlagTable,
+    shared_classes: bool,
+    device: str | torch.device,
+    notes: list[str],
+) -> NDArray[np.float64]:
     """Flags label errors; returns 1 - the share of votes for the given class, [N]."""
     names, labels = np.unique(pool.classes, return_inverse=True)
-    if not labelled or len(names) < 2:
-        reason = "labels are no classes" if not labelled else "there is only one class"
-        notes.append(f"label errors: {reason}")
-        return None
-    found = find_label_errors(labels, others)
-    rows = np.flatnonzero(found.flagged)
-    suggested = [str(names[label]) for label in found.suggested[rows]]
-    table.add("label-error", rows, 1 - found.quality[rows], other_classes=suggested)
-    return 1 - found.quality
+    scores, features, numbers = np.zeros(len(pool)), pool.features, pool.part_numbers
+    groups = (
+        {" and ".join(pool.parts): np.arange(len(pool))}
+        if shared_classes
+        else {part: np.flatnonzero(numbers == number) for number, part in enumerate(pool.parts)}
+    )
+    for part, rows in groups.items():
+        classes = len(np.unique(labels[rows]))
+        if classes < 2:
+            notes.append(f"label errors of {part}: it has {classes} class")
+            continue
+        others = nearest_others(features[rows], NEIGHBOURS, device=device)
+        found = find_label_errors(labels[rows], others)
+        scores[rows] = 1 - found.quality
+        suggested = [str(names[label]) for label in found.suggested[found.flagged]]
+        flagged = rows[found.flagged]
+        table.add("label-error", flagged, scores[flagged], other_classes=suggested)
+    return scores

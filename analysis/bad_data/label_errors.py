@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from lowlabel.analysis.outliers import NearestOthers
 from lowlabel.errors import InputError
 
+NEIGHBOURS = 20
 TEMPERATURE = 0.07
+LARGEST_SHARE = 0.05  # of the votes for the given label; a weak model is unsure of most labels
 _BLOCK_CELLS = 2**22  # probabilities that are held at a time
 
 
@@ -25,7 +27,8 @@ class LabelErrors:
     Attributes:
         quality: Probability of the given label, float64 [N], from 0 to 1.
         suggested: The most probable label, int64 [N].
-        flagged: Whether cleanlab finds an error and another label is more probable, [N].
+        flagged: Whether cleanlab finds an error and at most a twentieth of the votes are for the
+            given label, [N].
     """
 
     quality: NDArray[np.float64]
@@ -66,7 +69,8 @@ def find_label_errors(
         inspector.score_label_quality(numbered[block], shares)
     flagged = np.zeros(len(labels), dtype=bool)
     flagged[inspector.get_label_issues()] = True
-    return LabelErrors(quality, classes[best], flagged & (best != numbered))
+    flagged &= (best != numbered) & (quality <= LARGEST_SHARE)
+    return LabelErrors(quality, classes[best], flagged)
 
 
 def _shares(

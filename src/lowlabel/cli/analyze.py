@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lowlabel.cli import analyze_retrieval, options
+from lowlabel.cli import analyze_data, analyze_retrieval, options
 from lowlabel.cli.command import Command
 from lowlabel.cli.groups import DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Draw what training and models see in images.", no_args_is_help=True)
 app.command("retrieval", cls=Command)(analyze_retrieval.retrieval)
+app.command("bad-data", cls=Command)(analyze_data.bad_data)
+app.command("leakage", cls=Command)(analyze_data.leakage)
 
 
 @app.command("patch-matching", cls=Command)
