@@ -1,5 +1,6 @@
 """`lowlabel analyze bad-data` and `analyze leakage`: what is suspect about a dataset's images."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,10 @@ def bad_data(
     machine: MachineGroup,
 ) -> None:
     """Flag outliers, duplicates, label errors, blank and damaged images (.csv and pictures)."""
-    from lowlabel.analysis.bad_data import Pool, draw_flags, find_bad_data
+    _check_engines()
+    from lowlabel.analysis.bad_data.find import find_bad_data
+    from lowlabel.analysis.bad_data.pool import Pool
+    from lowlabel.analysis.bad_data.sheet import draw_flags
     from lowlabel.datasets import open_dataset
     from lowlabel.features import extract_shown
     from lowlabel.paths import results_dir, writable_dir, write_files
@@ -116,8 +120,9 @@ def leakage(
     machine: MachineGroup,
 ) -> None:
     """Find images of a dataset that pretraining data hold too, or nearly (.csv and picture)."""
-    from lowlabel.analysis.bad_data import Pool, draw_flags
     from lowlabel.analysis.bad_data.leaked import leaked_images
+    from lowlabel.analysis.bad_data.pool import Pool
+    from lowlabel.analysis.bad_data.sheet import draw_flags
     from lowlabel.datasets import open_dataset
     from lowlabel.features import extract_shown
     from lowlabel.paths import results_dir, writable_dir, write_file
@@ -144,6 +149,17 @@ def leakage(
         save_picture(picture, folder / "leakage.jpg")
     typer.echo(found.summary)
     typer.echo(f"written: {folder / 'leakage.csv'}", err=True)
+
+
+def _check_engines() -> None:
+    from lowlabel.errors import InputError
+
+    missing = [name for name in ("cleanlab", "cleanvision") if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"bad-data needs {' and '.join(missing)}, which is not installed",
+            "pip install 'lowlabel[analysis]'",
+        )
 
 
 def _check_show(show: int) -> None:
