@@ -8,7 +8,14 @@ from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.without import check_flags, leakage_mark, without_flagged, without_notes
+from lowlabel.benchmarks.without import (
+    LEAKAGE,
+    WITHOUT,
+    check_flags,
+    leakage_mark,
+    without_flagged,
+    without_notes,
+)
 from lowlabel.datasets import Division, OpenDataset, find_dataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
@@ -121,9 +128,9 @@ def _embed(
         part: _open(spec, _joining_division(spec), request)
         for part, spec in protocol.companions().items()
     }
-    unknown = len(check_flags(plan.flagged, opened, "--without")) if plan.flagged else 0
+    unknown = len(check_flags(plan.flagged, opened, WITHOUT)) if plan.flagged else 0
     if plan.leaked:
-        check_flags(plan.leaked, opened, "--leakage")
+        check_flags(plan.leaked, opened, LEAKAGE)
     parts, extraction = protocol.needs(job.division), request.extraction
     data = embed_dataset(
         backbone,

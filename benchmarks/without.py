@@ -12,6 +12,7 @@ from lowlabel.features import EmbeddedDataset, EmbeddingTable
 from lowlabel.features.embed import joined
 from lowlabel.features.embedded import LeftOut
 
+WITHOUT, LEAKAGE = "--without", "--leakage"
 LEAKED = "leakage: "  # how the marks that `leakage_mark` makes begin
 
 
@@ -19,8 +20,14 @@ def check_flags(flagged: FlaggedImages, opened: OpenDataset, option: str) -> lis
     """Returns the flagged paths that no part of a dataset holds.
 
     Raises:
-        InputError: If no part holds any.
+        InputError: If no part holds any, or images cannot be left out since a ground truth names
+            them by their rows.
     """
+    if option == WITHOUT and opened.division.ground_truth is not None:
+        raise InputError(
+            f"--without does not go with {opened.name}: its ground truth names images by their row",
+            "Leave --without out, or name other datasets.",
+        )
     parts = opened.division.parts
     every = [item.path for part in parts for item in opened.division.read(opened.root, part)]
     unknown = flagged.unknown(every)
@@ -46,13 +53,8 @@ def without_flagged(
         unknown: Number of flagged paths that no part holds.
 
     Raises:
-        InputError: If no image is left in a part, or a ground truth names the images by their rows.
+        InputError: If no image is left in a part.
     """
-    if data.ground_truth is not None:
-        raise InputError(
-            f"--without does not go with {opened.name}: its ground truth names images by their row",
-            "Leave --without out, or name other datasets.",
-        )
     images = dict(data.images)
     gone: dict[str, list[int]] = {}
     for part, listed in data.images.items():

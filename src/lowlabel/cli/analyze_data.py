@@ -58,7 +58,7 @@ def bad_data(
     from lowlabel.paths import results_dir, writable_dir, write_files
 
     _check_show(show)
-    opened = open_dataset(dataset, allow_partial=data.allow_partial)
+    opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
     parts = _parts(opened, part)
     folder = writable_dir(output or results_dir())
     loaded = backbone.load(model, machine.device)
@@ -128,7 +128,7 @@ def leakage(
     from lowlabel.paths import results_dir, writable_dir, write_file
 
     _check_show(show)
-    opened = open_dataset(test, allow_partial=data.allow_partial)
+    opened = open_dataset(test, class_list=data.class_list, allow_partial=data.allow_partial)
     scored = (opened.division.gallery, opened.division.evaluated)
     parts = _parts(opened, part or [name for name in scored if name])
     searched = _pretraining(pretraining, pretraining_part, data)
