@@ -43,6 +43,23 @@ class Outliers:
     threshold: float
     k: int
 
+    @classmethod
+    def of(cls, cosines: NDArray[np.float64], spread: float = 1.7) -> "Outliers":
+        """Flags outliers from the cosines of each image's nearest others.
+
+        Args:
+            cosines: As in `NearestOthers`, [N, k].
+            spread: Factor of the interquartile range, 0 or more.
+
+        Raises:
+            InputError: If the spread is out of range.
+        """
+        if not 0 <= spread < np.inf:
+            raise InputError(f"spread={spread!r} must be a finite number of at least 0")
+        means = np.maximum((1 - cosines).mean(axis=1), 0.0)  # a cosine of equal rows can exceed 1
+        lower, upper = np.quantile(means, (0.25, 0.75))
+        return cls(means, float(upper + spread * (upper - lower)), cosines.shape[1])
+
     @property
     def flagged(self) -> NDArray[np.bool_]:
         """Whether each image is an outlier, [N]. Rounding of equal distances flags nothing."""
@@ -71,16 +88,7 @@ def find_outliers(
         >>> find_outliers([[1.0, 0.0]] * 30 + [[0.0, 1.0]]).flagged.nonzero()[0].tolist()
         [30]
     """
-    if not 0 <= spread < np.inf:
-        raise InputError(f"spread={spread!r} must be a finite number of at least 0")
-    return outliers_of(nearest_others(features, k, device=device).cosines, spread)
-
-
-def outliers_of(cosines: NDArray[np.float64], spread: float = 1.7) -> Outliers:
-    """As `find_outliers`, from the cosines of the k nearest others of each image [N, k]."""
-    means = np.maximum(1 - cosines.mean(axis=1), 0.0)  # a cosine of equal rows can exceed 1
-    lower, upper = np.quantile(means, (0.25, 0.75))
-    return Outliers(means, float(upper + spread * (upper - lower)), cosines.shape[1])
+    return Outliers.of(nearest_others(features, k, device=device).cosines, spread)
 
 
 @torch.inference_mode()

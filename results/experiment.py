@@ -104,13 +104,13 @@ class Without:
 
     @property
     def flags(self) -> str:
-        """What flags the images: "the file 1a2b3c4d, as outlier"."""
-        chosen = f", as {' or '.join(self.reasons)}" if self.reasons else ""
-        return f"the file {self.file_sha256[:8]}{chosen}"
+        """What flags the images: "1a2b3c4d outlier"."""
+        return " ".join((self.file_sha256[:8], *self.reasons))
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count:,} of {part}" for part, count in self.counts.items())
-        return f"{counts}, flagged by {self.flags}"
+        chosen = f" as {' or '.join(self.reasons)}" if self.reasons else ""
+        return f"{counts}, flagged{chosen} by the file {self.file_sha256[:8]}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from lowlabel.fields import encode
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.grid import protocol_facts, row_facts
 from lowlabel.results.labels import distinctions
+from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
@@ -207,6 +208,8 @@ def common_items(
     gone_a, gone_b = _left_out_rows(a.record), _left_out_rows(b.record)
     if np.array_equal(gone_a, gone_b):
         return ours, theirs
+    if not find_metric(metric).is_mean:
+        return None  # the scores of other images depend on those that were left out
     if any(one.record.task_hash or len(one.per_item[metric]) != _images(one) for one in (a, b)):
         return None
     count = len(ours) + len(gone_a)

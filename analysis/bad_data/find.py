@@ -18,7 +18,7 @@ from lowlabel.analysis.bad_data.groups import cosines_outside_groups
 from lowlabel.analysis.bad_data.image_quality import ImageQuality, image_quality
 from lowlabel.analysis.bad_data.label_errors import NEIGHBOURS, find_label_errors
 from lowlabel.analysis.bad_data.pool import Pool
-from lowlabel.analysis.outliers import NearestOthers, nearest_others, outliers_of
+from lowlabel.analysis.outliers import NearestOthers, Outliers, nearest_others
 from lowlabel.errors import InputError
 from lowlabel.progress import progress_bar
 
@@ -126,8 +126,8 @@ def _outliers(
             continue
         features = images.table.features
         others = nearest_others(features, k, device=device)
-        alone = outliers_of(others.cosines)
-        group = outliers_of(cosines_outside_groups(features, others, device=device))
+        alone = Outliers.of(others.cosines)
+        group = Outliers.of(cosines_outside_groups(features, others, device=device))
         grouped = group.flagged & ~alone.flagged
         for name, found, chosen in (
             ("outlier", alone, alone.flagged),

@@ -1,5 +1,7 @@
 """A picture of flagged images beside the images that they are flagged for."""
 
+from pathlib import Path
+
 import pandas as pd
 from PIL import Image
 
@@ -35,8 +37,9 @@ def draw_flags(
     drawn = []
     for _, flag in flags.head(count).iterrows():
         row = rows[flag["part"], flag["path"]]
-        shown = f"{flag['reason']} {flag['score']}"
-        tile = Tile(pool.picture(row), (shown, str(flag["class"])))
+        suggested = f" → {flag['other_class']}" if flag["reason"] == "label-error" else ""
+        caption = Path(flag["path"]).name, f"{flag['class']}{suggested}"
+        tile = Tile(pool.picture(row), caption)
         if flag["other_path"]:
             found = [other_rows[flag["other_part"], flag["other_path"]]]
         else:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lowlabel.analysis.bad_data.groups import cosines_outside_groups, small_groups
-from lowlabel.analysis.outliers import nearest_others, outliers_of
+from lowlabel.analysis.outliers import Outliers, nearest_others
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def test_a_small_group_is_found_and_judged_by_the_images_outside_it(features):
     assert len(set(groups[100:])) == 1
     assert groups[100] >= 0
     assert not set(groups[:100]) & set(groups[100:])
-    assert not outliers_of(others.cosines).flagged[100:].any()
+    assert not Outliers.of(others.cosines).flagged[100:].any()
     outside = cosines_outside_groups(features, others, device="cpu")
-    assert outliers_of(outside).flagged[100:].all()
+    assert Outliers.of(outside).flagged[100:].all()
 
 
 def test_cosines_outside_groups_are_those_of_a_brute_force(features):
