@@ -40,6 +40,10 @@ def describe_plan(plan: Plan, request: Request) -> str:
         ]
     lines.append(tabulate(rows, headers="keys", tablefmt="simple"))
     lines += [f"left out: {note}" for note in plan.skipped]
+    if plan.flagged:
+        lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
+    if plan.leaked:
+        lines.append(f"marked: {len(plan.leaked.images):,} images of {plan.leaked.name}")
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
 from lowlabel.datasets.class_list import only_classes
+from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
 from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
@@ -40,12 +41,16 @@ class Plan:
         jobs: What will be scored, in order.
         skipped: What will not be scored, each with the reason and the command that fixes it.
         file: Embeddings made elsewhere, if they are what is scored.
+        flagged: Images to leave out, if a file names some.
+        leaked: Images that the models were pretrained on, if a file names some.
     """
 
     suite: Suite
     jobs: tuple[Job, ...]
     skipped: tuple[str, ...]
     file: EmbeddedDataset | None = None
+    flagged: FlaggedImages | None = None
+    leaked: FlaggedImages | None = None
 
 
 def make_plan(request: Request) -> Plan:
@@ -59,6 +64,8 @@ def make_plan(request: Request) -> Plan:
     suite = load_suite(request.suite)
     suite = suite.with_options(request.options, request.protocol_settings())
     suite = dataclasses.replace(suite, model=request.model or suite.model)
+    flagged = read_flagged(request.without, request.reasons) if request.without else None
+    leaked = read_flagged(request.leakage) if request.leakage else None
     file = None
     if request.features:
         file = embedded_file(request.features, request.label_of())
@@ -79,7 +86,8 @@ def make_plan(request: Request) -> Plan:
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
     notes_of_files = () if file else _check_folders(jobs)
-    return Plan(suite, jobs, (*absent, *_without_options(request, jobs), *notes_of_files), file)
+    notes_of_plan = (*absent, *_without_options(request, jobs), *notes_of_files)
+    return Plan(suite, jobs, notes_of_plan, file, flagged, leaked)
 
 
 def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:

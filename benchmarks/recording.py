@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from lowlabel.benchmarks.earlier import take_over_record
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
+from lowlabel.benchmarks.without import LEAKED
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.features import Earlier
 from lowlabel.results import (
@@ -15,6 +16,8 @@ from lowlabel.results import (
     Record,
     describe_environment,
     find_records,
+    load_scores,
+    record_path,
     save_record,
     save_renamed,
 )
@@ -62,17 +65,33 @@ class Recorder:
     def _known(
         self, experiment: Experiment, contamination: Sequence[str], earlier: Earlier | None
     ) -> Record | None:
-        """The record of an experiment, under the names that this run gives."""
+        """The record of an experiment, under the names that this run gives.
+
+        Leakage that was marked on it stays, whether or not this run names it.
+        """
         if self.overwrite:
             return None
         every = find_records(self.folder, experiment.identity())
         if not every and earlier and take_over_record(self.folder, experiment, earlier):
             every = find_records(self.folder, experiment.identity())
-        found = {p: r for p, r in every.items() if r.contamination == tuple(contamination)}
-        for record in found.values():
+        own = _computed(contamination)
+        found = {p: r for p, r in every.items() if _computed(r.contamination) == own}
+        for path, record in found.items():
             if record.experiment == experiment:
-                return record
-        return save_renamed(next(iter(found)), experiment) if found else None
+                return self._marked(path, record, contamination)
+        if not found:
+            return None
+        path, record = next(iter(found)), save_renamed(next(iter(found)), experiment)
+        return self._marked(record_path(path.parent, experiment), record, contamination)
+
+    def _marked(self, path: Path, record: Record, contamination: Sequence[str]) -> Record:
+        """A record with the leakage that was found since it was made."""
+        marks = tuple(dict.fromkeys((*record.contamination, *contamination)))
+        if marks == record.contamination:
+            return record
+        marked = replace(record, contamination=marks)
+        save_record(marked, load_scores(path), path.parent)
+        return marked
 
     def _save(
         self,
@@ -97,3 +116,8 @@ class Recorder:
         )
         save_record(record, scores.per_item, self.folder)
         return record
+
+
+def _computed(contamination: Sequence[str]) -> tuple[str, ...]:
+    """The marks that every run finds again: all but leakage, which a file says."""
+    return tuple(mark for mark in contamination if not mark.startswith(LEAKED))

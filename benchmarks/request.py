@@ -26,6 +26,9 @@ class Request:
         extraction: How features are extracted.
         class_list: File of the only classes to take of each dataset; None for all.
         allow_partial: Allow incomplete datasets; results are marked partial.
+        without: A file that flags images to leave out.
+        reasons: Reasons of the flags to leave out; empty for all.
+        leakage: A file that flags images that the models were pretrained on.
         overwrite: Score again what has a record.
     """
 
@@ -41,8 +44,21 @@ class Request:
     class_list: Path | None = None
     allow_partial: bool = False
     overwrite: bool = False
+    without: Path | None = None
+    reasons: tuple[str, ...] = ()
+    leakage: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.features and (self.without or self.leakage):
+            raise InputError(
+                "--features names no images, so --without and --leakage do not go with it",
+                "Leave them out, or name --model and --dataset.",
+            )
+        if self.reasons and not self.without:
+            raise InputError(
+                f"--reason {self.reasons[0]} means nothing without --without",
+                "Give the file of flags: --without FOLDER/flags.csv",
+            )
         if (
             self.features
             and self.backbone.completed()

@@ -1,13 +1,21 @@
 """Runs a plan: models × jobs, a record for every score."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.without import (
+    LEAKAGE,
+    WITHOUT,
+    check_flags,
+    leakage_mark,
+    without_flagged,
+    without_notes,
+)
 from lowlabel.datasets import Division, OpenDataset, find_dataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import UserError
@@ -59,10 +67,11 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
         try:
             data = job.protocol.prepared(embed())
             run.left_out += job.protocol.left_out(data)
+            run.left_out += without_notes(data, plan.flagged) if plan.flagged else []
+            marks = filter(None, (*job.protocol.contamination(data), data.leaked))
+            contamination = tuple(marks)
             for trial in job.protocol.trials(data, device):
-                for record in recorder.records(
-                    trial, job.protocol.contamination(data), data.earlier, data.left_out
-                ):
+                for record in recorder.records(trial, contamination, data.earlier, data.left_out):
                     run.records.append(record)
                     if watch:
                         watch(data, job.protocol, record)
@@ -92,7 +101,7 @@ def _embeddings(
                 run.failures.append(error)
                 continue
             for job in jobs:
-                yield job, partial(_embed, job, backbone, request, request.label_of(place))
+                yield job, partial(_embed, job, backbone, plan, request, request.label_of(place))
             del backbone
             release_freed_memory()
 
@@ -105,8 +114,13 @@ def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]
     return alike
 
 
-def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) -> EmbeddedDataset:
-    """Embeds the parts that a job needs, and the datasets that join them."""
+def _embed(
+    job: Job, backbone: Backbone, plan: Plan, request: Request, label: str | None
+) -> EmbeddedDataset:
+    """Embeds the parts that a job needs, and the datasets that join them, without flagged images.
+
+    The flags are checked first, since embedding takes longer.
+    """
     protocol = job.protocol
     backbone = protocol.fitted(backbone, request.backbone)
     opened = _open(job.dataset, job.division, request)
@@ -114,8 +128,11 @@ def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) ->
         part: _open(spec, _joining_division(spec), request)
         for part, spec in protocol.companions().items()
     }
+    unknown = len(check_flags(plan.flagged, opened, WITHOUT)) if plan.flagged else 0
+    if plan.leaked:
+        check_flags(plan.leaked, opened, LEAKAGE)
     parts, extraction = protocol.needs(job.division), request.extraction
-    return embed_dataset(
+    data = embed_dataset(
         backbone,
         opened,
         parts,
@@ -124,6 +141,11 @@ def _embed(job: Job, backbone: Backbone, request: Request, label: str | None) ->
         stored=stored,
         view_seeds=protocol.view_seeds(),
     )
+    if plan.flagged:
+        data = without_flagged(data, opened, plan.flagged, unknown)
+    if plan.leaked:
+        data = replace(data, leaked=leakage_mark(data, opened, plan.leaked))
+    return data
 
 
 def _open(spec: str, division: Division, request: Request) -> OpenDataset:

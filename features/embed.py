@@ -139,7 +139,11 @@ def _joint(opened: OpenDataset, manifest: Callable[[ImageSet], str]) -> str:
     evaluated = manifest(opened.load(opened.division.evaluated))
     if opened.division.gallery is None:
         return evaluated
-    gallery = manifest(opened.load(opened.division.gallery))
+    return joined(evaluated, manifest(opened.load(opened.division.gallery)))
+
+
+def joined(evaluated: str, gallery: str) -> str:
+    """The manifest of evaluated images and their gallery, from those of both."""
     return hashlib.sha256(f"{evaluated}\n{gallery}".encode()).hexdigest()
 
 

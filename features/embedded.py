@@ -66,6 +66,27 @@ class Embedder:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Images that were left out because a file flags them.
+
+    Attributes:
+        file_sha256: Hash of the file.
+        reasons: The reasons that were chosen; empty for all.
+        counts: Number of images left out, by part.
+        rows: Rows of the evaluated part that were left out, rising.
+        manifest_sha256: Hash of the scored images (and their gallery) with them.
+        unknown: Number of flagged paths that no part holds.
+    """
+
+    file_sha256: str
+    reasons: tuple[str, ...]
+    counts: Mapping[str, int]
+    rows: tuple[int, ...]
+    manifest_sha256: str
+    unknown: int = 0
+
+
+@dataclass(frozen=True)
 class StoredPart:
     """A part that stays in the store and is read by blocks of rows, for sets beyond memory."""
 
@@ -107,6 +128,9 @@ class EmbeddedDataset:
             none, or if nothing is learned from it.
         seen_classes: How many evaluated classes the model was pretrained on, as a sentence.
         left_out: Number of the files of the folder that were not taken, by suffix.
+        without: Images that were left out because a file flags them; None for the whole dataset.
+        leaked: How many scored images the model's pretraining data hold, as a sentence; empty if
+            nobody said so.
     """
 
     embedder: Embedder
@@ -128,6 +152,8 @@ class EmbeddedDataset:
     shared_classes: str = ""
     seen_classes: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    without: LeftOut | None = None
+    leaked: str = ""
 
     @property
     def evaluated(self) -> EmbeddingTable:

@@ -13,6 +13,7 @@ from lowlabel.results.experiment import (
     ModelInfo,
     Partial,
     ProtocolInfo,
+    Without,
 )
 from lowlabel.results.folder import (
     archive_records,
@@ -55,6 +56,7 @@ __all__ = [
     "Record",
     "Score",
     "ScoredRecord",
+    "Without",
     "archive_records",
     "check",
     "compare",

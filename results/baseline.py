@@ -16,7 +16,7 @@ from lowlabel.specs import json_sha256
 
 BASELINE_VERSION = 1
 Facts = dict[str, object]
-ABSENT: Facts = {"method_version": 1, "tuned": None, "manifest": ""}
+ABSENT: Facts = {"method_version": 1, "tuned": None, "manifest": "", "without": None}
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ def comparable_facts(record: Record) -> Facts:
     e = record.experiment
     grown = {
         "manifest": e.dataset.manifest,
+        "without": encode(e.dataset.without),
         "method_version": e.method.version,
         "tuned": e.method.options["tuned"] if e.method.is_tuned else None,
     }

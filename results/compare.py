@@ -11,7 +11,7 @@ from scipy import stats
 from lowlabel.errors import InputError
 from lowlabel.results.grid import newest
 from lowlabel.results.metrics import find_metric, is_known, metric_order
-from lowlabel.results.pairing import Pair, pair_records, reason_against
+from lowlabel.results.pairing import Pair, common_items, pair_records, reason_against
 from lowlabel.results.store import ScoredRecord
 
 _LEVEL = 0.05
@@ -106,7 +106,10 @@ def _compared(a: ScoredRecord, b: ScoredRecord, metric: str, named: bool) -> dic
         return _refused(f"{has} its score of every task, query or image")
     if not (named or is_known(metric)):
         return _refused("a metric that this version of lowlabel does not know")
-    return _test(a.per_item[metric], b.per_item[metric])
+    common = common_items(a, b, metric)
+    if common is None:
+        return _refused("other images were left out, and what was scored then does not pair")
+    return _test(*common)
 
 
 def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:

@@ -83,6 +83,37 @@ class Partial:
 
 
 @dataclass(frozen=True)
+class Without:
+    """Images that were left out because a file flags them.
+
+    Attributes:
+        file_sha256: Hash of the file.
+        reasons: The reasons that were chosen; empty for all.
+        counts: Number of images left out of each part that the score depends on.
+        rows: Rows of the evaluated part that were left out, rising.
+        manifest_sha256: The manifest of the whole dataset.
+        unknown: Number of flagged paths that no part holds.
+    """
+
+    file_sha256: str
+    reasons: tuple[str, ...]
+    counts: dict[str, int]
+    rows: tuple[int, ...]
+    manifest_sha256: str
+    unknown: int = 0
+
+    @property
+    def flags(self) -> str:
+        """What flags the images: "1a2b3c4d outlier"."""
+        return " ".join((self.file_sha256[:8], *self.reasons))
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count:,} of {part}" for part, count in self.counts.items())
+        chosen = f" as {' or '.join(self.reasons)}" if self.reasons else ""
+        return f"{counts}, flagged{chosen} by the file {self.file_sha256[:8]}"
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """The evaluated images.
 
@@ -98,6 +129,7 @@ class DatasetInfo:
         bad_images: Number of images left out because they could not be read.
         manifest: What the manifest knows images by: "content"; empty for the size in bytes, in
             older records, and for embeddings made elsewhere, whose manifest is the file's hash.
+        without: Images that were left out because a file flags them; None for the whole dataset.
     """
 
     name: str
@@ -110,6 +142,12 @@ class DatasetInfo:
     partial: tuple[Partial, ...] = ()
     bad_images: int = 0
     manifest: str = grown("")
+    without: Without | None = grown(None)
+
+    @property
+    def whole_manifest(self) -> str:
+        """The manifest of the evaluated images before any were left out."""
+        return self.without.manifest_sha256 if self.without else self.manifest_sha256
 
 
 @dataclass(frozen=True)

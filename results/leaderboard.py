@@ -149,6 +149,9 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
         yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
+    if dataset.without:
+        without = dict.fromkeys(str(record.experiment.dataset.without) for record in records)
+        yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
     if dataset.bad_images:
         yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
     counts = dict.fromkeys(_counted(record) for record in records if record.complete)
@@ -199,6 +202,7 @@ def _section_facts(record: Record) -> dict[str, object]:
         "split": dataset.split,
         "manifest": dataset.manifest_sha256,
         "bad_images": dataset.bad_images,
+        **({"without": dataset.without.flags} if dataset.without else {}),
     }
     if e.suite in _PROTOCOLS_AS_COLUMNS:
         return facts

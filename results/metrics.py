@@ -27,6 +27,7 @@ class Metric:
         compared: Whether `compare` tests it by default.
         headed_by_protocol: Whether a column is headed "5-way 1-shot" instead of by the label.
         same_as: A metric of the same value. A table that has both shows only the other one.
+        is_mean: Whether it is a mean over items, so that any of them have a score of their own.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Metric:
     compared: bool = False
     headed_by_protocol: bool = False
     same_as: str = ""
+    is_mean: bool = True
 
     def match(self, name: str) -> re.Match[str] | None:
         """The values of the placeholders in `name`; None if this row is not its row."""
@@ -65,10 +67,10 @@ METRICS = (  # in the order of columns
     Metric("accuracy", "Accuracy", "Accuracy", compared=True, headed_by_protocol=True),
     Metric("top1", "Top-1", "Accuracy", compared=True),
     Metric("top5", "Top-5", "Accuracy", compared=True),
-    Metric("balanced_accuracy", "Balanced", "Accuracy", compared=True),
-    Metric("macro_f1", "Macro F1", "Accuracy"),
-    Metric("auroc", "AUROC", "AUROC"),
-    Metric("ece", "ECE", "Calibration error", higher_is_better=False),
+    Metric("balanced_accuracy", "Balanced", "Accuracy", compared=True, is_mean=False),
+    Metric("macro_f1", "Macro F1", "Accuracy", is_mean=False),
+    Metric("auroc", "AUROC", "AUROC", is_mean=False),
+    Metric("ece", "ECE", "Calibration error", higher_is_better=False, is_mean=False),
     Metric("map@r", "MAP@R", "Ranking", compared=True),
     Metric("r_precision", "R-Precision", "Ranking"),
     Metric("map", "mAP", "Ranking"),

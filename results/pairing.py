@@ -4,9 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.fields import encode
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.grid import protocol_facts, row_facts
 from lowlabel.results.labels import distinctions
+from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
@@ -17,8 +22,13 @@ Key = Callable[[Experiment], Hashable]
 
 
 def _same_protocol(e: Experiment) -> Hashable:
+    return canonical_json([_same_whole(e), encode(e.dataset.without)])
+
+
+def _same_whole(e: Experiment) -> Hashable:
+    """As `_same_protocol`, whatever images were left out."""
     protocol = [e.protocol.name, e.protocol.version, e.protocol.options]
-    return canonical_json([e.suite, e.dataset.manifest_sha256, *protocol])
+    return canonical_json([e.suite, e.dataset.whole_manifest, *protocol])
 
 
 def _same_names(e: Experiment) -> Hashable:
@@ -43,6 +53,9 @@ _WHAT: tuple[Key, ...] = (
 )
 
 
+_WHERE: tuple[Key, ...] = (_same_protocol, _same_whole, _same_names)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two records to compare, or one without a partner.
@@ -64,12 +77,13 @@ def pair_records(a: Sequence[ScoredRecord], b: Sequence[ScoredRecord]) -> list[P
     Records with the same model (in everything, or else by name) and method are paired first, then
     those with the same method, then with the same model. Two single records of one dataset and
     protocol are paired anyway. A method is the same if its options are, or else if its spec is.
-    Each step first looks on the same images and protocol, then among equal names, so that the
-    comparison can say why it is refused. A partner must be the only candidate. Records without a
-    partner come last, with the reason: none fits, or several do.
+    Each step first looks on the same images and protocol, then on the same dataset whatever images
+    were left out of it, then among equal names, so that the comparison can say why it is refused.
+    A partner must be the only candidate. Records without a partner come last, with the reason: none
+    fits, or several do.
     """
     left, right, pairs = list(a), list(b), list[tuple[ScoredRecord, ScoredRecord]]()
-    steps = [(where, what) for where in (_same_protocol, _same_names) for what in _WHAT]
+    steps = [(where, what) for where in _WHERE for what in _WHAT]
     if len(left) == len(right) == 1:
         steps.append((_same_names, lambda e: None))
     for where, what in steps:
@@ -135,7 +149,7 @@ def _groups(
 def _ambiguities(left: Sequence[ScoredRecord], right: Sequence[ScoredRecord]) -> dict[int, str]:
     """Why records that are left have no partner though some would fit, by their `id`."""
     reasons: dict[int, str] = {}
-    for where in (_same_protocol, _same_names):
+    for where in _WHERE:
         for what in _WHAT:
             ours, theirs = (_groups(side, where, what) for side in (left, right))
             for key in ours.keys() & theirs.keys():
@@ -161,7 +175,12 @@ def _told_apart(records: Sequence[ScoredRecord]) -> str:
     every = [scored.record for scored in records]
     names = [f"{record.experiment.model.name} with {record.method_label}" for record in every]
     facts = [
-        {**row_facts(record), **protocol_facts(record), **_dataset_facts(record)}
+        {
+            **row_facts(record),
+            **protocol_facts(record),
+            **_dataset_facts(record),
+            "without": str(record.experiment.dataset.without),
+        }
         for record in every
     ]
     shown = [n + added for n, added in zip(names, distinctions(names, facts), strict=True)]
@@ -177,13 +196,48 @@ def _must_agree(scored: ScoredRecord) -> dict[str, object]:
     }
 
 
+def common_items(
+    a: ScoredRecord, b: ScoredRecord, metric: str
+) -> tuple[NDArray[np.floating], NDArray[np.floating]] | None:
+    """Scores of the items that both records have; None if they cannot be told.
+
+    Where different images were left out of the two, these are the images of the evaluated part
+    that both have and both could score, if each has a score in the order of the part.
+    """
+    ours, theirs = a.per_item[metric], b.per_item[metric]
+    gone_a, gone_b = _left_out_rows(a.record), _left_out_rows(b.record)
+    if np.array_equal(gone_a, gone_b):
+        return ours, theirs
+    if not find_metric(metric).is_mean:
+        return None  # the scores of other images depend on those that were left out
+    if any(one.record.task_hash or len(one.per_item[metric]) != _images(one) for one in (a, b)):
+        return None
+    count = len(ours) + len(gone_a)
+    if count != len(theirs) + len(gone_b):
+        return None
+    every = np.arange(count)
+    kept_a, kept_b = np.setdiff1d(every, gone_a), np.setdiff1d(every, gone_b)
+    ours, theirs = ours[np.isin(kept_a, kept_b)], theirs[np.isin(kept_b, kept_a)]
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    return ours[both], theirs[both]
+
+
+def _left_out_rows(record: Record) -> NDArray[np.int64]:
+    without = record.experiment.dataset.without
+    return np.array(without.rows if without else (), dtype=np.int64)
+
+
+def _images(scored: ScoredRecord) -> int:
+    return scored.record.experiment.dataset.images
+
+
 def _dataset_facts(record: Record) -> dict[str, object]:
-    """What tells the images of two records apart."""
+    """What tells the images of two records apart, before any were left out."""
     dataset = record.experiment.dataset
     return {
         "scheme": dataset.scheme,
         "split": dataset.split,
-        "manifest": dataset.manifest_sha256,
+        "manifest": dataset.whole_manifest,
         "bad images": dataset.bad_images,
     }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
@@ -22,6 +22,7 @@ from lowlabel.results import (
     Partial,
     ProtocolInfo,
     Score,
+    Without,
 )
 
 
@@ -196,13 +197,13 @@ class Protocol(ABC):
             suite=self.suite,
             protocol=ProtocolInfo(name, self.version, options),
             model=ModelInfo(**vars(data.embedder)),
-            dataset=_dataset_info(data),
+            dataset=_dataset_info(data, parts),
             method=method,
             feature_keys=data.keys(*parts),
         )
 
 
-def _dataset_info(data: EmbeddedDataset) -> DatasetInfo:
+def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetInfo:
     return DatasetInfo(
         name=data.name,
         title=data.title,
@@ -214,4 +215,13 @@ def _dataset_info(data: EmbeddedDataset) -> DatasetInfo:
         partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in data.partial),
         bad_images=len(data.evaluated.bad_images),
         manifest=data.manifest,
+        without=_without(data, parts),
     )
+
+
+def _without(data: EmbeddedDataset, parts: Sequence[str | None]) -> Without | None:
+    """What was left out of the parts that a score depends on."""
+    if data.without is None:
+        return None
+    counts = {part: count for part, count in data.without.counts.items() if part in parts}
+    return Without(**vars(data.without) | {"counts": counts})

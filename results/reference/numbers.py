@@ -85,7 +85,7 @@ class Reference:
         e = record.experiment
         ours = (e.suite, e.dataset.name, e.protocol.name, e.method.name)
         theirs = (self.suite, self.dataset, self.protocol, self.method_name)
-        if ours != theirs or e.dataset.partial or e.dataset.bad_images:
+        if ours != theirs or e.dataset.partial or e.dataset.bad_images or e.dataset.without:
             return False
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (

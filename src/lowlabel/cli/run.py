@@ -64,6 +64,9 @@ def _request(
         class_list=data.class_list,
         allow_partial=data.allow_partial,
         overwrite=what.overwrite,
+        without=what.without,
+        reasons=tuple(what.reason or ()),
+        leakage=what.leakage,
     )
 
 

@@ -40,6 +40,30 @@ class WhatGroup:
             "--set",
         ),
     ] = None
+    without: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Score the dataset without the images that a file flags: flags.csv of lowlabel "
+            "analyze, or one path per line.",
+        ),
+    ] = None
+    reason: Annotated[
+        list[str] | None,
+        option(
+            "Data",
+            "Reason of the flags that --without leaves out, as exact-duplicate. Repeats.",
+            default="all",
+        ),
+    ] = None
+    leakage: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Mark scores on images that the models were pretrained on: leakage.csv of lowlabel "
+            "analyze leakage. The mark stays on the records.",
+        ),
+    ] = None
     output: options.Output = None
     overwrite: Annotated[
         bool, option("Results", "Score again what has a record.", "--overwrite")

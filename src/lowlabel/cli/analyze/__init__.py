@@ -7,6 +7,7 @@ import typer
 
 from lowlabel.cli import options
 from lowlabel.cli.analyze.attention import attention
+from lowlabel.cli.analyze.data import bad_data, leakage
 from lowlabel.cli.analyze.embedding_map import embedding_map
 from lowlabel.cli.analyze.retrieval import retrieval
 from lowlabel.cli.command import Command
@@ -24,6 +25,8 @@ app = typer.Typer(help="Draw what training and models see in images.", no_args_i
 app.command("attention", cls=Command)(attention)
 app.command("map", cls=Command)(embedding_map)
 app.command("retrieval", cls=Command)(retrieval)
+app.command("bad-data", cls=Command)(bad_data)
+app.command("leakage", cls=Command)(leakage)
 
 
 @app.command("patch-matching", cls=Command)
