@@ -181,7 +181,8 @@ def _low_information(table: FlagTable, quality: ImageQuality) -> NDArray[np.floa
         scores = beyond(-values, -quality.thresholds[reason], flagged)
         table.add(reason, np.flatnonzero(flagged), scores[flagged])
         every.append(scores)
-    return np.max(every, axis=0)
+    largest: NDArray[np.float64] = np.max(every, axis=0)
+    return largest
 
 
 def _label_errors(

@@ -79,6 +79,7 @@ def _shares(
     """Shares of the votes by class, [block, classes]."""
     cosines, rows = others.cosines[block], others.rows[block]
     votes = np.exp((cosines - cosines[:, :1]) / temperature)
-    shares = np.zeros((len(rows), classes))
+    shares: NDArray[np.float64] = np.zeros((len(rows), classes))
     np.add.at(shares, (np.arange(len(rows))[:, None], labels[rows]), votes)
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares /= shares.sum(axis=1, keepdims=True)
+    return shares
