@@ -49,7 +49,7 @@ def rendered():
 def row(text: str, parameter) -> str:
     """The line of an option or argument."""
     name = max(parameter.opts, key=len)
-    (line,) = [line for line in text.splitlines() if re.search(rf"^│[ *]+{name}\s", line)]
+    (line,) = [line for line in text.splitlines() if re.search(rf"^│[ *]+{name}(\.\.\.)?\s", line)]
     return line
 
 

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from lowlabel.cli import main
+from lowlabel.cli.analyze.attention import _titles
 
 SMALL = "img_size=32,patch_size=8,embed_dim=32,depth=2,num_heads=2"
 VIT = f"random:vit_tiny_patch16_224,{SMALL}"
@@ -86,3 +89,16 @@ def test_what_is_no_image_exits_with_2(kind, tmp_path, capsys):
         path.mkdir()
     assert call(path, "--model", VIT) == 2
     assert str(path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("paths", "titles"),
+    [
+        (["x/a.png", "y/b.png"], ["a.png", "b.png"]),
+        (["x/a.png", "y/a.png", "b.png"], ["x/a.png", "y/a.png", "b.png"]),
+        (["/k/x/a.png", "/l/x/a.png"], ["k/x/a.png", "l/x/a.png"]),
+        (["a.png", "/a.png"], ["a.png", "/a.png"]),
+    ],
+)
+def test_images_of_one_name_are_told_apart(paths, titles):
+    assert _titles([Path(path) for path in paths]) == titles

@@ -81,8 +81,8 @@ def attention(
             seen[path].append(each)
     sheet = draw_sheet(
         [
-            Pictured(path.name, size, partial(read_picture, path, orientation), seen[path])
-            for path, size in sizes.items()
+            Pictured(title, size, partial(read_picture, path, orientation), seen[path])
+            for title, (path, size) in zip(_titles(list(sizes)), sizes.items(), strict=True)
         ],
         threshold,
     )
@@ -93,6 +93,16 @@ def attention(
             err=True,
         )
     save_picture(sheet.picture, output)
+
+
+def _titles(paths: list[Path]) -> list[str]:
+    """The shortest ends of the paths that tell them apart."""
+    titles = [path.name for path in paths]
+    for parts in range(2, max(len(path.parts) for path in paths) + 1):
+        if len(set(titles)) == len(titles):
+            break
+        titles = [str(Path(*path.parts[-parts:])) for path in paths]
+    return titles
 
 
 def _checked(
