@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import re
+import sys
 
 import pytest
 from PIL import Image
@@ -69,3 +71,19 @@ def test_flags_of_another_dataset_exit_with_2(data, tmp_path, capsys):
     assert call("--model", "pixels", *data, "--flags", flags) == 2
     said = capsys.readouterr().err
     assert "none of the 1 flagged images is in" in said and "novel/novel0/0.png" in said
+
+
+def test_models_that_could_read_other_images_have_no_common_map(data, monkeypatch, capsys):
+    module = sys.modules["lowlabel.cli.analyze.embedding_map"]
+    embedded, calls = module._embedded, []
+
+    def second_lacks_the_last_image(*arguments):
+        found = embedded(*arguments)
+        calls.append(found)
+        if len(calls) == 1:
+            return found
+        return dataclasses.replace(found, paths=found.paths[:-1])
+
+    monkeypatch.setattr(module, "_embedded", second_lacks_the_last_image)
+    assert call("--model", "pixels", "--model", "random:resnet10t", *data) == 2
+    assert "random:resnet10t could decode other images" in capsys.readouterr().err

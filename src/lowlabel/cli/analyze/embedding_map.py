@@ -77,9 +77,17 @@ def embedding_map(
         "spread": spread,
     }
     drawn: list[ModelMap] = []
+    paths: tuple[str, ...] = ()
     for spec in model:
         loaded = backbone.load(spec, machine.device)
         shown = _embedded(loaded, images, machine.extraction(skip_bad_images=data.skip_bad_images))
+        if drawn and shown.paths != paths:
+            raise InputError(
+                f"{loaded.name} could decode other images of {images.dataset} {images.part} than "
+                f"{drawn[0].model}",
+                "Fix or remove the images that cannot be decoded.",
+            )
+        paths = shown.paths
         found = maps.map_embeddings(
             shown.table.features, seed=seed, device=machine.device, **chosen
         )
