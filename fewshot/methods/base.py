@@ -122,6 +122,18 @@ class Method(Configurable, ABC):
         """Number of feature rows that a task holds in memory: queries, support and samples."""
         return ways * (shots + queries)
 
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """About how much memory a task takes at its largest, besides its features.
+
+        Args:
+            ways: Number of classes.
+            images: Number of labelled images of all classes.
+            queries: Number of queries that are scored together.
+            width: Number of dimensions.
+        """
+        points = images + queries * self.transductive
+        return 4 * points * (3 * width + 8 * ways * self.transductive)
+
     def require_base(self, base: BaseStatistics | None) -> BaseStatistics:
         """Returns `base`.
 

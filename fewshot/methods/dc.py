@@ -74,6 +74,10 @@ class SslVitCalibration(Method):
         """Queries, support images and their samples."""
         return ways * (shots * (1 + self.samples // shots) + queries)
 
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Samples, and their logits several times."""
+        return 4 * (images + ways * self.samples) * (4 * width + 12 * ways)
+
     def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Logits of logistic regressions fitted to the support images and their samples."""
         gaussians = self.gaussians(base)

@@ -61,6 +61,10 @@ class LabelPropagation(Normalized):
         """Scores all queries of a task together."""
         return partial(self._scores, support)
 
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Matrices of all pairs of images in float64."""
+        return 8 * 6 * (images + queries) ** 2
+
     def _scores(self, support: Support, query: Tensor) -> Tensor:
         """F of the queries minus F of the first class; differences of rounding become 0."""
         points = torch.cat([support.rows, query], 1).double()

@@ -72,6 +72,10 @@ class LaplacianShot(Normalized):
         """Scores all queries of a task together."""
         return partial(self._scores, support)
 
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Matrices of all pairs of queries."""
+        return 4 * 4 * queries**2 + super().working_bytes(ways, images, queries, width)
+
     def _scores(self, support: Support, query: Tensor) -> Tensor:
         """The logits of the last assignments."""
         if query.shape[1] <= self.neighbours:

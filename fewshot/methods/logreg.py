@@ -14,9 +14,7 @@ from lowlabel.fewshot.solvers.logistic import LinearClassifiers, fit_logistic_re
 from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
 
-_MANY = (
-    4096  # examples from which float32, five times as fast, finds what scikit-learn's default does
-)
+_MANY = 4096  # examples from which float32 is used: it goes beyond scikit-learn's tolerance
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,11 @@ class LogisticRegression(Fitted):
         if fitted.is_minimum is not None and not fitted.is_minimum.all():
             raise NotSolvedError("rounding hides the penalty beside the cross-entropy")
         return fitted
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Features and logits, several times."""
+        number = 4 if images >= _MANY else 8
+        return number * images * (3 * width + 12 * ways)
 
     def _fitted(self, support: Support, x: Tensor) -> LinearClassifiers:
         return fit_logistic_regression(x, support.labels, support.ways, self.c)

@@ -61,6 +61,10 @@ class Ridge(Fitted):
 
         return scores
 
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Centred features and targets in float64."""
+        return 8 * images * (2 * width + 2 * ways)
+
     def _weights(self, x: Tensor, targets: Tensor) -> Tensor:
         """Weights [T, D, ways], by as many unknowns as there are examples or dimensions.
 

@@ -56,3 +56,9 @@ class SupportVectorMachine(Fitted):
             return relative_to_first(values + 1).to(query.dtype)
 
         return scores
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """A Gram matrix for each class against the rest, and what it is made of."""
+        if width + 1 >= 2 * images:
+            return 8 * ways * 3 * images**2
+        return 8 * ways * (2 * images * width + 3 * width**2)

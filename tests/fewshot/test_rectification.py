@@ -27,9 +27,8 @@ def test_a_class_has_the_mean_of_its_weighted_images(rectification, first):
 
 def test_an_uncertain_class_has_a_shorter_prototype():
     near = torch.tensor([[[0.9, 0.1], [0.1, 0.9]]])
-    sure, unsure = (
-        rectified_prototypes(Support.of(SUPPORT), query, 10.0) for query in (near, QUERY)
-    )
+    support = Support.of(SUPPORT)
+    sure, unsure = (rectified_prototypes(support, query, 10.0) for query in (near, QUERY))
     assert (unsure.norm(dim=-1) < sure.norm(dim=-1)).all()
 
 

@@ -33,7 +33,8 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
     from lowlabel.training import PRETRAIN_METHODS
 
     protocols = {
-        name: import_module(f"lowlabel.benchmarks.protocols.{name}") for name in names.protocols()
+        name: import_module(f"lowlabel.benchmarks.protocols.{name.replace('-', '_')}")
+        for name in names.protocols()
     }
     yield "Suites", _DESCRIBED, [(name, load_suite(name).title) for name in names.suites()]
     yield "Protocols", _DESCRIBED, _described(protocols)

@@ -18,7 +18,8 @@ def suites() -> list[str]:
 
 def protocols() -> list[str]:
     """Protocols that a suite can hold."""
-    return [name for name in _stems("benchmarks", "protocols/*.py") if name not in _NO_PROTOCOLS]
+    stems = _stems("benchmarks", "protocols/*.py")
+    return [stem.replace("_", "-") for stem in stems if stem not in _NO_PROTOCOLS]
 
 
 def presets() -> list[str]:
