@@ -75,7 +75,8 @@ class Support:
 
     def mean(self) -> Tensor:
         """Mean of all images, [T, 1, D]."""
-        return (self.means() if self.is_equal else self.rows).mean(1, keepdim=True)
+        rows = self.means() if self.is_equal else self.rows
+        return rows.mean(1, keepdim=True)
 
     def with_rows(self, rows: Tensor) -> "Support":
         """Other features of the same images."""
@@ -95,7 +96,8 @@ class Support:
             yield classes.to(self.rows.device), images.unflatten(1, (len(classes), size))
 
     def _equal(self) -> Tensor:
-        return self.rows.unflatten(1, (self.ways, self.sizes[0]))
+        images: Tensor = self.rows.unflatten(1, (self.ways, self.sizes[0]))
+        return images
 
     def _joined(self, parts: list[Tensor]) -> Tensor:
         """Values of the classes of `by_size`, in the order of the classes."""

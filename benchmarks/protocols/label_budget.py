@@ -42,8 +42,8 @@ class LabelBudget(Supervised):
             budget out; "error", the default for budgets of the command line; "all", label all of
             their images.
         labelled: Files with the names of labelled train images, one a line: further budgets.
-        strict: Whether a method that cannot learn from a budget is an error; by default it is left
-            out, and this is said.
+        strict: Whether a method that the embeddings do not fit is an error; by default it is left
+            out, and this is said, as is a method that takes too much memory at a budget.
     """
 
     name: ClassVar[str] = "label-budget"
@@ -100,33 +100,39 @@ class LabelBudget(Supervised):
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields a trial for each budget and method."""
-        task = self._task(data, device)
+        task, scored = self._task(data, device), 0
+        for learner in self.method if self.strict else ():
+            if reason := learner.unfit(task.tables):
+                raise InputError(f"{learner.spec} on {data.title}: {reason}")
         for draws in task.draws:
             for learner in self.method:
-                reason = _reason_against(learner, task, draws)
-                if reason and self.strict:
-                    raise InputError(f"{_at(learner, draws)} on {data.title}: {reason}")
-                if not reason:
+                if not (learner.unfit(task.tables) or learner.reason_against(task.tables, draws)):
                     run = partial(self._score, data, task, draws, learner)
                     yield Trial((self._experiment(data, draws, learner),), run)
+                    scored += 1
+        if not scored:
+            notes = "; ".join(self.left_out(data))
+            raise InputError(f"no budget and method can be scored on {data.title}: {notes}")
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:
         """Budgets that some class has too few images for, methods that do not fit, lost names."""
         task = self._task(data, "cpu")
         notes = [
-            f"{self.name} {name} on {data.title}: {why}" for name, why in task.left_out.items()
+            f"{listed.missing:,} images of {path} that {data.title} does not have"
+            for path, listed in self._lists(data).items()
+            if listed.missing
         ]
-        if not self.strict:
-            notes += [
-                f"{_at(learner, draws)} on {data.title}: {reason}"
-                for draws in task.draws
-                for learner in self.method
-                if (reason := _reason_against(learner, task, draws))
-            ]
-        lost = {path: listed.missing for path, listed in self._lists(data).items()}
-        notes += [
-            f"{n:,} images of {path} that {data.title} lacks" for path, n in lost.items() if n
-        ]
+        if task.left_out:
+            first = next(iter(task.left_out.values()))
+            notes.append(f"label budgets {', '.join(task.left_out)} on {data.title}: {first}")
+        for learner in self.method:
+            if reason := learner.unfit(task.tables):
+                notes.append(f"{learner.spec} on {data.title}: {reason}")
+                continue
+            for draws in task.draws:
+                if reason := learner.reason_against(task.tables, draws):
+                    where = f"{learner.spec} with {draws.budget.title} on {data.title}"
+                    notes.append(f"{where}: {reason}")
         return notes
 
     def describe(self) -> str:
@@ -150,6 +156,7 @@ class LabelBudget(Supervised):
             short=self.short,
             seed=self.seed,
             device=device,
+            class_names=data.class_names,
         )
 
     def _lists(self, data: EmbeddedDataset) -> dict[Path, Listed]:
@@ -172,7 +179,7 @@ class LabelBudget(Supervised):
             data,
             budget.title,
             options,
-            MethodInfo(learner.spec, learner.options, learner.transductive, learner.arithmetic),
+            MethodInfo(learner.spec, {**learner.options}, learner.transductive, learner.arithmetic),
             data.train_part,
             BASE if learner.needs_base else None,
             data.evaluated_part,
@@ -193,14 +200,6 @@ def _base(data: EmbeddedDataset) -> tuple[Any, Any] | None:
     """Base classes beside the train part."""
     table = data.tables.get(BASE) if data.train_part != BASE else None
     return (table.features, table.labels) if table else None
-
-
-def _reason_against(learner: Learner, task: BudgetTask, draws: Draws) -> str:
-    """Why a method cannot learn from a budget; empty if it can."""
-    tables = task.tables
-    if learner.needs_non_negative and any((t < 0).any() for t in (tables.train, tables.test)):
-        return "it needs features without negative values"
-    return learner.reason_against(tables, draws)
 
 
 def _scores(result: BudgetResult, data: EmbeddedDataset) -> ProtocolScores:

@@ -94,12 +94,15 @@ def build_budgets(
     return built
 
 
-def shortage(budget: Budget, names: NDArray[np.generic], counts: NDArray[np.int64]) -> str:
+def shortage(budget: Budget, names: Sequence[object], counts: NDArray[np.int64]) -> str:
     """Which classes have too few images for a budget, with their counts; empty if none has."""
     short = np.flatnonzero(budget.short(counts))
     if not len(short):
         return ""
     few = short[np.argsort(counts[short], kind="stable")][:_MOST_LISTED]
     listed = ", ".join(f"class {names[place]} has {counts[place]}" for place in few)
-    more = f" and {len(short) - len(few)} more have too few" if len(short) > len(few) else ""
-    return f"{budget.per_class} labels per class need as many train images, but {listed}{more}"
+    more = f" and {len(short) - len(few):,} more have too few" if len(short) > len(few) else ""
+    return (
+        f"a budget of {budget.per_class:,} labels per class needs as many images, but "
+        f"{listed}{more}"
+    )

@@ -6,7 +6,8 @@ import torch
 
 from lowlabel.arrays import Features, Labels
 from lowlabel.classification.budget.budgets import Budget, build_budgets
-from lowlabel.classification.budget.learners import Learner, build_learners
+from lowlabel.classification.budget.learner import Learner
+from lowlabel.classification.budget.learners import build_learners
 from lowlabel.classification.budget.result import LabelBudgetResult
 from lowlabel.classification.budget.task import BudgetTask, Short
 from lowlabel.errors import InputError
@@ -89,7 +90,7 @@ def evaluate_label_budget(
     left_out = {
         (each.budget.name, learner.spec): reason
         for each, learner in jobs
-        if (reason := learner.reason_against(task.tables, each))
+        if (reason := learner.unfit(task.tables) or learner.reason_against(task.tables, each))
     }
     left_out |= {
         (budget, each.spec): reason for budget, reason in task.left_out.items() for each in learners

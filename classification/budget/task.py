@@ -20,7 +20,7 @@ from lowlabel.arrays import (
 )
 from lowlabel.classification.budget.budgets import Budget, shortage
 from lowlabel.classification.budget.draws import Draws, drawn
-from lowlabel.classification.budget.learners import Learner, Tables
+from lowlabel.classification.budget.learner import Learner, Tables
 from lowlabel.classification.budget.result import Accumulator, BudgetResult
 from lowlabel.classification.classes import number_classes
 from lowlabel.devices import resolve_device
@@ -59,8 +59,12 @@ class BudgetTask:
         short: Short,
         seed: int,
         device: str | torch.device,
+        class_names: Sequence[str] = (),
     ) -> "BudgetTask":
-        """Checks arrays and options, and draws; see `evaluate_label_budget`."""
+        """Checks arrays and options, and draws; see `evaluate_label_budget`.
+
+        Class names, by label, are for messages.
+        """
         require_name("treatment of classes that are too small", short, get_args(Short))
         (draws,), (seed,) = as_integers(1, draws=draws), as_integers(0, seed=seed)
         place = resolve_device(device)
@@ -69,7 +73,8 @@ class BudgetTask:
             _checked(*test, place, "test"),
         )
         require_same_width({"train features": learned.shape[1], "test features": scored.shape[1]})
-        names, classes, targets = number_classes(labels, wanted)
+        found, classes, targets = number_classes(labels, wanted)
+        names = [class_names[label] if class_names else label for label in found.tolist()]
         counts = np.bincount(classes)
         listed = (lists or {}).items()
         every = budgets + tuple(_listed(name, rows, classes, names) for name, rows in listed)
@@ -132,7 +137,7 @@ def _checked(
 
 
 def _listed(
-    name: str, rows: Sequence[int], classes: NDArray[np.int64], names: NDArray[np.int64]
+    name: str, rows: Sequence[int], classes: NDArray[np.int64], names: Sequence[object]
 ) -> Budget:
     """The budget of a list of labelled images."""
     found = np.unique(np.asarray(rows))

@@ -37,6 +37,11 @@ def fewshot_methods() -> list[str]:
     return _declared("fewshot", "methods")
 
 
+def label_budget_methods() -> list[str]:
+    """Classifiers of label budgets, besides the few-shot ones."""
+    return _declared("classification", "budget")
+
+
 def post_processing() -> list[str]:
     """Post-processing of retrieval."""
     return _declared("retrieval", "post")
