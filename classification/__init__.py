@@ -1,9 +1,15 @@
-"""Classification of frozen embeddings with many labels.
+"""Classification of frozen embeddings with many labels, or with few labels per class.
 
 `evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`; other
-classifiers return a `ClassifierResult`. They take arrays and know nothing of datasets or models.
+classifiers return a `ClassifierResult`. `evaluate_label_budget` scores several classifiers by the
+number of labels per class. They take arrays and know nothing of datasets or models.
 """
 
+from lowlabel.classification.budget import (
+    BudgetResult,
+    LabelBudgetResult,
+    evaluate_label_budget,
+)
 from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
 from lowlabel.classification.linear import evaluate_linear
@@ -13,10 +19,13 @@ from lowlabel.classification.result import ClassifierResult, KNNResult
 __all__ = [
     "DEFAULT_KS",
     "RECIPES",
+    "BudgetResult",
     "ClassifierResult",
     "KNNResult",
+    "LabelBudgetResult",
     "LinearRecipe",
     "evaluate_knn",
+    "evaluate_label_budget",
     "evaluate_linear",
     "held_out",
 ]

@@ -39,18 +39,40 @@ def classification_values(
     if predicted is None:
         predicted = probabilities.argmax(1)
     hits = (predicted == targets).double()
-    values = {
-        "top1": hits,
-        "top5": _top(probabilities, targets, predicted),
-        "balanced_accuracy": _balanced_accuracy(hits, targets),
-        "macro_f1": _macro_f1(predicted, targets),
-        "auroc": _auroc(probabilities, targets),
-        "ece": _calibration_error(probabilities.gather(1, predicted[:, None])[:, 0], hits),
+    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
+    top5 = top_hits(probabilities, targets, predicted)
+    return decision_values(predicted, targets, top5) | {
+        "auroc": _percent(_auroc(probabilities, targets)),
+        "ece": _percent(_calibration_error(confidence, hits)),
     }
-    return {name: 100 * value.cpu().numpy() for name, value in values.items()}
 
 
-def _top(probabilities: Tensor, targets: Tensor, predicted: Tensor) -> Tensor:
+def decision_values(
+    predicted: Tensor, targets: Tensor, top5: Tensor
+) -> dict[str, NDArray[np.float64]]:
+    """As `classification_values`, for the metrics that need no probabilities.
+
+    Args:
+        predicted: Predicted columns, int64 [M].
+        targets: Column of each image's class, int64 [M]; negative for classes without a column,
+            a different number for each.
+        top5: See `top_hits`.
+    """
+    hits = (predicted == targets).double()
+    return {
+        "top1": _percent(hits),
+        "top5": _percent(top5),
+        "balanced_accuracy": _percent(_balanced_accuracy(hits, targets)),
+        "macro_f1": _percent(_macro_f1(predicted, targets)),
+    }
+
+
+def _percent(values: Tensor) -> NDArray[np.float64]:
+    percent: NDArray[np.float64] = 100 * values.cpu().numpy()
+    return percent
+
+
+def top_hits(probabilities: Tensor, targets: Tensor, predicted: Tensor) -> Tensor:
     """Whether the class is among the five largest; of equal ones, the first columns are."""
     column = targets.clamp(min=0)[:, None]
     own = probabilities.gather(1, column)

@@ -1,6 +1,7 @@
 """Scores of a block of tasks by any method, and the accuracies that they decide."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -40,12 +41,10 @@ def accuracies(
     support = gathered[:, : ways * shots].unflatten(1, (ways, shots))
     scores = _scores(method, support, gathered[:, ways * shots :], prepared, seeds)
     best = scores.max(-1)  # the first class wins a tie
-    if not best.values.sum().isfinite():
-        raise InputError(
-            f"{method.spec} overflows on these features, {_largest(prepared)}", _RESCALE
-        )
-    if method.lengths == "absolute" or method.resolution:
-        _refuse_lost_differences(method, scores, support, prepared)
+    refuse_overflow(method, best.values, prepared)
+    if can_lose_differences(method):
+        spread = (scores - scores[..., :1]).abs().amax((1, 2))
+        refuse_lost_differences(method, spread, lambda: support.mean(2), prepared)
     correct = best.indices.cpu().numpy() == episodes.query_ways
     percent: NDArray[np.float64] = 100.0 * correct.sum(1) / correct.shape[1]
     return percent
@@ -64,26 +63,52 @@ def _scores(
         # Scores are relative to the first class, beside which much shorter ones would be rounding.
         order = magnitudes(support.flatten(2))[..., 0].argsort(1)
         support = support.take_along_dim(order[:, :, None, None], 1)
-    try:
+    with explained(method, prepared):
         scores = method.seeded_scores(support, query, prepared.base, seeds)
+    return scores if order is None else scores.take_along_dim(order.argsort(1)[:, None], 2)
+
+
+@contextmanager
+def explained(method: Method, prepared: Prepared) -> Iterator[None]:
+    """Turns what a method cannot solve into an `InputError`."""
+    try:
+        yield
     except (NotSolvedError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
         raise InputError(
             f"{method.spec} cannot be solved on these features, {_largest(prepared)}: {error}",
             _RESCALE,
         ) from error
-    return scores if order is None else scores.take_along_dim(order.argsort(1)[:, None], 2)
 
 
-def _refuse_lost_differences(
-    method: Method, scores: Tensor, support: Tensor, prepared: Prepared
+def refuse_overflow(method: Method, best: Tensor, prepared: Prepared) -> None:
+    """Raises an `InputError` if a best score is not finite."""
+    if not best.sum().isfinite():
+        raise InputError(
+            f"{method.spec} overflows on these features, {_largest(prepared)}", _RESCALE
+        )
+
+
+def can_lose_differences(method: Method) -> bool:
+    """Whether rounding may hide every difference of a method's scores."""
+    return method.lengths == "absolute" or bool(method.resolution)
+
+
+def refuse_lost_differences(
+    method: Method, spread: Tensor, means: Callable[[], Tensor], prepared: Prepared
 ) -> None:
-    """Raises an `InputError` if all classes of a task tie, and their supports are not the same."""
-    spread = (scores - scores[..., :1]).abs().amax((1, 2))
+    """Raises an `InputError` if all classes of a task tie, and their supports are not the same.
+
+    Args:
+        method: The method.
+        spread: Largest difference of a score from the first class's, for each task [T].
+        means: Computes the mean of each class's support, [T, ways, D].
+        prepared: The features.
+    """
     lost = spread <= method.resolution
     if not lost.any():
         return
-    means = support[lost].mean(2)
-    if (means != means[:, :1]).any():
+    of_lost = means()[lost]
+    if (of_lost != of_lost[:, :1]).any():
         raise InputError(
             f"{method.spec} cannot tell the classes of these features apart, "
             f"{_largest(prepared)}: rounding hides the differences of its scores",

@@ -8,6 +8,8 @@ plus a product with the differences from it, which are exactly 0 for an equal cl
 import torch
 from torch import Tensor
 
+from lowlabel.fewshot.support import Support
+
 
 def product(rows: Tensor, matrix: Tensor) -> Tensor:
     """Rows @ matrix, [T, K, m] and [T, m, n] → [T, K, n]; equal rows give equal results."""
@@ -16,19 +18,19 @@ def product(rows: Tensor, matrix: Tensor) -> Tensor:
     return torch.cat([parts[:, :1], parts[:, :1] + parts[:, 1:]], 1)
 
 
-def soft_means(support: Tensor, query: Tensor, assigned: Tensor) -> Tensor:
+def soft_means(support: Support, query: Tensor, assigned: Tensor) -> Tensor:
     """Mean of each class over its support images and the queries, weighted by assignment.
 
     Args:
-        support: [T, K, shots, D].
+        support: The labelled images.
         query: [T, Q, D].
         assigned: Weight of each query in each class, [T, K, Q].
 
     Returns:
         [T, K, D].
     """
-    counts = support.shape[2] + assigned.sum(-1, keepdim=True)
-    return (support.sum(2) + product(assigned, query)) / counts
+    counts = support.counts()[:, None] + assigned.sum(-1, keepdim=True)
+    return (support.sums() + product(assigned, query)) / counts
 
 
 def nearness(points: Tensor, means: Tensor) -> Tensor:

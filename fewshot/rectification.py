@@ -4,18 +4,19 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.prototypes import product
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import unit
 
 RECTIFICATIONS = ("released", "paper")
 
 
-def query_shift(support: Tensor, query: Tensor) -> Tensor:
+def query_shift(support: Support, query: Tensor) -> Tensor:
     """Mean of the support minus mean of the queries, [T, 1, D]."""
-    return support.mean(2).mean(1, keepdim=True) - query.mean(1, keepdim=True)
+    return support.mean() - query.mean(1, keepdim=True)
 
 
 def rectified_prototypes(
-    support: Tensor, query: Tensor, scale: float, rectification: str = "released"
+    support: Support, query: Tensor, scale: float, rectification: str = "released"
 ) -> Tensor:
     """Class means over the support and the shifted queries, weighted by similarity.
 
@@ -36,7 +37,7 @@ def rectified_prototypes(
     without images, where the published code fails, keeps its mean.
 
     Args:
-        support: Features of the labelled images, [T, ways, shots, D].
+        support: The labelled images.
         query: Features of the queries, [T, Q, D].
         scale: ε of the paper.
         rectification: "released" or "paper".
@@ -44,17 +45,17 @@ def rectified_prototypes(
     Returns:
         Rectified prototypes, [T, ways, D].
     """
-    prototypes = support.mean(2)
+    prototypes = support.means()
     directions = unit(prototypes)
     shift = query_shift(support, query)
     cosines = _shifted_query_cosines(directions, query, shift)
     if rectification == "paper":
         query_weights = _assigned(cosines) * (scale * cosines).exp()
-        support_weights = (scale * _same_class_cosines(directions, support)).exp()
-        sums = (support_weights[..., None] * support).sum(2)
-        totals = support_weights.sum(-1, keepdim=True) + query_weights.sum(-1, keepdim=True)
+        support_weights = (scale * _same_class_cosines(directions, support)).exp()[..., None]
+        sums = support.with_rows(support_weights * support.rows).sums()
+        totals = support.with_rows(support_weights).sums() + query_weights.sum(-1, keepdim=True)
     else:
-        images = support.flatten(1, 2)
+        images = support.rows
         cosines = torch.cat([_cosines(directions, images), cosines], 2)
         assigned = _assigned(cosines)
         weights = assigned * (scale * cosines).softmax(1)
@@ -89,8 +90,8 @@ def _shifted_query_cosines(directions: Tensor, query: Tensor, shift: Tensor) -> 
     return cosines
 
 
-def _same_class_cosines(directions: Tensor, support: Tensor) -> Tensor:
-    """Cosines of the support images to the direction of their own class, [T, K, shots]."""
-    dots = (support * directions[:, :, None]).sum(-1)
-    lengths: Tensor = torch.linalg.vector_norm(support, dim=-1)
-    return dots / lengths.clamp_min(torch.finfo(support.dtype).tiny)
+def _same_class_cosines(directions: Tensor, support: Support) -> Tensor:
+    """Cosines of the support images to the direction of their own class, [T, n]."""
+    dots = (support.rows * directions[:, support.labels]).sum(-1)
+    lengths: Tensor = torch.linalg.vector_norm(support.rows, dim=-1)
+    return dots / lengths.clamp_min(torch.finfo(dots.dtype).tiny)

@@ -15,6 +15,7 @@ BEYOND = "*"
 SUITES = {
     "fewshot": "Few-shot classification",
     "classification": "Classification",
+    "label-budget": "Accuracy against labels per class",
     "retrieval": "Retrieval",
 }
 

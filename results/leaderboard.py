@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -26,7 +26,8 @@ from lowlabel.results.record import Record
 from lowlabel.results.reference.published import beside_published, published_for, published_table
 from lowlabel.specs import canonical_json
 
-_PROTOCOLS_AS_COLUMNS = frozenset({"fewshot"})
+_PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
+_TABLE_PER_METRIC = frozenset({"label-budget"})
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def leaderboard(records: Iterable[Record]) -> list[Section]:
 
 def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str]) -> Section:
     grid = build_grid(records, outdated)
-    captions = dict.fromkeys(find_metric(column.metric).caption for column in grid.columns)
+    by_metric = records[0].experiment.suite in _TABLE_PER_METRIC
+    captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
     beside, references = beside_published(grid), published_for(grid)
-    tables = [_score_table(grid, caption) for caption in captions]
+    tables = [_score_table(grid, caption, by_metric) for caption in captions]
     published = {reference.metric for reference in references}
     if not beside.empty:
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
@@ -106,8 +108,14 @@ def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str])
     return Section(title, tuple(tables), tuple(notes))
 
 
-def _score_table(grid: Grid, caption: str) -> Table:
-    columns = _columns(grid, caption)
+def _caption(name: str, by_metric: bool) -> str:
+    """The caption of the table that shows a metric: its own, or its family's."""
+    metric = find_metric(name)
+    return replace(metric, family=metric.label).caption if by_metric else metric.caption
+
+
+def _score_table(grid: Grid, caption: str, by_metric: bool) -> Table:
+    columns = _columns(grid, caption, by_metric)
     data: dict[str, list[str]] = {
         "Model": [row.model + f" {CONTAMINATED}" * row.contaminated for row in grid.rows],
         "Method": [row.method + f" {TRANSDUCTIVE}" * row.transductive for row in grid.rows],
@@ -127,14 +135,14 @@ def _cell(grid: Grid, row: int, column: int) -> str:
     return format_score(score.mean, score.ci95) + mark
 
 
-def _columns(grid: Grid, caption: str) -> dict[int, str]:
+def _columns(grid: Grid, caption: str, by_metric: bool) -> dict[int, str]:
     """The columns of a table with their headings, which are unique."""
     present = {column.metric for column in grid.columns}
-    metrics = [find_metric(column.metric) for column in grid.columns]
     headings = {
-        index: metric.heading(grid.columns[index].label)
-        for index, metric in enumerate(metrics)
-        if metric.caption == caption and metric.same_as not in present
+        index: column.label if by_metric else find_metric(column.metric).heading(column.label)
+        for index, column in enumerate(grid.columns)
+        if _caption(column.metric, by_metric) == caption
+        and find_metric(column.metric).same_as not in present
     }
     counts = Counter(headings.values())
     return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from lowlabel.paths import writable_dir, write_files
+from lowlabel.results.figures.label_budget import render_label_budget
 from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
@@ -59,17 +60,20 @@ def render_latex(records: Iterable[Record]) -> str:
 def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
     """Writes leaderboard.md, .csv and .tex, all or none, and returns their paths.
 
+    Records of label budgets add the figures label-budget.png and .svg.
+
     Raises:
         InputError: If there are no records.
         DataError: If a file cannot be written.
     """
     records = list(records)
-    rendered = {
-        "md": render_markdown(records),
-        "csv": render_csv(records),
-        "tex": render_latex(records),
+    rendered: dict[str, str | bytes] = {
+        "leaderboard.md": render_markdown(records),
+        "leaderboard.csv": render_csv(records),
+        "leaderboard.tex": render_latex(records),
     }
-    paths = [writable_dir(folder) / f"leaderboard.{suffix}" for suffix in rendered]
+    rendered |= {f"label-budget.{kind}": c for kind, c in render_label_budget(records).items()}
+    paths = [writable_dir(folder) / name for name in rendered]
     write_files(dict(zip(paths, rendered.values(), strict=True)))
     return paths
 

@@ -2,7 +2,7 @@
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, Self
 
@@ -10,9 +10,12 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.support import Support
 from lowlabel.specs import Configurable, Option
 
 Lengths = Literal["ignored", "relative", "absolute"]
+Seeds = Sequence[tuple[int, int]]
+Scorer = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -79,34 +82,57 @@ class Method(Configurable, ABC):
         return features
 
     @abstractmethod
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Scores the classes of T tasks for each query; the highest score is the prediction.
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Learns T tasks, and gives a function that scores their classes for each query.
 
-        Only score differences between the classes of one query matter. If all classes have the
-        same support, all scores must be exactly equal, so that rounding decides nothing.
+        The highest score is the prediction, and only score differences between the classes of one
+        query matter. If all classes have the same support, all scores must be exactly equal, so
+        that rounding decides nothing.
+
+        Args:
+            support: Transformed features of the labelled images.
+            base: Statistics of the base classes; given if `needs_base` is true.
+            seeds: Seed and index of each task, for methods that draw random numbers.
+
+        Returns:
+            A function from the transformed features of queries, [T, Q, D], to scores [T, Q, ways].
+        """
+
+    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+        """Scores of the first tasks of seed 0, [T, Q, ways]; see `seeded_scores`."""
+        return self.seeded_scores(support, query, base, [(0, task) for task in range(len(support))])
+
+    def seeded_scores(
+        self, support: Tensor, query: Tensor, base: BaseStatistics | None, seeds: Seeds
+    ) -> Tensor:
+        """Fits and scores in one step.
 
         Args:
             support: Transformed features of the labelled images, [T, ways, shots, D].
             query: Transformed features of the images to classify, [T, Q, D].
             base: Statistics of the base classes; given if `needs_base` is true.
+            seeds: Seed and index of each task.
 
         Returns:
             Scores, [T, Q, ways].
         """
-
-    def seeded_scores(
-        self,
-        support: Tensor,
-        query: Tensor,
-        base: BaseStatistics | None,
-        seeds: Sequence[tuple[int, int]],
-    ) -> Tensor:
-        """`scores` of a method that draws random numbers, from the seed and index of each task."""
-        return self.scores(support, query, base)
+        return self.fit(Support.of(support), base, seeds)(query)
 
     def rows_per_task(self, ways: int, shots: int, queries: int) -> int:
         """Number of feature rows that a task holds in memory: queries, support and samples."""
         return ways * (shots + queries)
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """About how much memory a task takes at its largest, besides its features.
+
+        Args:
+            ways: Number of classes.
+            images: Number of labelled images of all classes.
+            queries: Number of queries that are scored together.
+            width: Number of dimensions.
+        """
+        points = images + queries * self.transductive
+        return 4 * points * (3 * width + 8 * ways * self.transductive)
 
     def require_base(self, base: BaseStatistics | None) -> BaseStatistics:
         """Returns `base`.

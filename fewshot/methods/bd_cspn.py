@@ -1,15 +1,17 @@
 """BD-CSPN: bias-diminished cosine prototypes."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths
+from lowlabel.fewshot.methods.base import Lengths, Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, product
 from lowlabel.fewshot.rectification import RECTIFICATIONS, rectified_prototypes
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import unit
 
 
@@ -45,7 +47,11 @@ class BdCspn(Normalized):
         self.require_positive("scale")
         self.require_one_of("rectification", RECTIFICATIONS)
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """Minus half the squared distance, or the query's length times the cosine."""
         prototypes = rectified_prototypes(support, query, self.scale, self.rectification)
         if self.rectification == "released":

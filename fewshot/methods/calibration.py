@@ -49,7 +49,7 @@ class Calibration:
         origin = centre[:, None, None]
         return cls(base, alpha, support - origin, nearest, means - origin, centre)
 
-    def samples(self, seeds: Sequence[tuple[int, int]], samples_per_image: int) -> Tensor:
+    def samples(self, seeds: Sequence[tuple[int, ...]], samples_per_image: int) -> Tensor:
         """The support images, each followed by the samples of its Gaussian.
 
         A sample is μ + L·z, where L is the Cholesky factor of the mean covariance of the nearest
@@ -92,11 +92,42 @@ class Calibration:
         The objective is scikit-learn's, minimised further than by its default tolerance.
         """
         x = self.samples(seeds, samples_per_image).flatten(2, 3)
-        tasks, ways, per_class, _ = x.shape
+        _, ways, per_class, _ = x.shape
         labels = torch.arange(ways, device=x.device).repeat_interleave(per_class)
-        targets = one_hot(labels, ways).to(x.dtype).T.expand(tasks, -1, -1)
-        loss = SoftmaxLoss(x.flatten(1, 2), targets, penalty_ratio(c, ways), self.moments())
-        params = minimize(loss, TOLERANCE)
-        weight, bias = params[..., :-1], params[..., -1]
-        bias = bias - (weight @ self.centre[..., None]).squeeze(-1)
-        return LinearClassifiers(weight.transpose(1, 2), bias)
+        return _fitted(x.flatten(1, 2), labels, ways, c, self.centre, self.moments())
+
+
+def fit_together(
+    groups: Sequence[tuple[Tensor, Calibration]],
+    seeds: Sequence[tuple[int, int]],
+    samples: int,
+    c: float,
+) -> LinearClassifiers:
+    """Fits logistic regressions to classes of unequal size.
+
+    Args:
+        groups: Classes with the same number of images, and the Gaussians around them.
+        seeds: Seed and index of each task.
+        samples: Number of samples per class, divided among its images.
+        c: Inverse strength of the penalty.
+    """
+    centre = groups[0][1].centre
+    examples, labels = [], []
+    for number, (classes, calibration) in enumerate(groups):
+        own_seeds = [(*seed, number) for seed in seeds]
+        x = calibration.samples(own_seeds, samples // calibration.support.shape[2]).flatten(2, 3)
+        labels.append(classes.repeat_interleave(x.shape[2]))
+        examples.append(x.flatten(1, 2) + (calibration.centre - centre)[:, None])
+    ways = sum(len(classes) for classes, _ in groups)
+    return _fitted(torch.cat(examples, 1), torch.cat(labels), ways, c, centre)
+
+
+def _fitted(
+    x: Tensor, labels: Tensor, ways: int, c: float, centre: Tensor, moments: Moments | None = None
+) -> LinearClassifiers:
+    """Logistic regressions on examples that are relative to each task's centre [T, D]."""
+    targets = one_hot(labels, ways).to(x.dtype).T.expand(len(x), -1, -1)
+    params = minimize(SoftmaxLoss(x, targets, penalty_ratio(c, ways), moments), TOLERANCE)
+    weight, bias = params[..., :-1], params[..., -1]
+    bias = bias - (weight @ centre[..., None]).squeeze(-1)
+    return LinearClassifiers(weight.transpose(1, 2), bias)

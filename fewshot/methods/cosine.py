@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths, Method
+from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import unit
 
 
@@ -29,9 +28,9 @@ class Cosine(Method):
         """The mean of the support weights its images by length."""
         return "relative"
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """The query's length times (cosine to each class minus cosine to the first one)."""
-        prototypes = unit(support.mean(2))
+        prototypes = unit(support.means())
         # Without this subtraction equal prototypes may get scores that differ by rounding.
         differences = prototypes - prototypes[:, :1]
-        return query @ differences.transpose(1, 2)
+        return lambda query: query @ differences.transpose(1, 2)

@@ -1,6 +1,6 @@
 """Distribution Calibration: logistic regression on samples around the support images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,8 +10,9 @@ from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.feature_norms import tukey
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.fewshot.methods.base import Lengths, Method
-from lowlabel.fewshot.methods.calibration import Calibration
+from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
+from lowlabel.fewshot.methods.calibration import Calibration, fit_together
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import magnitudes, unit
 from lowlabel.specs import Option
 
@@ -73,20 +74,20 @@ class SslVitCalibration(Method):
         """Queries, support images and their samples."""
         return ways * (shots * (1 + self.samples // shots) + queries)
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Logits of the fitted models, with the samples of the first tasks of seed 0."""
-        return self.seeded_scores(support, query, base, [(0, task) for task in range(len(support))])
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Samples, and their logits several times."""
+        return 4 * (images + ways * self.samples) * (4 * width + 12 * ways)
 
-    def seeded_scores(
-        self,
-        support: Tensor,
-        query: Tensor,
-        base: BaseStatistics | None,
-        seeds: Sequence[tuple[int, int]],
-    ) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Logits of logistic regressions fitted to the support images and their samples."""
-        calibration = Calibration.of(support, self.gaussians(base), self.k, self.alpha)
-        return calibration.fit(seeds, self.samples // support.shape[2], self.c)(query)
+        gaussians = self.gaussians(base)
+        groups = [
+            (classes, Calibration.of(images, gaussians, self.k, self.alpha))
+            for classes, images in support.by_size()
+        ]
+        if support.is_equal:
+            return groups[0][1].fit(seeds, self.samples // support.sizes[0], self.c)
+        return fit_together(groups, seeds, self.samples, self.c)
 
     def _checked(self, gaussians: BaseGaussians) -> BaseGaussians:
         if len(gaussians.means) < self.k:

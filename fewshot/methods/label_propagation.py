@@ -1,16 +1,19 @@
 """Label propagation on the graph of a task's images."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import relative_to_first
+from lowlabel.fewshot.methods.base import Scorer, Seeds, relative_to_first
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import neighbour_mask, squared_distances
+from lowlabel.fewshot.support import Support
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,21 @@ class LabelPropagation(Normalized):
         if self.alpha >= 1:
             raise InputError(f"alpha={self.alpha} of {self.name} must be below 1")
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Matrices of all pairs of images in float64."""
+        return 8 * 6 * (images + queries) ** 2
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """F of the queries minus F of the first class; differences of rounding become 0."""
-        points = torch.cat([support.flatten(1, 2), query], 1).double()
+        points = torch.cat([support.rows, query], 1).double()
         system = self._system(points)
-        _, ways, shots, _ = support.shape
-        labels = torch.eye(len(system[0]), ways * shots, dtype=system.dtype, device=system.device)
-        labels = labels.unflatten(1, (ways, shots)).sum(2)
+        labels = pad(support.one_hot(system.dtype), (0, 0, 0, query.shape[1]))
         propagated = torch.linalg.solve(system, labels.expand(len(system), -1, -1))
-        return relative_to_first(propagated[:, ways * shots :])
+        return relative_to_first(propagated[:, support.rows.shape[1] :])
 
     def _system(self, points: Tensor) -> Tensor:
         """I - alpha·S, [T, n, n]."""

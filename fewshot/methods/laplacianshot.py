@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, neighbour_mask, squared_distances
 from lowlabel.fewshot.rectification import (
@@ -16,6 +18,7 @@ from lowlabel.fewshot.rectification import (
     query_shift,
     rectified_prototypes,
 )
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import power_of_two
 from lowlabel.specs import Option
 
@@ -65,7 +68,15 @@ class LaplacianShot(Normalized):
             self.require_positive(option)
         self.require_one_of("rectification", RECTIFICATIONS)
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Matrices of all pairs of queries."""
+        return 4 * 4 * queries**2 + super().working_bytes(ways, images, queries, width)
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """The logits of the last assignments."""
         if query.shape[1] <= self.neighbours:
             raise InputError(
@@ -73,9 +84,9 @@ class LaplacianShot(Normalized):
                 f"{query.shape[1]} queries in all",
                 "Use more queries, or neighbours=1.",
             )
-        unit = power_of_two(support.abs().amax()) if self.lengths == "absolute" else 1
+        unit = power_of_two(support.rows.abs().amax()) if self.lengths == "absolute" else 1
         prototypes = unit * rectified_prototypes(
-            support / unit, query / unit, self.scale, self.rectification
+            support.with_rows(support.rows / unit), query / unit, self.scale, self.rectification
         )
         unary = 2 * nearness(query, prototypes)
         if self.rectification == "released":  # of the queries shifted, without a copy of them

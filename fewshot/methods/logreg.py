@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import Scorer, Seeds
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
-from lowlabel.fewshot.solvers.logistic import fit_logistic_regression
+from lowlabel.fewshot.solvers.logistic import LinearClassifiers, fit_logistic_regression
+from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
+
+_MANY = 4096  # examples from which float32 is used: it goes beyond scikit-learn's tolerance
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,21 @@ class LogisticRegression(Fitted):
         self.require_positive("c")
         super().__post_init__()
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Logits of the fitted models."""
-        _, ways, shots, _ = support.shape
-        labels = torch.arange(ways, device=support.device).repeat_interleave(shots)
-        fitted = fit_logistic_regression(support.flatten(1, 2).double(), labels, ways, self.c)
+        if support.rows.shape[1] >= _MANY:
+            fitted = self._fitted(support, support.rows.float())
+            if fitted.is_minimum is not None and fitted.is_minimum.all():
+                return fitted
+        fitted = self._fitted(support, support.rows.double())
         if fitted.is_minimum is not None and not fitted.is_minimum.all():
             raise NotSolvedError("rounding hides the penalty beside the cross-entropy")
-        return fitted(query)
+        return fitted
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Features and logits, several times."""
+        number = 4 if images >= _MANY else 8
+        return number * images * (3 * width + 12 * ways)
+
+    def _fitted(self, support: Support, x: Tensor) -> LinearClassifiers:
+        return fit_logistic_regression(x, support.labels, support.ways, self.c)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths
+from lowlabel.fewshot.methods.base import Lengths, Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness
+from lowlabel.fewshot.support import Support
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class NearestCentroid(Normalized):
     name: ClassVar[str] = "ncm"
     raw_lengths: ClassVar[Lengths] = "relative"
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Half the squared distance to the first class's mean minus half of that to each mean."""
-        return nearness(query, support.mean(2)).transpose(1, 2)
+        means = support.means()
+        return lambda query: nearness(query, means).transpose(1, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def standard_normals(
-    seeds: Sequence[tuple[int, int]], count: int, device: torch.device | str = "cpu"
+    seeds: Sequence[tuple[int, ...]], count: int, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Draws independent standard normal numbers for each task.
 
@@ -17,7 +17,7 @@ def standard_normals(
     the device nor on the other tasks or their order.
 
     Args:
-        seeds: Seed and index of each of T tasks.
+        seeds: Seed and index of each of T tasks, and what else tells their numbers apart.
         count: Numbers per task.
         device: Device of the result.
 
@@ -30,7 +30,7 @@ def standard_normals(
     return numbers.to(device)
 
 
-def _fill(numbers: Tensor, seed: tuple[int, int]) -> None:
+def _fill(numbers: Tensor, seed: tuple[int, ...]) -> None:
     state = int(np.random.SeedSequence(seed).generate_state(1)[0])
     with torch.inference_mode():  # set per thread
         numbers.normal_(generator=torch.Generator().manual_seed(state))

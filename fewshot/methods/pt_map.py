@@ -1,15 +1,17 @@
 """PT-MAP: power transform and maximum a posteriori prototypes."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths, Method
+from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
 from lowlabel.fewshot.prototypes import nearness, soft_means
 from lowlabel.fewshot.solvers.sinkhorn import balance
+from lowlabel.fewshot.support import Support
 from lowlabel.scale import order_one, unit
 
 _EPSILON = 1e-6  # beside a row's largest magnitude of 1 to 2
@@ -69,11 +71,15 @@ class PtMap(Method):
             features = (order_one(features) + _EPSILON) ** self.beta
         return unit(features)
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """Logarithm of the last transport plan, up to a constant of the query."""
-        support = _centred(support.flatten(1, 2)).view_as(support)
+        support = support.with_rows(_centred(support.rows))
         query = _centred(query)
-        prototypes = support.mean(2)
+        prototypes = support.means()
         potentials = torch.zeros_like(prototypes[..., :1], dtype=torch.float64)
         for _ in range(self.iterations):
             potentials, logits = self._transport(query, prototypes, potentials)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import relative_to_first
+from lowlabel.fewshot.methods.base import Scorer, Seeds, relative_to_first
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.solvers.cholesky import cholesky
+from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
 
 _SMALL = 2.0**-20
@@ -44,17 +45,25 @@ class Ridge(Fitted):
         self.require_positive("alpha")
         super().__post_init__()
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Values of the regressions minus those of the first class."""
-        _, ways, shots, _ = support.shape
-        raw = support.flatten(1, 2).double()
+        raw = support.rows.double()
         centre = raw.mean(1, keepdim=True)
-        x = raw - centre
+        x, shares = raw - centre, support.shares(raw.dtype)
         # One-hot targets instead of ±1 halve the differences between the classes, no more.
-        targets = torch.eye(ways, dtype=x.dtype, device=x.device).repeat_interleave(shots, 0)
-        values = (query - centre) @ self._weights(x, targets - 1 / ways)
-        values = values * self._enlargement(raw, x)
-        return relative_to_first(values + 1 / ways).to(query.dtype)
+        weights = self._weights(x, support.one_hot(x.dtype) - shares)
+        # Beside unequal intercepts, small values have their true weight.
+        enlargement = self._enlargement(raw, x) if support.is_equal else torch.ones_like(x[0, 0, 0])
+
+        def scores(query: Tensor) -> Tensor:
+            values = (query - centre) @ weights * enlargement
+            return relative_to_first(values + shares).to(query.dtype)
+
+        return scores
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """Centred features and targets in float64."""
+        return 8 * images * (2 * width + 2 * ways)
 
     def _weights(self, x: Tensor, targets: Tensor) -> Tensor:
         """Weights [T, D, ways], by as many unknowns as there are examples or dimensions.

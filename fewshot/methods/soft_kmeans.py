@@ -1,13 +1,16 @@
 """Soft k-means from the class means."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, soft_means
+from lowlabel.fewshot.support import Support
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,13 @@ class SoftKMeans(Normalized):
         self.require_positive("scale")
         self.require_positive("iterations")
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """Half the squared distance to the first prototype minus half of that to each."""
-        prototypes = support.mean(2)
+        prototypes = support.means()
         for _ in range(self.iterations):
             assigned = (2 * self.scale * nearness(query, prototypes)).softmax(1)
             prototypes = soft_means(support, query, assigned)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import relative_to_first
+from lowlabel.fewshot.methods.base import Scorer, Seeds, relative_to_first
 from lowlabel.fewshot.methods.fitted import Fitted
 from lowlabel.fewshot.solvers.squared_hinge import fit_squared_hinge
+from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
 
 
@@ -41,14 +42,23 @@ class SupportVectorMachine(Fitted):
         self.require_positive("c")
         super().__post_init__()
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Decision values minus that of the first class."""
-        _, ways, shots, _ = support.shape
-        x = support.flatten(1, 2).double()
-        signs = 2 * torch.eye(ways, dtype=x.dtype, device=x.device) - 1
+        x = support.rows.double()
+        signs = 2 * support.one_hot(x.dtype).T.contiguous() - 1
         # The penalised intercept is the weight of a feature that is always 1.
         x = torch.cat([x, torch.ones_like(x[..., :1])], 2)
-        weights = fit_squared_hinge(x, signs.repeat_interleave(shots, 1), self.c)
-        values = query.double() @ weights[..., :-1].transpose(1, 2) + weights[:, None, :, -1]
-        # The margin of 1 sets the scale below which a difference is rounding.
-        return relative_to_first(values + 1).to(query.dtype)
+        weights = fit_squared_hinge(x, signs, self.c)
+
+        def scores(query: Tensor) -> Tensor:
+            values = query.double() @ weights[..., :-1].transpose(1, 2) + weights[:, None, :, -1]
+            # The margin of 1 sets the scale below which a difference is rounding.
+            return relative_to_first(values + 1).to(query.dtype)
+
+        return scores
+
+    def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
+        """A Gram matrix for each class against the rest, and what it is made of."""
+        if width + 1 >= 2 * images:
+            return 8 * ways * 3 * images**2
+        return 8 * ways * (2 * images * width + 3 * width**2)

@@ -1,6 +1,7 @@
 """TIM: transductive information maximisation."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -8,9 +9,11 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.methods.base import Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness, product
 from lowlabel.fewshot.solvers.adam import Adam
+from lowlabel.fewshot.support import Support
 
 _EPSILON = 1e-12
 
@@ -60,20 +63,25 @@ class Tim(Normalized):
             self.require_positive(option)
         self.require_positive("iterations")
 
-    def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
+    def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
+        """Scores all queries of a task together."""
+        return partial(self._scores, support)
+
+    def _scores(self, support: Support, query: Tensor) -> Tensor:
         """Half the squared distance to the first trained prototype minus half of that to each."""
-        _, ways, shots, _ = support.shape
-        points = torch.cat([support.flatten(1, 2), query], 1)
-        prototypes, support_sums = support.mean(2), support.sum(2)
-        label_weight = self.cross_entropy / (ways * shots)
-        self._require_small_steps(support)
+        points, labelled = torch.cat([support.rows, query], 1), support.rows.shape[1]
+        prototypes, support_sums = support.means(), support.sums()
+        label_weight = self.cross_entropy / labelled
+        weights = [label_weight * size for size in support.sizes]
+        class_weights = support.of_each_class(weights, prototypes.dtype)[:, None]
+        self._require_small_steps(support.rows)
         adam = Adam(prototypes, self.rate)
         for _ in range(self.iterations):
             logits = self.temperature * nearness(points, prototypes)
-            by_logits = self._loss_by_logits(logits, ways * shots)
+            by_logits = self._loss_by_logits(logits, labelled)
             # ∂logit/∂prototype = temperature · (point - prototype), summed over the points. The
             # labels' part of the cross-entropy is -label_weight at each support image.
-            totals = by_logits.sum(-1, keepdim=True) - label_weight * shots
+            totals = by_logits.sum(-1, keepdim=True) - class_weights
             by_prototypes = (
                 product(by_logits, points) - label_weight * support_sums - totals * prototypes
             )

@@ -22,6 +22,7 @@ def registered(package: str) -> set[str]:
         (names.protocols, "lowlabel.benchmarks.protocols"),
         (names.pretraining_methods, "lowlabel.training.methods"),
         (names.fewshot_methods, "lowlabel.fewshot.methods"),
+        (names.label_budget_methods, "lowlabel.classification.budget"),
         (names.post_processing, "lowlabel.retrieval.post"),
         (names.search_indexes, "lowlabel.retrieval.search"),
     ],

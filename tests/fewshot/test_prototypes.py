@@ -7,6 +7,7 @@ from lowlabel.fewshot.prototypes import (
     soft_means,
     squared_distances,
 )
+from lowlabel.fewshot.support import Support
 
 
 def doubles(*shape):
@@ -22,7 +23,7 @@ def test_they_compute_what_their_formulas_say():
     support, assigned = doubles(2, 4, 3, 5), doubles(2, 4, 7)
     sums = support.sum(2) + assigned @ points
     expected = sums / (3 + assigned.sum(2, keepdim=True))
-    assert torch.allclose(soft_means(support, points, assigned), expected)
+    assert torch.allclose(soft_means(Support.of(support), points, assigned), expected)
 
 
 def test_distances_are_squared_and_infinite_to_the_point_itself():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lowlabel.fewshot.rectification import rectified_prototypes
+from lowlabel.fewshot.support import Support
 
 SUPPORT = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
 QUERY = torch.tensor([[[0.8, 0.6], [0.6, 0.8]]])  # shifted by -0.2: (0.6, 0.4) and (0.4, 0.6)
@@ -20,13 +21,14 @@ QUERY = torch.tensor([[[0.8, 0.6], [0.6, 0.8]]])  # shifted by -0.2: (0.6, 0.4) 
 )
 def test_a_class_has_the_mean_of_its_weighted_images(rectification, first):
     expected = torch.tensor([[first, first[::-1]]])
-    found = rectified_prototypes(SUPPORT, QUERY, 10.0, rectification)
+    found = rectified_prototypes(Support.of(SUPPORT), QUERY, 10.0, rectification)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_an_uncertain_class_has_a_shorter_prototype():
     near = torch.tensor([[[0.9, 0.1], [0.1, 0.9]]])
-    sure, unsure = (rectified_prototypes(SUPPORT, query, 10.0) for query in (near, QUERY))
+    support = Support.of(SUPPORT)
+    sure, unsure = (rectified_prototypes(support, query, 10.0) for query in (near, QUERY))
     assert (unsure.norm(dim=-1) < sure.norm(dim=-1)).all()
 
 
@@ -35,6 +37,6 @@ def test_a_class_without_images_keeps_its_mean():
     x, y, z = torch.eye(3)
     support = torch.stack([torch.stack([x, x]), torch.stack([x, y]), torch.stack([y, y])])[None]
     query = torch.stack([x, y])[None] + 0.2 * z
-    found = rectified_prototypes(support, query, 10.0)
+    found = rectified_prototypes(Support.of(support), query, 10.0)
     torch.testing.assert_close(found[0, 1], (x + y) / 2)
     assert (found[0, ::2].norm(dim=-1) < 1).all()

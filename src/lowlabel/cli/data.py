@@ -27,13 +27,15 @@ def list_known() -> None:
 
 def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
     from lowlabel.benchmarks import load_suite
+    from lowlabel.classification.budget import LEARNERS
     from lowlabel.fewshot import METHODS
     from lowlabel.retrieval.post import POST_PROCESSING
     from lowlabel.retrieval.search import INDEXES
     from lowlabel.training import PRETRAIN_METHODS
 
     protocols = {
-        name: import_module(f"lowlabel.benchmarks.protocols.{name}") for name in names.protocols()
+        name: import_module(f"lowlabel.benchmarks.protocols.{name.replace('-', '_')}")
+        for name in names.protocols()
     }
     yield "Suites", _DESCRIBED, [(name, load_suite(name).title) for name in names.suites()]
     yield "Protocols", _DESCRIBED, _described(protocols)
@@ -44,6 +46,7 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
     )
     yield "Datasets (also folder:PATH)", ("name", "title", "divisions", "state"), _datasets()
     yield "Few-shot methods", _DESCRIBED, _described(METHODS)
+    yield "Methods of label budgets (also the few-shot ones)", _DESCRIBED, _described(LEARNERS)
     yield "Post-processing of retrieval", _DESCRIBED, _described(POST_PROCESSING)
     yield "Search indexes of retrieval (also exact)", _DESCRIBED, _described(INDEXES)
     yield "Pretraining methods", _DESCRIBED, _described(PRETRAIN_METHODS)

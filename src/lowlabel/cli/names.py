@@ -18,7 +18,8 @@ def suites() -> list[str]:
 
 def protocols() -> list[str]:
     """Protocols that a suite can hold."""
-    return [name for name in _stems("benchmarks", "protocols/*.py") if name not in _NO_PROTOCOLS]
+    stems = _stems("benchmarks", "protocols/*.py")
+    return [stem.replace("_", "-") for stem in stems if stem not in _NO_PROTOCOLS]
 
 
 def presets() -> list[str]:
@@ -34,6 +35,11 @@ def pretraining_methods() -> list[str]:
 def fewshot_methods() -> list[str]:
     """Few-shot classifiers."""
     return _declared("fewshot", "methods")
+
+
+def label_budget_methods() -> list[str]:
+    """Classifiers of label budgets, besides the few-shot ones."""
+    return _declared("classification", "budget")
 
 
 def post_processing() -> list[str]:

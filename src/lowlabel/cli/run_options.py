@@ -81,7 +81,8 @@ class ProtocolGroup:
         option(
             "Protocol",
             f"Few-shot method with its options, as ncm,norm=cl2n. Repeats. Known: "
-            f"{', '.join(names.fewshot_methods())}.",
+            f"{', '.join(names.fewshot_methods())}; for label budgets also "
+            f"{', '.join(names.label_budget_methods())}.",
             default=_SUITE,
         ),
     ] = None

@@ -1,0 +1,115 @@
+"""Classifiers that take labels of any number: k-NN and the linear probe."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from lowlabel.classification.budget.draws import Draws
+from lowlabel.classification.budget.learner import METRICS, Learner, Tables, Values
+from lowlabel.classification.knn import evaluate_knn
+from lowlabel.classification.linear import evaluate_linear
+from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
+from lowlabel.errors import InputError
+
+
+@dataclass(frozen=True)
+class Neighbours(Learner):
+    """Weighted k-NN, as `evaluate_knn`, with at most as many neighbours as a class has labels.
+
+    Attributes:
+        k: Number of neighbours; the labels of the largest class where they are fewer.
+        temperature: Temperature of the votes.
+    """
+
+    name: ClassVar[str] = "knn"
+
+    k: int = 20
+    temperature: float = 0.07
+
+    def __post_init__(self) -> None:
+        self.require_positive("k")
+        self.require_positive("temperature")
+
+    def replaced(self, draws: Draws) -> Mapping[str, int]:
+        """The number of neighbours, where it is smaller."""
+        most = max(draws.sizes)
+        return {"neighbours": most} if most < self.k else {}
+
+    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+        """Every labelled image may vote."""
+        k = self.replaced(draws).get("neighbours", self.k)
+        for rows in draws.rows:
+            result = evaluate_knn(
+                tables.learned(rows),
+                tables.classes[rows],
+                tables.test,
+                tables.targets,
+                k=k,
+                temperature=self.temperature,
+                all_metrics=True,
+                device=device,
+            )
+            yield {name: result.values[k][name] for name in METRICS}
+
+
+@dataclass(frozen=True)
+class LinearProbe(Learner):
+    """Linear classifier that SGD trains on the drawn images, as `evaluate_linear`.
+
+    It takes the embeddings as they are, and a recipe with several learning rates chooses one on a
+    tenth of the drawn images.
+
+    Attributes:
+        recipe: Name in `lowlabel.classification.RECIPES`.
+        learning_rate: Rate for a batch of 256 images, for recipes of one rate; 0 for the recipe's.
+        epochs: Passes over the drawn images, for recipes by epochs; 0 for the recipe's.
+        iterations: Number of batches, for recipes by batches.
+    """
+
+    name: ClassVar[str] = "linear-cached"
+
+    recipe: str = "dino"
+    learning_rate: float = 0.0
+    epochs: int = 0
+    iterations: int = 1250
+
+    def __post_init__(self) -> None:
+        known = known_recipe(self.recipe)
+        self._resolved()  # checks the options
+        if self.learning_rate and len(known.learning_rates) > 1:
+            raise InputError(f"learning_rate means nothing to recipe={self.recipe} of {self.name}")
+        if self.epochs and known.iterations is not None:
+            raise InputError(f"epochs means nothing to recipe={self.recipe} of {self.name}")
+
+    def reason_against(self, tables: Tables, draws: Draws) -> str:
+        """A learning rate cannot be chosen on images of classes that have one."""
+        if len(self._resolved().learning_rates) == 1 or max(draws.sizes) > 1:
+            return ""
+        return "it chooses the learning rate on a tenth of each class, and no class has two labels"
+
+    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+        """Trains on each draw."""
+        for rows in draws.rows:
+            result = evaluate_linear(
+                tables.learned(rows),
+                tables.classes[rows],
+                tables.test,
+                tables.targets,
+                recipe=self._resolved(),
+                seed=tables.seed,
+                device=device,
+            )
+            yield {name: result.values[name] for name in METRICS}
+
+    def _resolved(self) -> LinearRecipe:
+        recipe = known_recipe(self.recipe)
+        rates = (self.learning_rate,) if self.learning_rate else recipe.learning_rates
+        by_batches = recipe.iterations is not None
+        return replace(
+            recipe,
+            learning_rates=rates,
+            epochs=self.epochs or recipe.epochs,
+            iterations=self.iterations if by_batches else None,
+        )

@@ -1,0 +1,157 @@
+"""A label budget: checked arrays, the draws of each budget, and scores of methods on them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lowlabel.arrays import (
+    Features,
+    Labels,
+    as_features,
+    as_integers,
+    as_labels,
+    refuse_rows,
+    require_name,
+    require_same_width,
+)
+from lowlabel.classification.budget.budgets import Budget, shortage
+from lowlabel.classification.budget.draws import Draws, drawn
+from lowlabel.classification.budget.learner import Learner, Tables
+from lowlabel.classification.budget.result import Accumulator, BudgetResult
+from lowlabel.classification.classes import number_classes
+from lowlabel.devices import resolve_device
+from lowlabel.errors import InputError
+from lowlabel.progress import Progress
+
+Short = Literal["error", "leave-out", "all"]
+
+
+@dataclass(frozen=True, eq=False)
+class BudgetTask:
+    """The checked arrays and the draws of `evaluate_label_budget`.
+
+    Attributes:
+        tables: The arrays.
+        draws: The draws of each budget that can be scored.
+        left_out: Why a budget cannot, by its name.
+        device: Device to compute on.
+    """
+
+    tables: Tables
+    draws: tuple[Draws, ...]
+    left_out: Mapping[str, str]
+    device: torch.device
+
+    @classmethod
+    def of(
+        cls,
+        train: tuple[Features, Labels],
+        test: tuple[Features, Labels],
+        *,
+        budgets: tuple[Budget, ...],
+        draws: int,
+        base: tuple[Features, Labels] | None,
+        lists: Mapping[str, Sequence[int]] | None,
+        short: Short,
+        seed: int,
+        device: str | torch.device,
+        class_names: Sequence[str] = (),
+    ) -> "BudgetTask":
+        """Checks arrays and options, and draws; see `evaluate_label_budget`.
+
+        Class names, by label, are for messages.
+        """
+        require_name("treatment of classes that are too small", short, get_args(Short))
+        (draws,), (seed,) = as_integers(1, draws=draws), as_integers(0, seed=seed)
+        place = resolve_device(device)
+        (learned, labels), (scored, wanted) = (
+            _checked(*train, place, "train"),
+            _checked(*test, place, "test"),
+        )
+        require_same_width({"train features": learned.shape[1], "test features": scored.shape[1]})
+        found, classes, targets = number_classes(labels, wanted)
+        names = [class_names[label] if class_names else label for label in found.tolist()]
+        counts = np.bincount(classes)
+        listed = (lists or {}).items()
+        every = budgets + tuple(_listed(name, rows, classes, names) for name, rows in listed)
+        lacking = {each.name: reason for each in every if (reason := shortage(each, names, counts))}
+        if lacking and short == "error":
+            raise InputError(
+                next(iter(lacking.values())),
+                f'Use budgets of at most {counts.min()}, shares such as "10%", or label all images '
+                "of such classes: short='all' (--set label-budget.short=all).",
+            )
+        kept = tuple(each for each in every if short == "all" or each.name not in lacking)
+        return cls(
+            Tables(learned, classes, scored, targets, base, seed),
+            tuple(drawn(kept, classes, counts, draws, seed)),
+            lacking if short == "leave-out" else {},
+            place,
+        )
+
+    def score(
+        self, learner: Learner, draws: Draws, progress: Progress | None = None
+    ) -> BudgetResult:
+        """Scores a method on every draw of a budget.
+
+        Args:
+            learner: The method.
+            draws: One of `draws`.
+            progress: Called with (draws done, draws) after each.
+        """
+        sums = Accumulator()
+        for done, values in enumerate(self._values(learner, draws), 1):
+            sums.add(values)
+            if progress is not None:
+                progress(done, len(draws.rows))
+        counts = {"short": draws.short, "unseen": int((self.tables.targets < 0).sum())}
+        return BudgetResult(
+            budget=draws.budget.name,
+            method=learner.spec,
+            by_draw=sums.by_draw,
+            values=sums.values,
+            ci95=sums.ci95,
+            labelled=draws.labelled,
+            classes=len(draws.sizes),
+            task_hash=draws.digest,
+            counts={name: n for name, n in counts.items() if n} | dict(learner.replaced(draws)),
+        )
+
+    def _values(
+        self, learner: Learner, draws: Draws
+    ) -> Iterator[Mapping[str, NDArray[np.float64]]]:
+        with torch.inference_mode():
+            yield from learner.values(self.tables, draws, self.device)
+
+
+def _checked(
+    features: Features, labels: Labels, device: torch.device, part: str
+) -> tuple[torch.Tensor, NDArray[np.int64]]:
+    rows = as_features(features, f"{part} features").to(device)
+    refuse_rows(~rows.isfinite().all(1), f"{part} features", "hold NaN or infinite values")
+    return rows, as_labels(labels, len(rows), f"{part} labels")
+
+
+def _listed(
+    name: str, rows: Sequence[int], classes: NDArray[np.int64], names: Sequence[object]
+) -> Budget:
+    """The budget of a list of labelled images."""
+    found = np.unique(np.asarray(rows))
+    if (
+        found.dtype.kind not in "iu"
+        or not len(found)
+        or not 0 <= found[0] <= found[-1] < len(classes)
+    ):
+        raise InputError(f"list {name} must hold rows of the {len(classes)} train images")
+    missing = np.setdiff1d(np.arange(len(names)), classes[found])
+    if len(missing):
+        raise InputError(
+            f"list {name} has no image of {len(missing)} of the {len(names)} train classes, such "
+            f"as class {names[missing[0]]}",
+            "List one image at least of every class.",
+        )
+    return Budget(name, rows=tuple(found.tolist()))
