@@ -76,7 +76,7 @@ def _titles(records: Sequence[Record]) -> dict[str, str]:
 
 def _dataset(record: Record) -> str:
     dataset = record.experiment.dataset
-    return canonical_json([dataset.name, dataset.scheme, dataset.manifest_sha256, dataset.title])
+    return canonical_json([dataset.name, dataset.scheme, dataset.manifest_sha256])
 
 
 def _curves(records: Sequence[Record]) -> tuple[Curve, ...]:

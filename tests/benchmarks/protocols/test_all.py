@@ -18,11 +18,15 @@ REQUESTS = {  # protocol: suite, dataset, options
     "fewshot": ("fewshot", "folder", TASKS),
     "knn": ("knn", "folder", {}),
     "linear": ("classification", "learned", {}),
+    "label-budget": ("label-budget", "learned", {"method": ("ncm", "knn", "ridge,norm=l2")}),
     "retrieval": ("retrieval", "folder", {"k": (1,)}),
     "landmarks": ("retrieval", "landmarks", {}),
     "copies": ("retrieval", "copies", {}),
 }
-SETTINGS = {"linear": ("linear.epochs=2", "linear.iterations=2", "linear.batch_size=16")}
+SETTINGS = {
+    "linear": ("linear.epochs=2", "linear.iterations=2", "linear.batch_size=16"),
+    "label-budget": ("label-budget.budgets=(1, '50%', '100%')", "label-budget.draws=2"),
+}
 
 
 @pytest.fixture(params=PROTOCOLS)
