@@ -21,7 +21,6 @@ TINY = {
     "dc": "--tasks 4 --loop-tasks 2 --width 8",
     "extraction": "--images 2 --batch-size 2",
     "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
-    "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2",
     "knn": "--train 300 --test 20 --width 8 --classes 4",
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
