@@ -7,6 +7,7 @@ import numpy as np
 
 from lowlabel.datasets import ImageSet, OpenDataset
 from lowlabel.datasets.io.flagged import FlaggedImages
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, EmbeddingTable
 from lowlabel.features.embed import joined
@@ -35,7 +36,7 @@ def check_flags(flagged: FlaggedImages, opened: OpenDataset, option: str) -> lis
     if len(unknown) == count:
         raise InputError(
             f"no part of {opened.name} holds any of the {count:,} paths of {flagged.name}, such as "
-            f"{flagged.named(unknown)}",
+            f"{first_few(unknown)}",
             f"Paths are relative to {opened.root}. Give {option} a file of this dataset.",
         )
     return unknown

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lowlabel.datasets.base import Division
 from lowlabel.datasets.images import Counts, LabelledPath
-from lowlabel.datasets.io.lists import read_lines
+from lowlabel.datasets.io.lists import first_few, read_lines
 from lowlabel.errors import DataError
 
 _MOST_NAMED = 5
@@ -78,12 +78,7 @@ def _refuse_missing(names: set[str], listing: list[LabelledPath], path: Path, wh
     if missing := sorted(names - known):
         raise DataError(
             f"{len(missing):,} of the {len(names):,} classes in {path} are not in {where}: "
-            f"{_named(missing)}",
+            f"{first_few(missing, _MOST_NAMED)}",
             f"Take them out of the list, or add their images. The {len(known):,} classes that are "
-            f"there: {_named(sorted(known))}",
+            f"there: {first_few(sorted(known), _MOST_NAMED)}",
         )
-
-
-def _named(names: list[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
-    return f"{shown}, …" if len(names) > _MOST_NAMED else shown

@@ -7,10 +7,10 @@ from pathlib import Path
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Counts, ImageSet, LabelledPath
 from lowlabel.datasets.io.listing import files_in, folders_in
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError
 
 _DEEPEST = 4  # levels below a folder in which a root is looked for
-_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -166,5 +166,4 @@ def _absent(paths: Sequence[str]) -> str:
 
 
 def _named(paths: Sequence[str | Path]) -> str:
-    shown = ", ".join(path if isinstance(path, str) else path.name for path in paths[:_MOST_NAMED])
-    return f"{shown}, …" if len(paths) > _MOST_NAMED else shown
+    return first_few([path if isinstance(path, str) else path.name for path in paths])

@@ -19,6 +19,7 @@ from lowlabel.datasets.io.listing import (
     list_images,
     shown_counts,
 )
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.parts import find_parts, is_pretext
 from lowlabel.errors import DataError
 
@@ -107,10 +108,9 @@ def _unshared(root: Path, classes: Mapping[str, set[str]]) -> str:
     train, *others = classes
     for name in others:
         if missing := sorted(classes[name] - classes[train]):
-            shown = ", ".join(missing[:_MOST_NAMED]) + (", …" if missing[_MOST_NAMED:] else "")
             return (
                 f"{len(missing):,} of the {len(classes[name]):,} classes of {root / name} have no "
-                f"images in {root / train}: {shown}"
+                f"images in {root / train}: {first_few(missing, _MOST_NAMED)}"
             )
     return ""
 

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from lowlabel.datasets.io.lists import read_lines
+from lowlabel.datasets.io.lists import clean_path, first_few, read_lines
 from lowlabel.errors import DataError
 
 _HINT = "Write one image per line: its file name, or its path from the dataset's folder."
-_MOST_NAMED = 3
 
 
 class Listed(NamedTuple):
@@ -30,7 +29,7 @@ def read_labelled_list(path: Path) -> list[str]:
     Raises:
         DataError: If the file cannot be read, names no image, or one twice.
     """
-    names = [line.strip().replace("\\", "/").removeprefix("./") for line in read_lines(path, _HINT)]
+    names = [clean_path(line) for line in read_lines(path, _HINT)]
     if not names:
         raise DataError(f"the list {path} names no image", _HINT)
     twice = len(names) - len(set(names))
@@ -65,18 +64,13 @@ def listed_rows(path: Path, images: Sequence[str]) -> Listed:
             missing.append(name)
     if doubtful:
         raise DataError(
-            f"{len(doubtful):,} names in {path} fit several images: {_named(doubtful)}",
+            f"{len(doubtful):,} names in {path} fit several images: {first_few(doubtful)}",
             "Write them with their folders, as the class folder and the file name.",
         )
     if not rows:
         raise DataError(
             f"none of the {len(missing):,} images in {path} is in the train part: "
-            f"{_named(missing)}; its images are such as {_named(list(images))}",
+            f"{first_few(missing)}; its images are such as {first_few(images)}",
             _HINT,
         )
     return Listed(sorted(rows), len(missing))
-
-
-def _named(names: list[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
-    return f"{shown}, …" if len(names) > _MOST_NAMED else shown

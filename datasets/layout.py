@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from lowlabel.datasets.images import ImageSet
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.parts import like_part, part_called
 from lowlabel.errors import DataError
 
@@ -120,6 +121,4 @@ def _refuse_one_class(images: ImageSet, top: Path, *, is_part: bool, is_scored: 
 
 
 def _shown(names: Sequence[str] | set[str] | dict[str, set[str]]) -> str:
-    ordered = sorted(names)
-    shown = ", ".join(f"{name}/" for name in ordered[:_MOST_SHOWN])
-    return f"{shown}, …" if len(ordered) > _MOST_SHOWN else shown
+    return first_few([f"{name}/" for name in sorted(names)], _MOST_SHOWN)

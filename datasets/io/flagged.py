@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowlabel.datasets.io.lists import read_lines
+from lowlabel.datasets.io.lists import clean_path, read_lines
 from lowlabel.errors import DataError, InputError
 
 _HINT = "Make one: lowlabel analyze bad-data --model MODEL --dataset DATASET --output FOLDER"
-_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,6 @@ class FlaggedImages:
         known = set(paths)
         return list(dict.fromkeys(path for path, _ in self.images if path not in known))
 
-    @staticmethod
-    def named(paths: Sequence[str]) -> str:
-        """The first few paths, for messages."""
-        return ", ".join(paths[:_MOST_NAMED]) + (", …" if len(paths) > _MOST_NAMED else "")
-
 
 def read_flagged(path: Path, reasons: Sequence[str] = ()) -> FlaggedImages:
     """Reads a CSV with a column `path` (and `reason`, `part`, …), or a list of one path per line.
@@ -76,7 +70,7 @@ def read_flagged(path: Path, reasons: Sequence[str] = ()) -> FlaggedImages:
     if not rows:
         raise DataError(f"{path} flags no image: it is empty", _HINT)
     chosen = _of_reasons(rows, reasons, path) if reasons else rows
-    images = ((_clean(row["path"]), row.get("part") or "") for row in chosen)
+    images = ((clean_path(row["path"]), row.get("part") or "") for row in chosen)
     others = (row.get("other_dataset") or "" for row in chosen)
     return FlaggedImages(
         path.name,
@@ -98,7 +92,3 @@ def _of_reasons(
             f"It has: {known}." if known else "It has no column `reason`: leave --reason out.",
         )
     return [row for row in rows if row.get("reason") in reasons]
-
-
-def _clean(path: str) -> str:
-    return path.strip().replace("\\", "/").removeprefix("./")

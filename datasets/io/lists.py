@@ -1,5 +1,6 @@
 """Reads the text lists that come with datasets."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lowlabel.errors import DataError
@@ -30,3 +31,13 @@ def nested(root: Path, name: str) -> str:
     while (root / path / last).is_dir():
         path = f"{path}/{last}"
     return path
+
+
+def clean_path(line: str) -> str:
+    """A path of a list as datasets write it: with slashes, and without `./` before it."""
+    return line.strip().replace("\\", "/").removeprefix("./")
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """The first names, and … if there are more, for messages."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

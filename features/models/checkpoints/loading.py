@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
 from lowlabel.features.models.checkpoints.matching import Match, best_match
@@ -116,16 +117,16 @@ def _notes(match: Match, missing: list[str]) -> Iterator[str]:
         yield f"loaded {taken}, not {', '.join(level.others)}"
     heads = [*level.heads, *(level.prefix + n for n in level.tensors if _is_apart(n, match))]
     if heads:
-        yield f"left out {_count(heads)} of heads, pretraining or text: {_short(heads)}"
+        yield f"left out {_count(heads)} of heads, pretraining or text: {first_few(heads)}"
     resized = [
         f"{name} from {_shape(level.tensors[name])} to {_shape(after)}"
         for name, after in match.found.items()
         if name in level.tensors and _is_resized(name, level.tensors[name], after)
     ]
     if resized:
-        yield f"resampled {_count(resized)}: {_short(resized)}"
+        yield f"resampled {_count(resized)}: {first_few(resized)}"
     if missing:
-        yield f"initialised {_count(missing)} that the file does not have: {_short(missing)}"
+        yield f"initialised {_count(missing)} that the file does not have: {first_few(missing)}"
 
 
 def _is_apart(name: str, match: Match) -> bool:
@@ -176,10 +177,6 @@ def _describe(name: str, match: Match) -> str:
 def _listed(names: list[str]) -> list[str]:
     more = len(names) - _MAX_LISTED
     return [f"  {name}" for name in names[:_MAX_LISTED]] + ([f"  … and {more} more"] * (more > 0))
-
-
-def _short(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _count(names: list[str]) -> str:
