@@ -2,20 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from lowlabel.errors import DataError
 from lowlabel.features.key import FeatureKey, slug
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.features.table import EmbeddingTable, stored_table
+from lowlabel.locks import file_lock
 from lowlabel.paths import features_dir, writable_dir
 
 
@@ -24,25 +23,11 @@ def feature_path(key: FeatureKey) -> Path:
     return features_dir() / key.file_name
 
 
-@contextmanager
-def locked(key: FeatureKey, message: str) -> Iterator[None]:
-    """Holds the key's lock; prints `message` once if another process holds it, and waits."""
-    lock = FileLock(writable_dir(features_dir()) / feature_path(key).with_suffix(".lock").name)
-    try:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(message, flush=True)
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise DataError(
-            f"cannot lock {lock.lock_file}: {error}",
-            "Set LOWLABEL_HOME to a folder on a disk whose files can be locked.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+def locked(key: FeatureKey, waiting: str) -> AbstractContextManager[None]:
+    """Holds the key's lock; prints `waiting` once if another process holds it."""
+    lock = writable_dir(features_dir()) / feature_path(key).with_suffix(".lock").name
+    fix = "Set LOWLABEL_HOME to a folder on a disk whose files can be locked."
+    return file_lock(lock, fix, waiting=waiting)
 
 
 def read_features(key: FeatureKey) -> EmbeddingTable:

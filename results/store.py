@@ -3,16 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.locks import LockError, file_lock
 from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.per_item import (
@@ -81,7 +80,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
     text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
     contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(per_item)}
     contents[path] = text + "\n"
-    with _locked(path.parent):
+    with _folder_lock(path.parent):
         write_files(contents)
         _load_pair(path)
     return path
@@ -178,31 +177,16 @@ def _load(path: Path) -> ScoredRecord:
         return _load_pair(path)
     except _ForeignScoresError as error:
         try:
-            with _locked(path.parent, _READER_S):
+            with _folder_lock(path.parent, _READER_S):
                 return _load_pair(path)
-        except _LockError:  # in a folder that is only read nobody saves
+        except LockError:  # in a folder that is only read nobody saves
             raise error from None
 
 
-@contextmanager
-def _locked(folder: Path, timeout_s: float = -1) -> Iterator[None]:
+def _folder_lock(folder: Path, most_s: float = -1) -> AbstractContextManager[None]:
     """Holds the lock of a folder's records: one process at a time replaces files there."""
-    lock = FileLock(folder / ".lock", timeout_s)
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise _LockError(
-            f"cannot lock {lock.lock_file}: {error}",
-            "Give --output a folder on a disk whose files can be locked.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-class _LockError(DataError):
-    """The records of a folder cannot be locked."""
+    fix = "Give --output a folder on a disk whose files can be locked."
+    return file_lock(folder / ".lock", fix, most_s=most_s)
 
 
 def _load_pair(path: Path) -> ScoredRecord:

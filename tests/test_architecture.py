@@ -14,6 +14,7 @@ CORE = {
     "embeddings",
     "errors",
     "fields",
+    "locks",
     "paths",
     "precision",
     "progress",

@@ -289,7 +289,7 @@ def test_a_read_only_folder_of_records_names_what_does_not_agree(fewshot, tmp_pa
     path, other = save(fewshot("a"), tmp_path), save(fewshot("b", mean=61), tmp_path)
     path.with_suffix(".npz").write_bytes(other.with_suffix(".npz").read_bytes())
 
-    def refuse(lock):
+    def refuse(lock, **options):
         raise PermissionError(13, "Permission denied", lock.lock_file)
 
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
