@@ -109,17 +109,20 @@ def evaluate_knn(
     train_targets = torch.from_numpy(train_classes).to(device)
     test_targets = torch.from_numpy(test_classes).to(device)
     ranks = np.empty((len(ks), len(test)), np.int64)
-    weights = torch.empty(len(test), max(ks), dtype=torch.float64, device=device)
-    voted = torch.empty(len(test), max(ks), dtype=torch.int64, device=device)
+    held = len(test) if all_metrics else 0  # AUROC compares all test images
+    all_weights = torch.empty(held, max(ks), dtype=torch.float64, device=device)
+    all_voted = torch.empty(held, max(ks), dtype=torch.int64, device=device)
     done = 0
     for block, cosines, neighbours in nearest(train, test, max(ks), rows):
-        weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
-        voted[block] = train_targets[neighbours]
+        weights = ((cosines - cosines[:, :1]) / temperature).exp()
+        voted = train_targets[neighbours]
         for row, count in enumerate(ks):
-            votes = _votes(voted[block, :count], weights[block, :count], len(names))
+            votes = _votes(voted[:, :count], weights[:, :count], len(names))
             found = _ranks(votes, test_targets[block], fill=unvoted == "fill")
             ranks[row, block] = found.cpu().numpy()
-        done += len(weights[block])
+        if all_metrics:
+            all_weights[block], all_voted[block] = weights, voted
+        done += len(weights)
         if progress is not None:
             progress(done, len(test))
     correct = {
@@ -129,7 +132,7 @@ def evaluate_knn(
     }
     values = {}
     for count in ks if all_metrics else ():
-        votes = _votes(voted[:, :count], weights[:, :count], len(names))
+        votes = _votes(all_voted[:, :count], all_weights[:, :count], len(names))
         values[count] = _values(votes, test_targets, correct[f"top5@{count}"])
     unseen = int((test_classes < 0).sum())
     return KNNResult(correct, ks, float(temperature), len(names), unseen, values)
@@ -146,8 +149,8 @@ def _values(
     """All metrics of the shares of the votes; of equal ones the first class is predicted."""
     largest = votes.max(1, keepdim=True).values
     predicted = (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
-    values = classification_values(votes / votes.sum(1, keepdim=True), targets, predicted)
-    return values | {"top5": np.multiply(100.0, top5, dtype=np.float64)}
+    hits = torch.from_numpy(top5).to(targets.device).double()
+    return classification_values(votes / votes.sum(1, keepdim=True), targets, predicted, hits)
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:

@@ -19,7 +19,10 @@ _BLOCK_ELEMENTS = 2**24
 
 
 def classification_values(
-    probabilities: Tensor, targets: Tensor, predicted: Tensor | None = None
+    probabilities: Tensor,
+    targets: Tensor,
+    predicted: Tensor | None = None,
+    top5: Tensor | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Value of each test image [M] for every metric, in percent; their mean is the metric.
 
@@ -35,12 +38,14 @@ def classification_values(
             a different number for each.
         predicted: Predicted columns, int64 [M]; by default the largest probability, the first of
             equal ones.
+        top5: Whether the class is among five, 0 or 1 [M]; by default as `top_hits`.
     """
     if predicted is None:
         predicted = probabilities.argmax(1)
     hits = (predicted == targets).double()
     confidence = probabilities.gather(1, predicted[:, None])[:, 0]
-    top5 = top_hits(probabilities, targets, predicted)
+    if top5 is None:
+        top5 = top_hits(probabilities, targets, predicted)
     return decision_values(predicted, targets, top5) | {
         "auroc": _percent(_auroc(probabilities, targets)),
         "ece": _percent(_calibration_error(confidence, hits)),
