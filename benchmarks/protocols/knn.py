@@ -70,7 +70,8 @@ class KNN(Supervised):
                     format_spec("knn", {"k": k, **extra}),
                     {"k": k, "temperature": self.temperature, **extra},
                 ),
-                *(self.parts(data) if by_train else (data.evaluated_part,)),
+                data.train_part if by_train else None,
+                data.evaluated_part,
             )
             for k in self.neighbours
         )

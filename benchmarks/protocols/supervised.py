@@ -4,11 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores
-from lowlabel.classification import ClassifierResult, held_out
+from lowlabel.classification import ClassifierResult
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, check_feature_file
@@ -67,50 +64,9 @@ class Supervised(Protocol):
         """Classes of the train part are scored on purpose."""
         return (data.seen_classes,) if data.seen_classes else ()
 
-    def parts(self, data: EmbeddedDataset) -> tuple[str | None, ...]:
-        """The parts that a score depends on."""
-        choice = "val" if self.chooses and data.validation is not None else None
-        return data.train_part, choice, data.evaluated_part
-
     def protocol_name(self, data: EmbeddedDataset) -> str:
         """Such as "train → test"."""
         return f"{data.train_part} → {data.evaluated_part}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Train images, divided for the choice of hyper-parameters.
-
-    Attributes:
-        train: Embeddings and labels to learn from while choosing.
-        validation: Embeddings and labels to choose on.
-        where: What `validation` is, for records.
-    """
-
-    train: tuple[NDArray[np.floating], NDArray[np.int64]]
-    validation: tuple[NDArray[np.floating], NDArray[np.int64]]
-    where: str
-
-
-def choice_of(data: EmbeddedDataset, *, seed: int = 0) -> Choice:
-    """The validation part, or a tenth of each class of the train part.
-
-    Raises:
-        InputError: If no class has two train images.
-    """
-    train = train_table(data)
-    if data.validation is not None:
-        table = data.validation
-        return Choice((train.features, train.labels), (table.features, table.labels), "val")
-    chosen = held_out(train.labels, seed=seed)
-    if not chosen.any():
-        raise InputError(
-            f"no class of the {len(chosen)} train images of {data.title} has two images: nothing "
-            "can be chosen on a part of them",
-            "Add a val part, or take a protocol that chooses nothing, such as k-NN.",
-        )
-    learned, validated = ((train.features[rows], train.labels[rows]) for rows in (~chosen, chosen))
-    return Choice(learned, validated, HELD_OUT)
 
 
 def train_table(data: EmbeddedDataset) -> EmbeddingTable:

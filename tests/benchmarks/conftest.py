@@ -31,6 +31,20 @@ def data(feature_file: Path) -> EmbeddedDataset:
 
 
 @pytest.fixture
+def learned(tmp_path: Path) -> EmbeddedDataset:
+    """Four classes; the labels to learn from are those that are scored."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(4, 16))
+    arrays = {}
+    for prefix, images in (("", 10), ("base_", 15)):
+        labels = np.repeat(np.arange(4), images)
+        noise = random.normal(size=(len(labels), 16))
+        arrays |= {f"{prefix}features": centres[labels] + noise, f"{prefix}labels": labels}
+    np.savez(tmp_path / "learned.npz", **arrays)
+    return embedded_file(tmp_path / "learned.npz")
+
+
+@pytest.fixture
 def request_of(tmp_path: Path) -> Callable[..., Request]:
     """A request for pixels on a suite, with records in a folder of the test."""
 

@@ -8,26 +8,12 @@ from lowlabel.benchmarks import make_plan, run_plan
 from lowlabel.benchmarks.protocols.linear import Linear, input_columns, input_of_dino
 from lowlabel.classification import LinearRecipe, evaluate_linear
 from lowlabel.errors import InputError, UnknownNameError, UserError
-from lowlabel.features import BackboneOptions, embedded_file
+from lowlabel.features import BackboneOptions
 from lowlabel.results.reference import load_references
 
 SHORT = ("linear.epochs=2", "linear.iterations=4", "linear.batch_size=16")
 SHORT_DINO = ("linear.epochs=2", "linear.batch_size=16")
 VIT = "random:vit_tiny_patch16_224,img_size=32,patch_size=8,embed_dim=24,depth=5,num_heads=2"
-
-
-@pytest.fixture
-def learned(tmp_path):
-    """Four classes; the labels to learn from are those that are scored."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(4, 16))
-    arrays = {}
-    for prefix, images in (("", 10), ("base_", 15)):
-        labels = np.repeat(np.arange(4), images)
-        noise = random.normal(size=(len(labels), 16))
-        arrays |= {f"{prefix}features": centres[labels] + noise, f"{prefix}labels": labels}
-    np.savez(tmp_path / "learned.npz", **arrays)
-    return embedded_file(tmp_path / "learned.npz")
 
 
 @pytest.fixture

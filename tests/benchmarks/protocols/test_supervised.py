@@ -4,25 +4,12 @@ from PIL import Image
 
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.protocols.knn import KNN
-from lowlabel.benchmarks.protocols.supervised import HELD_OUT, choice_of
-from lowlabel.classification import evaluate_knn
+from lowlabel.benchmarks.protocols.linear import Linear
+from lowlabel.benchmarks.protocols.supervised import HELD_OUT
+from lowlabel.classification import evaluate_knn, held_out
 from lowlabel.errors import InputError, UserError
 from lowlabel.features import embedded_file
 from lowlabel.features.embed import file_division
-
-
-@pytest.fixture
-def learned(tmp_path):
-    """Four classes; the labels to learn from are those that are scored."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(4, 16))
-    arrays = {}
-    for prefix, images in (("", 10), ("base_", 15)):
-        labels = np.repeat(np.arange(4), images)
-        noise = random.normal(size=(len(labels), 16))
-        arrays |= {f"{prefix}features": centres[labels] + noise, f"{prefix}labels": labels}
-    np.savez(tmp_path / "learned.npz", **arrays)
-    return embedded_file(tmp_path / "learned.npz")
 
 
 def test_the_train_part_votes_where_it_has_the_evaluated_classes(learned, data):
@@ -47,12 +34,14 @@ def test_the_train_part_votes_where_it_has_the_evaluated_classes(learned, data):
 
 
 def test_hyper_parameters_are_chosen_on_a_tenth_of_train(learned):
-    choice = choice_of(learned)
-    assert choice.where == HELD_OUT
-    assert np.bincount(choice.validation[1]).tolist() == [2, 2, 2, 2]
-    assert len(choice.train[1]) == 52
-    rows = np.concatenate([choice.train[0], choice.validation[0]])
-    assert sorted(map(tuple, rows)) == sorted(map(tuple, learned.train.features))
+    train = learned.train
+    (trial,) = Linear(recipe=("dinov2",), iterations=2).trials(learned, "cpu")
+    assert trial.run()[0].chosen["where"] == HELD_OUT
+    chosen = held_out(train.labels)
+    assert np.bincount(train.labels[chosen]).tolist() == [2, 2, 2, 2]
+    assert len(train.labels[~chosen]) == 52
+    rows = np.concatenate([train.features[~chosen], train.features[chosen]])
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, train.features))
 
 
 def test_one_image_of_each_class_leaves_nothing_to_choose_on(tmp_path):
@@ -64,8 +53,9 @@ def test_one_image_of_each_class_leaves_nothing_to_choose_on(tmp_path):
         base_features=rows,
         base_labels=[2, 1, 0],
     )
+    (trial,) = Linear(recipe=("dinov2",)).trials(embedded_file(tmp_path / "f.npz"), "cpu")
     with pytest.raises(InputError, match="no class of the 3 train images"):
-        choice_of(embedded_file(tmp_path / "f.npz"))
+        trial.run()
 
 
 @pytest.mark.parametrize("dataset", ["demo-copies", "cub:closerlook"])
