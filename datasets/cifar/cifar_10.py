@@ -4,9 +4,8 @@ Read from class folders (`train/CLASS/IMAGE`, `test/CLASS/IMAGE`), or from the a
 binary files or parquet files, which `prepare` turns into class folders.
 """
 
-from lowlabel.datasets.base import Dataset, Division, OtherDataset
-from lowlabel.datasets.cifar.distributions import PARTS, Cifar, read_folders
-from lowlabel.datasets.images import Counts
+from lowlabel.datasets.base import Dataset, OtherDataset
+from lowlabel.datasets.cifar.distributions import Cifar
 
 FILES = Cifar(
     name="cifar-10",
@@ -32,15 +31,7 @@ CIFAR_10 = Dataset(
     source="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, Toronto 2009",
     obtain="cifar-10-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
     marker="test",
-    divisions=(
-        Division(
-            "krizhevsky",
-            PARTS,
-            read_folders,
-            {"train": Counts(50_000, 10), "test": Counts(10_000, 10)},
-            shared_classes=True,
-        ),
-    ),
+    divisions=(FILES.division(),),
     conversions=FILES.conversions(),
     others=tuple(
         OtherDataset(

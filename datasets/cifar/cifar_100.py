@@ -5,12 +5,11 @@ super-classes), or from the authors' Python or binary files or parquet files, wh
 into class folders.
 """
 
-from lowlabel.datasets.base import Dataset, Division, OtherDataset
+from lowlabel.datasets.base import Dataset, OtherDataset
 from lowlabel.datasets.cifar.cifar_10 import CIFAR_10
 from lowlabel.datasets.cifar.cifar_10 import FILES as CIFAR_10_FILES
-from lowlabel.datasets.cifar.distributions import PARTS, Cifar, read_folders
+from lowlabel.datasets.cifar.distributions import Cifar
 from lowlabel.datasets.cifar.fc100 import FC100
-from lowlabel.datasets.images import Counts
 
 FILES = Cifar(
     name="cifar-100",
@@ -31,15 +30,7 @@ CIFAR_100 = Dataset(
     source=CIFAR_10.source,
     obtain="cifar-100-python.tar.gz from https://www.cs.toronto.edu/~kriz/cifar.html",
     marker="test",
-    divisions=(
-        Division(
-            "krizhevsky",
-            PARTS,
-            read_folders,
-            {"train": Counts(50_000, 100), "test": Counts(10_000, 100)},
-            shared_classes=True,
-        ),
-    ),
+    divisions=(FILES.division(),),
     conversions=FILES.conversions(),
     others=(
         *(

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lowlabel.datasets.base import Conversion
+from lowlabel.datasets.base import Conversion, Division
 from lowlabel.datasets.folder import class_folders
-from lowlabel.datasets.images import LabelledPath
+from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.array_files import Pixels, write_images
 from lowlabel.datasets.io.lists import read_lines
 from lowlabel.datasets.io.parquet import open_parquet
@@ -63,6 +63,11 @@ class Cifar:
     def binary_files(self) -> tuple[str, ...]:
         """Files by which the binary files are recognised."""
         return self.names, *self.binary["test"]
+
+    def division(self) -> Division:
+        """The authors' division: 50,000 train and 10,000 test images."""
+        counts = {"train": Counts(50_000, self.classes), "test": Counts(10_000, self.classes)}
+        return Division("krizhevsky", PARTS, read_folders, counts, shared_classes=True)
 
     def conversions(self) -> tuple[Conversion, ...]:
         """The conversions of all distributions."""
