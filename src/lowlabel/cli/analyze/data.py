@@ -13,7 +13,9 @@ from lowlabel.cli.pictures import save_picture
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lowlabel.analysis.bad_data.pool import Pool
     from lowlabel.datasets import ImageSet, OpenDataset
+    from lowlabel.features import Backbone, ExtractionOptions
 
 Distance = Annotated[
     float | None,
@@ -51,23 +53,18 @@ def bad_data(
     """Flag outliers, duplicates, label errors, blank and damaged images (.csv and pictures)."""
     _check_engines()
     from lowlabel.analysis.bad_data.find import find_bad_data
-    from lowlabel.analysis.bad_data.pool import Pool
     from lowlabel.analysis.bad_data.sheet import draw_flags
+    from lowlabel.arrays import as_integers
     from lowlabel.datasets import open_dataset
-    from lowlabel.features import extract_shown
     from lowlabel.paths import results_dir, writable_dir, write_files
 
-    _check_show(show)
+    as_integers(1, show=show)
     opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
     parts = _parts(opened, part)
     folder = writable_dir(output or results_dir())
     loaded = backbone.load(model, machine.device)
     extraction = machine.extraction(skip_bad_images=True)  # they are flagged
-    images = [opened.load(name) for name in parts]
-    pool = Pool.of(
-        [(each, extract_shown(loaded, each, extraction)) for each in images],
-        loaded.transform.orientation,
-    )
+    pool = _pool(opened, parts, loaded, extraction)
     found = find_bad_data(
         pool,
         k=neighbours,
@@ -121,13 +118,12 @@ def leakage(
 ) -> None:
     """Find images of a dataset that pretraining data hold too, or nearly (.csv and picture)."""
     from lowlabel.analysis.bad_data.leaked import leaked_images
-    from lowlabel.analysis.bad_data.pool import Pool
     from lowlabel.analysis.bad_data.sheet import draw_flags
+    from lowlabel.arrays import as_integers
     from lowlabel.datasets import open_dataset
-    from lowlabel.features import extract_shown
     from lowlabel.paths import results_dir, writable_dir, write_file
 
-    _check_show(show)
+    as_integers(1, show=show)
     opened = open_dataset(test, class_list=data.class_list, allow_partial=data.allow_partial)
     scored = (opened.division.gallery, opened.division.evaluated)
     parts = _parts(opened, part or [name for name in scored if name])
@@ -135,11 +131,7 @@ def leakage(
     folder = writable_dir(output or results_dir())
     loaded = backbone.load(model, machine.device)
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-    images = [opened.load(name) for name in parts]
-    pool = Pool.of(
-        [(each, extract_shown(loaded, each, extraction)) for each in images],
-        loaded.transform.orientation,
-    )
+    pool = _pool(opened, parts, loaded, extraction)
     found = leaked_images(
         pool, searched, loaded, extraction, distance=distance, device=machine.device
     )
@@ -162,13 +154,6 @@ def _check_engines() -> None:
         )
 
 
-def _check_show(show: int) -> None:
-    from lowlabel.errors import InputError
-
-    if show < 1:
-        raise InputError(f"show={show} must be at least 1")
-
-
 def _parts(opened: "OpenDataset", asked: list[str] | None) -> list[str]:
     """The parts to look at, without repetition: the evaluated one first, which keeps duplicates."""
     from lowlabel.arrays import require_name
@@ -178,6 +163,18 @@ def _parts(opened: "OpenDataset", asked: list[str] | None) -> list[str]:
         require_name(f"part of {opened.name}", name, division.parts)
     first = [name for name in (division.evaluated, division.gallery) if name]
     return [name for name in dict.fromkeys((*first, *division.parts)) if not asked or name in asked]
+
+
+def _pool(
+    opened: "OpenDataset", parts: list[str], backbone: "Backbone", extraction: "ExtractionOptions"
+) -> "Pool":
+    """The images of some parts with their embeddings."""
+    from lowlabel.analysis.bad_data.pool import Pool
+    from lowlabel.features import extract_shown
+
+    images = [opened.load(name) for name in parts]
+    embedded = [(each, extract_shown(backbone, each, extraction)) for each in images]
+    return Pool.of(embedded, backbone.transform.orientation)
 
 
 def _pretraining(spec: str, parts: list[str] | None, data: DataGroup) -> "list[ImageSet]":
