@@ -23,7 +23,7 @@ from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.progress import Progress
+from lowlabel.progress import Progress, share_of
 
 
 @torch.inference_mode()
@@ -106,20 +106,15 @@ def evaluate_linear(
             choosing, images = learned, _validation(validation, labels, train.shape[1], device)
         steps = recipe.count(len(choosing))
         again = recipe.count(len(labels)) if validation is None else 0
-        trained = grid.train(tables, targets, choosing, _share(progress, 0, steps + again))
+        trained = grid.train(tables, targets, choosing, share_of(progress, 0, steps + again))
         head, tried = _best(grid, grid.accuracies(trained, *images))
         chosen = {"method": grid.spec(head), "tried": tried}
     if trained is None or validation is None:
         grid = grid.only(head)
-        trained = grid.train(tables, targets, learned, _share(progress, steps, steps + again))
+        trained = grid.train(tables, targets, learned, share_of(progress, steps, steps + again))
     probabilities = grid.probabilities(trained, head, test)
     values = classification_values(probabilities, torch.from_numpy(test_targets).to(device))
     return ClassifierResult(values, len(names), int((test_targets < 0).sum()), chosen)
-
-
-def _share(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of one training as part of the whole."""
-    return progress and (lambda done, _: progress(before + done, total))
 
 
 def _best(

@@ -12,7 +12,7 @@ from lowlabel.classification.budget.result import LabelBudgetResult
 from lowlabel.classification.budget.task import BudgetTask, Short
 from lowlabel.errors import InputError
 from lowlabel.fewshot import Method
-from lowlabel.progress import Progress
+from lowlabel.progress import Progress, share_of
 
 
 def evaluate_label_budget(
@@ -100,11 +100,6 @@ def evaluate_label_budget(
         raise InputError(f"nothing can be scored: {'; '.join(dict.fromkeys(left_out.values()))}")
     total, done, results = sum(len(each.rows) for each, _ in jobs), 0, []
     for each, learner in jobs:
-        results.append(task.score(learner, each, _share(progress, done, total)))
+        results.append(task.score(learner, each, share_of(progress, done, total)))
         done += len(each.rows)
     return LabelBudgetResult(tuple(results), left_out)
-
-
-def _share(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of one score as part of the whole."""
-    return progress and (lambda done, _: progress(before + done, total))

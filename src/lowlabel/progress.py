@@ -42,6 +42,11 @@ def interruptible() -> Iterator[None]:
         _INTERRUPTED.clear()
 
 
+def share_of(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """Progress of one part of the work, of which `before` of `total` are done before it."""
+    return progress and (lambda done, _: progress(before + done, total))
+
+
 @contextmanager
 def progress_bar(title: str, unit: str, *, delay: float = 0.0) -> Iterator[Progress]:
     """Gives a callback that is told (done, total) and shows it on standard error.
