@@ -14,7 +14,5 @@ from lowlabel.registry import Registry
 __all__ = ["PROTOCOLS", "Protocol", "ProtocolScores", "Trial"]
 
 PROTOCOLS: Registry[type[Protocol]] = Registry("protocol")
-for _protocol in (
-    FewShot, KNN, Linear, LabelBudget, Retrieval, Landmarks, Copies, LabelFree
-):
+for _protocol in (FewShot, KNN, Linear, LabelBudget, Retrieval, Landmarks, Copies, LabelFree):
     PROTOCOLS.add(_protocol.name, _protocol)
