@@ -23,9 +23,14 @@ def feature_std(features: Tensor) -> Tensor:
     """
     images, dimensions = features.shape
     blocks = row_blocks(images, dimensions)
-    mean = torch.stack([_unit(features[block]).sum(0) for block in blocks]).sum(0) / images
-    squares = [(_unit(features[block]) - mean).square_().sum(0) for block in blocks]
-    deviation = (torch.stack(squares).sum(0) / (images - 1)).sqrt()
+    mean = torch.zeros(dimensions, dtype=torch.float64, device=features.device)
+    squares = torch.zeros_like(mean)
+    for block in blocks:
+        mean += _unit(features[block]).sum(0)
+    mean /= images
+    for block in blocks:
+        squares += (_unit(features[block]) - mean).square_().sum(0)
+    deviation = (squares / (images - 1)).sqrt()
     scale = torch.where(deviation > 0, 1 / (2 * deviation), 0.0)
     values = torch.empty(images, dtype=torch.float64, device=features.device)
     for block in blocks:

@@ -15,11 +15,11 @@ from lowlabel.scale import magnitudes, power_of_two
 RANKME_EPSILON = 1e-7
 _LOST = 64 * torch.finfo(torch.float64).eps  # of the largest eigenvalue
 _NO_SPREAD = 1e-12  # of the largest singular value of the rows that were centred
-_BLOCK_ELEMENTS = 2**22
+_BLOCK_ELEMENTS = 2**20
 
 
 def row_blocks(rows: int, dimensions: int) -> list[slice]:
-    """Slices of rows whose float64 copy takes 32 MiB."""
+    """Slices of rows whose float64 copy takes 8 MiB."""
     step = max(1, _BLOCK_ELEMENTS // dimensions)
     return [slice(first, min(first + step, rows)) for first in range(0, rows, step)]
 
@@ -37,8 +37,10 @@ def spectra(features: Tensor) -> tuple[Tensor, Tensor]:
     images, dimensions = features.shape
     scale = power_of_two(magnitudes(features).max()).double()
     blocks = row_blocks(images, dimensions)
-    sums = [(features[block].double() / scale).sum(0) for block in blocks]
-    mean = torch.stack(sums).sum(0) / images
+    mean = torch.zeros(dimensions, dtype=torch.float64, device=features.device)
+    for block in blocks:
+        mean += features[block].to(torch.float64, copy=True).div_(scale).sum(0)
+    mean /= images
     raw = _singular_values(features, scale, torch.zeros_like(mean))
     centred = _singular_values(features, scale, mean)
     return raw, torch.where(centred[0] > _NO_SPREAD * raw[0], centred, 0.0)
@@ -91,11 +93,13 @@ def _singular_values(features: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
     moment = torch.zeros(side, side, dtype=torch.float64, device=features.device)
     if dimensions <= images:
         for block in row_blocks(images, dimensions):
-            rows = features[block].double() / scale - centre
+            rows = features[block].to(torch.float64, copy=True).div_(scale).sub_(centre)
             moment.addmm_(rows.T, rows)
     else:
         for block in row_blocks(dimensions, images):
-            columns = features[:, block].double() / scale - centre[block]
+            columns = (
+                features[:, block].to(torch.float64, copy=True).div_(scale).sub_(centre[block])
+            )
             moment.addmm_(columns, columns.T)
     eigenvalues = torch.linalg.eigvalsh(moment).flip(0)
     return torch.where(eigenvalues > _LOST * eigenvalues[0], eigenvalues, 0.0).sqrt()

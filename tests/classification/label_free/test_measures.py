@@ -101,6 +101,16 @@ def test_a_scale_by_powers_of_two_changes_no_digit(dtype):
         assert label_free_measures(np.ldexp(features, power), labels).metrics == expected
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(50, 8), (8, 50)])
+def test_the_features_stay_as_they_are(dtype, shape):
+    features, labels = drawn(*shape)
+    given = 100 * features.astype(dtype)
+    before = given.copy()
+    label_free_measures(given, labels)
+    np.testing.assert_array_equal(given, before)
+
+
 def test_each_image_twice_changes_no_spectrum():
     features, _ = drawn(80, 12)
     once, twice = (label_free_measures(x).metrics for x in (features, np.tile(features, (2, 1))))
