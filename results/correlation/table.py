@@ -9,7 +9,13 @@ import pandas as pd
 from lowlabel.results.correlation.pairs import Correlation, column_key, correlations
 from lowlabel.results.correlation.ranks import RankCorrelation
 from lowlabel.results.grid import protocol_facts
-from lowlabel.results.labels import CONTAMINATED, SUITES, distinctions, natural_order
+from lowlabel.results.labels import (
+    CONTAMINATED,
+    SUITES,
+    distinctions,
+    format_difference,
+    natural_order,
+)
 from lowlabel.results.leaderboard import Section, Table
 from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.record import Record
@@ -78,9 +84,8 @@ def _cell(found: RankCorrelation) -> str:
     """Such as "+0.80 (0.33)"."""
     if math.isnan(found.value):
         return "constant"
-    sign = "−" if found.value < 0 else "+"
     p = "<0.001" if found.p < 0.001 else f"{found.p:.3f}"
-    return f"{sign}{abs(found.value):.2f} ({p})"
+    return f"{format_difference(found.value)} ({p})"
 
 
 def _labels(lines: Sequence[Sequence[Correlation]]) -> list[str]:
