@@ -82,10 +82,10 @@ def _of_column(
             continue
         for measure in measures:
             both = [
-                (record, y, x)
+                (record, score, value)
                 for record, found in pairs
-                if (y := record.score(metric).mean) is not None
-                and (x := found.score(measure).mean) is not None
+                if (score := record.score(metric).mean) is not None
+                and (value := found.score(measure).mean) is not None
             ]
             if len(both) < FEWEST:
                 continue

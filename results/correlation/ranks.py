@@ -64,7 +64,8 @@ def _vary(*sides: NDArray[np.float64]) -> bool:
 
 def _standardised(ranks: NDArray[np.float64]) -> NDArray[np.float64]:
     centred = ranks - ranks.mean()
-    return centred / np.linalg.norm(centred)
+    standardised: NDArray[np.float64] = centred / np.linalg.norm(centred)
+    return standardised
 
 
 @cache
