@@ -2,7 +2,8 @@
 
 `evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`; other
 classifiers return a `ClassifierResult`. `evaluate_label_budget` scores several classifiers by the
-number of labels per class. They take arrays and know nothing of datasets or models.
+number of labels per class. `label_free_measures` measures embeddings without a classifier. They
+take arrays and know nothing of datasets or models.
 """
 
 from lowlabel.classification.budget import (
@@ -12,6 +13,7 @@ from lowlabel.classification.budget import (
 )
 from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
+from lowlabel.classification.label_free import LabelFreeResult, label_free_measures
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import RECIPES, LinearRecipe
 from lowlabel.classification.result import ClassifierResult, KNNResult
@@ -23,9 +25,11 @@ __all__ = [
     "ClassifierResult",
     "KNNResult",
     "LabelBudgetResult",
+    "LabelFreeResult",
     "LinearRecipe",
     "evaluate_knn",
     "evaluate_label_budget",
     "evaluate_linear",
     "held_out",
+    "label_free_measures",
 ]

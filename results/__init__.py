@@ -26,6 +26,7 @@ from lowlabel.results.record import Record, Score
 from lowlabel.results.reference import find_reference, load_references, published_rows
 from lowlabel.results.render import (
     render_csv,
+    render_label_free,
     render_latex,
     render_markdown,
     write_leaderboards,
@@ -75,6 +76,7 @@ __all__ = [
     "record_path",
     "render_comparison",
     "render_csv",
+    "render_label_free",
     "render_latex",
     "render_markdown",
     "save_record",

@@ -55,10 +55,11 @@ class Grid:
     def best(self, column: int) -> set[int]:
         """The rows with the best score, inductive and transductive apart.
 
-        Contaminated rows and outdated scores do not count. Empty if the metric has no direction.
+        Contaminated rows and outdated scores do not count. Empty if the metric has no direction or
+        does not rank models.
         """
         metric, best = find_metric(self.columns[column].metric), set[int]()
-        if metric.higher_is_better is None:
+        if metric.higher_is_better is None or not metric.ranks_models:
             return best
         for transductive in (False, True):
             merits = {

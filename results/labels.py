@@ -16,6 +16,7 @@ SUITES = {
     "fewshot": "Few-shot classification",
     "classification": "Classification",
     "label-budget": "Accuracy against labels per class",
+    "label-free": "Label-free measures",
     "retrieval": "Retrieval",
 }
 
@@ -28,11 +29,11 @@ def natural_order(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
-def format_score(mean: float | None, ci95: float | None) -> str:
+def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str:
     """A score as text: "71.20±1.15", "71.20" without an interval, "–" without a mean."""
     if mean is None:
         return INCOMPLETE
-    return f"{mean:.2f}" if ci95 is None else f"{mean:.2f}±{ci95:.2f}"
+    return f"{mean:.{digits}f}" if ci95 is None else f"{mean:.{digits}f}±{ci95:.{digits}f}"
 
 
 def format_difference(value: float) -> str:

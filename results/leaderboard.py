@@ -132,7 +132,8 @@ def _cell(grid: Grid, row: int, column: int) -> str:
     if score is None:
         return ""
     mark = f" {BEFORE}" if (row, column) in grid.outdated else ""
-    return format_score(score.mean, score.ci95) + mark
+    digits = find_metric(grid.columns[column].metric).digits
+    return format_score(score.mean, score.ci95, digits) + mark
 
 
 def _columns(grid: Grid, caption: str, by_metric: bool) -> dict[int, str]:

@@ -26,6 +26,8 @@ class Metric:
             never bold, and `check` and `compare` treat a rise as better.
         compared: Whether `compare` tests it by default.
         headed_by_protocol: Whether a column is headed "5-way 1-shot" instead of by the label.
+        ranks_models: False for a measure that is no score: its best is never bold.
+        digits: Number of decimals in tables.
         same_as: A metric of the same value. A table that has both shows only the other one.
         is_mean: Whether it is a mean over items, so that any of them have a score of their own.
     """
@@ -37,6 +39,8 @@ class Metric:
     higher_is_better: bool | None = True
     compared: bool = False
     headed_by_protocol: bool = False
+    ranks_models: bool = True
+    digits: int = 2
     same_as: str = ""
     is_mean: bool = True
 
@@ -59,6 +63,21 @@ class Metric:
     def merit(self, value: float) -> float:
         """A value or a difference such that larger is better."""
         return -value if self.higher_is_better is False else value
+
+
+def _label_free(
+    name: str,
+    label: str,
+    *,
+    higher_is_better: bool | None = None,
+    compared: bool = False,
+    digits: int = 2,
+) -> Metric:
+    """A measure of embeddings: its authors compare runs of one method by it, not any two models."""
+    family = "Label-free measures"
+    return Metric(
+        name, label, family, "", higher_is_better, compared, ranks_models=False, digits=digits
+    )
 
 
 METRICS = (  # in the order of columns
@@ -85,6 +104,15 @@ METRICS = (  # in the order of columns
     Metric("mp@{k}_{mode}", "mP@{k} {mode}", "mP@K: precision among the first K"),
     Metric("precision@1", "P@1", "Ranking", same_as="recall@1"),
     Metric("precision@{k}", "P@{k}", "Ranking"),
+    _label_free("rankme", "RankMe", higher_is_better=True),
+    _label_free("effective_rank", "Effective rank"),
+    _label_free("alpha_req", "α-ReQ"),
+    _label_free("alpha_from_1", "abs(α − 1)", higher_is_better=False),
+    _label_free("nesum", "NESum"),
+    _label_free("stable_rank", "Stable rank"),
+    _label_free("feature_std", "Feature std", digits=4),
+    _label_free("uniformity", "Uniformity", higher_is_better=False, compared=True),
+    _label_free("class_alignment", "Class alignment"),
 )
 
 

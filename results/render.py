@@ -6,6 +6,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from lowlabel.paths import writable_dir, write_files
+from lowlabel.results.correlation import label_free_sections, render_correlations_csv
 from lowlabel.results.figures.label_budget import render_label_budget
 from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
@@ -27,6 +28,7 @@ _LATEX = {
     "√": r"$\surd$",
     "σ": r"$\sigma$",
     "Δ": r"$\Delta$",
+    "α": r"$\alpha$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
     "§": r"\S{}",
@@ -61,6 +63,7 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
     """Writes leaderboard.md, .csv and .tex, all or none, and returns their paths.
 
     Records of label budgets add the figures label-budget.png and .svg.
+    Where three models have label-free measures, label-free.md and .csv are written, too.
 
     Raises:
         InputError: If there are no records.
@@ -73,9 +76,24 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
         "leaderboard.tex": render_latex(records),
     }
     rendered |= {f"label-budget.{kind}": c for kind, c in render_label_budget(records).items()}
+    if correlated := render_label_free(records):
+        rendered["label-free.md"] = correlated
+        rendered["label-free.csv"] = render_correlations_csv(records)
     paths = [writable_dir(folder) / name for name in rendered]
     write_files(dict(zip(paths, rendered.values(), strict=True)))
     return paths
+
+
+def render_label_free(records: Iterable[Record]) -> str:
+    """How label-free measures go with the scores, as Markdown.
+
+    Empty if no score has measures of three models.
+    """
+    sections = label_free_sections(records)
+    if not sections:
+        return ""
+    body = "\n\n".join(map(_markdown_section, sections))
+    return f"# Label-free measures and scores\n\n{body}\n"
 
 
 def footer(records: Sequence[Record]) -> list[str]:

@@ -5,6 +5,7 @@ from lowlabel.benchmarks.protocols.copies import Copies
 from lowlabel.benchmarks.protocols.fewshot import FewShot
 from lowlabel.benchmarks.protocols.knn import KNN
 from lowlabel.benchmarks.protocols.label_budget import LabelBudget
+from lowlabel.benchmarks.protocols.label_free import LabelFree
 from lowlabel.benchmarks.protocols.landmarks import Landmarks
 from lowlabel.benchmarks.protocols.linear import Linear
 from lowlabel.benchmarks.protocols.retrieval import Retrieval
@@ -13,5 +14,5 @@ from lowlabel.registry import Registry
 __all__ = ["PROTOCOLS", "Protocol", "ProtocolScores", "Trial"]
 
 PROTOCOLS: Registry[type[Protocol]] = Registry("protocol")
-for _protocol in (FewShot, KNN, Linear, LabelBudget, Retrieval, Landmarks, Copies):
+for _protocol in (FewShot, KNN, Linear, LabelBudget, Retrieval, Landmarks, Copies, LabelFree):
     PROTOCOLS.add(_protocol.name, _protocol)

@@ -22,6 +22,7 @@ REQUESTS = {  # protocol: suite, dataset, options
     "retrieval": ("retrieval", "folder", {"k": (1,)}),
     "landmarks": ("retrieval", "landmarks", {}),
     "copies": ("retrieval", "copies", {}),
+    "label-free": ("label-free", "folder", {}),
 }
 SETTINGS = {
     "linear": ("linear.epochs=2", "linear.iterations=2", "linear.batch_size=16"),
