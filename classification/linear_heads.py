@@ -11,6 +11,7 @@ from torch import Tensor
 
 MOMENTUM = 0.9
 _INITIAL_DEVIATION = 0.01
+_FEW_CLASSES = 32
 
 
 class LinearHeads:
@@ -58,7 +59,7 @@ class LinearHeads:
             targets: Column of each image's class, int64 [B].
             share: Factor of the learning rates.
         """
-        gradient = torch.softmax(self.scores(features), dim=2)
+        gradient = _softmax(self.scores(features))
         own = targets[:, None, None].expand(-1, self.count, 1)
         gradient.scatter_add_(2, own, gradient.new_full((), -1.0).expand_as(own))
         flat, images = gradient.flatten(1), len(features)
@@ -72,3 +73,14 @@ class LinearHeads:
         """Whether all weights and biases of each head are finite, [R]."""
         columns = self.weight.isfinite().all(0) & self.bias.isfinite()
         return columns.view(self._shape).all(1)
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax of scores [B, R, C] over the classes.
+
+    On a CPU, torch's takes five times as long where a row is shorter than a vector register.
+    """
+    if scores.shape[2] > _FEW_CLASSES:
+        return torch.softmax(scores, dim=2)
+    powers = (scores - scores.amax(2, keepdim=True)).exp_()
+    return powers.div_(powers.sum(2, keepdim=True))

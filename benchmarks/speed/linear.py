@@ -68,15 +68,17 @@ class Work:
     def products(self) -> None:
         """The matrix products of the heads: scores, and gradients of the weights."""
         recipe, count = self.grid.recipe, len(self.grid.recipe.learning_rates)
-        scores = self.table.new_empty(recipe.batch_size, count * self.grid.classes)
+        rows = self.table[: recipe.batch_size]
+        scores = self.table.new_empty(len(rows), count * self.grid.classes)
         inputs = []
         for part in self.grid.columns.values():
-            batch = self.table[: recipe.batch_size, part].contiguous()
-            inputs.append((batch, batch.new_zeros(batch.shape[1], scores.shape[1])))
+            batch = rows[:, part].contiguous()
+            weight = batch.new_zeros(batch.shape[1], scores.shape[1])
+            inputs.append((batch, weight, torch.empty_like(weight)))
         for _ in range(recipe.iterations or 0):
-            for batch, weight in inputs:
+            for batch, weight, gradient in inputs:
                 torch.mm(batch, weight, out=scores)
-                torch.mm(batch.T, scores, out=weight)
+                torch.mm(batch.T, scores, out=gradient)
         self._wait()
 
     def torch_loop(self) -> None:
@@ -104,7 +106,7 @@ def main(
     images: int = 50_000,
     width: int = 384,
     classes: int = 100,
-    steps: int = 10,
+    steps: int = 20,
     repeats: int = 3,
     device: str = "auto",
 ) -> None:

@@ -63,6 +63,26 @@ def test_published_values(line):
     assert (found.value, found.ci95) == (value, ci95)
 
 
+@pytest.mark.parametrize(
+    ("embedder", "source", "knn", "linear"),
+    [
+        (DINO, "DINO README", 74.5, 77.0),
+        ("ResNet-50 (DINO)", "DINO README", 67.5, 75.3),
+        ("ViT-S/14 (DINOv2)", "DINOv2 README", 79.0, 81.1),
+        ("ViT-g/14, registers (DINOv2)", "DINOv2 README", 83.7, 87.1),
+        ("ResNet-50 (SCFS; 800 epochs, batch 1024)", "SCFS README", 68.5, 75.7),
+    ],
+)
+def test_published_values_of_imagenet(embedder, source, knn, linear):
+    rows = published_rows("classification", "imagenet", "train → val")
+    found = {
+        r.method.partition(" ")[0]: r.value
+        for r in rows
+        if (r.metric, r.embedder, r.source) == ("top1", embedder, source)
+    }
+    assert found == {"k-NN": knn, "linear": linear}
+
+
 def test_the_tables_are_whole():
     counts = {}
     for reference in load_references():
@@ -74,6 +94,9 @@ def test_the_tables_are_whole():
     assert counts["retrieval", "DINO table 3"] == 5 * 4
     assert counts["retrieval", "Revisited Oxford and Paris"] == 2 * 3
     assert counts["retrieval", "DINO table 4"] == 5
+    assert counts["classification", "DINO README"] == 5 * 2
+    assert counts["classification", "DINOv2 README"] == 4 * 2 * 2
+    assert counts["classification", "SCFS README"] == 4 * 2
 
 
 def test_no_line_stands_twice_and_all_are_percentages():
