@@ -14,9 +14,11 @@ from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import RECIPES, LinearRecipe
+from lowlabel.classification.logistic_regression import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.classification.result import ClassifierResult, KNNResult
 
 __all__ = [
+    "DEFAULT_CS",
     "DEFAULT_KS",
     "RECIPES",
     "BudgetResult",
@@ -27,5 +29,6 @@ __all__ = [
     "evaluate_knn",
     "evaluate_label_budget",
     "evaluate_linear",
+    "evaluate_logistic_regression",
     "held_out",
 ]
