@@ -7,11 +7,21 @@ from lowlabel.benchmarks.protocols.knn import KNN
 from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.benchmarks.protocols.landmarks import Landmarks
 from lowlabel.benchmarks.protocols.linear import Linear
+from lowlabel.benchmarks.protocols.logistic_regression import LogisticRegression
 from lowlabel.benchmarks.protocols.retrieval import Retrieval
 from lowlabel.registry import Registry
 
 __all__ = ["PROTOCOLS", "Protocol", "ProtocolScores", "Trial"]
 
 PROTOCOLS: Registry[type[Protocol]] = Registry("protocol")
-for _protocol in (FewShot, KNN, Linear, LabelBudget, Retrieval, Landmarks, Copies):
+for _protocol in (
+    FewShot,
+    KNN,
+    Linear,
+    LogisticRegression,
+    LabelBudget,
+    Retrieval,
+    Landmarks,
+    Copies,
+):
     PROTOCOLS.add(_protocol.name, _protocol)
