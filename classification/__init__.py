@@ -16,9 +16,11 @@ from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
 from lowlabel.classification.label_free import LabelFreeResult, label_free_measures
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import RECIPES, LinearRecipe
+from lowlabel.classification.logistic_regression import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.classification.result import ClassifierResult, KNNResult
 
 __all__ = [
+    "DEFAULT_CS",
     "DEFAULT_KS",
     "RECIPES",
     "BudgetResult",
@@ -30,6 +32,7 @@ __all__ = [
     "evaluate_knn",
     "evaluate_label_budget",
     "evaluate_linear",
+    "evaluate_logistic_regression",
     "held_out",
     "label_free_measures",
 ]

@@ -33,3 +33,23 @@ def number_classes(
         )
     _, unseen = np.unique(test, return_inverse=True)
     return classes, train_columns.astype(np.int64), np.where(known, columns, -1 - unseen)
+
+
+def validation_columns(
+    train: NDArray[np.int64], validation: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Validation labels as their index in the sorted train classes; −1 for those train lacks.
+
+    Raises:
+        InputError: If no validation image has a train class.
+    """
+    classes = np.unique(train)
+    columns = np.searchsorted(classes, validation).clip(max=len(classes) - 1)
+    known = classes[columns] == validation
+    if not known.any():
+        raise InputError(
+            f"none of the {len(validation)} validation images has a class of the {len(train)} "
+            "train images",
+            "Use the same class numbers for train and validation labels.",
+        )
+    return np.where(known, columns, -1)

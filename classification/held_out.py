@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.errors import InputError
+
 SHARE = 0.1
 
 
@@ -30,3 +32,24 @@ def held_out(
     chosen = np.zeros(len(labels), np.bool_)
     chosen[order] = place < np.repeat(wanted, counts)
     return chosen
+
+
+def held_out_for(
+    choice: str, labels: NDArray[np.int64], alternative: str, *, seed: int
+) -> NDArray[np.bool_]:
+    """As `held_out`, to choose something on; an `InputError` if no class has two images.
+
+    Args:
+        choice: What is chosen, for the message.
+        labels: Class of each image, integers [N].
+        alternative: How to go without a choice, for the message.
+        seed: Random seed.
+    """
+    held = held_out(labels, seed=seed)
+    if not held.any():
+        raise InputError(
+            f"no class of the {len(labels)} train images has two images: none can be held out to "
+            f"choose {choice}",
+            f"Give validation images, or {alternative}.",
+        )
+    return held

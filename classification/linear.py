@@ -15,8 +15,8 @@ from lowlabel.arrays import (
     as_labels,
     require_same_width,
 )
-from lowlabel.classification.classes import number_classes
-from lowlabel.classification.held_out import held_out
+from lowlabel.classification.classes import number_classes, validation_columns
+from lowlabel.classification.held_out import held_out_for
 from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
@@ -100,7 +100,9 @@ def evaluate_linear(
     trained = None
     if len(grid.heads) > 1:
         if validation is None:
-            held = torch.from_numpy(_held_out(labels, seed)).to(device)
+            one = "a recipe with one learning rate: recipe='dino'"
+            rows = held_out_for("the learning rate", labels, one, seed=seed)
+            held = torch.from_numpy(rows).to(device)
             choosing, images = learned[~held], (train[held], targets[held])
         else:
             choosing, images = learned, _validation(validation, labels, train.shape[1], device)
@@ -129,17 +131,6 @@ def _best(
     return heads[list(accuracies).index(max(finite))], tried
 
 
-def _held_out(labels: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    held = held_out(labels, seed=seed)
-    if not held.any():
-        raise InputError(
-            f"no class of the {len(labels)} train images has two images: none can be held out to "
-            "choose the learning rate",
-            "Give validation images, or a recipe with one learning rate: recipe='dino'.",
-        )
-    return held
-
-
 def _validation(
     validation: tuple[Features, Labels],
     train_labels: NDArray[np.int64],
@@ -149,15 +140,7 @@ def _validation(
     """Features and targets to choose on; classes that train lacks have negative targets."""
     features, labels = _checked(*validation, device, "validation")
     require_same_width({"train features": width, "validation features": features.shape[1]})
-    classes = np.unique(train_labels)
-    targets = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
-    targets[classes[targets] != labels] = -1
-    if not (targets >= 0).any():
-        raise InputError(
-            f"none of the {len(labels)} validation images has a class of the {len(train_labels)} "
-            "train images",
-            "Use the same class numbers for train and validation labels.",
-        )
+    targets = validation_columns(train_labels, labels)
     return features, torch.from_numpy(targets).to(device)
 
 

@@ -24,6 +24,7 @@ TINY = {
     "knn": "--train 300 --test 20 --width 8 --classes 4",
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",
+    "logistic": "--images 60 --width 4 --classes 3 --max-iter 20",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
     "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
     "training step": "--batch-size 2 --prototypes 16",

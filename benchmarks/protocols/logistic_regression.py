@@ -1,0 +1,97 @@
+"""Logistic regression on the embeddings of the train part, with C chosen on validation images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from lowlabel.arrays import as_integers
+from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.supervised import (
+    HELD_OUT,
+    Supervised,
+    classifier_scores,
+    train_table,
+)
+from lowlabel.classification import DEFAULT_CS, evaluate_logistic_regression
+from lowlabel.classification.logistic.choice import method_spec
+from lowlabel.classification.logistic.path import MAX_ITER
+from lowlabel.classification.logistic_regression import Norm, checked_cs
+from lowlabel.features import EmbeddedDataset
+from lowlabel.progress import progress_bar
+from lowlabel.results import MethodInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticRegression(Supervised):
+    """Accuracy of logistic regression with scikit-learn's objective.
+
+    Attributes:
+        c: Inverse strengths of the penalty; the best on validation images is scored.
+        norm: See `lowlabel.classification.evaluate_logistic_regression`.
+        max_iter: Largest number of Newton steps of a fit.
+        seed: Random seed of the held-out tenth.
+    """
+
+    name: ClassVar[str] = "logistic-regression"
+    chooses: ClassVar[bool] = True
+
+    c: tuple[float, ...] = DEFAULT_CS
+    norm: Norm = "none"
+    max_iter: int = MAX_ITER
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checked_cs(self.c)
+        as_integers(1, max_iter=self.max_iter)
+        as_integers(0, seed=self.seed)
+
+    def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
+        """Yields one trial: all values of C are fitted in one path."""
+        tuned: dict[str, object] = {"part": "val"}
+        if data.validation is None:
+            tuned = {"part": data.train_part, "share": 0.1, "seed": self.seed}
+        options: dict[str, object] = {
+            "c": sorted(self.c),
+            "norm": self.norm,
+            "max_iter": self.max_iter,
+        }
+        several = len(self.c) > 1
+        spec = method_spec(self.norm, None if checked_cs(self.c) == DEFAULT_CS else self.c)
+        experiment = self.experiment(
+            data,
+            self.protocol_name(data),
+            {},
+            MethodInfo(spec, options | ({"tuned": tuned} if several else {})),
+            data.train_part,
+            "val" if several and data.validation is not None else None,
+            data.evaluated_part,
+        )
+        yield Trial((experiment,), partial(self._score, data, device))
+
+    def describe(self) -> str:
+        """Such as "logistic regression, 12 values of C"."""
+        values = f"C = {self.c[0]:g}" if len(self.c) == 1 else f"{len(self.c)} values of C"
+        return f"logistic regression, {values}"
+
+    def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
+        train, test, val = train_table(data), data.evaluated, data.validation
+        with progress_bar(f"logistic regression on {data.title}", "fit") as progress:
+            result = evaluate_logistic_regression(
+                train.features,
+                train.labels,
+                test.features,
+                test.labels,
+                validation=None if val is None else (val.features, val.labels),
+                c=self.c,
+                norm=self.norm,
+                max_iter=self.max_iter,
+                seed=self.seed,
+                device=device,
+                progress=progress,
+            )
+        if "tried" in result.chosen:
+            where = HELD_OUT if val is None else "val"
+            result = replace(result, chosen={**result.chosen, "where": where})
+        return [classifier_scores(result, data)]

@@ -1,0 +1,1 @@
+"""Logistic regression on many examples: Newton's method with conjugate gradients."""

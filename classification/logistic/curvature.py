@@ -1,0 +1,132 @@
+"""Products with the Hessian of the objective in float32, and a preconditioner for them.
+
+Only directions depend on them: objective and gradient, which decide, are computed in float64.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lowlabel.classification.logistic.examples import Examples
+from lowlabel.classification.logistic.loss import Point
+from lowlabel.fewshot.solvers.cholesky import cholesky
+
+_NEGLECTED = 1e-4  # share of the curvature that may be left out
+_FEWEST = 0.1  # share of the examples below which leaving them out does not pay
+_KEPT_ELEMENTS = {"cpu": 2**27}  # 512 MiB
+_ACCELERATOR_KEPT_ELEMENTS = 2**31
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some examples: features [B, D], probabilities [B, K], classes [B, 1], uncertainty [B, 1]."""
+
+    x: Tensor
+    p: Tensor
+    target: Tensor
+    uncertainty: Tensor
+
+
+@dataclass(frozen=True)
+class Preconditioner:
+    """An approximate inverse Hessian, the same for every class.
+
+    Attributes:
+        weight: Block of the weights, [D, D].
+        bias: Entry of the intercept.
+        mean: Features at which the intercept is independent of the weights, [D].
+    """
+
+    weight: Tensor
+    bias: float
+    mean: Tensor
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """The approximate Newton step for a gradient [K, D + 1]."""
+        shift = gradient[:, -1:]
+        weight = (gradient[:, :-1] - shift * self.mean) @ self.weight
+        bias = self.bias * shift - (weight @ self.mean)[:, None]
+        return torch.cat([weight, bias], 1)
+
+
+class Curvature:
+    """The Hessian at a point, from the examples whose class is uncertain.
+
+    Confident examples have nearly no curvature; together they may make up a small share of it.
+    Blocks are kept in float32 if they fit, or else computed again for each product.
+
+    Args:
+        examples: The examples.
+        point: Where.
+        alpha: Weight of the penalty.
+    """
+
+    def __init__(self, examples: Examples, point: Point, alpha: float) -> None:
+        self._examples, self._point, self._alpha = examples, point, alpha
+        rows = _uncertain(point.uncertainty)
+        self._parts = rows.split(examples.block_rows)
+        elements = len(rows) * (examples.x.shape[1] + examples.classes)
+        most = _KEPT_ELEMENTS.get(rows.device.type, _ACCELERATOR_KEPT_ELEMENTS)
+        self._kept = [*map(self._block, self._parts)] if elements <= most else None
+
+    def product(self, direction: Tensor) -> Tensor:
+        """Hessian times a direction [K, D + 1].
+
+        With the logits u of the direction, shifted so that the own class has 0, an example adds
+        p · (u - Σ p·u) times its features.
+        """
+        size = direction.abs().amax().clamp_min(1e-300)
+        v = (direction / size).float()
+        result = torch.zeros_like(direction)
+        for block in self._blocks():
+            u = torch.addmm(v[:, -1], block.x, v[:, :-1].T)
+            u -= u.gather(1, block.target)
+            u -= torch.linalg.vecdot(u, block.p)[:, None]
+            u *= block.p
+            result[:, :-1] += u.T @ block.x
+            result[:, -1] += u.sum(0)
+        result *= size / len(self._examples)
+        result[:, :-1] += self._alpha * direction[:, :-1]
+        return result
+
+    def preconditioner(self) -> Preconditioner:
+        """From the mean curvature over the classes: one factor serves them all.
+
+        Second moments are added in float64: directions of little variance are lost in float32.
+        """
+        width = self._examples.x.shape[1]
+        gram = self._point.params.new_zeros(width, width)
+        total, mean = gram.new_zeros(()), gram.new_zeros(width)
+        for block in self._blocks():
+            x = block.x.double()
+            weighted = x * block.uncertainty
+            gram.addmm_(x.T, weighted)
+            mean += weighted.sum(0)
+            total += block.uncertainty.sum()
+        mean /= total.clamp_min(1e-300)
+        share = 1 / (len(self._examples) * max(1, self._examples.classes - 1))
+        gram = (gram - total * torch.outer(mean, mean)) * share
+        gram.diagonal().add_(self._alpha + 1e-30)
+        inverse = torch.cholesky_inverse(cholesky((gram + gram.T) / 2))
+        return Preconditioner(inverse, 1 / max(float(total) * share, 1e-12), mean)
+
+    def _blocks(self) -> Iterator[_Block]:
+        yield from self._kept if self._kept is not None else map(self._block, self._parts)
+
+    def _block(self, rows: Tensor) -> _Block:
+        params, x = self._point.params.float(), self._examples.block(rows).float()
+        p = torch.addmm(params[:, -1], x, params[:, :-1].T).softmax(1)
+        uncertainty = self._point.uncertainty[rows, None].float()
+        return _Block(x, p, self._examples.targets[rows, None], uncertainty)
+
+
+def _uncertain(uncertainty: Tensor) -> Tensor:
+    """Rows that hold nearly all of the curvature, in ascending order."""
+    ordered, order = uncertainty.sort()
+    below = ordered.cumsum(0) <= _NEGLECTED * ordered.sum()
+    left_out = int(below.sum())
+    if not _FEWEST * len(order) < left_out < len(order):
+        left_out = 0
+    return order[left_out:].sort().values
