@@ -1,4 +1,4 @@
-"""Arrays in a `.npz` or `.h5` file, if the file itself holds every number."""
+"""Arrays in a `.npz` or `.h5` file or a pickle, if the file itself holds every number."""
 
 import json
 import zipfile
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError
+from lowlabel.features.class_pickle import CLASS_PICKLES, read_class_pickle
 from lowlabel.features.store_format import SCHEMA
 
 Arrays = dict[str, NDArray[Any]]
@@ -20,7 +21,7 @@ _MOST_NAMES = 4
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any] | None]:
-    """Reads those arrays of `names` that a file has. Nothing is unpickled.
+    """Reads those arrays of `names` that a file has; no code in a pickle is run.
 
     Returns:
         The arrays by name, and the key of the feature store if the file is from there.
@@ -30,6 +31,9 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
             other files, which the hash of this one does not cover.
     """
     with _reading(path):
+        if path.suffix in CLASS_PICKLES:
+            arrays = read_class_pickle(path) if (wanted := {*names}) else {}
+            return {name: array for name, array in arrays.items() if name in wanted}, None
         if path.suffix == ".npz":
             with _npz(path) as file:
                 return {name: _plain(file, name) for name in names if name in file}, None
@@ -37,7 +41,10 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
             with h5py.File(path, "r") as file:
                 present = [name for name in names if file.get(name, getlink=True) is not None]
                 return {name: _array(file, name) for name in present}, _origin(file)
-    raise DataError(f"{path} is neither .npz nor .h5", "Save the arrays with numpy.savez.")
+    raise DataError(
+        f"{path} is neither .npz nor .h5, nor a pickle ({', '.join(CLASS_PICKLES)})",
+        "Save the arrays with numpy.savez.",
+    )
 
 
 def array_names(path: Path) -> list[str]:

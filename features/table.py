@@ -62,11 +62,12 @@ def check_feature_file(path: Path, option: str = "--features") -> None:
 
 
 def load_feature_file(path: Path) -> FeatureFile:
-    """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file.
+    """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file, or a pickle by class.
 
     `base_features` and `base_labels`, for methods that train on base or train classes, and
     `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
-    present. Nothing is unpickled. A file of the feature store is verified, and its rows of bad
+    present. A pickle is a dictionary from class to features, and no code in it is run; see
+    `lowlabel.features.class_pickle`. A file of the feature store is verified, and its rows of bad
     images are left out.
 
     Raises:

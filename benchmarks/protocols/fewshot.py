@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
@@ -10,7 +11,8 @@ from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
 from lowlabel.datasets.base import VALIDATION
-from lowlabel.features import EmbeddedDataset
+from lowlabel.features import EmbeddedDataset, check_feature_file
+from lowlabel.features.embed import FILE
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
@@ -30,6 +32,7 @@ class FewShot(Protocol):
         query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
         interval: The 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
         tune: Whether hyper-parameters are chosen on the validation part.
+        train_features: A file of embeddings of base classes, for embeddings made elsewhere.
         strict: Whether a method that the embeddings do not fit is an error; by default it is left
             out, and this is said.
     """
@@ -46,6 +49,7 @@ class FewShot(Protocol):
     query_distribution: Literal["balanced", "dirichlet"] = "balanced"
     interval: Literal["normal", "student-t"] = "normal"
     tune: bool = False
+    train_features: Path | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -53,6 +57,8 @@ class FewShot(Protocol):
         as_counts(self.shots, "shots")
         as_integers(0, seed=self.seed)
         object.__setattr__(self, "method", tuple(map(build_method, self.method)))
+        if self.train_features is not None:
+            check_feature_file(self.train_features, "--train-features")
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The base part if a method learns from it, the validation part to tune on, the rest."""
@@ -62,10 +68,19 @@ class FewShot(Protocol):
         validation = division.validation_part if self.tune else None
         return tuple(part for part in (base, validation, division.evaluated) if part)
 
+    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
+        """Takes the file of embeddings of base classes."""
+        return data.with_train_features(self.train_features) if self.train_features else data
+
     def unfit(self, division: Division) -> str | None:
-        """Tuning needs a validation part."""
+        """Tuning needs a validation part, and a file of base classes a method that learns."""
         if not self.method:
             return "no few-shot method is named: add --method ncm."
+        if self.train_features is not None:
+            if division.name != FILE:
+                return "--train-features goes with --features: leave it out to learn from images."
+            if not any(method.needs_base for method in self.method):
+                return "learns nothing from --train-features: add --method dc, or leave it out."
         tunable = [method.spec for method in self.method if len(method.candidates()) > 1]
         if not self.tune or not tunable or division.validation_part:
             return None

@@ -83,8 +83,17 @@ def _as_bytes(data: str | bytes, encoding: str = "latin1") -> bytes:
     return data.encode("latin1") if isinstance(data, str) else data
 
 
+def _dictionary(*factory: object) -> dict[Any, Any]:
+    """An ordinary dictionary in place of one of `collections`, filled by what follows."""
+    return {}
+
+
 _STAND_INS: dict[str, Callable[..., Any]] = {
     "__builtin__.bytes": bytes,
+    "__builtin__.list": list,
+    "builtins.list": list,
+    "collections.OrderedDict": _dictionary,
+    "collections.defaultdict": _dictionary,
     "_codecs.encode": _as_bytes,
     "numpy.dtype": _DType,
     "numpy.ndarray": _Array,

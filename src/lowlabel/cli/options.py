@@ -119,7 +119,8 @@ TrainFeatures = Annotated[
     Path | None,
     option(
         "Protocol",
-        "Embeddings (.npz or .h5) to learn whitening from; whiten-pairs takes their labels.",
+        "Embeddings (.npz, .h5 or a pickle by class) to learn from: whitening, and with --features "
+        "the base or train classes.",
         default="the dataset's train part",
     ),
 ]

@@ -27,7 +27,8 @@ class WhatGroup:
         option(
             "Data",
             "Score embeddings made elsewhere (.npz or .h5 with features and labels; base_features, "
-            "base_labels, gallery_features and gallery_labels are optional).",
+            "base_labels, gallery_features and gallery_labels are optional; or a pickle from class "
+            "to features).",
         ),
     ] = None
     setting: Annotated[

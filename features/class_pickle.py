@@ -1,0 +1,77 @@
+"""Pickles of features by class, as few-shot projects save them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.datasets.io.pickles import read_pickle
+from lowlabel.errors import DataError
+
+CLASS_PICKLES = (".plk", ".p", ".pkl", ".pickle")
+_HINT = "Save a dictionary from each class to its features [N, D], or the arrays in a .npz."
+
+
+def read_class_pickle(path: Path) -> dict[str, NDArray[Any]]:
+    """Reads `features` and `labels` from a dictionary from class to features; runs no code in it.
+
+    Such are the files of Distribution Calibration (`base_features.plk`, `novel_features.plk`: a
+    list of rows for each class) and of SSL-ViT (`dino_train_miniimagenet.p`: an array for each
+    class). Labels are the keys; classes with names are numbered in alphabetical order. A class
+    without rows is left out.
+
+    Raises:
+        DataError: If the file is missing, damaged, holds anything else, or the rows differ in
+            length.
+    """
+    content = read_pickle(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds {_kind(content)}, not a dictionary by class", _HINT)
+    numbers = _numbers(path, content)
+    tables = {key: _rows(path, key, value) for key, value in content.items()}
+    tables = {key: rows for key, rows in tables.items() if len(rows)}
+    widths = {rows.shape[1]: key for key, rows in tables.items()}
+    if not tables:
+        raise DataError(f"{path} has no rows in {len(content)} classes", _HINT)
+    if len(widths) > 1:
+        (one, first), (other, second) = list(widths.items())[:2]
+        raise DataError(
+            f"{path}: class {first!r} has {one} dimensions, class {second!r} has {other}", _HINT
+        )
+    return {
+        "features": np.concatenate(list(tables.values())),
+        "labels": np.repeat([numbers[key] for key in tables], [len(t) for t in tables.values()]),
+    }
+
+
+def _numbers(path: Path, content: Mapping[object, object]) -> dict[object, int]:
+    """The label of each class."""
+    if all(isinstance(key, int) and not isinstance(key, bool) for key in content):
+        return {key: key for key in content if isinstance(key, int)}
+    if all(isinstance(key, str) for key in content):
+        return {key: number for number, key in enumerate(sorted(map(str, content)))}
+    kinds = sorted({type(key).__name__ for key in content})
+    raise DataError(
+        f"{path}: its keys are {' and '.join(kinds)}, not class numbers or names", _HINT
+    )
+
+
+def _rows(path: Path, key: object, value: object) -> NDArray[Any]:
+    """The features of a class, [N, D]."""
+    try:
+        rows = np.asarray([np.asarray(row) for row in value] if isinstance(value, list) else value)
+    except ValueError as error:
+        raise DataError(f"{path}: the rows of class {key!r} differ in shape", _HINT) from error
+    if rows.size == 0:
+        return np.empty((0, 0), np.float32)
+    if rows.ndim != 2 or rows.dtype.kind not in "iuf":
+        found = f"{rows.dtype} {list(rows.shape)}" if rows.ndim else _kind(value)
+        raise DataError(f"{path}: class {key!r} holds {found}, not features [N, D]", _HINT)
+    return rows
+
+
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return "an array" if hasattr(value, "__array__") else f"a {name}"
