@@ -1,4 +1,4 @@
-"""Normalised and adjusted mutual information (NMI, AMI) of classes and clusters of embeddings."""
+"""NMI, AMI and F1 of classes and clusters of embeddings."""
 
 import warnings
 from importlib.util import find_spec
@@ -21,13 +21,16 @@ def clustering_backend() -> str:
 
 
 def clustering_scores(features: Tensor, labels: Tensor, seeds: int = SEEDS) -> Scores:
-    """NMI and AMI of the classes and k-means clusters, with as many clusters as classes.
+    """NMI, AMI and F1 of the classes and k-means clusters, with as many clusters as classes.
 
     faiss runs 20 iterations of k-means over the unit rows, starting from random rows. Without
     faiss, scikit-learn runs them, with a warning because it starts from other rows. One run moves
     by several points with its seed, so there are several. Both scores are scikit-learn's: NMI is
     the mutual information divided by the arithmetic mean of the entropies; AMI is adjusted for
-    chance (Vinh, Epps, Bailey, JMLR 2010), which NMI favours where clusters are small.
+    chance (Vinh, Epps, Bailey, JMLR 2010), which NMI favours where clusters are small. F1 is of
+    pairs of images: precision is the share of pairs in one cluster that are of one class, recall
+    the share of pairs of one class that are in one cluster (Song et al., "Deep Metric Learning via
+    Lifted Structured Feature Embedding", CVPR 2016, arXiv:1511.06452).
 
     Args:
         features: Unit rows [N, D].
@@ -35,7 +38,7 @@ def clustering_scores(features: Tensor, labels: Tensor, seeds: int = SEEDS) -> S
         seeds: Number of runs, whose first centres are drawn by the seeds 0, 1, ….
 
     Returns:
-        "nmi" and "ami" of each run, percent, [seeds].
+        "nmi", "ami" and "f1" of each run, percent, [seeds].
     """
     from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
@@ -43,11 +46,23 @@ def clustering_scores(features: Tensor, labels: Tensor, seeds: int = SEEDS) -> S
     rows = np.ascontiguousarray(features.cpu().float().numpy())
     wanted = labels.cpu().numpy()
     runs = [cluster(rows, classes, seed) for seed in range(seeds)]
-    metrics = {"nmi": normalized_mutual_info_score, "ami": adjusted_mutual_info_score}
+    metrics = {
+        "nmi": normalized_mutual_info_score,
+        "ami": adjusted_mutual_info_score,
+        "f1": _pair_f1,
+    }
     return {
         name: np.array([100 * float(score(wanted, clusters)) for clusters in runs])
         for name, score in metrics.items()
     }
+
+
+def _pair_f1(classes: Labels, clusters: Labels) -> float:
+    """F1 of pairs; 0 if no class and no cluster has two images."""
+    from sklearn.metrics import pair_confusion_matrix
+
+    (_, wrong), (missed, right) = pair_confusion_matrix(classes, clusters).tolist()
+    return 2 * right / max(2 * right + wrong + missed, 1)
 
 
 def cluster(rows: NDArray[np.float32], clusters: int, seed: int = 0) -> Labels:

@@ -47,6 +47,7 @@ def evaluate_retrieval(
     nmi: bool = False,
     nmi_seeds: int = SEEDS,
     ks: Sequence[int] = (1, 2, 4, 8),
+    map_at: Sequence[int] = (),
     ties: Ties = "pessimistic",
     lone_queries: LoneQueries = "exclude",
     block_size: int | None = None,
@@ -76,6 +77,7 @@ def evaluate_retrieval(
         nmi: Whether to cluster the images by k-means as well, and score the clusters.
         nmi_seeds: Number of k-means runs, whose scores are averaged.
         ks: The K of Recall@K, each at most the number of images that a query is compared with.
+        map_at: The k of mAP@k, which is left out by default.
         ties: How a negative as similar as a positive is ranked: before it ("pessimistic", by
             which constant embeddings score 0), after it ("optimistic"), or by its index
             ("index").
@@ -88,7 +90,7 @@ def evaluate_retrieval(
 
     Returns:
         Recall@K, precision@1, MAP@R, R-Precision, mAP and MRR in percent, defined in
-        `lowlabel.retrieval.metrics.score_ranks`, and NMI and AMI, defined in
+        `lowlabel.retrieval.metrics.score_ranks`, and NMI, AMI and F1, defined in
         `lowlabel.retrieval.clustering.clustering_scores`.
 
     Raises:
@@ -111,6 +113,7 @@ def evaluate_retrieval(
     as_integers(1, nmi_seeds=nmi_seeds)
     data = QueryGallery.of((features, labels), gallery, device)
     ks = as_counts(ks, "ks")
+    map_at = as_counts(map_at, "map_at") if len(map_at) else ()
     require_at_most("ks", ks, data.others, "other images that a query is compared with")
     if data.without_positives == len(data.queries) and lone_queries == "exclude":
         raise InputError(
@@ -124,8 +127,8 @@ def evaluate_retrieval(
         )
     data = data.processed(steps, train, train_labels)
 
-    ranker = _ranker(data, index, ks, ties, block_rows)
-    names = score_names(ks, whole=index is None)
+    ranker = _ranker(data, index, ks, map_at, ties, block_rows)
+    names = score_names(ks, map_at, whole=index is None)
     scores = torch.zeros(len(data.queries), len(names), dtype=torch.float64)
     for rows, values in ranker.run(progress):
         scores[rows.cpu()] = values.cpu()
@@ -147,18 +150,24 @@ def evaluate_retrieval(
 
 
 def _ranker(
-    data: QueryGallery, index: Index | None, ks: tuple[int, ...], ties: Ties, block_rows: int
+    data: QueryGallery,
+    index: Index | None,
+    ks: tuple[int, ...],
+    map_at: tuple[int, ...],
+    ties: Ties,
+    block_rows: int,
 ) -> Ranker[Tensor]:
     """Ranks within the lists of an index, or else over the whole gallery."""
 
     def summarise(ranks: Tensor) -> Tensor:
-        scores = score_ranks(ranks, ks)
-        return torch.stack([scores[name] for name in score_names(ks, whole=index is None)], dim=1)
+        scores = score_ranks(ranks, ks, map_at)
+        names = score_names(ks, map_at, whole=index is None)
+        return torch.stack([scores[name] for name in names], dim=1)
 
     comparison = Comparison(data.queries, data.gallery, data.layout, ties)
     workers = cpu_workers(data.query_labels.device)
     if index:
-        wanted = max(*ks, int(data.layout.positives.max()))
+        wanted = max(*ks, *map_at, int(data.layout.positives.max()))
         depth = min(data.others, wanted + 1)  # float32 may swap the last two
         return ApproximateRanker(
             index, comparison, *data.unit_rows(), depth, summarise, block_rows, workers
@@ -170,7 +179,7 @@ def _ranker(
 
 
 def _clustering_scores(data: QueryGallery, seeds: int) -> Scores:
-    """NMI and AMI of all images: the queries, and the gallery if it is another set."""
+    """NMI, AMI and F1 of all images: the queries, and the gallery if it is another set."""
     queries, gallery = data.unit_rows()
     if data.layout.leave_one_out:
         return clustering_scores(queries, data.query_labels, seeds)

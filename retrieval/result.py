@@ -22,8 +22,8 @@ class RetrievalResult:
 
     Attributes:
         metrics: Mean of each score over the scored queries, by the names of the protocol:
-            "recall@1", "map@r", "map_hard"; "nmi" and "ami" if requested, "search_recall" for an
-            index.
+            "recall@1", "map@r", "map_hard"; "nmi", "ami" and "f1" if requested,
+            "search_recall" for an index.
         ci95: Half the width of the 95 % confidence interval of each mean; NaN for a single query
             or seed, and for "search_recall".
         per_query: Scores of each scored query, float64 [queries]; NaN where a query has no
@@ -78,7 +78,8 @@ class RetrievalResult:
         """How `ci95` is computed."""
         if not self.per_seed:
             return CI95_DEFINITION
-        names, seeds = " and ".join(map(str.upper, self.per_seed)), len(self.per_seed["nmi"])
+        *first, last = map(str.upper, self.per_seed)
+        names, seeds = f"{', '.join(first)} and {last}", len(self.per_seed["nmi"])
         return f"{CI95_DEFINITION}; " + _PER_SEED.format(names=names, seeds=seeds)
 
     @property

@@ -54,9 +54,10 @@ class Retrieval(RankingProtocol):
 
     Attributes:
         k: The K of Recall@K; empty for those that are usual on the dataset.
+        map_at: The k of mAP@k, such as 1000; empty to leave it out.
         lone_queries: Whether a query without a positive is left out or counts as a miss.
         search: "exact", or an index or its spec.
-        nmi: Whether k-means clusters are scored too, by NMI and AMI.
+        nmi: Whether k-means clusters are scored too, by NMI, AMI and F1.
         nmi_seeds: Number of k-means runs.
         worst: Number of worst queries to draw with their nearest images; changes no score.
     """
@@ -65,6 +66,7 @@ class Retrieval(RankingProtocol):
     prefers: ClassVar[tuple[str, ...]] = ("test", "query")
 
     k: tuple[int, ...] = ()
+    map_at: tuple[int, ...] = ()
     lone_queries: Literal["exclude", "miss"] = "exclude"
     search: str | Index = EXACT
     nmi: bool = False
@@ -77,6 +79,8 @@ class Retrieval(RankingProtocol):
         check_chain(self.post, index=self.search != EXACT, nmi=self.nmi)
         if self.k:
             as_counts(self.k, "k")
+        if self.map_at:
+            as_counts(self.map_at, "map_at")
         as_integers(0, worst=self.worst)
         as_integers(1, nmi_seeds=self.nmi_seeds)
 
@@ -110,8 +114,8 @@ class Retrieval(RankingProtocol):
         yield Trial((self._experiment(data),), partial(self._score, data, device))
 
     def describe(self) -> str:
-        """Such as "retrieval, aqe:10, NMI, AMI, K = 1, 2, 4, 8"."""
-        steps = [step.spec for step in self._steps()] + (["NMI, AMI"] if self.nmi else [])
+        """Such as "retrieval, aqe:10, NMI, AMI, F1, K = 1, 2, 4, 8"."""
+        steps = [step.spec for step in self._steps()] + (["NMI, AMI, F1"] if self.nmi else [])
         return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, self.k))}"])
 
     def _steps(self) -> list[PostProcessing | Index]:
@@ -124,6 +128,8 @@ class Retrieval(RankingProtocol):
             "ties": self.ties,
             "lone_queries": self.lone_queries,
         }
+        if self.map_at:
+            options["map_at"] = self.map_at
         if self.nmi:
             runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
             options["nmi"] = f"{clustering_backend()} k-means, {runs}"
@@ -153,6 +159,7 @@ class Retrieval(RankingProtocol):
                 nmi=self.nmi,
                 nmi_seeds=self.nmi_seeds,
                 ks=self.k,
+                map_at=self.map_at,
                 ties=self.ties,
                 lone_queries=self.lone_queries,
                 device=device,

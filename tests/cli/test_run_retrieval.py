@@ -184,4 +184,4 @@ def test_unknown_names_stop_before_any_work(image_folder, failing, home):
 def test_suite_takes_the_data_set_s_own_ks(clothes, capsys):
     assert load_suite("retrieval").protocol("retrieval").k == ()
     assert call(*RUN, "--dataset", "inshop", "--dry-run", "--post", "aqe:3", "--nmi") == 0
-    assert "retrieval, aqe:3, NMI, AMI, K = 1, 10, 20, 30, 40, 50" in capsys.readouterr().out
+    assert "retrieval, aqe:3, NMI, AMI, F1, K = 1, 10, 20, 30, 40, 50" in capsys.readouterr().out

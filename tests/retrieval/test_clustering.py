@@ -22,6 +22,15 @@ def plain_nmi(a, b):
     return 200 * information / sum(entropies)
 
 
+def plain_f1(labels, clusters):
+    """F1 over all pairs of images, in percent."""
+    i, j = np.triu_indices(len(labels), 1)
+    of_class, in_cluster = labels[i] == labels[j], clusters[i] == clusters[j]
+    both = np.sum(of_class & in_cluster)
+    precision, recall = both / np.sum(in_cluster), both / np.sum(of_class)
+    return 100 * 2 * precision * recall / (precision + recall)
+
+
 @pytest.fixture(params=["faiss", "scikit-learn"])
 def backend(request, monkeypatch):
     if request.param == "faiss":
@@ -42,6 +51,7 @@ def test_scores_of_fixed_clusters(monkeypatch, clustered):
         assert nmi == pytest.approx(100 * normalized_mutual_info_score(labels, found))
         ami = 100 * adjusted_mutual_info_score(labels, found)
         assert scores["ami"][seed] == pytest.approx(ami)
+        assert scores["f1"][seed] == pytest.approx(plain_f1(labels, found))
 
 
 @pytest.mark.filterwarnings("ignore:faiss is not installed")
@@ -95,7 +105,9 @@ def test_scores_of_an_evaluation(monkeypatch, clustered):
     assert result.metrics["nmi"] == pytest.approx(np.mean(plain))
     width = t.ppf(0.975, 3) * np.std(plain, ddof=1) / 2
     assert result.ci95["nmi"] == pytest.approx(width)
-    assert result.ci95_definition.endswith("of NMI and AMI: Student's t over 4 seeds of k-means")
+    assert result.ci95_definition.endswith(
+        "of NMI, AMI and F1: Student's t over 4 seeds of k-means"
+    )
     assert "nmi" not in result.per_query
     once = evaluate_retrieval(
         x[:50], labels[:50], gallery=(x[50:], labels[50:]), nmi=True, nmi_seeds=1

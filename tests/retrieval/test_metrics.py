@@ -34,3 +34,28 @@ def test_map_is_scikit_learn_s_average_precision(clustered):
         others = np.arange(len(x)) != i
         expected = average_precision_score(labels[others] == labels[i], similarity[i, others])
         assert result.per_query["map"][i] == pytest.approx(100 * expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("search", ["exact", "flat"])
+def test_map_at_k_is_that_of_a_plain_loop(clustered, search):
+    if search == "flat":
+        pytest.importorskip("faiss")
+    x, labels = clustered()
+    at = (1, 30, len(x) - 1)
+    result = evaluate_retrieval(x, labels, map_at=at, search=search)
+    unit = x / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    for i in range(0, len(x), 7):
+        hits = (labels == labels[i])[np.argsort(-similarity[i])[:-1]]
+        for k in at:
+            precision = np.cumsum(hits)[:k] / np.arange(1, k + 1)
+            total = 100 * np.sum(precision * hits[:k])
+            found = result.per_query
+            assert found[f"map@{k}"][i] == pytest.approx(total / hits.sum(), abs=1e-9)
+            assert found[f"map@{k}_released"][i] == pytest.approx(
+                total / (hits.sum() + 1), abs=1e-9
+            )
+    assert "map@1" not in evaluate_retrieval(x, labels).metrics
+    if search == "exact":
+        assert np.array_equal(result.per_query[f"map@{at[-1]}"], result.per_query["map"])
