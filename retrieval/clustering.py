@@ -62,7 +62,7 @@ def _pair_f1(classes: Labels, clusters: Labels) -> float:
     from sklearn.metrics import pair_confusion_matrix
 
     (_, wrong), (missed, right) = pair_confusion_matrix(classes, clusters).tolist()
-    return 2 * right / max(2 * right + wrong + missed, 1)
+    return float(2 * right / max(2 * right + wrong + missed, 1))
 
 
 def cluster(rows: NDArray[np.float32], clusters: int, seed: int = 0) -> Labels:
