@@ -147,7 +147,8 @@ def _areas(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
 def _calibration_error(confidence: Tensor, hits: Tensor) -> Tensor:
     """Mean over images of the gap between confidence and accuracy of their bin."""
     confidence = confidence.double()
-    bins = (confidence * CALIBRATION_BINS).ceil().long().clamp(1, CALIBRATION_BINS) - 1
+    ends = torch.arange(1, CALIBRATION_BINS, device=confidence.device).double() / CALIBRATION_BINS
+    bins = torch.searchsorted(ends, confidence)  # a bin holds its upper end
     gap = confidence - hits
     sign = gap.new_zeros(CALIBRATION_BINS).index_add_(0, bins, gap).sign()
     return gap * sign[bins]

@@ -119,3 +119,14 @@ def test_intervals_are_those_of_resampled_images():
     spread = dict(zip(result.metrics, np.std(resampled, axis=0, ddof=1), strict=True))
     for name in ("balanced_accuracy", "macro_f1", "auroc", "top1"):
         assert result.ci95[name] == pytest.approx(1.96 * spread[name], rel=0.15)
+
+
+def test_a_confidence_at_the_end_of_a_bin_belongs_to_it():
+    """In float64, 15 · (11 / 15) is above 11."""
+    ends = torch.arange(8, 16).double() / 15
+    for row, end in enumerate(ends):
+        confidence = torch.stack([end, 1 - end])[None]
+        alone = torch.tensor([[end + 1e-3, 1 - end - 1e-3]], dtype=torch.float64)
+        both = torch.cat([confidence, (alone if row < 7 else confidence)])
+        labels = torch.tensor([0, 1])
+        assert metrics(both, labels)["ece"] == pytest.approx(calibration_error(both, labels))
