@@ -23,6 +23,8 @@ def classification_values(
     targets: Tensor,
     predicted: Tensor | None = None,
     top5: Tensor | None = None,
+    *,
+    probabilistic: bool = True,
 ) -> dict[str, NDArray[np.float64]]:
     """Value of each test image [M] for every metric, in percent; their mean is the metric.
 
@@ -39,14 +41,18 @@ def classification_values(
         predicted: Predicted columns, int64 [M]; by default the largest probability, the first of
             equal ones.
         top5: Whether the class is among five, 0 or 1 [M]; by default as `top_hits`.
+        probabilistic: Whether "auroc" and "ece" are computed; most of the time goes into them.
     """
     if predicted is None:
         predicted = probabilities.argmax(1)
-    hits = (predicted == targets).double()
-    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
     if top5 is None:
         top5 = top_hits(probabilities, targets, predicted)
-    return decision_values(predicted, targets, top5) | {
+    values = decision_values(predicted, targets, top5)
+    if not probabilistic:
+        return values
+    hits = (predicted == targets).double()
+    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
+    return values | {
         "auroc": _percent(_auroc(probabilities, targets)),
         "ece": _percent(_calibration_error(confidence, hits)),
     }

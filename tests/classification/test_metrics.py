@@ -79,6 +79,12 @@ def test_classes_that_are_in_no_test_image_or_in_no_column():
     assert found["auroc"] == pytest.approx(100 * np.mean([*areas, 0.5]))
 
 
+def test_what_needs_probabilities_can_be_left_out():
+    every = metrics(*drawn())
+    fewer = metrics(*drawn(), probabilistic=False)
+    assert fewer == {name: every[name] for name in every if name not in ("auroc", "ece")}
+
+
 def test_perfect_and_constant_scores():
     labels = torch.tensor([0, 1, 2, 2, 1, 0, 0])
     perfect = metrics(torch.nn.functional.one_hot(labels).double(), labels)
