@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class LinearRecipe:
         as_integers(1, batch_size=self.batch_size, epochs=self.epochs)
         if self.iterations is not None:
             as_integers(1, iterations=self.iterations)
-        rates = self.learning_rates
+        rates: Any = self.learning_rates
         known = isinstance(rates, Sequence) and bool(rates)
         if not known or not all(isinstance(r, Real) and 0 < r < math.inf for r in rates):
             raise InputError(f"learning_rates={rates} must be one or more finite numbers above 0")
