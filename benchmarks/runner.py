@@ -18,7 +18,7 @@ from lowlabel.benchmarks.without import (
 )
 from lowlabel.datasets import Division, OpenDataset, find_dataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
-from lowlabel.errors import UserError
+from lowlabel.errors import InputError, UserError
 from lowlabel.features import (
     Backbone,
     BackboneOptions,
@@ -46,9 +46,17 @@ class Run:
     left_out: list[str] = field(default_factory=list)
     failures: list[UserError] = field(default_factory=list)
 
+    def fail(self, error: UserError) -> None:
+        """Adds a failure; what several trials say in the same words stands once."""
+        if str(error) not in map(str, self.failures):
+            self.failures.append(error.with_traceback(None))  # which would keep the model
+
 
 def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
     """Carries a plan out. A `UserError` is added to `failures`; the remaining jobs still run.
+
+    So do the other trials of a job, unless the error is one that they would meet too, such as a
+    disk that is full.
 
     Args:
         plan: What to do.
@@ -71,12 +79,17 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
             marks = filter(None, (*job.protocol.contamination(data), data.leaked))
             contamination = tuple(marks)
             for trial in job.protocol.trials(data, device):
-                for record in recorder.records(trial, contamination, data.earlier, data.left_out):
-                    run.records.append(record)
-                    if watch:
-                        watch(data, job.protocol, record)
+                try:
+                    for record in recorder.records(
+                        trial, contamination, data.earlier, data.left_out
+                    ):
+                        run.records.append(record)
+                        if watch:
+                            watch(data, job.protocol, record)
+                except InputError as error:  # of one method: others may do
+                    run.fail(error)
         except UserError as error:
-            run.failures.append(error.with_traceback(None))  # which would keep the model
+            run.fail(error)
         finally:
             del embed
     return run
@@ -98,7 +111,7 @@ def _embeddings(
             try:
                 backbone = options.load(model)
             except UserError as error:
-                run.failures.append(error)
+                run.fail(error)
                 continue
             for job in jobs:
                 yield job, partial(_embed, job, backbone, plan, request, request.label_of(place))

@@ -49,6 +49,7 @@ def evaluate_knn(
     clip_k: bool = False,
     unvoted: Unvoted = "never",
     all_metrics: bool = False,
+    probabilistic: bool = True,
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -74,6 +75,7 @@ def evaluate_knn(
             lowest labels first (DINO's order among them is not defined).
         all_metrics: Whether the shares of the votes are scored as probabilities too: the metrics of
             `ClassifierResult` for each k.
+        probabilistic: Whether AUROC and calibration error are among all metrics.
         block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (test images done, test images) after each block.
@@ -133,7 +135,7 @@ def evaluate_knn(
     values = {}
     for count in ks if all_metrics else ():
         votes = _votes(all_voted[:, :count], all_weights[:, :count], len(names))
-        values[count] = _values(votes, test_targets, correct[f"top5@{count}"])
+        values[count] = _values(votes, test_targets, correct[f"top5@{count}"], probabilistic)
     unseen = int((test_classes < 0).sum())
     return KNNResult(correct, ks, float(temperature), len(names), unseen, values)
 
@@ -144,13 +146,14 @@ def _votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:
 
 
 def _values(
-    votes: Tensor, targets: Tensor, top5: NDArray[np.bool_]
+    votes: Tensor, targets: Tensor, top5: NDArray[np.bool_], probabilistic: bool
 ) -> dict[str, NDArray[np.float64]]:
     """All metrics of the shares of the votes; of equal ones the first class is predicted."""
     largest = votes.max(1, keepdim=True).values
     predicted = (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
     hits = torch.from_numpy(top5).to(targets.device).double()
-    return classification_values(votes / votes.sum(1, keepdim=True), targets, predicted, hits)
+    shares = votes / votes.sum(1, keepdim=True)
+    return classification_values(shares, targets, predicted, hits, probabilistic=probabilistic)
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:

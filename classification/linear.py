@@ -38,6 +38,7 @@ def evaluate_linear(
     columns: Mapping[str, slice] | None = None,
     views: Sequence[Features] = (),
     seed: int = 0,
+    probabilistic: bool = True,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> ClassifierResult:
@@ -63,11 +64,12 @@ def evaluate_linear(
         views: Embeddings of augmented train images, floats [N, D] each. Epoch e learns from the
             (e mod V)-th of the V tables, instead of from `train_features`.
         seed: Random seed of batches, first weights and the held-out tenth.
+        probabilistic: Whether AUROC and calibration error are computed too.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (steps done, steps) after each step.
 
     Returns:
-        All metrics. Where there are several heads, `chosen` has the chosen one ("method") and the
+        The metrics. Where there are several heads, `chosen` has the chosen one ("method") and the
         validation accuracy of each in percent ("tried"; None if its weights are not finite).
 
     Raises:
@@ -115,7 +117,8 @@ def evaluate_linear(
         grid = grid.only(head)
         trained = grid.train(tables, targets, learned, share_of(progress, steps, steps + again))
     probabilities = grid.probabilities(trained, head, test)
-    values = classification_values(probabilities, torch.from_numpy(test_targets).to(device))
+    truth = torch.from_numpy(test_targets).to(device)
+    values = classification_values(probabilities, truth, probabilistic=probabilistic)
     return ClassifierResult(values, len(names), int((test_targets < 0).sum()), chosen)
 
 

@@ -1,15 +1,17 @@
 """Recipes of linear probes: learning rates, batches and length of the training."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.arrays import as_integers, require_name
 from lowlabel.errors import InputError
+from lowlabel.specs import require_text
 
 REFERENCE_BATCH = 256
 _DINOV2_RATES = (1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1)
@@ -52,8 +54,9 @@ class LinearRecipe:
         as_integers(1, batch_size=self.batch_size, epochs=self.epochs)
         if self.iterations is not None:
             as_integers(1, iterations=self.iterations)
-        rates = self.learning_rates
-        if not rates or not all(0 < rate < math.inf for rate in rates):
+        rates: Any = self.learning_rates
+        known = isinstance(rates, Sequence) and bool(rates)
+        if not known or not all(isinstance(r, Real) and 0 < r < math.inf for r in rates):
             raise InputError(f"learning_rates={rates} must be one or more finite numbers above 0")
         if len(set(rates)) < len(rates):
             raise InputError(f"learning_rates={rates} holds a number more than once")
@@ -105,6 +108,7 @@ def known_recipe(recipe: str | LinearRecipe) -> LinearRecipe:
     """Returns the recipe of a name; an unknown name is an `UnknownNameError`."""
     if isinstance(recipe, LinearRecipe):
         return recipe
+    require_text("recipe", recipe)
     require_name("recipe", recipe, tuple(RECIPES))
     return RECIPES[recipe]
 

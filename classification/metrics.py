@@ -23,6 +23,8 @@ def classification_values(
     targets: Tensor,
     predicted: Tensor | None = None,
     top5: Tensor | None = None,
+    *,
+    probabilistic: bool = True,
 ) -> dict[str, NDArray[np.float64]]:
     """Value of each test image [M] for every metric, in percent; their mean is the metric.
 
@@ -39,14 +41,18 @@ def classification_values(
         predicted: Predicted columns, int64 [M]; by default the largest probability, the first of
             equal ones.
         top5: Whether the class is among five, 0 or 1 [M]; by default as `top_hits`.
+        probabilistic: Whether "auroc" and "ece" are computed; most of the time goes into them.
     """
     if predicted is None:
         predicted = probabilities.argmax(1)
-    hits = (predicted == targets).double()
-    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
     if top5 is None:
         top5 = top_hits(probabilities, targets, predicted)
-    return decision_values(predicted, targets, top5) | {
+    values = decision_values(predicted, targets, top5)
+    if not probabilistic:
+        return values
+    hits = (predicted == targets).double()
+    confidence = probabilities.gather(1, predicted[:, None])[:, 0]
+    return values | {
         "auroc": _percent(_auroc(probabilities, targets)),
         "ece": _percent(_calibration_error(confidence, hits)),
     }
@@ -147,7 +153,8 @@ def _areas(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
 def _calibration_error(confidence: Tensor, hits: Tensor) -> Tensor:
     """Mean over images of the gap between confidence and accuracy of their bin."""
     confidence = confidence.double()
-    bins = (confidence * CALIBRATION_BINS).ceil().long().clamp(1, CALIBRATION_BINS) - 1
+    ends = torch.arange(1, CALIBRATION_BINS, device=confidence.device).double() / CALIBRATION_BINS
+    bins = torch.searchsorted(ends, confidence)  # a bin holds its upper end
     gap = confidence - hits
     sign = gap.new_zeros(CALIBRATION_BINS).index_add_(0, bins, gap).sign()
     return gap * sign[bins]

@@ -64,7 +64,7 @@ def nearest(train: Embeddings, test: Embeddings, k: int, block_size: int) -> Ite
         closing(run_parallel(lambda block: (block, search(block)), blocks, workers)) as work,
     ):
         for block, keys in work:
-            yield block, (keys >> _ROW_BITS) / _GRID, most - 1 - (keys & (most - 1))
+            yield block, (keys >> _ROW_BITS).double() / _GRID, most - 1 - (keys & (most - 1))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
 
 _PARTS = ("", "base_", "gallery_")
+_MOST_BYTES = 2**30  # of features that are read into memory
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class EmbeddingTable:
     """Embeddings with their labels.
 
     Attributes:
-        features: float32 [N, D].
+        features: float32 [N, D]; those of a large file of the store are mapped from the disk.
         labels: int64 [N].
         key: SHA-256 that identifies their origin.
         bad_images: Paths of images that could not be decoded and have no row.
@@ -92,9 +93,13 @@ def load_feature_file(path: Path) -> FeatureFile:
 
 
 def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
-    """Reads a finished file of the feature store; rows of bad images are left out."""
-    good = file.done == DONE
-    features, labels = file.features(0, len(good)), file.labels
+    """Reads a finished file of the feature store; rows of bad images are left out.
+
+    Features of more than a gigabyte are verified and mapped: memory need not hold them.
+    """
+    good, labels = file.done == DONE, file.labels
+    large = 4 * file.head.rows * file.head.width > _MOST_BYTES
+    features = file.mapped() if large else file.features(0, len(good))
     if good.all():
         return EmbeddingTable(features, labels, key)
     return EmbeddingTable(features[good], labels[good], key, tuple(file.paths[~good]))

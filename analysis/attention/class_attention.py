@@ -194,7 +194,9 @@ def _blocks(backbone: Backbone, done: _Pass, patches: int) -> dict[str, list[Att
         keys = call.weights.shape[1]
         pools = _POOL in call.module.split(".")
         one = call.queries == 1 if pools or not has_class else call.queries in (1, keys)
-        if keys == patches + prefix and one and pools != has_class:
+        # A learned query may see the patches alone, and not the registers before them.
+        known = keys == patches + prefix or (pools and keys == patches)
+        if known and one and pools != has_class:
             found.setdefault(_block_name(call.module), []).append(call)
     if not found and not has_class:
         raise InputError(

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from lowlabel.classification.budget.draws import Draws
-from lowlabel.classification.budget.learner import METRICS, Learner, Tables, Values
+from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.knn import evaluate_knn
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
@@ -49,9 +49,10 @@ class Neighbours(Learner):
                 k=k,
                 temperature=self.temperature,
                 all_metrics=True,
+                probabilistic=False,
                 device=device,
             )
-            yield {name: result.values[k][name] for name in METRICS}
+            yield dict(result.values[k])
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,10 @@ class LinearProbe(Learner):
                 tables.targets,
                 recipe=self._resolved(),
                 seed=tables.seed,
+                probabilistic=False,
                 device=device,
             )
-            yield {name: result.values[name] for name in METRICS}
+            yield dict(result.values)
 
     def _resolved(self) -> LinearRecipe:
         recipe = known_recipe(self.recipe)

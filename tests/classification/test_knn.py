@@ -73,6 +73,13 @@ def test_every_hit_equals_scikit_learn(k, images):
     np.testing.assert_array_equal(result.correct[f"top5@{k}"], top5)
 
 
+def test_votes_are_in_float64():
+    """In float32, exp(-200) would be no vote."""
+    train, test = np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    found = evaluate_knn(train, [3, 5], test, [3, 5], k=2, temperature=0.01, device="cpu")
+    assert found.metrics == {"top1@2": 50, "top5@2": 100}
+
+
 def test_blocks_and_lengths_change_nothing():
     train, train_labels, test, test_labels = clusters(2)
     whole = evaluate_knn(train, train_labels, test, test_labels, k=DEFAULT_KS, device="cpu")

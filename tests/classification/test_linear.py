@@ -252,6 +252,7 @@ def test_progress_covers_the_choice_and_the_second_training():
         ({"views": [clusters()[0][1:]]}, "view 1 has 71 rows for 72 train images"),
         ({"views": [clusters()[0][:, 1:]]}, "view 1 11"),
         ({"seed": -1}, "seed=-1"),
+        ({"recipe": 3}, "3 is not the name of a recipe"),
         ({"validation": (clusters()[0], clusters()[1] + 50)}, "72 validation images has a class"),
         ({"validation": (clusters()[0][:, 1:], clusters()[1])}, "validation features 11"),
     ],
@@ -265,6 +266,8 @@ def test_wrong_input_is_named(changes, message):
     "values",
     [
         {"learning_rates": ()},
+        {"learning_rates": 0.1},
+        {"learning_rates": ("fast",)},
         {"learning_rates": (0.1, -1.0)},
         {"learning_rates": (0.1, 0.1)},
         {"learning_rates": (float("nan"),)},

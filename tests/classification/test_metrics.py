@@ -79,6 +79,12 @@ def test_classes_that_are_in_no_test_image_or_in_no_column():
     assert found["auroc"] == pytest.approx(100 * np.mean([*areas, 0.5]))
 
 
+def test_what_needs_probabilities_can_be_left_out():
+    every = metrics(*drawn())
+    fewer = metrics(*drawn(), probabilistic=False)
+    assert fewer == {name: every[name] for name in every if name not in ("auroc", "ece")}
+
+
 def test_perfect_and_constant_scores():
     labels = torch.tensor([0, 1, 2, 2, 1, 0, 0])
     perfect = metrics(torch.nn.functional.one_hot(labels).double(), labels)
@@ -119,3 +125,14 @@ def test_intervals_are_those_of_resampled_images():
     spread = dict(zip(result.metrics, np.std(resampled, axis=0, ddof=1), strict=True))
     for name in ("balanced_accuracy", "macro_f1", "auroc", "top1"):
         assert result.ci95[name] == pytest.approx(1.96 * spread[name], rel=0.15)
+
+
+def test_a_confidence_at_the_end_of_a_bin_belongs_to_it():
+    """In float64, 15 · (11 / 15) is above 11."""
+    ends = torch.arange(8, 16).double() / 15
+    for row, end in enumerate(ends):
+        confidence = torch.stack([end, 1 - end])[None]
+        alone = torch.tensor([[end + 1e-3, 1 - end - 1e-3]], dtype=torch.float64)
+        both = torch.cat([confidence, (alone if row < 7 else confidence)])
+        labels = torch.tensor([0, 1])
+        assert metrics(both, labels)["ece"] == pytest.approx(calibration_error(both, labels))

@@ -130,3 +130,22 @@ def test_a_file_of_an_earlier_version_says_so(key):
         file.attrs.update(schema=1, key=key.json())
     with pytest.raises(DataError, match="format of an earlier version"):
         read_features(key)
+
+
+def test_a_large_file_is_verified_and_mapped(backbone, images, monkeypatch):
+    table = extract_features(backbone, images)
+    monkeypatch.setattr("lowlabel.features.table._MOST_BYTES", 0)
+    path, mapped = feature_path(FeatureKey.of(backbone, images)), extract_features(backbone, images)
+    assert same(mapped, table)
+    assert isinstance(mapped.features.base, np.memmap)
+    whole = path.read_bytes()
+    mapped.features[0] = 0  # in memory, not in the file
+    path.rename(path.with_name("moved"))
+    assert path.with_name("moved").read_bytes() == whole
+    np.testing.assert_array_equal(mapped.features[1:], table.features[1:])
+    flipped = bytearray(whole)
+    with h5py.File(path.with_name("moved")) as file:
+        flipped[file["features"].id.get_offset() + 5] ^= 1
+    path.write_bytes(flipped)
+    with pytest.raises(DataError, match="were changed on the disk"):
+        extract_features(backbone, images)

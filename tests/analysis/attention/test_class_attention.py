@@ -116,6 +116,7 @@ def test_fused_and_written_out_attention_are_equal(name, pixels):
         ("cait_xxs24_224,img_size=32,patch_size=8,depth=1", "blocks_token_only.1", 4, 1),
         (f"beit_base_patch16_224,{SMALL}", "blocks.1", 4, 1),
         (f"vit_base_patch16_siglip_224,{SMALL}", "attn_pool", 4, 0),
+        (f"vit_so150m_patch16_reg4_map_256,{SMALL}", "attn_pool", 4, 0),
         (f"vit_small_patch16_18x2_224,{SMALL}", "blocks.1", 8, 1),  # two branches of 4 heads
         ("xcit_nano_12_p16_224,img_size=64,depth=1", "cls_attn_blocks.1", 4, 1),
     ],

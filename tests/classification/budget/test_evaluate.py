@@ -269,3 +269,12 @@ def test_bad_arrays_are_refused(train, test):
         scored(train, (test[0], test[1] + 5000))
     with pytest.raises(InputError, match="nothing can be told apart"):
         scored((train[0], np.zeros(266, int)), test)
+
+
+def test_no_time_goes_into_what_no_budget_shows(monkeypatch):
+    monkeypatch.setattr("lowlabel.classification.metrics._auroc", None)
+    train, test = clusters(SIZES, 0), clusters(SIZES, 1)
+    methods = ("knn", "linear-cached,epochs=2", "ncm")
+    found = evaluate_label_budget(*train, *test, budgets=2, methods=methods, draws=1)
+    for each in found.results:
+        assert set(each.metrics) == {"top1", "top5", "balanced_accuracy", "macro_f1"}

@@ -1,0 +1,27 @@
+import numpy as np
+
+from lowlabel.benchmarks import make_plan, run_plan
+from lowlabel.benchmarks.runner import Run
+from lowlabel.errors import InputError
+
+
+def test_what_one_method_cannot_do_leaves_the_others_their_scores(request_of, tmp_path):
+    """The first of two linear probes diverges."""
+    labels = np.repeat(np.arange(3), 8)
+    rows = np.random.default_rng(0).normal(size=(24, 5)) + labels[:, None]
+    arrays = {"features": rows, "labels": labels, "base_features": rows, "base_labels": labels}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    short = ("linear.learning_rate=1e38", "linear.epochs=3", "linear.iterations=5")
+    request = request_of("classification", features=tmp_path / "mine.npz", settings=short)
+    outcome = run_plan(make_plan(request), request)
+    (failure,) = outcome.failures
+    assert "training diverged" in str(failure)
+    methods = {record.experiment.method.spec.partition(",")[0] for record in outcome.records}
+    assert methods == {"knn", "linear-grid-cached", "logreg"}
+
+
+def test_failures_of_the_same_words_stand_once():
+    run = Run()
+    for message in ("too few images", "too few images", "too many"):
+        run.fail(InputError(message))
+    assert [str(failure) for failure in run.failures] == ["too few images", "too many"]
