@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.datasets.io.class_pickle import CLASS_PICKLES, read_class_pickle
 from lowlabel.errors import DataError
-from lowlabel.features.class_pickle import CLASS_PICKLES, read_class_pickle
 from lowlabel.features.store_format import SCHEMA
 
 Arrays = dict[str, NDArray[Any]]
