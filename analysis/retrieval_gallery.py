@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-_SIDE, _GAP, _MARGIN, _FRAME, _TEXT = 128, 10, 20, 5, 34
+_SIDE, _GAP, _MARGIN, _FRAME = 128, 10, 20, 5
+_TEXT, _LINE = 4, 15  # of captions: space below the last line, and height of a line
+_LEAST_LINES = 2
 _PAPER, _INK, _FAINT = (255, 255, 255), (40, 40, 40), (120, 120, 120)
 _RIGHT, _WRONG, _NEUTRAL = (46, 139, 87), (205, 55, 50), (150, 150, 150)
 _MAX_LETTERS = 21  # of a caption's line
@@ -39,7 +41,9 @@ def draw_gallery(rows: Sequence[tuple[Tile, Sequence[Tile]]]) -> Image.Image:
         An RGB picture.
     """
     columns = max((len(found) for _, found in rows), default=0)
-    step, height = _SIDE + _GAP, _SIDE + _TEXT + _GAP
+    captions = [len(tile.caption) for query, found in rows for tile in (query, *found)]
+    text = _TEXT + _LINE * max((_LEAST_LINES, *captions))
+    step, height = _SIDE + _GAP, _SIDE + text + _GAP
     width = 2 * _MARGIN + _SIDE + 3 * _GAP + columns * step
     canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * height), _PAPER)
     for number, (query, found) in enumerate(rows):
@@ -71,7 +75,7 @@ def _draw_tile(
     for line, text in enumerate(tile.caption):
         short = text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 1] + "…"
         ink = _FAINT if line else _INK
-        draw.text((left, top + _SIDE + 3 + 15 * line), short, ink, ImageFont.load_default(11))
+        draw.text((left, top + _SIDE + 3 + _LINE * line), short, ink, ImageFont.load_default(11))
 
 
 def _cross(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:

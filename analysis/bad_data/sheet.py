@@ -21,6 +21,8 @@ def draw_flags(
 ) -> Image.Image:
     """Draws a row for each flag: the image, then the one it duplicates, or its nearest others.
 
+    A label error has a third line with the class that most of its neighbours vote for.
+
     Args:
         flags: Flags of one reason, in the order to draw them.
         pool: The flagged images.
@@ -37,9 +39,8 @@ def draw_flags(
     drawn = []
     for _, flag in flags.head(count).iterrows():
         row = rows[flag["part"], flag["path"]]
-        suggested = f" → {flag['other_class']}" if flag["reason"] == "label-error" else ""
-        caption = Path(flag["path"]).name, f"{flag['class']}{suggested}"
-        tile = Tile(pool.picture(row), caption)
+        suggested = [f"or {flag['other_class']}"] if flag["reason"] == "label-error" else []
+        tile = Tile(pool.picture(row), (Path(flag["path"]).name, flag["class"], *suggested))
         if flag["other_path"]:
             found = [other_rows[flag["other_part"], flag["other_path"]]]
         else:

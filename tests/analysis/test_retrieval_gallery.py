@@ -19,3 +19,12 @@ def test_frames_tell_right_from_wrong():
     assert edges == [GREEN, RED, GREY]
     assert pixels.shape[0] == 2 * 20 + 2 * (128 + 34 + 10)
     assert draw_gallery([]).size[1] == 40
+
+
+def test_a_longer_caption_makes_rows_higher_so_that_no_line_lies_below_them():
+    def drawn(lines):
+        tile = Tile(Image.new("RGB", (16, 16)), ("line",) * lines)
+        return np.asarray(draw_gallery([(tile, [])]))
+
+    assert len(drawn(1)) == len(drawn(2)) < len(drawn(3)) < len(drawn(4))
+    assert (drawn(4)[-20:] == 255).all()  # the lower margin

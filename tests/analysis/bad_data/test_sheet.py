@@ -45,9 +45,9 @@ def test_other_flags_are_drawn_beside_the_nearest_images(tmp_path):
     others = NearestOthers(np.ones((3, 2)), np.array([[2, 1], [0, 2], [1, 0]]))
     flags = flag("a/0.png", "test", "a", "label-error", 1, "", "", "b")
     found = [tile("b/2.png", "train", "b"), tile("a/1.png", "test", "a")]
-    expected = draw_gallery([(tile("a/0.png", "0.png", "a → b"), found)])
+    expected = draw_gallery([(tile("a/0.png", "0.png", "a", "or b"), found)])
     assert draw_flags(flags, pool, others).tobytes() == expected.tobytes()
-    alone = draw_gallery([(tile("a/0.png", "0.png", "a → b"), found[:1])])
+    alone = draw_gallery([(tile("a/0.png", "0.png", "a", "or b"), found[:1])])
     assert draw_flags(flags, pool, others, beside=1).tobytes() == alone.tobytes()
 
 
