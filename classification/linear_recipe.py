@@ -56,7 +56,7 @@ class LinearRecipe:
             as_integers(1, iterations=self.iterations)
         rates: Any = self.learning_rates
         known = isinstance(rates, Sequence) and bool(rates)
-        if not known or not all(isinstance(r, Real) and 0 < r < math.inf for r in rates):
+        if not known or not all(isinstance(r, Real) and 0 < float(r) < math.inf for r in rates):
             raise InputError(f"learning_rates={rates} must be one or more finite numbers above 0")
         if len(set(rates)) < len(rates):
             raise InputError(f"learning_rates={rates} holds a number more than once")

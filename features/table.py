@@ -68,8 +68,8 @@ def load_feature_file(path: Path) -> FeatureFile:
     `base_features` and `base_labels`, for methods that train on base or train classes, and
     `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
     present. A pickle is a dictionary from class to features, and no code in it is run; see
-    `lowlabel.datasets.io.class_pickle`. A file of the feature store is verified, and its rows of bad
-    images are left out.
+    `lowlabel.datasets.io.class_pickle`. A file of the feature store is verified, and its rows of
+    bad images are left out.
 
     Raises:
         DataError: If the file is missing, damaged, lacks an array, or refers to other files for
