@@ -25,11 +25,13 @@ class Job:
         dataset: Name, as on the command line; of embeddings made elsewhere, the file's.
         division: The division to take.
         protocol: The protocol, with what the dataset decides.
+        stage: Jobs of a stage are done before those of the next one.
     """
 
     dataset: str
     division: Division
     protocol: Protocol
+    stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,25 +94,30 @@ def make_plan(request: Request) -> Plan:
 
 def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
     """Each protocol with those of its datasets that fit, with the listed classes alone."""
-    return [
+    jobs = [
         Job(
             spec,
             only_classes(division, class_list) if class_list else division,
-            protocol.for_dataset(find_dataset(spec)[0]),
+            each.for_dataset(find_dataset(spec)[0]),
+            stage,
         )
         for protocol in suite.protocols
+        for stage, each in enumerate(protocol.stages())
         for spec in protocol.dataset
-        if (division := protocol.division_of(spec))
+        if (division := each.division_of(spec))
     ]
+    return sorted(jobs, key=lambda job: job.stage)
 
 
 def _file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
     division = file_division(file)
-    return [
-        Job(file.title, division, protocol.for_dataset(None))
+    jobs = [
+        Job(file.title, division, each.for_dataset(None), stage)
         for protocol in suite.protocols
-        if protocol.needs(division)
+        for stage, each in enumerate(protocol.stages())
+        if each.needs(division)
     ]
+    return sorted(jobs, key=lambda job: job.stage)
 
 
 def _check_models(suite: Suite, request: Request) -> None:

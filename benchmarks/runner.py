@@ -52,7 +52,12 @@ class Run:
             self.failures.append(error.with_traceback(None))  # which would keep the model
 
 
-def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
+def run_plan(
+    plan: Plan,
+    request: Request,
+    watch: Watch | None = None,
+    show: Callable[[Run], None] | None = None,
+) -> Run:
     """Carries a plan out. A `UserError` is added to `failures`; the remaining jobs still run.
 
     So do the other trials of a job, unless the error is one that they would meet too, such as a
@@ -62,6 +67,7 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
         plan: What to do.
         request: What was asked for.
         watch: Called with the embeddings, the protocol and the record after every score.
+        show: Called with what is done before each later stage of a model's jobs.
 
     Raises:
         UserError: If the device or the output folder cannot be used, before any work.
@@ -70,29 +76,37 @@ def run_plan(plan: Plan, request: Request, watch: Watch | None = None) -> Run:
     resolve_device(device)
     recorder = Recorder(writable_dir(request.output / "records"), device, request.overwrite)
     keep_freed_memory()
-    run = Run()
+    run, stage = Run(), 0
     for job, embed in _embeddings(plan, request, run):
+        if show and job.stage > stage and run.records:
+            show(run)
+        stage = job.stage
         try:
             data = job.protocol.prepared(embed())
             run.left_out += job.protocol.left_out(data)
             run.left_out += without_notes(data, plan.flagged) if plan.flagged else []
-            marks = filter(None, (*job.protocol.contamination(data), data.leaked))
-            contamination = tuple(marks)
-            for trial in job.protocol.trials(data, device):
-                try:
-                    for record in recorder.records(
-                        trial, contamination, data.earlier, data.left_out
-                    ):
-                        run.records.append(record)
-                        if watch:
-                            watch(data, job.protocol, record)
-                except InputError as error:  # of one method: others may do
-                    run.fail(error)
+            _score(job, data, recorder, run, watch)
         except UserError as error:
             run.fail(error)
         finally:
             del embed
     return run
+
+
+def _score(
+    job: Job, data: EmbeddedDataset, recorder: Recorder, run: Run, watch: Watch | None
+) -> None:
+    """Adds the records of a job, and as failures what some of its trials cannot do."""
+    marks = filter(None, (*job.protocol.contamination(data), data.leaked))
+    contamination = tuple(marks)
+    for trial in job.protocol.trials(data, recorder.device):
+        try:
+            for record in recorder.records(trial, contamination, data.earlier, data.left_out):
+                run.records.append(record)
+                if watch:
+                    watch(data, job.protocol, record)
+        except InputError as error:  # of one method: others may do
+            run.fail(error)
 
 
 def _embeddings(

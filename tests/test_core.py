@@ -12,7 +12,7 @@ import torch
 from lowlabel import paths
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
-from lowlabel.progress import interruptible, progress_bar
+from lowlabel.progress import format_duration, interruptible, progress_bar
 from lowlabel.registry import Registry
 from lowlabel.specs import canonical_json, format_spec, parse_spec
 
@@ -247,7 +247,36 @@ def test_progress_on_no_terminal_is_a_line_now_and_then(capsys, monkeypatch):
         for done in (0, 38, 40, 100):
             progress(done, 100)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["work: 38/100 img, 2/s", "work: 100/100 img, 2/s"]
+    assert lines == ["work: 38/100 img, 2/s, 33 s left", "work: 100/100 img, 2/s"]
+
+
+def test_slow_work_shows_the_time_of_one_and_never_a_rate_of_0(capsys, monkeypatch):
+    clock = iter([0.0, 1.0, 20.0, 200.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with progress_bar("fits", "fit") as progress:
+        for done in (0, 0, 3):
+            progress(done, 12)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["fits: 0/12 fit", "fits: 3/12 fit, 67 s each, 10 min left"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (5_370, "1 h 30 min"),
+        (7_200, "2 h"),
+        (13_000, "3 h 37 min"),
+        (100_000, "28 h"),
+        (1e7, "2,778 h"),
+    ],
+)
+def test_durations_are_told_in_the_unit_that_fits(seconds, text):
+    assert format_duration(seconds) == text
 
 
 def test_a_name_that_is_no_utf_8_is_written_as_terminals_show_it(tmp_path):

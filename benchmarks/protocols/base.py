@@ -119,6 +119,10 @@ class Protocol(ABC):
         """Other datasets that join, by the name of the part that they become."""
         return {}
 
+    def stages(self) -> tuple[Self, ...]:
+        """What is scored on every dataset before the next stage; of quick and slow methods two."""
+        return (self,)
+
     def view_seeds(self) -> tuple[int, ...]:
         """Random seed of each view of the train part that is embedded; none by default."""
         return ()

@@ -1,7 +1,7 @@
 """Few-shot classification of the evaluated part."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -14,7 +14,7 @@ from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot
-from lowlabel.progress import progress_bar
+from lowlabel.progress import format_duration, progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
 
 
@@ -104,14 +104,30 @@ class FewShot(Protocol):
         reasons = {method.spec: _reason_against(method, data) for method in self.method}
         return [f"{spec} on {data.title}: {why}" for spec, why in reasons.items() if why]
 
+    def stages(self) -> tuple[Self, ...]:
+        """Methods that take long come after the others."""
+        slow = tuple(method for method in self.method if any(method.task_ms))
+        quick = tuple(method for method in self.method if method not in slow)
+        return tuple(replace(self, method=each) for each in (quick, slow) if each) or (self,)
+
     def joined(self, other: Self) -> Self:
         """Adds the methods of the other suite."""
         return self.with_options({"method": tuple(dict.fromkeys(self.method + other.method))})
 
     def describe(self) -> str:
-        """Such as "5-way 1/5-shot × 10,000 tasks × 8 methods"."""
+        """Such as "5-way 1/5-shot × 10,000 tasks × 8 methods"; the time of those that take long."""
         shots = "/".join(map(str, self.shots))
-        return f"{self.ways}-way {shots}-shot × {self.tasks:,} tasks × {len(self.method)} methods"
+        text = f"{self.ways}-way {shots}-shot × {self.tasks:,} tasks × {len(self.method)} methods"
+        slow = [method for method in self.method if any(method.task_ms)]
+        if not slow:
+            return text
+        tasks = self.tasks * len(self.shots) * self.ways / 5
+        least, most = (
+            format_duration(tasks * sum(times) / 1000)
+            for times in zip(*(method.task_ms for method in slow), strict=True)
+        )
+        names = ", ".join(method.spec for method in slow)
+        return f"{text}, {names}: {least} to {most} on two cores (384 to 640 dimensions)"
 
     def _experiment(self, data: EmbeddedDataset, shots: int, method: Method) -> Experiment:
         options: dict[str, object] = {

@@ -80,10 +80,29 @@ def _line_logger(title: str, unit: str) -> Progress:
         first = done if first is None else first
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
-            rate = (done - first) / (now - started)
-            print(f"{title}: {done:,}/{total:,} {unit}, {rate:,.0f}/s", file=sys.stderr, flush=True)
+            pace = _pace((now - started) / (done - first), total - done) if done > first else ""
+            print(f"{title}: {done:,}/{total:,} {unit}{pace}", file=sys.stderr, flush=True)
 
     return log
+
+
+def _pace(seconds: float, left: int) -> str:
+    """Such as ", 12/s, 3 min left", from the seconds of one."""
+    rate = f"{1 / seconds:,.0f}/s" if seconds < 0.6 else f"{format_duration(seconds)} each"
+    return f", {rate}, {format_duration(seconds * left)} left" if left else f", {rate}"
+
+
+def format_duration(seconds: float) -> str:
+    """Such as "2.5 s", "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours:,} h {rest} min" if rest and hours < 10 else f"{round(minutes / 60):,} h"
 
 
 def _raise_if_interrupted() -> None:

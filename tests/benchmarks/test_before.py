@@ -16,8 +16,15 @@ TASKS = ("--ways", "3", "--queries", "2", "--tasks", "30")
 SINCE_VERSION_1 = (  # the suite's methods that were not corrected
     *("ncm,norm=cl2n", "soft-kmeans", "label-propagation", "tim", "alpha-tim"),
 )
+OF_THE_SUITE = (
+    *("ncm", "ncm,norm=l2", "ncm,norm=cl2n", "cosine", "ridge,norm=l2", "svm,norm=l2"),
+    *("logreg", "logreg,norm=l2"),
+)
 RUNS = {
-    "every suite": ("--suite", "all", *IMAGES, *TASKS, "--shots", "1", "--k", "1", "--k", "2"),
+    "every suite": (
+        *("--suite", "all", *IMAGES, *TASKS, "--shots", "1", "--k", "1", "--k", "2"),
+        *(part for method in OF_THE_SUITE for part in ("--method", method)),
+    ),
     "dc": ("--suite", "fewshot-dc", *IMAGES, *TASKS, "--shots", "2"),
     "transductive": (
         *("--suite", "fewshot-transductive", *IMAGES, *TASKS, "--shots", "1"),

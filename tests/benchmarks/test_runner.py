@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from lowlabel.benchmarks import make_plan, run_plan
+from lowlabel.benchmarks.describe import describe_plan
 from lowlabel.benchmarks.runner import Run
 from lowlabel.errors import InputError
 
@@ -25,3 +27,23 @@ def test_failures_of_the_same_words_stand_once():
     for message in ("too few images", "too few images", "too many"):
         run.fail(InputError(message))
     assert [str(failure) for failure in run.failures] == ["too few images", "too many"]
+
+
+def test_what_takes_long_comes_last_and_what_is_done_is_shown_before(request_of, feature_file):
+    options = {"method": ("dc-sslvit", "ncm"), "ways": 3, "queries": 3, "tasks": 5}
+    request = request_of("fewshot", features=feature_file, options=options)
+    plan, shown = make_plan(request), []
+    outcome = run_plan(plan, request, show=lambda run: shown.append(list(run.records)))
+    assert [r.experiment.method.spec for r in outcome.records] == [
+        *("ncm", "ncm", "dc-sslvit", "dc-sslvit")
+    ]
+    assert shown == [outcome.records[:2]]
+    text = describe_plan(plan, request)
+    assert "5 tasks × 1 methods, dc-sslvit: 0.1 s to 0.5 s on two cores" in text
+
+
+def test_quick_methods_alone_are_shown_once(request_of, feature_file):
+    options = {"method": ("ncm",), "ways": 3, "queries": 3, "tasks": 5}
+    request = request_of("fewshot", features=feature_file, options=options)
+    plan = make_plan(request)
+    assert run_plan(plan, request, show=lambda run: pytest.fail("shown")).records

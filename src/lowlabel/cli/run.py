@@ -36,7 +36,7 @@ def run(
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
     with resumable():
-        outcome = run_plan(plan, request, gallery_writer(request))
+        outcome = run_plan(plan, request, gallery_writer(request), _show)
     _report(outcome, request.output)
 
 
@@ -68,6 +68,13 @@ def _request(
         reasons=tuple(what.reason or ()),
         leakage=what.leakage,
     )
+
+
+def _show(outcome: "Run") -> None:
+    """Shows the scores before a stage that takes long; the table at the end has them too."""
+    from lowlabel.results import render_markdown
+
+    typer.echo(f"{render_markdown(outcome.records)}\n\nWhat takes longer follows.", err=True)
 
 
 def _report(outcome: "Run", output: Path) -> None:

@@ -134,5 +134,6 @@ def test_a_scale_of_all_embeddings_changes_no_score(
 
 
 def test_the_dry_run_describes_it(asked, plan_of):
-    (job,) = plan_of(asked).jobs
-    assert job.protocol.describe()
+    texts = [job.protocol.describe() for job in plan_of(asked).jobs]
+    assert all(texts)
+    assert len(set(texts)) == len(texts) > 0
