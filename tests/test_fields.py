@@ -17,6 +17,7 @@ class Options:
     ties: Literal["first", "last"] = "first"
     file: Path | None = None
     size: int | tuple[int, int] = 1
+    budgets: tuple[int | str, ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,7 @@ def test_values_that_fit(name, value, fitted):
         ("pair", [1], InputError, "must hold 2 values"),
         ("ties", "lst", UnknownNameError, "Did you mean last"),
         ("size", (2, "3"), InputError, "must be a whole number"),
+        ("budgets", (1.5,), InputError, "budgets=1.5 must be a whole number or text"),
         ("cuont", 1, UnknownNameError, "unknown option of x 'cuont'"),
     ],
 )

@@ -137,8 +137,12 @@ class LabelBudget(Supervised):
 
     def describe(self) -> str:
         """Such as "13 label budgets × 5 draws × 7 methods"."""
-        budgets = len(self.budgets) + len(self.labelled)
-        return f"{budgets} label budgets × {self.draws:,} draws × {len(self.method)} methods"
+        counts = {
+            "label budget": len(self.budgets) + len(self.labelled),
+            "draw": self.draws,
+            "method": len(self.method),
+        }
+        return " × ".join(f"{count:,} {what}{'s' * (count != 1)}" for what, count in counts.items())
 
     def joined(self, other: Self) -> Self:
         """Adds the methods of the other suite."""

@@ -68,7 +68,9 @@ def read_flagged(path: Path, reasons: Sequence[str] = ()) -> FlaggedImages:
     listed = csv.DictReader(lines) if "path" in header else ({"path": line} for line in lines)
     rows = [row for row in listed if row["path"]]
     if not rows:
-        raise DataError(f"{path} flags no image: it is empty", _HINT)
+        nothing = "If the analysis flagged nothing, leave --without or --leakage out."
+        state = "it has a header alone" if len(lines) == 1 and "path" in header else "it is empty"
+        raise DataError(f"{path} flags no image: {state}", f"{nothing}\n{_HINT}")
     chosen = _of_reasons(rows, reasons, path) if reasons else rows
     images = ((clean_path(row["path"]), row.get("part") or "") for row in chosen)
     others = (row.get("other_dataset") or "" for row in chosen)

@@ -98,6 +98,9 @@ def _fit_union(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
     for kind in others:
         with suppress(InputError):
             return fit(name, value, kind)
+    if others and {last, *others} <= TYPE_NAMES.keys() and type(value) is not last:
+        wanted = " or ".join(TYPE_NAMES[kind] for kind in (*others, last))
+        raise InputError(f"{name}={value!r} must be {wanted}")
     return fit(name, value, last)
 
 

@@ -229,3 +229,12 @@ def test_a_file_with_train_features_of_the_same_classes_is_scored(run, learned):
     trials = list(protocol.trials(data, "cpu"))
     assert [t.experiments[0].method.spec for t in trials] == ["ncm"]
     assert protocol.left_out(data)
+
+
+def test_the_plan_counts_one_budget_draw_and_method_in_the_singular():
+    assert LabelBudget(method=("ncm",), budgets=(16,), draws=1).describe() == (
+        "1 label budget × 1 draw × 1 method"
+    )
+    assert LabelBudget(method=("ncm", "knn"), budgets=(1, "10%"), draws=1000).describe() == (
+        "2 label budgets × 1,000 draws × 2 methods"
+    )

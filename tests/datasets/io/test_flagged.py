@@ -66,3 +66,9 @@ def test_a_flag_of_a_part_is_of_that_part_alone(tmp_path):
     assert found.rows("query", paths, parts) == [0, 1]
     assert found.rows("gallery", paths, parts) == [1]
     assert found.unknown(["b.png"]) == ["a.png"]
+
+
+def test_a_file_of_an_analysis_that_found_nothing_says_to_leave_the_option_out(tmp_path):
+    with pytest.raises(DataError, match="it has a header alone") as error:
+        read_flagged(write(tmp_path / "leakage.csv", "path,part,class,reason\n"))
+    assert "leave --without or --leakage out" in error.value.hint
