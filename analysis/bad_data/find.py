@@ -35,12 +35,14 @@ class BadData:
         scores: A row for each image: path, part, class, the score of each kind of flaw, and their
             largest, `combined`. 0 is the median of all images, 1 the threshold of a flag.
         others: The nearest other images of each image of the pool.
+        within: Rows of the nearest others in the same part, of each image of the pool.
         notes: What was not looked for, with the reason.
     """
 
     flags: pd.DataFrame
     scores: pd.DataFrame
     others: NearestOthers
+    within: tuple[NDArray[np.int64], ...]
     notes: tuple[str, ...] = ()
 
 
@@ -82,8 +84,9 @@ def find_bad_data(
     table, notes = FlagTable(pool), list[str]()
     for part, path in pool.unreadable:
         table.add_unreadable(part, path)
+    outliers, within = _outliers(pool, table, k, device, notes)
     scores = {
-        "outlier": _outliers(pool, table, k, device, notes),
+        "outlier": outliers,
         "duplicate": _duplicates(features, pool, table, others, distance, device),
         "low_information": _low_information(table, quality),
     }
@@ -92,7 +95,8 @@ def find_bad_data(
         scores["label_error"] = _label_errors(pool, table, shared_classes, device, notes)
     else:
         notes.append("label errors: labels are no classes")
-    return BadData(table.frame(), table.images(scores | {"combined": combined}), others, (*notes,))
+    images = table.images(scores | {"combined": combined})
+    return BadData(table.frame(), images, others, within, (*notes,))
 
 
 def beyond(
@@ -116,9 +120,13 @@ def beyond(
 
 def _outliers(
     pool: Pool, table: FlagTable, k: int, device: str | torch.device, notes: list[str]
-) -> NDArray[np.float64]:
-    """Flags images that are far from all others, alone or as a small group."""
-    scores = np.zeros(len(pool))
+) -> tuple[NDArray[np.float64], tuple[NDArray[np.int64], ...]]:
+    """Flags images that are far from all others, alone or as a small group.
+
+    Returns:
+        The score of each image, [N], and the rows of the nearest others in its part.
+    """
+    scores, within = np.zeros(len(pool)), [np.empty(0, np.int64)] * len(pool)
     for part, images in enumerate(pool.images):
         rows = np.flatnonzero(pool.part_numbers == part)
         if len(rows) < 2:
@@ -126,6 +134,8 @@ def _outliers(
             continue
         features = images.table.features
         others = nearest_others(features, k, device=device)
+        for row, nearest in zip(rows, rows[others.rows], strict=True):
+            within[row] = nearest
         alone = Outliers.of(others.cosines)
         group = Outliers.of(cosines_outside_groups(features, others, device=device))
         grouped = group.flagged & ~alone.flagged
@@ -136,7 +146,7 @@ def _outliers(
             judged = beyond(found.distances, found.threshold, found.flagged)
             table.add(name, rows[chosen], judged[chosen])
             scores[rows] = np.maximum(scores[rows], judged)
-    return scores
+    return scores, tuple(within)
 
 
 def _duplicates(

@@ -1,19 +1,21 @@
 """A picture of flagged images beside the images that they are flagged for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from lowlabel.analysis.bad_data.pool import Pool
-from lowlabel.analysis.outliers import NearestOthers
 from lowlabel.analysis.retrieval_gallery import Tile, draw_gallery
 
 
 def draw_flags(
     flags: pd.DataFrame,
     pool: Pool,
-    others: NearestOthers | None = None,
+    others: Sequence[NDArray[np.int64]] | None = None,
     *,
     other_pool: Pool | None = None,
     count: int = 12,
@@ -26,7 +28,8 @@ def draw_flags(
     Args:
         flags: Flags of one reason, in the order to draw them.
         pool: The flagged images.
-        others: The nearest others of each image of the pool, shown where a flag names no image.
+        others: Rows of the nearest others of each image of the pool, shown where a flag names no
+            image.
         other_pool: Where the other images of the flags are; the pool itself by default.
         count: Largest number of rows.
         beside: Largest number of nearest others.
@@ -44,7 +47,7 @@ def draw_flags(
         if flag["other_path"]:
             found = [other_rows[flag["other_part"], flag["other_path"]]]
         else:
-            found = [] if others is None else [int(each) for each in others.rows[row, :beside]]
+            found = [] if others is None else others[row][:beside].tolist()
         drawn.append((tile, [_tile(searched, each) for each in found]))
     return draw_gallery(drawn)
 

@@ -110,6 +110,12 @@ def test_copies_across_parts_are_told_from_copies_within(tmp_path):
         ["b/0.png", "train", "exact-duplicate-across", "a/0.png", "test"],
         ["b/3.bmp", "train", "near-duplicate-across", "a/3.png", "test"],
     ]
+    unit = pool.features / np.linalg.norm(pool.features, axis=1, keepdims=True)
+    for row, others in enumerate(found.within):
+        same = pool.part_numbers == pool.part_numbers[row]
+        same[row] = False
+        assert set(others) == set(np.flatnonzero(same))
+        assert (np.diff((unit @ unit[row])[others]) <= 1e-6).all()
 
 
 def test_tiny_parts_are_said_and_one_image_is_refused(tmp_path):
@@ -119,6 +125,7 @@ def test_tiny_parts_are_said_and_one_image_is_refused(tmp_path):
     found = find_bad_data(
         parts(tmp_path, {"test": ["a/0.png", "a/1.png"], "train": ["b/0.png"]}), device="cpu"
     )
+    assert [others.tolist() for others in found.within] == [[1], [0], []]
     assert found.notes == (
         "outliers of train: it has 1 image",
         "label errors of test: it has 1 class",

@@ -5,7 +5,6 @@ from PIL import Image
 from lowlabel.analysis.bad_data.flags import COLUMNS
 from lowlabel.analysis.bad_data.pool import Pool
 from lowlabel.analysis.bad_data.sheet import draw_flags
-from lowlabel.analysis.outliers import NearestOthers
 from lowlabel.analysis.retrieval_gallery import Tile, draw_gallery
 from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.features import EmbeddingTable
@@ -42,7 +41,7 @@ def test_a_duplicate_is_drawn_beside_its_partner(tmp_path):
 
 def test_other_flags_are_drawn_beside_the_nearest_images(tmp_path):
     pool = pool_in(tmp_path)
-    others = NearestOthers(np.ones((3, 2)), np.array([[2, 1], [0, 2], [1, 0]]))
+    others = np.array([[2, 1], [0, 2], [1, 0]])
     flags = flag("a/0.png", "test", "a", "label-error", 1, "", "", "b")
     found = [tile("b/2.png", "train", "b"), tile("a/1.png", "test", "a")]
     expected = draw_gallery([(tile("a/0.png", "0.png", "a", "or b"), found)])

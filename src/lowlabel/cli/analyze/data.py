@@ -78,7 +78,7 @@ def bad_data(
     write_files({folder / name: table.to_csv(index=False) for name, table in tables.items()})
     for reason, flags in found.flags.groupby("reason", sort=False):
         if reason != "unreadable":
-            picture = draw_flags(flags, pool, found.others, count=show)
+            picture = draw_flags(flags, pool, found.within, count=show)
             save_picture(picture, folder / f"{reason}.jpg")
     for note in found.notes:
         typer.echo(f"left out: {note}", err=True)
