@@ -1,0 +1,1 @@
+"""Fine-tuning on labelled images with metric-learning losses."""
