@@ -32,6 +32,7 @@ class DrawnImages(NamedTuple):
         geometry: int64 [B, V, 8].
         distortions: float32 [B, V, 11]; see `distortion_row`.
         unreadable: Indices of the images that could not be read and were replaced.
+        rows: Index of each image.
     """
 
     images: torch.Tensor
@@ -39,6 +40,7 @@ class DrawnImages(NamedTuple):
     geometry: torch.Tensor
     distortions: torch.Tensor
     unreadable: list[int]
+    rows: tuple[int, ...] = ()
 
 
 def draw_image(
@@ -86,6 +88,7 @@ def join_images(parts: Sequence[DrawnImages]) -> DrawnImages:
         torch.cat([part.geometry for part in parts]),
         torch.cat([part.distortions for part in parts]),
         [index for part in parts for index in part.unreadable],
+        tuple(row for part in parts for row in part.rows),
     )
 
 
