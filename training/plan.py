@@ -176,12 +176,13 @@ class TrainingPlan(RunPlan):
             "steps": f"{recipe.epochs} epochs × {per_epoch}",
             "precision": recipe.dtype,
             "seed": recipe.seed,
-            "options": _listed(options),
-            "views": _listed(views),
-            "optimiser": _listed(asdict(recipe.optimisation)),
+            "options": listed(options),
+            "views": listed(views),
+            "optimiser": listed(asdict(recipe.optimisation)),
         }
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
 
-def _listed(values: dict[str, Any]) -> str:
+def listed(values: dict[str, Any]) -> str:
+    """Names and values in one line."""
     return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -94,7 +94,7 @@ class Trainer:
         parts: list[Sample] = []
         for part in loader:
             if isinstance(part, DrawnImages):
-                views = device_views(part, device)
+                views = device_views(part, device, plan.views.interpolation)
                 part = Sample(views, part.geometry, part.unreadable, part.rows)
             parts.append(part)
             if len(parts) == self.options.accumulate:
