@@ -48,11 +48,15 @@ class TunedModel(EmbeddingEncoder):
 
     def exported(self) -> Mapping[str, torch.Tensor]:
         """The tensors of the exported model on the CPU, with adapters added to the weights."""
-        merged = deepcopy(self.backbone)
-        for module in merged.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
-        tensors = tuned_tensors(merged, self.embedding_head)
+        tensors = dict(tuned_tensors(self.backbone, self.embedding_head))
+        module = self.backbone.module
+        assert isinstance(module, nn.Module)
+        for name, layer in module.named_modules():
+            if parametrize.is_parametrized(layer, "weight"):
+                own = [key for key in tensors if key.startswith(f"{name}.parametrizations.weight.")]
+                for key in own:
+                    del tensors[key]
+                tensors[f"{name}.weight"] = layer.weight.detach().cpu()
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
@@ -82,7 +86,7 @@ def freeze_blocks(encoder: Encoder, count: int) -> set[str]:
     module = encoder.module
     assert isinstance(module, nn.Module)
     groups = group_parameters(module, module.group_matcher(coarse=False))  # type: ignore[operator]
-    blocks = len(groups) - 2  # without the stem and what follows the last block
+    blocks = len(groups) - 1  # without the stem; what follows the last block belongs to it
     if count > blocks:
         raise InputError(
             f"cannot freeze {count} blocks of a network that has {blocks}",
