@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lowlabel.arrays import Labels
 from lowlabel.datasets import ImageSet
 from lowlabel.errors import InputError
 from lowlabel.retrieval import evaluate_retrieval
@@ -75,7 +76,7 @@ def split_classes(images: ImageSet, share: float, seed: int) -> ClassSplit:
 
 
 def validation_scores(
-    embeddings: torch.Tensor, labels: torch.Tensor, device: str | torch.device = "auto"
+    embeddings: torch.Tensor, labels: Labels, device: str | torch.device = "auto"
 ) -> dict[str, float]:
     """Recall@1 and MAP@R in percent of embeddings [N, D] with labels [N], by cosine."""
     found = evaluate_retrieval(embeddings, labels, ks=(1,), device=device).metrics
