@@ -1,8 +1,9 @@
 """`load_backbone` loads a model by the name that the command line uses."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,10 +12,11 @@ from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
+from lowlabel.features.models.embedding_head import pooled_features
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.features.models.source import Source
 from lowlabel.features.models.sources import open_source
-from lowlabel.features.pooling import blocks_of, check_pooling, pool
+from lowlabel.features.pooling import check_pooling
 from lowlabel.features.scales import embed_scales, whole_patches
 from lowlabel.features.transforms import ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
@@ -39,6 +41,7 @@ class Backbone:
         positions: "dino" if position embeddings are resampled by DINO's rule; empty if they have
             their own size, and for timm's rule.
         notes: What was assumed, left out or resampled to load the weights.
+        tuning: What a tuned model was tuned from, with and on; empty for others.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Backbone:
     pretrained_on: str | None = None
     positions: str = ""
     notes: tuple[str, ...] = ()
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.
@@ -106,10 +110,7 @@ class Backbone:
             images = images.contiguous(memory_format=torch.channels_last)
         else:
             images = images.contiguous()
-        if self.pooling == "head":
-            return self.encoder.head(images).float()
-        blocks = self.encoder.blocks(images, blocks_of(self.pooling))
-        return pool(blocks, self.pooling).float()
+        return pooled_features(self.encoder, images, self.pooling).float()
 
 
 def load_backbone(
@@ -129,8 +130,8 @@ def load_backbone(
 
     Args:
         spec: An alias (`dino_vits16`), `timm:NAME[,option=value…]`, `hub:REPO:ENTRY`,
-            `PATH.pth[:ARCH[,option=value…]]` (also .safetensors), `random:ARCH[,option=value…]`
-            or `pixels`.
+            `PATH.pth[:ARCH[,option=value…]]` (also .safetensors, or the folder of a trained model),
+            `random:ARCH[,option=value…]` or `pixels`.
         pooling: See `Backbone`; the model's own by default.
         resolution: Side of square images, or limit of the longest side, in pixels; the model's
             own by default.
@@ -180,6 +181,7 @@ def load_backbone(
         source.pretrained_on,
         source.positions,
         source.notes,
+        source.tuning,
     )
     _try_once(backbone, source)
     return backbone

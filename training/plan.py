@@ -1,25 +1,34 @@
 """The plan of a pretraining run: a recipe on a set of images."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lowlabel.datasets import CONTENT
+import torch
+
+from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
+from lowlabel.training.engine.distributed import World
+from lowlabel.training.engine.options import RunOptions
+from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.engine.schedules import Schedules, warmup_constant, warmup_cosine
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
 from lowlabel.training.methods.dino_format import read_dino_checkpoint, require_dino
+from lowlabel.training.methods.probe import make_probe
+from lowlabel.training.methods.step import PretrainStep
 from lowlabel.training.recipe import Recipe
+from lowlabel.training.views.recipe import ViewRecipe
 
 LR_BATCH = 256
 
 
 @dataclass(frozen=True)
-class TrainingPlan:
+class TrainingPlan(RunPlan):
     """A recipe on a set of images.
 
     Attributes:
@@ -40,14 +49,49 @@ class TrainingPlan:
         return resolve_architecture(self.recipe.arch, self.recipe.options.views.global_size)
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Optimisation steps in an epoch."""
-        return len(self.data.images) // self.recipe.batch_size
+    def title(self) -> str:
+        """The method and the dataset."""
+        return f"{self.recipe.method} on {self.images.dataset}"
 
     @property
-    def steps(self) -> int:
-        """Optimisation steps in the run."""
-        return self.recipe.epochs * self.steps_per_epoch
+    def images(self) -> ImageSet:
+        """The images to train on."""
+        return self.data.images
+
+    @property
+    def views(self) -> ViewRecipe:
+        """The method's views."""
+        return self.recipe.options.views
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the images."""
+        return self.recipe.epochs
+
+    @property
+    def batch_size(self) -> int:
+        """Images in an optimisation step, over all processes."""
+        return self.recipe.batch_size
+
+    @property
+    def seed(self) -> int:
+        """Random seed of weights, order and views."""
+        return self.recipe.seed
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Numbers of files beside the images that were not taken, by suffix."""
+        return self.data.left_out
+
+    def build_step(self, options: RunOptions, world: World) -> PretrainStep:
+        """Makes the method and its step."""
+        probe = make_probe(self.data, self.views, world) if options.knn_every else None
+        torch.manual_seed(self.seed)
+        method = self.build_method().to(world.device).train()
+        if options.compile:
+            for network in (method.student, method.teacher):
+                network.get_submodule("backbone").compile()
+        return PretrainStep(method, self.recipe, self.schedules(), world, probe, options.knn_every)
 
     def build_method(self) -> PretrainMethod:
         """Makes the method with its initial weights, from torch's seed or from `start`.
@@ -82,6 +126,15 @@ class TrainingPlan:
             ),
             steps_per_epoch=per_epoch,
         )
+
+    def card(self) -> dict[str, Any]:
+        """Architecture, method, recipe and the classes that the images are restricted to."""
+        return {
+            "architecture": self.architecture,
+            "method": self.recipe.method,
+            "recipe": self.recipe.as_dict(),
+            "class_list": list(self.class_list),
+        }
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that a resumed run must share with its checkpoint, as plain data."""
@@ -123,12 +176,13 @@ class TrainingPlan:
             "steps": f"{recipe.epochs} epochs × {per_epoch}",
             "precision": recipe.dtype,
             "seed": recipe.seed,
-            "options": _listed(options),
-            "views": _listed(views),
-            "optimiser": _listed(asdict(recipe.optimisation)),
+            "options": listed(options),
+            "views": listed(views),
+            "optimiser": listed(asdict(recipe.optimisation)),
         }
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
 
-def _listed(values: dict[str, Any]) -> str:
+def listed(values: dict[str, Any]) -> str:
+    """Names and values in one line."""
     return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.fields import encode, fit
@@ -13,7 +13,9 @@ from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
 
+R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimisation
 DTYPES = ("float32", "bfloat16", "float16")
+RECIPES = "recipes"
 _TABLES = ("views", "options", "optimisation")
 
 
@@ -54,10 +56,10 @@ class Recipe:
         return encode(self)  # type: ignore[no-any-return]
 
 
-def preset_names() -> list[str]:
-    """Names of the presets in the package."""
-    folder = resources.files("lowlabel.training") / "recipes"
-    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml"))
+def preset_names(folder: str = RECIPES) -> list[str]:
+    """Names of the presets in a folder of the package."""
+    files = resources.files("lowlabel.training").joinpath(folder).iterdir()
+    return sorted(Path(file.name).stem for file in files if file.name.endswith(".toml"))
 
 
 def make_recipe(
@@ -79,43 +81,63 @@ def make_recipe(
         InputError: If a value has the wrong type.
         DataError: If a preset file does not exist or is no valid TOML.
     """
-    content = _read_preset(preset) if preset else {}
+    content = preset_values(preset) if preset else {}
     name = method or content.pop("method", "dino")
     if content.pop("method", name) != name:
         raise InputError(
             f"the preset {preset} is not for {name}",
             "Leave the method out, or give another --preset.",
         )
-    values = _ungrouped(content)
-    values |= {key: value for key, value in overrides.items() if value is not None}
+    values = content | {key: value for key, value in overrides.items() if value is not None}
     for setting in settings:
         option, value = parse_setting(setting)
         values[option] = value
     cls = PRETRAIN_METHODS[name]
     recipe = Recipe(method=name, options=cls.options_type(), optimisation=cls.optimisation)
-    return _with_values(recipe, values)
+    return with_values(recipe, values, f"option of {name}", ("method",))
 
 
-def _ungrouped(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a preset's top level and tables, without its title."""
+def preset_values(preset: str, folder: str = RECIPES) -> dict[str, Any]:
+    """The values of a preset's top level and tables, without its title.
+
+    Args:
+        preset: Name of a preset in `folder`, or path of a TOML file.
+        folder: Folder of the package.
+
+    Raises:
+        UnknownNameError: If there is no such preset.
+        DataError: If a file does not exist or is no valid TOML.
+    """
+    content = _read_preset(preset, folder)
     values = {key: value for key, value in content.items() if key not in {*_TABLES, "title"}}
     for table in _TABLES:
         values |= content.get(table, {})
     return values
 
 
-def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
-    """Replaces fields of the recipe, its optimisation, options and views by name."""
+def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[str, ...]) -> R:
+    """Replaces fields of a recipe, its optimisation, options and views by name.
+
+    Args:
+        recipe: The recipe.
+        values: New values by field.
+        kind: What the fields are, for messages.
+        fixed: Fields that cannot be replaced.
+
+    Raises:
+        UnknownNameError: If there is no such field.
+        InputError: If a value has the wrong type.
+    """
     parts = (recipe, recipe.optimisation, recipe.options, recipe.options.views)
     owners = {
         f.name: (part, f.type) for part in parts for f in fields(part) if f.name not in _TABLES
     }
     changes: dict[int, dict[str, Any]] = {id(part): {} for part in parts}
     for name, value in values.items():
-        if name not in owners or name == "method":
-            raise UnknownNameError(f"option of {recipe.method}", name, owners.keys() - {"method"})
-        part, kind = owners[name]
-        changes[id(part)][name] = fit(name, value, kind)
+        if name not in owners or name in fixed:
+            raise UnknownNameError(kind, name, owners.keys() - set(fixed))
+        part, type_ = owners[name]
+        changes[id(part)][name] = fit(name, value, type_)
     top_level, optimisation, options, views = (changes[id(part)] for part in parts)
     options["views"] = replace(recipe.options.views, **views)
     return replace(
@@ -126,16 +148,16 @@ def _with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     )
 
 
-def _read_preset(preset: str) -> dict[str, Any]:
+def _read_preset(preset: str, folder: str) -> dict[str, Any]:
     path = Path(preset)
     if path.suffix == ".toml":
         if not path.is_file():
             raise DataError(f"there is no preset file {path}")
         text = path.read_text(encoding="utf-8")
-    elif preset in preset_names():
-        text = (resources.files("lowlabel.training") / "recipes" / f"{preset}.toml").read_text()
+    elif preset in preset_names(folder):
+        text = (resources.files("lowlabel.training") / folder / f"{preset}.toml").read_text()
     else:
-        raise UnknownNameError("preset", preset, preset_names())
+        raise UnknownNameError("preset", preset, preset_names(folder))
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -12,8 +12,8 @@ from lowlabel.features.models.checkpoints.recognition import recognise
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
-from lowlabel.features.models.sources import FORMS, WEIGHTS_FILE, alias_options
-from lowlabel.features.models.weights_source import arch_spec
+from lowlabel.features.models.sources import FORMS, alias_options
+from lowlabel.features.models.weights_source import arch_spec, named_file
 from lowlabel.specs import parse_spec
 
 
@@ -41,13 +41,13 @@ def check_model(spec: str) -> None:
         repository, _, entry = rest.rpartition(":")
         _architecture(entry)
         _check_hub_folder(repository)
-    elif match := WEIGHTS_FILE.fullmatch(spec):
-        path = Path(match["path"]).expanduser()
+    elif named := named_file(spec):
+        path, arch = named
         if not path.is_file():
             raise DataError(
                 f"there is no weights file {path}", "Check the path given with --model."
             )
-        if name := _architecture(arch_spec(match["arch"])):
+        if name := _architecture(arch_spec(arch)):
             check_architecture(name)
     else:
         raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
@@ -70,11 +70,11 @@ def check_weights(spec: str) -> None:
         DataError: If it is no weights file.
         InputError: If it has no such state dict, or its architecture must be named.
     """
-    match = WEIGHTS_FILE.fullmatch(spec)
-    if match is None:
+    named = named_file(spec)
+    if named is None:
         return
-    path = Path(match["path"]).expanduser()
-    name, options = parse_spec(arch_spec(match["arch"]))
+    path = named[0]
+    name, options = parse_spec(arch_spec(named[1]))
     branch = options.get("checkpoint_key")
     checkpoint = read_checkpoint(path, None if branch is None else str(branch), shapes_only=True)
     if not name and read_card(path) is None:

@@ -1,7 +1,8 @@
 """A loaded model that is not yet on a device, and what every kind of name shares."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -25,6 +26,7 @@ class Source:
     pretrained_on: str | None = None
     positions: str = ""
     notes: tuple[str, ...] = ()
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
 
 def sized_encoder(

@@ -1,8 +1,6 @@
 """Loads an encoder by its name; each kind of name has a function."""
 
-import re
 from dataclasses import replace
-from pathlib import Path
 
 from torch import nn
 
@@ -29,12 +27,9 @@ from lowlabel.features.models.source import (
     take_seed,
 )
 from lowlabel.features.models.user_code import registered_code
-from lowlabel.features.models.weights_source import file_source
+from lowlabel.features.models.weights_source import file_source, named_file
 from lowlabel.specs import Option, format_spec, parse_spec
 
-WEIGHTS_FILE = re.compile(
-    r"(?P<path>.+\.(?:pth|pt|bin|tar|ckpt|pkl|safetensors))(?::(?P<arch>.+))?", re.IGNORECASE
-)
 _PIXELS_SIDE = 32
 _HUB_SIDE = 224
 FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
@@ -59,8 +54,8 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return _random(rest, resolution, any_size)
     if kind == "hub" and rest:
         return _hub(rest, resolution)
-    if match := WEIGHTS_FILE.fullmatch(spec):
-        return file_source(Path(match["path"]).expanduser(), match["arch"], resolution, any_size)
+    if named := named_file(spec):
+        return file_source(*named, resolution, any_size)
     raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
 
 

@@ -1,7 +1,8 @@
-"""Models in weights files: `PATH.pth[:ARCH[,option=value…]]`."""
+"""Models in weights files: `PATH.pth[:ARCH[,option=value…]]`, or `FOLDER[:option=value…]`."""
 
+import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -13,7 +14,7 @@ from lowlabel.features.models.architectures import (
     resize_input,
     timm_transform,
 )
-from lowlabel.features.models.checkpoints.card import read_card
+from lowlabel.features.models.checkpoints.card import Card, read_card
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from lowlabel.features.models.checkpoints.loading import Loaded, load_whole
 from lowlabel.features.models.checkpoints.recognition import (
@@ -31,8 +32,27 @@ from lowlabel.features.models.source import (
     take_pretraining,
     take_seed,
 )
+from lowlabel.features.models.tuned import BACKBONE, Tuned, take_head, tuned_model, without_head
 from lowlabel.features.models.user_code import registered_code
+from lowlabel.features.transforms import Size
 from lowlabel.specs import Option, format_spec, parse_spec
+
+EXPORTED_NAME = "backbone.safetensors"
+_WEIGHTS_FILE = re.compile(
+    r"(?P<path>.+\.(?:pth|pt|bin|tar|ckpt|pkl|safetensors))(?::(?P<arch>.+))?", re.IGNORECASE
+)
+
+
+def named_file(spec: str) -> tuple[Path, str | None] | None:
+    """The weights file that a model's name means, and what follows it; None for other names.
+
+    A folder means the weights that a training exported into it.
+    """
+    if match := _WEIGHTS_FILE.fullmatch(spec):
+        return Path(match["path"]).expanduser(), match["arch"]
+    folder, _, arch = spec.partition(":")
+    path = Path(folder).expanduser() / EXPORTED_NAME
+    return (path, arch or None) if path.is_file() else None
 
 
 def arch_spec(text: str | None) -> str:
@@ -55,9 +75,13 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     allow_missing, seed = options.pop("allow_missing", None), 0
     if allow_missing is not None:
         seed = take_seed(options, f"of {path.name}")
-    seen = take_pretraining(options) or file_pretraining(path, name)
+    head, seen = take_head(options), take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    network = _network(checkpoint, name, options)
+    card = read_card(path)
+    tuned = tuned_model(checkpoint, card, head)
+    if tuned and head != BACKBONE:
+        checkpoint = without_head(checkpoint)
+    network = _network(checkpoint, card, name, options)
     name, options = network.name, network.options
     rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
@@ -77,21 +101,37 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         return module
 
     encoder, positions = sized_encoder(make, rule, side != native, any_size)
-    transform = timm_transform(name, side) if "." in name else protocol_transform(side)
+    transform = tuned.transform_at(side) if tuned else None
+    if transform is None:
+        transform = timm_transform(name, side) if "." in name else protocol_transform(side)
     drawn = {"allow_missing": allow_missing, "seed": seed} if loaded.initialised else {}
-    spec = canonical_spec("file", name, {**options, **drawn}, registered_code(name))
+    shape = {"head": str(tuned.shape)} if tuned and head != BACKBONE else {}
+    spec = canonical_spec("file", name, {**options, **drawn, **shape}, registered_code(name))
     notes = (*network.notes, *_other_heads(network.heads, heads), *loaded.notes)
     if notes:
         warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
-    return Source(
-        path.stem,
-        spec,
-        encoder,
-        transform,
-        network.pooling,
-        seen,
-        positions,
-        notes,
+    source = Source(path.stem, spec, encoder, transform, network.pooling, seen, positions, notes)
+    return _tuned_source(source, tuned, checkpoint, head) if tuned else source
+
+
+def _tuned_source(source: Source, tuned: Tuned, checkpoint: Checkpoint, head: str | None) -> Source:
+    """The source with its embedding head, or with what the head takes."""
+    name, seen = tuned.name or source.name, source.pretrained_on or tuned.pretrained_on
+    if head == BACKBONE:
+        return replace(
+            source,
+            name=f"{name}, backbone",
+            pooling=tuned.shape.input,
+            pretrained_on=seen,
+            tuning=tuned.backbone_tuning,
+        )
+    return replace(
+        source,
+        name=name,
+        encoder=tuned.encoder(source.encoder, checkpoint),
+        pooling="head",
+        pretrained_on=seen,
+        tuning=tuned.tuning,
     )
 
 
@@ -111,21 +151,24 @@ class _Network:
     name: str
     options: dict[str, Option]
     family: str = ""
-    side: int | None = None
+    side: Size | None = None
     pooling: str | None = None
     notes: tuple[str, ...] = ()
     heads: int = 0
 
 
-def _network(checkpoint: Checkpoint, name: str, options: dict[str, Option]) -> _Network:
+def _network(
+    checkpoint: Checkpoint, card: Card | None, name: str, options: dict[str, Option]
+) -> _Network:
     if name:
         found = recognised(checkpoint)
         heads = found.options.get("num_heads") if found and "num_heads" not in options else None
         family = found.authors_family if found else ""
         return _Network(name, options, family, heads=heads if isinstance(heads, int) else 0)
-    if card := read_card(checkpoint.path):
+    if card:
         name, own = parse_spec(card.architecture)
-        side = card.resolution if "img_size" not in own | options else None
+        sized = options if card.transform else own | options
+        side = card.resolution if "img_size" not in sized else None
         return _Network(name, own | options, authors_family(checkpoint), side)
     found = recognise(checkpoint)
     notes = [f"recognised {format_spec(found.architecture, found.options)}"]

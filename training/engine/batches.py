@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from lowlabel.errors import InputError
@@ -58,12 +59,16 @@ class BatchOrder:
         """Optimisation steps in an epoch."""
         return self.images // self.batch_size
 
+    def epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        """Indices of an epoch's images, batch after batch."""
+        return np.random.default_rng((self.seed, epoch)).permutation(self.images)
+
     def from_step(self, step: int, steps: int) -> Iterator[list[Key]]:
         """Yields the keys of each part of this process's batches, from `step` to `steps` - 1."""
         for first in range(step, steps):
             epoch, batch = divmod(first, self.steps_per_epoch)
             if first == step or batch == 0:
-                order = np.random.default_rng((self.seed, epoch)).permutation(self.images)
+                order = self.epoch_order(epoch)
             chosen = order[batch * self.batch_size :][: self.batch_size]
             keys = [Key(epoch, batch, int(index)) for index in chosen[self.rank :: self.ranks]]
             part = len(keys) // self.accumulate

@@ -27,7 +27,7 @@ class Checkpoint:
     """The state of a run after a step.
 
     Attributes:
-        fingerprint: The value of `TrainingPlan.fingerprint()`.
+        fingerprint: The value of `RunPlan.fingerprint()`.
         step: Number of finished steps.
         seconds: Wall time so far, in seconds.
         unreadable: Indices of images that could not be read.
@@ -51,7 +51,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     """Reads the folder's checkpoint; None if there is none.
 
     Raises:
-        DataError: If the file is damaged, or is no checkpoint of a pretraining run.
+        DataError: If the file is damaged, or is no checkpoint of a run.
     """
     path = folder / FILE_NAME
     if not path.is_file():
@@ -67,7 +67,7 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(
-            f"{path} is not a checkpoint of lowlabel pretrain", "Give another --output."
+            f"{path} is not a checkpoint of lowlabel pretrain or finetune", "Give another --output."
         )
     return Checkpoint(**{name: content[name] for name in _FIELDS})
 

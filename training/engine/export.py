@@ -1,6 +1,7 @@
-"""Export of the teacher's backbone, as safetensors with a card."""
+"""Export of a trained backbone, as safetensors with a card."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,29 @@ from lowlabel.features.models.checkpoints.card import CARD_KEY
 from lowlabel.paths import write_file
 from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint
-from lowlabel.training.methods.base import PretrainMethod
-from lowlabel.training.plan import TrainingPlan
+from lowlabel.training.engine.run_plan import RunPlan
 
 WEIGHTS_NAME, CARD_NAME = "backbone.safetensors", "backbone.json"
+_NOTHING: Mapping[str, Any] = {}
 
 
-def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device) -> dict[str, Any]:
+def model_card(
+    plan: RunPlan, checkpoint: Checkpoint, device: torch.device, found: Mapping[str, Any] = _NOTHING
+) -> dict[str, Any]:
     """The provenance of the weights, as plain data.
 
     "architecture" is timm's `NAME,option=value…`, so the weights file alone can be loaded.
+
+    Args:
+        plan: The run.
+        checkpoint: Its state.
+        device: Device of the run.
+        found: Further entries, which the run found out.
     """
-    images = plan.data.images
-    left_out = {"left_out": dict(plan.data.left_out)} if plan.data.left_out else {}
+    images = plan.images
+    left_out = {"left_out": dict(plan.left_out)} if plan.left_out else {}
     return {
-        "architecture": plan.architecture,
-        "method": plan.recipe.method,
-        "recipe": plan.recipe.as_dict(),
+        **plan.card(),
         "dataset": images.dataset,
         "part": images.part,
         "images": len(images),
@@ -38,15 +45,15 @@ def model_card(plan: TrainingPlan, checkpoint: Checkpoint, device: torch.device)
         **left_out,
         "manifest": CONTENT,
         "manifest_sha256": images.manifest_sha256,
-        "class_list": list(plan.class_list),
         "epochs": checkpoint.step / plan.steps_per_epoch,
-        "images_seen": checkpoint.step * plan.recipe.batch_size,
+        "images_seen": checkpoint.step * plan.batch_size,
         "seconds": round(checkpoint.seconds, 1),
+        **found,
         "environment": asdict(describe_environment(describe_device(device))),
     }
 
 
-def export_backbone(folder: Path, method: PretrainMethod, card: dict[str, Any]) -> Path:
+def export_weights(folder: Path, tensors: Mapping[str, torch.Tensor], card: dict[str, Any]) -> Path:
     """Writes `backbone.safetensors`, which `--model` loads, and the card `backbone.json`.
 
     The card is also stored in the weights file's metadata under "lowlabel".
@@ -54,9 +61,8 @@ def export_backbone(folder: Path, method: PretrainMethod, card: dict[str, Any]) 
     Returns:
         The path of the weights.
     """
-    state = method.backbone_for_export().state_dict()
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path = folder / WEIGHTS_NAME
-    write_file(path, save(tensors, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
+    write_file(path, save(kept, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
     write_file(folder / CARD_NAME, json.dumps(card, indent=2) + "\n")
     return path

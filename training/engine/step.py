@@ -1,7 +1,7 @@
-"""One optimisation step."""
+"""One optimisation step, whatever it trains."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,45 +11,48 @@ from torch.nn.parallel import DistributedDataParallel
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import IMAGENET_MEAN, IMAGENET_STD
-from lowlabel.training.engine.distributed import World, all_reduce_mean
-from lowlabel.training.engine.monitor import Monitor
-from lowlabel.training.engine.schedules import Schedules
-from lowlabel.training.engine.update import clip_each, make_optimizer, move_teacher, set_rates
-from lowlabel.training.methods.base import PretrainMethod
-from lowlabel.training.recipe import Recipe
+from lowlabel.training.engine.distributed import World
+from lowlabel.training.engine.monitor import check_finite
+from lowlabel.training.engine.update import clip_each
 from lowlabel.training.views.dataset import Sample
 
 _SEED_STRIDE = 2**32
 
 
-class TrainingStep:
-    """Runs optimisation steps; holds the method, its optimiser and its gradient scaler.
+class TrainingStep(ABC):
+    """Runs optimisation steps; holds the networks, their optimiser and its gradient scaler.
+
+    State that a resumed run needs is in the module's `state_dict`, or in `own_state`.
 
     Args:
-        method: The method, on the world's device.
-        recipe: Optimiser, precision and seed.
-        schedules: The rates.
+        module: Everything that is trained or kept, on the world's device.
+        optimizer: Updates the module's parameters.
+        dtype: "float32", or "bfloat16" or "float16" for mixed precision.
+        seed: Random seed of the run.
         world: The processes that share a batch.
-        monitor: Checks that the loss and the gradients are finite.
+        clip: Largest gradient norm of each parameter tensor; 0 for none.
+        mean: Mean of each channel, of values in [0, 1].
+        std: Standard deviation of each channel.
     """
 
     def __init__(
         self,
-        method: PretrainMethod,
-        recipe: Recipe,
-        schedules: Schedules,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        dtype: str,
+        seed: int,
         world: World,
-        monitor: Monitor,
+        clip: float = 0.0,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
     ) -> None:
-        self.method = _synchronised(method, world)
-        self.optimizer = make_optimizer(method.student, recipe.optimisation)
-        self.scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.dtype == "float16")
-        self._recipe, self._schedules, self._world = recipe, schedules, world
-        self._monitor = monitor
-        self._module = _distributed(method, world)
-        self._channels_last = is_convolutional(method)
-        self._mean = torch.tensor(IMAGENET_MEAN, device=world.device).view(3, 1, 1) * 255
-        self._std = torch.tensor(IMAGENET_STD, device=world.device).view(3, 1, 1) * 255
+        self._module, self.optimizer = module, optimizer
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=dtype == "float16")
+        self.world = world
+        self._dtype, self._run_seed, self._clip = dtype, seed, clip
+        self._channels_last = is_convolutional(module)
+        self._mean = torch.tensor(mean, device=world.device).view(3, 1, 1) * 255
+        self._std = torch.tensor(std, device=world.device).view(3, 1, 1) * 255
 
     def __call__(self, step: int, parts: Sequence[Sample]) -> dict[str, float]:
         """Updates the weights with one batch.
@@ -64,95 +67,138 @@ class TrainingStep:
         Raises:
             TrainingError: If the loss or a gradient is not finite. The weights are unchanged.
         """
-        epoch = step // self._schedules.steps_per_epoch
-        self._seed(step)
+        self.seed(step)
         self.optimizer.zero_grad(set_to_none=True)
-        temperature = float(self._schedules.temperature[epoch])
-        logs = [self._backward(part, temperature, n, len(parts)) for n, part in enumerate(parts)]
-        values = {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
-        self._monitor.check_finite(step, loss=values["loss"])
-        values["gradient_norm"] = self._update(step, epoch)
+        values = self.gradients(step, parts)
+        check_finite(step, loss=values["loss"])
+        values["gradient_norm"] = self._update(step)
         return values
+
+    @abstractmethod
+    def gradients(self, step: int, parts: Sequence[Sample]) -> dict[str, float]:
+        """Computes the gradients of a batch.
+
+        Returns:
+            The values to log, among them "loss".
+        """
+
+    @abstractmethod
+    def rates(self, step: int) -> dict[str, float]:
+        """The rates of a step, to log."""
+
+    @abstractmethod
+    def set_rates(self, step: int) -> None:
+        """Sets the optimiser's rates for a step."""
+
+    @abstractmethod
+    def exported(self) -> Mapping[str, torch.Tensor]:
+        """The tensors of the exported model."""
+
+    def before_update(self, step: int) -> None:
+        """Called when the gradients of a step are complete."""
+        del step
+
+    def after_update(self, step: int) -> None:
+        """Called when the weights of a step are updated."""
+        del step
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Called in every process after an epoch, and with 0 before the first.
+
+        Returns:
+            Values to log.
+        """
+        del epoch
+        return {}
+
+    def card(self) -> dict[str, Any]:
+        """Entries of the exported model's card that the run found out."""
+        return {}
+
+    def own_state(self) -> dict[str, Any]:
+        """Further state that a resumed run needs: tensors and plain data."""
+        return {}
+
+    def load_own_state(self, state: dict[str, Any]) -> None:
+        """Restores an `own_state`."""
+        del state
 
     def state(self) -> dict[str, Any]:
         """The state that a resumed run needs: tensors and plain data."""
         return {
-            "method": self.method.state_dict(),
+            "method": self._module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            **self.own_state(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Restores a `state`."""
-        self.method.load_state_dict(state["method"])
+        self._module.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        self.load_own_state(state)
 
-    def _backward(
-        self, part: Sample, temperature: float, number: int, parts: int
-    ) -> dict[str, float]:
-        views = [self._normalise(view) for view in part.views]
-        device, dtype = self._world.device.type, self._recipe.dtype
-        precision = torch.autocast(device, getattr(torch, dtype), enabled=dtype != "float32")
-        is_last = number == parts - 1
-        skips_sync = isinstance(self._module, DistributedDataParallel) and not is_last
-        with self._module.no_sync() if skips_sync else nullcontext():  # type: ignore[operator]
-            with precision:
-                loss, logs = self._module(views, part.geometry, temperature)
-            self.scaler.scale(loss / parts).backward()
-        logged = {"loss": loss.detach(), **logs}
-        values = [torch.as_tensor(value, device=loss.device).float() for value in logged.values()]
-        return dict(zip(logged, all_reduce_mean(torch.stack(values)).tolist(), strict=True))
+    def precision(self) -> torch.autocast:
+        """The context of forward passes."""
+        enabled = self._dtype != "float32"
+        return torch.autocast(self.world.device.type, getattr(torch, self._dtype), enabled=enabled)
 
-    def _update(self, step: int, epoch: int) -> float:
-        schedules, optimisation = self._schedules, self._recipe.optimisation
-        set_rates(self.optimizer, float(schedules.lr[step]), float(schedules.weight_decay[step]))
-        self.scaler.unscale_(self.optimizer)
-        largest = float(clip_each(list(self.method.student.parameters()), optimisation.clip))
-        if not self.scaler.is_enabled():
-            self._monitor.check_finite(step, gradient_norm=largest)
-        if epoch < optimisation.freeze_last_layer:
-            for parameter in self.method.last_layers():
-                parameter.grad = None
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        momentum = float(schedules.momentum[step])
-        move_teacher(self.method.teacher, self.method.student, momentum)
-        return largest
-
-    def _normalise(self, view: torch.Tensor) -> torch.Tensor:
-        view = view.to(self._world.device, non_blocking=True)
+    def normalise(self, view: torch.Tensor) -> torch.Tensor:
+        """The network's input of uint8 [B, 3, h, w], on the world's device."""
+        view = view.to(self.world.device, non_blocking=True)
         view = (view.float() - self._mean) / self._std
         if self._channels_last:
             view = view.contiguous(memory_format=torch.channels_last)
         return view
 
-    def _seed(self, step: int) -> None:
+    def seed(self, step: int) -> None:
         """Seeds torch from seed, step and rank alone, so that a resumed run repeats the draws.
 
         Checkpoints need no generator states, and a run can resume on other devices.
         """
-        seed = self._recipe.seed * _SEED_STRIDE + step * self._world.size + self._world.rank
-        torch.manual_seed(seed)
+        world = self.world
+        torch.manual_seed(self._run_seed * _SEED_STRIDE + step * world.size + world.rank)
+
+    def _update(self, step: int) -> float:
+        self.set_rates(step)
+        self.scaler.unscale_(self.optimizer)
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        largest = float(clip_each(trained, self._clip))
+        if not self.scaler.is_enabled():
+            check_finite(step, gradient_norm=largest)
+        self.before_update(step)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.after_update(step)
+        return largest
 
 
-def _synchronised(method: PretrainMethod, world: World) -> PretrainMethod:
-    """Converts BatchNorm to SyncBatchNorm if several processes share a batch."""
-    has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in method.modules())
-    if world.size == 1 or not has_batch_norm:
-        return method
+def synchronised(module: nn.Module, world: World) -> nn.Module:
+    """Converts BatchNorm to SyncBatchNorm if several processes share a batch.
+
+    Raises:
+        InputError: If the processes compute on CPUs.
+    """
+    if world.size == 1 or not has_batch_norm(module):
+        return module
     if world.device.type != "cuda":
         raise InputError(
             f"torch cannot synchronise this network's BatchNorm over {world.size} CPU processes",
             "Use one process, or GPUs.",
         )
-    method.student = nn.SyncBatchNorm.convert_sync_batchnorm(method.student)
-    method.teacher = nn.SyncBatchNorm.convert_sync_batchnorm(method.teacher)
-    return method
+    converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    return converted
 
 
-def _distributed(method: PretrainMethod, world: World) -> nn.Module:
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether a module has BatchNorm layers."""
+    return any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
+
+
+def distributed(module: nn.Module, world: World) -> nn.Module:
+    """The module, whose gradients are averaged over the processes if there are several."""
     if world.size == 1:
-        return method
+        return module
     devices = [world.device] if world.device.type == "cuda" else None
-    return DistributedDataParallel(method, device_ids=devices)
+    return DistributedDataParallel(module, device_ids=devices)

@@ -34,11 +34,13 @@ class Sample(NamedTuple):
         views: V tensors uint8 [3, h, w], or [B, 3, h, w].
         geometry: int64 [V, 8], or [B, V, 8].
         unreadable: Indices of the images that could not be read and were replaced.
+        rows: Index of each image.
     """
 
     views: list[torch.Tensor]
     geometry: torch.Tensor
     unreadable: list[int]
+    rows: tuple[int, ...] = ()
 
 
 class ViewDataset(Dataset[Sample | DrawnImages]):
@@ -82,8 +84,9 @@ class ViewDataset(Dataset[Sample | DrawnImages]):
             crop_seed = (self._seed, key.epoch, key.batch, _CROP_STREAM) if self._shared else None
             seed = (self._seed, key.epoch, key.image)
             if self._only_drawn:
-                return draw_image(image, self._recipe, seed, crop_seed, unreadable)
-            return Sample(*self._multi_crop(image, seed, crop_seed), unreadable)
+                drawn = draw_image(image, self._recipe, seed, crop_seed, unreadable)
+                return drawn._replace(rows=(index,))
+            return Sample(*self._multi_crop(image, seed, crop_seed), unreadable, (index,))
         raise DataError(
             f"{len(unreadable)} images in a row cannot be read, from "
             f"{self._paths[unreadable[0]]} to {self._paths[unreadable[-1]]}; the last: {reason}",
@@ -113,4 +116,5 @@ def collate(samples: list[Sample | DrawnImages]) -> Sample | DrawnImages:
 def _stack(samples: list[Sample]) -> Sample:
     views = [torch.stack(same) for same in zip(*(s.views for s in samples), strict=True)]
     geometry = torch.stack([s.geometry for s in samples])
-    return Sample(views, geometry, [index for s in samples for index in s.unreadable])
+    unreadable = [index for s in samples for index in s.unreadable]
+    return Sample(views, geometry, unreadable, tuple(row for s in samples for row in s.rows))

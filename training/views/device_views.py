@@ -16,7 +16,7 @@ from lowlabel.training.views import colour_batch
 from lowlabel.training.views.draws import JITTERS, ViewDraw, draw_views
 from lowlabel.training.views.geometry import geometry_tensor
 from lowlabel.training.views.multicrop import fit
-from lowlabel.training.views.recipe import ViewRecipe
+from lowlabel.training.views.recipe import Interpolation, ViewRecipe
 from lowlabel.training.views.resampling import blur, crop_and_resize
 
 LONGEST_SIDE = 1_024
@@ -32,6 +32,7 @@ class DrawnImages(NamedTuple):
         geometry: int64 [B, V, 8].
         distortions: float32 [B, V, 11]; see `distortion_row`.
         unreadable: Indices of the images that could not be read and were replaced.
+        rows: Index of each image.
     """
 
     images: torch.Tensor
@@ -39,6 +40,7 @@ class DrawnImages(NamedTuple):
     geometry: torch.Tensor
     distortions: torch.Tensor
     unreadable: list[int]
+    rows: tuple[int, ...] = ()
 
 
 def draw_image(
@@ -86,24 +88,29 @@ def join_images(parts: Sequence[DrawnImages]) -> DrawnImages:
         torch.cat([part.geometry for part in parts]),
         torch.cat([part.distortions for part in parts]),
         [index for part in parts for index in part.unreadable],
+        tuple(row for part in parts for row in part.rows),
     )
 
 
 @torch.no_grad()
-def device_views(drawn: DrawnImages, device: torch.device) -> list[torch.Tensor]:
+def device_views(
+    drawn: DrawnImages, device: torch.device, interpolation: Interpolation = "bicubic"
+) -> list[torch.Tensor]:
     """Makes the drawn views.
 
     Returns:
         V tensors uint8 [B, 3, h, w] on the device.
     """
     blocks = [
-        _block(drawn, slice(start, start + _BLOCK), device)
+        _block(drawn, slice(start, start + _BLOCK), device, interpolation)
         for start in range(0, len(drawn.images), _BLOCK)
     ]
     return [torch.cat(same) for same in zip(*blocks, strict=True)]
 
 
-def _block(drawn: DrawnImages, part: slice, device: torch.device) -> list[torch.Tensor]:
+def _block(
+    drawn: DrawnImages, part: slice, device: torch.device, interpolation: Interpolation
+) -> list[torch.Tensor]:
     images = drawn.images[part].to(device, non_blocking=True).float()
     sizes, distortions = drawn.sizes[part].to(device), drawn.distortions[part]
     boxes = _boxes(drawn.geometry[part], drawn.sizes[part]).to(device)
@@ -111,7 +118,7 @@ def _block(drawn: DrawnImages, part: slice, device: torch.device) -> list[torch.
     made: list[torch.Tensor] = []
     for size, numbers in groupby(range(len(sides)), key=lambda number: sides[number]):
         chosen = list(numbers)
-        views = crop_and_resize(images, boxes[:, chosen], sizes, size)
+        views = crop_and_resize(images, boxes[:, chosen], sizes, size, interpolation)
         distorted = _distort(views.flatten(0, 1), distortions[:, chosen].flatten(0, 1))
         as_bytes = distorted.round().clamp_(0, 255).to(torch.uint8)
         made += as_bytes.view(views.shape).unbind(dim=1)

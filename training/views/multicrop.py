@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter
 from lowlabel.training.views import colour
 from lowlabel.training.views.draws import ViewDraw, draw_views
 from lowlabel.training.views.geometry import CropGeometry, geometry_tensor
-from lowlabel.training.views.recipe import ViewRecipe
+from lowlabel.training.views.recipe import Interpolation, ViewRecipe
 
 _ADJUST = {
     "brightness": colour.adjust_brightness,
@@ -50,7 +50,7 @@ class MultiCrop:
         """
         image = fit(image, self.recipe)
         draws = draw_views(self.recipe, image.size, seed, crop_seed)
-        pixels = [distort(cut(image, draw.crop), draw) for draw in draws]
+        pixels = [distort(cut(image, draw.crop, self.recipe.interpolation), draw) for draw in draws]
         views = [torch.from_numpy(np.ascontiguousarray(p.transpose(2, 0, 1))) for p in pixels]
         return views, geometry_tensor([draw.crop for draw in draws])
 
@@ -62,10 +62,13 @@ def fit(image: Image.Image, recipe: ViewRecipe) -> Image.Image:
     return image.resize((recipe.resize, recipe.resize), Image.Resampling.BICUBIC)
 
 
-def cut(image: Image.Image, crop: CropGeometry) -> Image.Image:
-    """Crops, resizes (bicubic, antialiased) and optionally mirrors an image."""
+def cut(
+    image: Image.Image, crop: CropGeometry, interpolation: Interpolation = "bicubic"
+) -> Image.Image:
+    """Crops, resizes (antialiased) and optionally mirrors an image."""
+    method = Image.Resampling[interpolation.upper()]
     box = (crop.left, crop.top, crop.left + crop.width, crop.top + crop.height)
-    view = image.resize((crop.size, crop.size), Image.Resampling.BICUBIC, box=box)
+    view = image.resize((crop.size, crop.size), method, box=box)
     return view.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if crop.flipped else view
 
 

@@ -1,6 +1,7 @@
 """The recipe of views: their number, sizes, crops and distortions."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import InputError
@@ -16,6 +17,9 @@ _PROBABILITIES = (
     "blur_local",
     "solarize_second",
 )
+
+
+Interpolation = Literal["bicubic", "bilinear"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class ViewRecipe:
         solarize_second: Probability of solarizing the second global view.
         orientation: "stored" reads images as they are stored, "exif" turns them by their EXIF
             orientation.
+        interpolation: "bicubic" or "bilinear", antialiased.
     """
 
     global_size: int = 224
@@ -70,6 +75,7 @@ class ViewRecipe:
     blur_radius: tuple[float, float] = (0.1, 2.0)
     solarize_second: float = 0.2
     orientation: Orientation = grown("stored")
+    interpolation: Interpolation = grown("bicubic")
 
     def __post_init__(self) -> None:
         for name in ("global_size", "local_size"):
@@ -101,3 +107,33 @@ class ViewRecipe:
     def sizes(self) -> tuple[int, ...]:
         """The side of each view."""
         return (self.global_size,) * GLOBAL_CROPS + (self.local_size,) * self.local_crops
+
+
+@dataclass(frozen=True)
+class SingleView(ViewRecipe):
+    """One view of an image: a random crop, mirrored half of the time, as torchvision's defaults.
+
+    The other distortions of `ViewRecipe` are those of its first global view, and off by default.
+    """
+
+    local_crops: int = 0
+    global_scale: tuple[float, float] = (0.08, 1.0)
+    jitter: float = 0.0
+    grayscale: float = 0.0
+    blur_first: float = 0.0
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.local_crops:
+            raise InputError(f"local_crops must be 0 for a single view, not {self.local_crops}")
+
+    @property
+    def count(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The side of the view."""
+        return (self.global_size,)

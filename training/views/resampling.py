@@ -1,11 +1,15 @@
 """Cropping and resizing a batch of images by two matrix products.
 
 A row of a resampling matrix holds the weights of one output pixel under Pillow's antialiased
-bicubic filter. One product over rows and one over columns then crop, resize and mirror any number
+filter. One product over rows and one over columns then crop, resize and mirror any number
 of crops of a batch, on any device.
 """
 
+from collections.abc import Callable
+
 import torch
+
+from lowlabel.training.views.recipe import Interpolation
 
 _SUPPORT = 2.0
 _CUBIC = -0.5  # Keys's parameter, as in Pillow
@@ -18,6 +22,7 @@ def resampling_matrix(
     size: int,
     width: int,
     mirrored: torch.Tensor | None = None,
+    interpolation: Interpolation = "bicubic",
 ) -> torch.Tensor:
     """Weights that resample a box of `width` source pixels to `size` pixels, along one axis.
 
@@ -28,6 +33,7 @@ def resampling_matrix(
         size: Number of output pixels.
         width: Number of source pixels including padding.
         mirrored: Whether to reverse the output [N].
+        interpolation: Pillow's filter.
 
     Returns:
         float32 [N, size, width]; each row sums to 1.
@@ -37,7 +43,7 @@ def resampling_matrix(
     outputs = torch.arange(size, device=start.device) + 0.5
     centres = start[:, None, None] + outputs[:, None] * scale
     pixels = torch.arange(width, device=start.device)
-    weights = _cubic(((pixels + 0.5) - centres) / stretch)
+    weights = _FILTERS[interpolation](((pixels + 0.5) - centres) / stretch)
     weights = weights.masked_fill(pixels >= source[:, None, None], 0.0)
     weights = weights / weights.sum(dim=-1, keepdim=True)
     if mirrored is not None:
@@ -46,7 +52,11 @@ def resampling_matrix(
 
 
 def crop_and_resize(
-    images: torch.Tensor, boxes: torch.Tensor, sources: torch.Tensor, size: int
+    images: torch.Tensor,
+    boxes: torch.Tensor,
+    sources: torch.Tensor,
+    size: int,
+    interpolation: Interpolation = "bicubic",
 ) -> torch.Tensor:
     """Crops V boxes from each image and resizes them.
 
@@ -55,6 +65,7 @@ def crop_and_resize(
         boxes: Top, left, height and width in pixels, and whether to mirror [B, V, 5].
         sources: Height and width of each image without padding [B, 2].
         size: Side of the views.
+        interpolation: Pillow's filter.
 
     Returns:
         float32 [B, V, 3, size, size], integers from 0 to 255.
@@ -62,8 +73,8 @@ def crop_and_resize(
     (batch, channels, height, width), views = images.shape, boxes.shape[1]
     top, left, rows, columns, mirrored = boxes.flatten(0, 1).float().unbind(dim=1)
     tall, wide = sources.repeat_interleave(views, dim=0).float().unbind(dim=1)
-    down = resampling_matrix(top, rows, tall, size, height)
-    across = resampling_matrix(left, columns, wide, size, width, mirrored > 0)
+    down = resampling_matrix(top, rows, tall, size, height, None, interpolation)
+    across = resampling_matrix(left, columns, wide, size, width, mirrored > 0, interpolation)
     lines = images.reshape(batch, channels * height, width)
     cut = lines @ across.view(batch, views * size, width).transpose(1, 2)
     # Pillow rounds to bytes between its two passes.
@@ -95,3 +106,13 @@ def _cubic(distance: torch.Tensor) -> torch.Tensor:
     near = ((_CUBIC + 2) * x - (_CUBIC + 3)) * x * x + 1
     far = ((x - 5) * x + 8) * x * _CUBIC - 4 * _CUBIC
     return torch.where(x < 1, near, far.masked_fill(x >= _SUPPORT, 0.0))
+
+
+def _triangle(distance: torch.Tensor) -> torch.Tensor:
+    return (1 - distance.abs()).clamp(min=0)
+
+
+_FILTERS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "bicubic": _cubic,
+    "bilinear": _triangle,
+}

@@ -1,12 +1,20 @@
 """The card in the metadata of weights that lowlabel exported."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
+from lowlabel.errors import DataError
+from lowlabel.features.models.embedding_head import HeadShape
+from lowlabel.features.transforms import ImageTransform, Size
+from lowlabel.fields import fit_fields
+
 CARD_KEY = "lowlabel"
+TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
 
 
 @dataclass(frozen=True)
@@ -15,21 +23,65 @@ class Card:
 
     Attributes:
         architecture: Architecture as `NAME,option=value…` of timm.
-        resolution: Side of the large views in training, in pixels.
+        resolution: Side of the images in training, in pixels; (height, width) of others.
+        transform: Preprocessing of a tuned model, which is that of its base model; None for the
+            architecture's.
+        head: Its embedding head.
+        name: Its name in tables; empty for the file's.
+        pretrained_on: Name of a set of images that the data of its base model include, if known.
+        tuning: What it was tuned from, with and on; empty for a backbone that was not tuned.
     """
 
     architecture: str
-    resolution: int
+    resolution: Size
+    transform: ImageTransform | None = None
+    head: HeadShape | None = None
+    name: str = ""
+    pretrained_on: str | None = None
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def only_head(self) -> bool:
+        """Whether the backbone is the base model's, with a head of its own."""
+        return self.tuning.get("tuned") == TUNED_HEAD
 
 
 def read_card(path: Path) -> Card | None:
-    """Reads the card in a file's metadata; None if lowlabel did not export the file."""
+    """Reads the card in a file's metadata; None if lowlabel did not export the file.
+
+    Raises:
+        DataError: If the card was changed by hand.
+    """
     if path.suffix.lower() != ".safetensors":
         return None
     with safe_open(path, "pt") as file:
         text = (file.metadata() or {}).get(CARD_KEY)
     if not text:
         return None
-    card = json.loads(text)
+    try:
+        card = json.loads(text)
+        return _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the card in {path} is not one that lowlabel writes: {error!r}",
+            f"Name the architecture that it was made with: --model {path}:ARCH,option=value",
+        ) from error
+
+
+def _pretrained(card: Mapping[str, Any]) -> Card:
     views = card["recipe"]["options"]["views"]
     return Card(str(card["architecture"]), int(views["global_size"]))
+
+
+def _tuned(card: Mapping[str, Any]) -> Card:
+    transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
+    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "dataset", "part", "epoch")
+    return Card(
+        str(card["architecture"]),
+        transform.crop,
+        transform,
+        HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head")),
+        str(card["name"]),
+        card["pretrained_on"],
+        {name: card[name] for name in facts},
+    )

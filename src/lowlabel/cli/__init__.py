@@ -1,4 +1,4 @@
-"""The command line: `lowlabel run | list | prepare | extract | pretrain | analyze | …`.
+"""The command line: `lowlabel run | list | prepare | extract | pretrain | finetune | analyze | …`.
 
 Commands import torch and the rest when they are called, so that `--help` answers at once.
 """
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lowlabel import __version__
-from lowlabel.cli import analyze, data, extract, pretrain, results, run
+from lowlabel.cli import analyze, data, extract, finetune, pretrain, results, run
 from lowlabel.cli.command import Command
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
@@ -28,6 +28,7 @@ app.command("list", cls=Command)(data.list_known)
 app.command("prepare", cls=Command)(data.prepare)
 app.command("extract", cls=Command)(extract.extract)
 app.command("pretrain", cls=Command)(pretrain.pretrain)
+app.command("finetune", cls=Command)(finetune.finetune)
 app.add_typer(analyze.app, name="analyze")
 app.command("report", cls=Command)(results.report)
 app.command("compare", cls=Command)(results.compare)

@@ -27,6 +27,11 @@ def presets() -> list[str]:
     return _stems("training", "recipes/*.toml")
 
 
+def finetune_presets() -> list[str]:
+    """Losses of `lowlabel finetune` with settings of their own."""
+    return _stems("training", "finetuning/recipes/*.toml")
+
+
 def pretraining_methods() -> list[str]:
     """Methods of self-supervised pretraining."""
     return _declared("training", "methods")

@@ -21,6 +21,8 @@ TINY = {
     "dc": "--tasks 4 --loop-tasks 2 --width 8",
     "extraction": "--images 2 --batch-size 2",
     "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
+    "finetuning": "--model random:vit_tiny_patch16_224,img_size=32,depth=1 --batch-size 4 "
+    "--classes 3 --loss margin",
     "knn": "--train 300 --test 20 --width 8 --classes 4",
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",

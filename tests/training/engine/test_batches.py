@@ -52,7 +52,7 @@ def test_the_number_of_workers_does_not_change_batches(stripes, workers):
     assert len(batches) == 4
     for batch, keys in zip(batches, order.from_step(2, 6), strict=True):
         for row, key in enumerate(keys):
-            views, geometry, _ = dataset[key]
+            views, geometry, *_ = dataset[key]
             assert torch.equal(batch.geometry[row], geometry)
             for batch_view, view in zip(batch.views, views, strict=True):
                 assert torch.equal(batch_view[row], view)

@@ -12,28 +12,28 @@ from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
 from lowlabel.training.engine.distributed import World
-from lowlabel.training.plan import TrainingPlan
+from lowlabel.training.listing import PretrainData
+from lowlabel.training.views.recipe import ViewRecipe
 
 _BATCH = 64
 _K = 20
 
 
-def make_probe(plan: TrainingPlan, world: World) -> "KNNProbe | None":
+def make_probe(data: PretrainData, views: ViewRecipe, world: World) -> "KNNProbe | None":
     """Makes the main process's probe; None in the other processes.
 
     Raises:
         InputError: If the dataset has no held-out labels.
         DataError: If the labelled parts share no class.
     """
-    bank, queries = plan.data.bank, plan.data.queries
+    bank, queries = data.bank, data.queries
     if bank is None or queries is None:
         raise InputError(
-            f"cannot compute a k-NN score: {plan.data.images.dataset} has no held-out labels",
+            f"cannot compute a k-NN score: {data.images.dataset} has no held-out labels",
             "Leave --knn-every out, or give a folder with pretext, train and val.",
         )
     if not world.is_main:
         return None
-    views = plan.recipe.options.views
     return KNNProbe(bank, queries, views.global_size, world.device, views.orientation)
 
 

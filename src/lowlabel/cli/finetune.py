@@ -1,0 +1,31 @@
+"""`lowlabel finetune`: a backbone tuned on labelled images with a metric-learning loss."""
+
+import typer
+
+from lowlabel.cli.finetune_options import LossGroup, TunedGroup, TuningRunGroup
+from lowlabel.cli.groups import grouped
+from lowlabel.cli.resumable import resumable
+
+
+@grouped
+def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None:
+    """Tune a model for retrieval on a dataset's train classes; under torchrun, on many GPUs."""
+    from lowlabel.datasets.io.listing import shown_counts
+    from lowlabel.training.finetuning import finetune as tune
+    from lowlabel.training.finetuning import make_finetune_plan
+
+    dataset, recipe = tuned.required(), loss.build(tuned)
+    plan = make_finetune_plan(dataset, recipe, allow_partial=tuned.allow_partial)
+    if note := shown_counts(plan.left_out):
+        typer.echo(f"left out: {plan.images.dataset}: {note}", err=True)
+    for note in plan.notes():
+        typer.echo(note, err=True)
+    if run.dry_run:
+        typer.echo(plan.describe())
+        return
+    options = run.build()
+    with resumable():
+        weights = tune(plan, options, run.device)
+    typer.echo(
+        f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {dataset} --model {weights}"
+    )

@@ -1,0 +1,80 @@
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from lowlabel.errors import InputError
+from lowlabel.features import load_backbone
+from lowlabel.training import RunOptions
+from lowlabel.training.finetuning import finetune
+
+RESNET = "random:resnet10t,seed=1"
+
+
+def test_frozen_blocks_and_what_lies_before_them_do_not_change(make_plan, tmp_path):
+    plan = make_plan(freeze_blocks=1, epochs=1, validation=0)
+    before = plan.base.encoder.module.state_dict()
+    after = load_file(finetune(plan, RunOptions(tmp_path, 0), "cpu"))
+    same = {name: torch.equal(before[name], after[name]) for name in before}
+    frozen = ("cls_token", "pos_embed", "patch_embed.", "blocks.0.")
+    assert same == {name: name.startswith(frozen) for name in before}
+
+
+def test_adapters_are_tuned_and_added_to_the_weights(make_plan, tmp_path):
+    plan = make_plan(lora=2, epochs=1, validation=0)
+    model = plan.build_model()
+    trained = {n for n, p in model.backbone.named_parameters() if p.requires_grad}
+    assert trained
+    assert all(name.endswith((".up", ".down")) for name in trained)
+    before = plan.base.encoder.module.state_dict()
+    after = load_file(finetune(plan, RunOptions(tmp_path, 0), "cpu"))
+    assert {n for n in after if not n.startswith("embedding_head.")} == before.keys()
+    for name, weight in before.items():
+        change = after[name] - weight
+        if name.startswith("blocks.") and weight.ndim == 2:
+            assert 1 <= torch.linalg.matrix_rank(change, rtol=1e-3) <= 2
+        else:
+            assert not change.any(), name
+
+
+def test_the_exported_adapters_embed_as_the_tuned_network(make_plan):
+    model = make_plan(lora=2).build_model()
+    for name, parameter in model.named_parameters():
+        if name.endswith(".up"):
+            nn.init.normal_(parameter, std=0.1)
+    merged = make_plan().build_model()
+    tensors = model.exported()
+    own = merged.backbone.module.state_dict()
+    merged.backbone.module.load_state_dict({name: tensors[name] for name in own})
+    images = torch.randn(3, 3, 16, 16)
+    features = [m.eval().features(images) for m in (model, merged)]
+    torch.testing.assert_close(*features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_batch_norm_keeps_its_statistics(make_plan, tmp_path, frozen):
+    settings = (f"freeze_batch_norm={frozen}",)
+    plan = make_plan(*settings, model=RESNET, resolution=32, epochs=1, validation=0)
+    before = plan.base.encoder.module.state_dict()
+    after = load_file(finetune(plan, RunOptions(tmp_path, 0), "cpu"))
+    means = [name for name in before if name.endswith("running_mean")]
+    assert means
+    assert all(torch.equal(before[name], after[name]) is frozen for name in means)
+    assert not torch.equal(before["bn1.weight"], after["bn1.weight"])
+
+
+def test_the_head_can_be_left_out(make_plan, tmp_path):
+    plan = make_plan(head_layers=0, epochs=1)
+    path = finetune(plan, RunOptions(tmp_path, 0), "cpu")
+    assert plan.head.dimension == 32
+    blank = torch.zeros(2, 16, 16, 3, dtype=torch.uint8)
+    assert load_backbone(str(path), device="cpu").embed(blank).shape == (2, 32)
+
+
+def test_impossible_networks_are_refused(make_plan):
+    with pytest.raises(InputError, match="cannot freeze 5 blocks of a network that has 2"):
+        make_plan(freeze_blocks=5).build_model()
+    with pytest.raises(InputError, match="no linear layers to adapt"):
+        make_plan(model=RESNET, resolution=32, lora=4).build_model()
+    with pytest.raises(InputError, match="has no parameters"):
+        make_plan(model="pixels")

@@ -1,0 +1,56 @@
+import pytest
+
+from lowlabel.cli import names
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.training.finetuning import make_finetune_plan, make_finetune_recipe
+from lowlabel.training.finetuning.losses import NAMED_LOSSES
+from lowlabel.training.finetuning.recipe import finetune_presets
+
+
+def test_each_named_loss_has_a_preset_that_the_help_names():
+    assert sorted(NAMED_LOSSES) == finetune_presets() == names.finetune_presets()
+
+
+@pytest.mark.parametrize("loss", ["margin", "proxy-nca", "multi-similarity"])
+def test_the_defaults_are_the_settings_of_the_published_table(loss):
+    recipe = make_finetune_recipe("m", loss)
+    assert (recipe.loss, recipe.epochs, recipe.batch_size) == (loss, 150, 112)
+    options, optimisation = recipe.options, recipe.optimisation
+    assert (options.images_per_class, options.dimension, options.head_layers) == (2, 128, 1)
+    assert options.freeze_batch_norm
+    rates = optimisation.lr, optimisation.head_lr, optimisation.loss_lr
+    assert rates == (1e-5, 0, 5e-4)
+    assert (optimisation.optimizer, optimisation.weight_decay) == ("adam", 4e-4)
+    views = options.views
+    assert (views.sizes, views.global_scale, views.interpolation) == ((224,), (0.08, 1), "bilinear")
+
+
+def test_proxy_anchors_preset_is_its_papers():
+    recipe = make_finetune_recipe("m", "proxy-anchor,alpha=16")
+    assert (recipe.loss, recipe.batch_size) == ("proxy-anchor,alpha=16", 180)
+    assert (recipe.options.images_per_class, recipe.options.dimension) == (0, 512)
+    assert (recipe.optimisation.lr, recipe.optimisation.loss_lr) == (1e-4, 1e-2)
+
+
+def test_a_files_settings_are_overridden_by_options(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('loss = "ArcFaceLoss"\nepochs = 3\n[options]\nlora = 4\n')
+    recipe = make_finetune_recipe("m", None, str(path), ["lora=8"], epochs=None)
+    assert (recipe.loss, recipe.epochs, recipe.options.lora) == ("ArcFaceLoss", 3, 8)
+
+
+def test_unknown_options_get_suggestions():
+    with pytest.raises(UnknownNameError, match="Did you mean dimension"):
+        make_finetune_recipe("m", settings=["dimensions=3"])
+    with pytest.raises(InputError, match="images_per_class must be at least 0"):
+        make_finetune_recipe("m", images_per_class=-1)
+
+
+def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds, tmp_path):
+    recipe = make_finetune_recipe("random:vit_tiny_patch16_224,img_size=16,patch_size=8")
+    with pytest.raises(InputError, match="has no part to tune on"):
+        make_finetune_plan(f"folder:{birds / 'train'}", recipe)
+    with pytest.raises(InputError, match="needs 8 classes, but 6 of the 6 classes"):
+        make_plan(batch_size=16)
+    with pytest.raises(InputError, match="would leave 1 to learn"):
+        make_plan(validation=0.9)

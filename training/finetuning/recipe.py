@@ -1,0 +1,92 @@
+"""The recipe of a fine-tuning run, made from the loss's preset and the command line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.fields import encode
+from lowlabel.specs import parse_setting, parse_spec
+from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
+from lowlabel.training.recipe import DTYPES, preset_names, preset_values, with_values
+
+PRESETS = "finetuning/recipes"
+
+
+@dataclass(frozen=True)
+class FinetuneRecipe:
+    """Everything except the images that determines the tuned weights.
+
+    Attributes:
+        model: The base model, as for `--model`.
+        loss: The loss, as for `build_loss`.
+        epochs: Passes over the images of the learned classes.
+        batch_size: Images in an optimisation step, over all processes.
+        seed: Random seed of head, proxies, classes, order and views.
+        dtype: "float32", or "bfloat16" or "float16" for mixed precision.
+        resolution: Side of the images in pixels; 0 for the model's own.
+        pooling: Pooling that the head takes; empty for the model's own.
+        options: What is tuned, and how the epoch is chosen.
+        optimisation: Optimiser and schedule.
+    """
+
+    model: str
+    loss: str = "margin"
+    epochs: int = 150
+    batch_size: int = 112
+    seed: int = 0
+    dtype: str = "float32"
+    resolution: int = 0
+    pooling: str = ""
+    options: FinetuneOptions = field(default_factory=FinetuneOptions)
+    optimisation: FinetuneOptimisation = field(default_factory=FinetuneOptimisation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"epochs must be at least 1, not {self.epochs}")
+        if self.batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
+        if self.dtype not in DTYPES:
+            raise UnknownNameError("dtype", self.dtype, DTYPES)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The recipe as plain JSON data, with lists for tuples."""
+        return encode(self)  # type: ignore[no-any-return]
+
+
+def finetune_presets() -> list[str]:
+    """Names of the losses with a preset of their own."""
+    return preset_names(PRESETS)
+
+
+def make_finetune_recipe(
+    model: str,
+    loss: str | None = None,
+    preset: str | None = None,
+    settings: Sequence[str] = (),
+    **overrides: Any,
+) -> FinetuneRecipe:
+    """Makes a recipe: the defaults, overridden by the preset, then by the arguments.
+
+    Args:
+        model: The base model, as for `--model`.
+        loss: The loss with its options. Default: the preset's loss, else "margin".
+        preset: Name of a preset, or path of a TOML file. Default: the loss's own, if it has one.
+        settings: `option=value` of the recipe's parts.
+        overrides: Fields of the recipe or its parts; None keeps a field.
+
+    Raises:
+        UnknownNameError: If there is no such preset or option.
+        InputError: If a value has the wrong type.
+    """
+    name = parse_spec(loss)[0] if loss else "margin"
+    if preset is None and name in finetune_presets():
+        preset = name
+    values = preset_values(preset, PRESETS) if preset else {}
+    if loss:
+        values["loss"] = loss
+    values |= {key: value for key, value in overrides.items() if value is not None}
+    for setting in settings:
+        option, value = parse_setting(setting)
+        values[option] = value
+    return with_values(FinetuneRecipe(model), values, "option of finetune", ("model",))
