@@ -17,12 +17,12 @@ _MOMENTUM = 0.9
 def make_optimizer(
     backbone: nn.Module, head: nn.Module, loss: nn.Module, optimisation: FinetuneOptimisation
 ) -> torch.optim.Optimizer:
-    """Makes the optimiser with a group for each of `GROUPS`; the loss has no weight decay."""
+    """Makes the optimiser with a group for each of `GROUPS`."""
     o = optimisation
     groups: list[dict[str, Any]] = [
         {"params": _trained(backbone), "lr": o.lr, "weight_decay": o.weight_decay},
         {"params": _trained(head), "lr": o.head_lr or o.lr, "weight_decay": o.weight_decay},
-        {"params": _trained(loss), "lr": o.loss_lr, "weight_decay": 0.0},
+        {"params": _trained(loss), "lr": o.loss_lr, "weight_decay": o.loss_weight_decay},
     ]
     if o.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=o.lr, momentum=_MOMENTUM)
@@ -40,6 +40,9 @@ def factors(optimisation: FinetuneOptimisation, steps: int, per_epoch: int) -> S
     factors = warmup_cosine(1.0, end, steps, warm)
     warm = min(warm, steps)
     factors[:warm] = np.arange(1, warm + 1) / max(warm, 1)
+    if optimisation.schedule == "step":
+        epochs = np.arange(steps) // max(per_epoch, 1)
+        factors *= optimisation.decay ** (epochs // optimisation.decay_every)
     return factors
 
 

@@ -7,7 +7,7 @@ from lowlabel.training.finetuning.validation import CRITERIA
 from lowlabel.training.views.recipe import SingleView
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "step")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,12 @@ class FinetuneOptimisation:
         lr: Learning rate of the backbone, or of its adapters.
         head_lr: Learning rate of the embedding head; 0 takes `lr`.
         loss_lr: Learning rate of the loss's proxies or margins.
-        weight_decay: Weight decay of backbone and head; the loss has none.
-        schedule: "constant", or "cosine" to 0 after the warm-up.
+        weight_decay: Weight decay of backbone and head.
+        loss_weight_decay: Weight decay of the loss's proxies or margins.
+        schedule: "constant", "cosine" to 0 after the warm-up, or "step", by which every
+            `decay_every` epochs multiply the rates by `decay`.
+        decay_every: Epochs between two steps of the schedule.
+        decay: Factor of such a step.
         warmup_epochs: Epochs of linear warm-up from 0; may be a fraction.
         freeze_backbone_epochs: First epochs in which only head and loss are tuned.
         clip: Largest gradient norm of each parameter tensor; 0 for none.
@@ -74,7 +78,10 @@ class FinetuneOptimisation:
     head_lr: float = 0.0
     loss_lr: float = 5e-4
     weight_decay: float = 4e-4
+    loss_weight_decay: float = 0.0
     schedule: str = "constant"
+    decay_every: int = 10
+    decay: float = 0.5
     warmup_epochs: float = 0.0
     freeze_backbone_epochs: int = 0
     clip: float = 0.0
@@ -86,6 +93,13 @@ class FinetuneOptimisation:
             raise UnknownNameError("schedule", self.schedule, SCHEDULES)
         if self.lr <= 0:
             raise InputError(f"lr must be above 0, not {self.lr}")
-        for name in ("head_lr", "loss_lr", "weight_decay", "warmup_epochs", "clip"):
+        for name in (
+            *("head_lr", "loss_lr", "weight_decay", "loss_weight_decay"),
+            *("warmup_epochs", "clip"),
+        ):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
+        if self.decay_every < 1:
+            raise InputError(f"decay_every must be at least 1, not {self.decay_every}")
+        if not 0 < self.decay <= 1:
+            raise InputError(f"decay must be above 0 and at most 1, not {self.decay}")

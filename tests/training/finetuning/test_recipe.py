@@ -25,11 +25,15 @@ def test_the_defaults_are_the_settings_of_the_published_table(loss):
     assert (views.sizes, views.global_scale, views.interpolation) == ((224,), (0.08, 1), "bilinear")
 
 
-def test_proxy_anchors_preset_is_its_papers():
+def test_proxy_anchors_preset_is_its_codes():
     recipe = make_finetune_recipe("m", "proxy-anchor,alpha=16")
-    assert (recipe.loss, recipe.batch_size) == ("proxy-anchor,alpha=16", 180)
+    assert (recipe.loss, recipe.batch_size, recipe.epochs) == ("proxy-anchor,alpha=16", 180, 60)
     assert (recipe.options.images_per_class, recipe.options.dimension) == (0, 512)
-    assert (recipe.optimisation.lr, recipe.optimisation.loss_lr) == (1e-4, 1e-2)
+    optimisation = recipe.optimisation
+    assert (optimisation.lr, optimisation.loss_lr) == (1e-4, 1e-2)
+    assert (optimisation.weight_decay, optimisation.loss_weight_decay) == (1e-4, 1e-4)
+    steps = optimisation.schedule, optimisation.decay_every, optimisation.decay
+    assert steps == ("step", 10, 0.5)
 
 
 def test_a_files_settings_are_overridden_by_options(tmp_path):

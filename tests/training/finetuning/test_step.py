@@ -4,6 +4,8 @@ from torch.nn.functional import normalize
 
 from lowlabel.training import RunOptions, Trainer
 from lowlabel.training.engine.distributed import World
+from lowlabel.training.finetuning.optimizer import factors
+from lowlabel.training.finetuning.options import FinetuneOptimisation
 
 ALONE = World(0, 1, torch.device("cpu"))
 
@@ -104,3 +106,15 @@ def test_a_replaced_image_has_its_own_label(make_plan, tmp_path):
         step.gradients(0, [each])
     labels = trainer.plan.images.labels
     assert seen == [labels[list(each.rows)].tolist() for each in (part, other)]
+
+
+def test_the_step_schedule_is_that_of_torch():
+    optimisation = FinetuneOptimisation(schedule="step", decay_every=2, decay=0.5)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    expected = []
+    for _ in range(5):
+        expected += [optimizer.param_groups[0]["lr"]] * 3
+        optimizer.step()
+        scheduler.step()
+    assert factors(optimisation, 15, 3).tolist() == expected
