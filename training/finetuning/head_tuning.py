@@ -42,14 +42,14 @@ class HeadSettings:
 
     loss: str = "multi-similarity"
     miner: str = ""
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 112
     images_per_class: int = 4
     lr: float = 1e-4
     loss_lr: float = 5e-3
     weight_decay: float = 4e-4
     layers: int = 1
-    dimension: int = 128
+    dimension: int = 512
     normalise: bool = True
     validation: float = 0.2
     criterion: str = CRITERIA[1]
