@@ -5,64 +5,18 @@ import time
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lowlabel.errors import InputError
 from lowlabel.features.models.embedding_head import EmbeddingHead, HeadShape
 from lowlabel.progress import Progress
 from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.finetuning.batches import ClassBalancedOrder
 from lowlabel.training.finetuning.losses import MetricLoss, build_loss
-from lowlabel.training.finetuning.validation import CRITERIA, best_epoch, validation_scores
-
-
-@dataclass(frozen=True)
-class HeadSettings:
-    """How a head is tuned.
-
-    Attributes:
-        loss: Name of the loss, as `build_loss` takes it.
-        miner: Its miner; empty for the loss's own, "none" for none.
-        epochs: Passes over the images.
-        batch_size: Images in an optimisation step.
-        images_per_class: Images of a class in a batch.
-        lr: Learning rate of the head.
-        loss_lr: Learning rate of the loss's proxies or margins.
-        weight_decay: Weight decay of the head.
-        layers: See `HeadShape`.
-        dimension: Length of the embeddings; at most that of the features is used.
-        normalise: See `HeadShape`.
-        validation: Share of the classes that the epoch is chosen on.
-        criterion: "recall@1" or "map@r" of these classes.
-        seed: Random seed of batches, validation classes and initial weights.
-    """
-
-    loss: str = "multi-similarity"
-    miner: str = ""
-    epochs: int = 40
-    batch_size: int = 112
-    images_per_class: int = 4
-    lr: float = 1e-4
-    loss_lr: float = 5e-3
-    weight_decay: float = 4e-4
-    layers: int = 1
-    dimension: int = 512
-    normalise: bool = True
-    validation: float = 0.2
-    criterion: str = CRITERIA[1]
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InputError(f"epochs must be at least 1, not {self.epochs}")
-        if self.layers < 1:
-            raise InputError("a head without layers has nothing to tune", "Give it 1 or 2 layers.")
-        for name in ("lr", "loss_lr"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name}={getattr(self, name)} must be positive and finite")
+from lowlabel.training.finetuning.optimizer import factors, make_optimizer
+from lowlabel.training.finetuning.recipe import FinetuneRecipe
+from lowlabel.training.finetuning.validation import best_epoch, validation_scores
 
 
 @dataclass(frozen=True)
@@ -100,8 +54,8 @@ class TunedHead:
 def tune_head(
     learned: Labelled,
     validation: Labelled | None,
-    settings: HeadSettings,
-    pooling: str = "head",
+    recipe: FinetuneRecipe,
+    shape: HeadShape,
     device: torch.device | None = None,
     progress: Progress | None = None,
 ) -> TunedHead:
@@ -114,8 +68,8 @@ def tune_head(
     Args:
         learned: Features of the classes that the loss is computed on.
         validation: Features of other classes; None for none.
-        settings: How to tune.
-        pooling: Pooling of the features, for the head's form.
+        recipe: How to tune.
+        shape: Form of the head.
         device: Device to compute on; the CPU by default.
         progress: Called with (finished epochs, epochs).
 
@@ -127,10 +81,10 @@ def tune_head(
     started, device = time.perf_counter(), device or torch.device("cpu")
     order = ClassBalancedOrder(
         len(learned.labels),
-        settings.batch_size,
-        settings.seed,
+        recipe.batch_size,
+        recipe.seed,
         labels=learned.labels.numpy(),
-        images_per_class=settings.images_per_class,
+        images_per_class=recipe.options.images_per_class,
     )
     scale = float(learned.features.square().mean().sqrt()) or 1.0
     learned, held_out = (
@@ -139,20 +93,20 @@ def tune_head(
     )
     assert learned is not None
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        head = _start(learned.features, settings, pooling).to(device)
+        torch.manual_seed(recipe.seed)
+        head = _start(learned.features, shape).to(device)
         classes = int(learned.labels.max()) + 1
-        loss = build_loss(settings.loss, classes, head.shape.dimension, settings.miner).to(device)
+        loss = build_loss(recipe.loss, classes, shape.dimension, recipe.options.miner).to(device)
         scores = [_score(head, held_out)] if held_out else []
         losses, kept = [], (0, deepcopy(head.state_dict()))
-        for epoch, mean in enumerate(_epochs(head, loss, learned, order, settings), start=1):
+        for epoch, mean in enumerate(_epochs(head, loss, learned, order, recipe), start=1):
             losses.append(mean)
             if held_out:
                 scores.append(_score(head, held_out))
-            if not held_out or best_epoch(scores, settings.criterion) == epoch:
+            if not held_out or best_epoch(scores, recipe.options.criterion) == epoch:
                 kept = epoch, deepcopy(head.state_dict())
             if progress:
-                progress(epoch, settings.epochs)
+                progress(epoch, recipe.epochs)
     head.load_state_dict(kept[1])
     return TunedHead(
         _unscaled(head.cpu(), scale), kept[0], scores, losses, time.perf_counter() - started
@@ -164,45 +118,47 @@ def _epochs(
     loss: MetricLoss,
     learned: Labelled,
     order: ClassBalancedOrder,
-    settings: HeadSettings,
+    recipe: FinetuneRecipe,
 ) -> Iterator[float]:
     """Runs the epochs, and yields the mean loss of each."""
-    groups: list[dict[str, Any]] = [
-        {"params": list(head.parameters()), "weight_decay": settings.weight_decay},
-        {"params": list(loss.parameters()), "lr": settings.loss_lr},
-    ]
-    optimizer = torch.optim.Adam([g for g in groups if g["params"]], lr=settings.lr)
-    for epoch in range(settings.epochs):
+    o, steps = recipe.optimisation, recipe.epochs * order.steps_per_epoch
+    optimizer = make_optimizer(nn.Identity(), head, loss, o)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    for epoch in range(recipe.epochs):
         rows = torch.from_numpy(order.epoch_order(epoch)).to(learned.labels.device)
         total = torch.zeros((), device=learned.labels.device)
-        batches = rows.split(settings.batch_size)
-        for batch in batches:
+        factor = factors(o, steps, order.steps_per_epoch)[epoch * order.steps_per_epoch :]
+        for batch, times in zip(rows.split(recipe.batch_size), factor, strict=False):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * float(times)
             value = loss(head(learned.features[batch]), learned.labels[batch])
             optimizer.zero_grad(set_to_none=True)
             value.backward()
+            if o.clip:
+                for parameter in head.parameters():
+                    nn.utils.clip_grad_norm_(parameter, o.clip)
             optimizer.step()
             total += value.detach()
-        mean = float(total) / len(batches)
+        mean = float(total) / order.steps_per_epoch
         if not math.isfinite(mean):
             raise TrainingError(
-                f"the loss {settings.loss} is {mean} in epoch {epoch + 1}",
-                f"Give a lower learning rate than {settings.lr:g} for the head or "
-                f"{settings.loss_lr:g} for the loss.",
+                f"the loss {recipe.loss} is {mean} in epoch {epoch + 1}",
+                f"Give lower rates than lr={o.head_lr or o.lr:g} and loss_lr={o.loss_lr:g} with --set.",
             )
         yield mean
 
 
-def _start(features: Tensor, settings: HeadSettings, pooling: str) -> EmbeddingHead:
+def _start(features: Tensor, shape: HeadShape) -> EmbeddingHead:
     """The head before tuning."""
     width = features.shape[1]
-    dimension = min(settings.dimension, width)
-    shape = HeadShape(settings.layers, dimension, settings.normalise, pooling)
     head = EmbeddingHead(width, shape)
-    if settings.layers == 1:
-        axes = torch.linalg.eigh(features.T @ features)[1].T.flip(0)[:dimension]
+    if shape.layers == 1:
+        layer, count = head.layers[0], min(shape.dimension, width)
+        axes = torch.linalg.eigh(features.T @ features)[1].T.flip(0)[:count].cpu()
         largest = axes.gather(1, axes.abs().argmax(dim=1, keepdim=True))
-        axes = axes * largest.sign()  # one of two signs, which solvers choose by chance
-        _copy(head.layers[0], axes, axes.new_zeros(dimension))
+        weight = torch.zeros(shape.dimension, width)
+        weight[:count] = axes * largest.sign()  # one of two signs, which solvers choose by chance
+        _copy(layer, weight, torch.zeros(shape.dimension))
     return head
 
 

@@ -76,7 +76,7 @@ def _pretrained(card: Mapping[str, Any]) -> Card:
 def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
-    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "dataset", "part", "epoch")
+    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
     return Card(
         str(card["architecture"]),
         transform.crop,
