@@ -14,7 +14,7 @@ from importlib.resources import files
 from lowlabel.results.decode import plain
 from lowlabel.results.experiment import DatasetInfo
 from lowlabel.results.record import Record
-from lowlabel.specs import Option, parse_spec
+from lowlabel.specs import Option, parse_setting, parse_spec
 
 UNKNOWN = "unknown"
 CONDITIONS = {
@@ -54,8 +54,8 @@ class Reference:
             {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
             stated.
-        tuning: What a tuned model of `models` must agree with: {"loss": "margin", "tuned": "all"}.
-            Empty for a frozen model, and for a tuned one that the suite cannot repeat.
+        tuning: What a tuned model of `models` must agree with: {"loss": "margin,beta=1.2,…",
+            "tuned": "all"}. Empty for a frozen model, and for a tuned one that cannot be repeated.
         value: In percent.
         printed: The value as printed, with its digits and interval.
         ci95: Half width of the published interval; None if none is printed.
@@ -153,7 +153,7 @@ def _reference(row: dict[str, str]) -> Reference:
         models=_several(row["models"]),
         conditions=_conditions(row["conditions"]),
         training=row["training"],
-        tuning=parse_spec(f"tuning,{row['tuning']}")[1] if row.get("tuning") else {},
+        tuning=dict(map(parse_setting, _several(row.get("tuning", "")))),
         value=float(row["value"]),
         printed=f"{row['value']}±{ci95}" if ci95 else row["value"],
         ci95=float(ci95) if ci95 else None,

@@ -143,7 +143,7 @@ def _epochs(
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss {recipe.loss} is {mean} in epoch {epoch + 1}",
-                f"Give lower rates than lr={o.head_lr or o.lr:g} and loss_lr={o.loss_lr:g} with --set.",
+                f"Lower --set lr={o.head_lr or o.lr:g} or --set loss_lr={o.loss_lr:g}.",
             )
         yield mean
 

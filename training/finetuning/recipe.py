@@ -34,6 +34,9 @@ class FinetuneRecipe:
         dtype: "float32", or "bfloat16" or "float16" for mixed precision.
         resolution: Side of the images in pixels; 0 for the model's own.
         pooling: Pooling that the head takes; empty for the model's own.
+        resize_before: Length of the shorter side before the centre crop that scores are taken on,
+            in pixels; 0 for the model's own.
+        resample: Its interpolation; empty for the model's own.
         options: What is tuned, and how the epoch is chosen.
         optimisation: Optimiser and schedule.
         frozen: Whether only a head is tuned, on features that stay as they are.
@@ -50,6 +53,8 @@ class FinetuneRecipe:
     options: FinetuneOptions = field(default_factory=FinetuneOptions)
     optimisation: FinetuneOptimisation = field(default_factory=FinetuneOptimisation)
     frozen: bool = grown(False)
+    resize_before: int = grown(0)
+    resample: str = grown("")
 
     def __post_init__(self) -> None:
         if self.frozen:

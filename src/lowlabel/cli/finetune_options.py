@@ -26,6 +26,8 @@ class TunedGroup:
     ] = None
     resolution: options.Resolution = None
     pooling: options.Pooling = None
+    resize: options.Resize = None
+    interpolation: options.Interpolation = None
     dataset: Annotated[
         str | None,
         option(
@@ -169,6 +171,8 @@ class LossGroup:
             frozen=self.frozen,
             resolution=tuned.resolution,
             pooling=tuned.pooling,
+            resize_before=tuned.resize,
+            resample=tuned.interpolation,
             epochs=self.epochs,
             batch_size=self.batch_size,
             images_per_class=self.images_per_class,
