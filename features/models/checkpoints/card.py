@@ -84,5 +84,10 @@ def _tuned(card: Mapping[str, Any]) -> Card:
         head,
         str(card["name"]),
         card["pretrained_on"],
-        {name: card[name] for name in facts} | {"layers": head.layers, "dimension": head.dimension},
+        {
+            **{name: card[name] for name in facts},
+            "pooling": head.input,
+            "layers": head.layers,
+            "dimension": head.dimension,
+        },
     )
