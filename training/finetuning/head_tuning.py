@@ -94,7 +94,7 @@ def tune_head(
     assert learned is not None
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
-        head = _start(learned.features, shape).to(device)
+        head = start_head(learned.features, shape).to(device)
         classes = int(learned.labels.max()) + 1
         loss = build_loss(recipe.loss, classes, shape.dimension, recipe.options.miner).to(device)
         scores = [_score(head, held_out)] if held_out else []
@@ -148,7 +148,7 @@ def _epochs(
         yield mean
 
 
-def _start(features: Tensor, shape: HeadShape) -> EmbeddingHead:
+def start_head(features: Tensor, shape: HeadShape) -> EmbeddingHead:
     """The head before tuning."""
     width = features.shape[1]
     head = EmbeddingHead(width, shape)
