@@ -4,6 +4,7 @@ Beside it stands the usual loop, which runs the frozen backbone on every batch o
 images are decoded before, and not augmented. Both end with the same head up to rounding.
 """
 
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -49,10 +50,10 @@ def main(
         shape = HeadShape(1, min(recipe.options.dimension, features.shape[1]), True, base.pooling)
         found = median_seconds(
             {
-                "cached": lambda r=recipe, s=shape: tune_head(
-                    Labelled(features, labels), None, r, s, target
+                "cached": partial(
+                    tune_head, Labelled(features, labels), None, recipe, shape, target
                 ),
-                "usual": lambda r=recipe, s=shape: usual_loop(base, pixels, features, labels, r, s),
+                "usual": partial(usual_loop, base, pixels, features, labels, recipe, shape),
             },
             repeats,
         )

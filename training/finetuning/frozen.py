@@ -60,7 +60,8 @@ def tune_frozen(
     base = replace(plan.base, encoder=plan.base.encoder.to(target), device=target)
     table = extract_shown(base, plan.all_images, extraction or ExtractionOptions())
     learned = _rows(table, plan.all_images, plan.split.learned)
-    validation = plan.split.validation and _rows(table, plan.all_images, plan.split.validation)
+    held_out = plan.split.validation
+    validation = _rows(table, plan.all_images, held_out) if held_out else None
     with progress_bar(plan.title, "epoch", delay=2.0) as progress:
         found = tune_head(learned, validation, plan.recipe, plan.head, target, progress)
     card = _card(plan, found, table, target)

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +26,9 @@ class Labelled:
     features: Tensor
     labels: Tensor
 
-    def to(self, device: torch.device) -> "Labelled":
-        """The same on a device."""
-        return Labelled(self.features.to(device), self.labels.to(device))
+    def scaled(self, scale: float, device: torch.device) -> "Labelled":
+        """The same on a device, with features divided by `scale`."""
+        return Labelled(self.features.to(device) / scale, self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,8 @@ def tune_head(
         images_per_class=recipe.options.images_per_class,
     )
     scale = float(learned.features.square().mean().sqrt()) or 1.0
-    learned, held_out = (
-        part and replace(part.to(device), features=part.features.to(device) / scale)
-        for part in (learned, validation)
-    )
-    assert learned is not None
+    learned = learned.scaled(scale, device)
+    held_out = validation.scaled(scale, device) if validation else None
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         head = start_head(learned.features, shape).to(device)
@@ -163,6 +160,7 @@ def start_head(features: Tensor, shape: HeadShape) -> EmbeddingHead:
 
 
 def _copy(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    assert isinstance(layer, nn.Linear)
     with torch.no_grad():
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)
@@ -177,5 +175,6 @@ def _score(head: EmbeddingHead, held_out: Labelled) -> dict[str, float]:
 def _unscaled(head: EmbeddingHead, scale: float) -> EmbeddingHead:
     """The head that takes the features as they are, not divided by `scale`."""
     first = head.layers[0]
+    assert isinstance(first, nn.Linear)
     _copy(first, first.weight / scale, first.bias)
     return head.eval().requires_grad_(False)
