@@ -81,7 +81,7 @@ def embed_dataset(
         ground_truth=opened.ground_truth(),
         partial=tuple(partial for part in parts if (partial := opened.partial(part))),
         shared_classes=_shared_classes(evaluated, images.get(division.train_part or "")),
-        seen_classes=_seen_classes(backbone, evaluated),
+        seen_classes=_seen_classes(backbone, opened, evaluated),
         left_out=opened.left_out(*parts),
     )
 
@@ -156,6 +156,26 @@ def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> str:
     )
 
 
-def _seen_classes(backbone: Backbone, images: ImageSet) -> str:
+def _seen_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
     seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
-    return f"{backbone.name} was {seen}" if seen else ""
+    found = [seen, _tuned_classes(backbone, opened, images)]
+    return "; ".join(f"{backbone.name} was {sentence}" for sentence in found if sentence)
+
+
+def _tuned_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
+    """How many evaluated classes are in the part that a model was tuned on, as a sentence."""
+    spec = str(backbone.tuning.get("dataset", ""))
+    name, _, division_name = spec.rpartition(":")
+    divisions = {each.name: each for each in opened.dataset.divisions}
+    division = divisions.get(division_name)
+    if name != opened.dataset.name or division is None or division.train_part is None:
+        return ""
+    tuned_on = replace(opened, division=division, allow_partial=True, _parts={})
+    train = tuned_on.load(division.train_part)
+    shared = set(images.class_names) & set(train.class_names)
+    if not shared:
+        return ""
+    return (
+        f"tuned on {spec} {train.part}: {len(shared)} of the {len(images.class_names)} "
+        f"{images.part} classes"
+    )

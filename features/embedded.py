@@ -32,6 +32,7 @@ class Embedder:
         transform: The resolved image transform, as JSON holds it.
         positions: See `Backbone`.
         notes: What was assumed, left out or resampled to load the weights.
+        tuning: See `Backbone`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Embedder:
     transform: dict[str, Any] = field(default_factory=dict)
     positions: str = ""
     notes: tuple[str, ...] = ()
+    tuning: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -57,6 +59,7 @@ class Embedder:
             encode(backbone.transform),
             backbone.positions,
             backbone.notes,
+            dict(backbone.tuning),
         )
 
     @property

@@ -17,6 +17,7 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import take_over
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.models.head_features import from_base_features
 from lowlabel.features.partial_file import PartialFile
 from lowlabel.features.store import bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
@@ -116,8 +117,10 @@ def _extract_if_missing(extraction: "_Extraction") -> None:
     if feature_path(key).exists():
         return
     with locked(key, f"waiting for another process to extract {images.dataset} …"):
-        if not feature_path(key).exists() and not take_over(
-            extraction.file, extraction.backbone, extraction.decode
+        if not (
+            feature_path(key).exists()
+            or take_over(extraction.file, extraction.backbone, extraction.decode)
+            or from_base_features(extraction.file, extraction.backbone)
         ):
             extraction.run()
 

@@ -2,7 +2,7 @@
 
 from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
 from lowlabel.results.check import CheckReport, check
-from lowlabel.results.compare import compare
+from lowlabel.results.compare import compare, compare_tuned
 from lowlabel.results.compare_render import render_comparison
 from lowlabel.results.environment import Environment, describe_environment
 from lowlabel.results.experiment import (
@@ -61,6 +61,7 @@ __all__ = [
     "archive_records",
     "check",
     "compare",
+    "compare_tuned",
     "delete_record",
     "describe_environment",
     "find_records",

@@ -1,6 +1,7 @@
 """Paired comparison of records over the same tasks, queries or images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,19 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lowlabel.errors import InputError
+from lowlabel.results.experiment import Experiment, ModelInfo
 from lowlabel.results.grid import newest
 from lowlabel.results.metrics import find_metric, is_known, metric_order
-from lowlabel.results.pairing import Pair, common_items, pair_records, reason_against
+from lowlabel.results.pairing import (
+    Pair,
+    common_items,
+    exact_method,
+    pair_records,
+    reason_against,
+    same_protocol,
+)
 from lowlabel.results.store import ScoredRecord
+from lowlabel.specs import canonical_json
 
 _LEVEL = 0.05
 _NO_SPREAD = 1e-9
@@ -49,7 +59,62 @@ def compare(
     """
     if not a or not b:
         raise InputError(f"nothing to compare: A has {len(a)} records, B has {len(b)}")
-    pairs = pair_records(_latest(a), _latest(b))
+    return _frame(pair_records(_latest(a), _latest(b)), metrics)
+
+
+def compare_tuned(
+    records: Sequence[ScoredRecord], metrics: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Compares base models, as side A, with the models that were tuned from them.
+
+    Args:
+        records: Records of both.
+        metrics: See `compare`.
+
+    Returns:
+        See `compare`.
+
+    Raises:
+        InputError: If there is no tuned model among them.
+    """
+    pairs = _pair_with_base(_latest(records))
+    if not pairs:
+        raise InputError(
+            f"none of the {len(records)} records is of a tuned model",
+            "Score one: lowlabel run --suite retrieval --model FOLDER",
+        )
+    return _frame(pairs, metrics)
+
+
+def _pair_with_base(records: Sequence[ScoredRecord]) -> list[Pair]:
+    """Pairs the record of every tuned model with that of its base model, which is side A.
+
+    Both have the same images, protocol, method and preprocessing; the base model has the pooling
+    that the tuned one's head takes. A tuned model without such a record comes last.
+    """
+    frozen = {_as_base(s.record.experiment, s.record.experiment.model): s for s in records}
+    tuned = [s for s in records if s.record.experiment.model.tuning]
+    found = [(frozen.get(_as_base(s.record.experiment, _base(s))), s) for s in tuned]
+    reason = "no record of its base model as it is frozen"
+    pairs = [Pair(base, scored, "" if base else reason) for base, scored in found]
+    return sorted(pairs, key=lambda pair: bool(pair.reason))
+
+
+def _base(scored: ScoredRecord) -> ModelInfo:
+    """The base model of a tuned one."""
+    model = scored.record.experiment.model
+    spec, weights, pooling = (
+        str(model.tuning.get(name)) for name in ("base_model", "base_weights_sha256", "pooling")
+    )
+    return replace(model, spec=spec, weights_sha256=weights, pooling=pooling)
+
+
+def _as_base(e: Experiment, model: ModelInfo) -> Hashable:
+    facts = [model.spec, model.weights_sha256, model.pooling, model.transform, model.dtype]
+    return same_protocol(e), exact_method(e), canonical_json(facts)
+
+
+def _frame(pairs: Sequence[Pair], metrics: Sequence[str] | None) -> pd.DataFrame:
     rows = [row for pair in pairs for row in _rows(pair, metrics)]
     tested = [row for row in rows if "p" in row]
     p_values = np.array([row["p"] for row in tested], dtype=np.float64)

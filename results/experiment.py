@@ -42,6 +42,8 @@ class ModelInfo:
         transform: The resolved image transform: {"resize": 256, "crop": 224, …}.
         positions: "dino" if position embeddings are resampled by DINO's rule, not timm's.
         notes: What was assumed, left out or resampled to load the weights. Not in the identity.
+        tuning: What a tuned model was tuned from, with and on: {"base_model": "timm:NAME", "loss":
+            "margin", "dataset": "cub:dml-zeroshot", …}. Not in the identity, which has its weights.
     """
 
     name: str
@@ -53,9 +55,11 @@ class ModelInfo:
     transform: Options = field(default_factory=dict)
     positions: str = grown("")
     notes: tuple[str, ...] = grown(())
+    tuning: Options = grown({})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transform", plain(self.transform, "model.transform"))
+        object.__setattr__(self, "tuning", plain(self.tuning, "model.tuning"))
 
 
 @dataclass(frozen=True)
@@ -205,10 +209,11 @@ class Experiment:
     def identity(self) -> str:
         """SHA-256 of everything that determines the scores: equal for runs of one experiment.
 
-        Display fields are left out: the name of the model, how its weights were read, the title of
-        the dataset, and its partial counts, which follow from the manifest.
+        Display fields are left out: the name of the model, how its weights were read or tuned, the
+        title of the dataset, and its partial counts, which follow from the manifest.
         """
         facts = encode(self)
-        facts["model"].pop("notes", None)
+        for name in ("notes", "tuning"):
+            facts["model"].pop(name, None)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

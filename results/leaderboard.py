@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from lowlabel.errors import InputError
+from lowlabel.results.experiment import ModelInfo
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
     BEFORE,
@@ -172,8 +173,20 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     ]
     if chosen:
         yield f"Chosen by tuning: {'; '.join(sorted(chosen, key=natural_order))}."
+    tuned = {_tuned(r.experiment.model) for r in records if r.experiment.model.tuning}
+    if tuned:
+        yield f"Tuned: {'; '.join(sorted(tuned, key=natural_order))}."
     for reason in dict.fromkeys(r for record in records for r in record.contamination):
         yield f"{CONTAMINATED} contaminated, never bold: {reason}"
+
+
+def _tuned(model: ModelInfo) -> str:
+    """What of a model was tuned, with and on: "dino+margin: all on cub:dml-zeroshot, margin,…"."""
+    facts = model.tuning
+    head = f"{facts.get('layers')} layers to {facts.get('dimension')} dimensions"
+    return (
+        f"{model.name}: {facts.get('tuned')} on {facts.get('dataset')}, {facts.get('loss')}, {head}"
+    )
 
 
 def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:

@@ -21,12 +21,13 @@ _MOST_LISTED = 6
 Key = Callable[[Experiment], Hashable]
 
 
-def _same_protocol(e: Experiment) -> Hashable:
+def same_protocol(e: Experiment) -> Hashable:
+    """What two records share that are scored on the same images by the same protocol."""
     return canonical_json([_same_whole(e), encode(e.dataset.without)])
 
 
 def _same_whole(e: Experiment) -> Hashable:
-    """As `_same_protocol`, whatever images were left out."""
+    """As `same_protocol`, whatever images were left out."""
     protocol = [e.protocol.name, e.protocol.version, e.protocol.options]
     return canonical_json([e.suite, e.dataset.whole_manifest, *protocol])
 
@@ -35,7 +36,8 @@ def _same_names(e: Experiment) -> Hashable:
     return e.suite, e.dataset.name, e.protocol.name
 
 
-def _exact_method(e: Experiment) -> Hashable:
+def exact_method(e: Experiment) -> Hashable:
+    """The method with all of its options."""
     return canonical_json([e.method.spec, e.method.options, e.method.version])
 
 
@@ -44,16 +46,16 @@ def _exact_model(e: Experiment) -> Hashable:
 
 
 _WHAT: tuple[Key, ...] = (
-    lambda e: (_exact_model(e), _exact_method(e)),
-    lambda e: (e.model.name, _exact_method(e)),
+    lambda e: (_exact_model(e), exact_method(e)),
+    lambda e: (e.model.name, exact_method(e)),
     lambda e: (e.model.name, e.method.spec),
-    _exact_method,
+    exact_method,
     lambda e: e.method.spec,
     lambda e: e.model.name,
 )
 
 
-_WHERE: tuple[Key, ...] = (_same_protocol, _same_whole, _same_names)
+_WHERE: tuple[Key, ...] = (same_protocol, _same_whole, _same_names)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from lowlabel.features.models.architectures import has_fixed_input, native_resol
 from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.features.models.embedding_head import HEAD_PREFIX, EmbeddingEncoder, EmbeddingHead
 from lowlabel.features.models.encoders import Encoder, TimmEncoder
-from lowlabel.features.models.weights_source import BACKBONE
+from lowlabel.features.models.tuned import BACKBONE
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.fields import encode
 from lowlabel.specs import format_spec, parse_spec

@@ -8,11 +8,13 @@ from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import check_architecture
 from lowlabel.features.models.checkpoints.card import read_card
 from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
+from lowlabel.features.models.checkpoints.metric_learning import metric_learning
 from lowlabel.features.models.checkpoints.recognition import recognise
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, alias_options
+from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.weights_source import arch_spec, named_file
 from lowlabel.specs import parse_spec
 
@@ -77,7 +79,10 @@ def check_weights(spec: str) -> None:
     name, options = parse_spec(arch_spec(named[1]))
     branch = options.get("checkpoint_key")
     checkpoint = read_checkpoint(path, None if branch is None else str(branch), shapes_only=True)
-    if not name and read_card(path) is None:
+    wanted = take_head(options) == EMBEDDING
+    if name or read_card(path) is not None:
+        return
+    if metric_learning(checkpoint, wanted) is None:
         recognise(checkpoint)
 
 

@@ -17,6 +17,7 @@ from lowlabel.features.models.architectures import (
 from lowlabel.features.models.checkpoints.card import Card, read_card
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from lowlabel.features.models.checkpoints.loading import Loaded, load_whole
+from lowlabel.features.models.checkpoints.metric_learning import metric_learning
 from lowlabel.features.models.checkpoints.recognition import (
     authors_family,
     recognise,
@@ -32,7 +33,14 @@ from lowlabel.features.models.source import (
     take_pretraining,
     take_seed,
 )
-from lowlabel.features.models.tuned import BACKBONE, Tuned, take_head, tuned_model, without_head
+from lowlabel.features.models.tuned import (
+    BACKBONE,
+    EMBEDDING,
+    Tuned,
+    take_head,
+    tuned_model,
+    without_head,
+)
 from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.transforms import Size
 from lowlabel.specs import Option, format_spec, parse_spec
@@ -78,6 +86,8 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     head, seen = take_head(options), take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
     card = read_card(path)
+    if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
+        checkpoint, card = found
     tuned = tuned_model(checkpoint, card, head)
     if tuned and head != BACKBONE:
         checkpoint = without_head(checkpoint)

@@ -12,8 +12,9 @@ from functools import cache
 from importlib.resources import files
 
 from lowlabel.results.decode import plain
+from lowlabel.results.experiment import DatasetInfo
 from lowlabel.results.record import Record
-from lowlabel.specs import Option, parse_spec
+from lowlabel.specs import Option, parse_setting, parse_spec
 
 UNKNOWN = "unknown"
 CONDITIONS = {
@@ -47,11 +48,14 @@ class Reference:
         method_options: Options that a record of the method must have.
         transductive: Whether the queries of a task are classified together.
         embedder: Name of the embedding model in the source.
-        models: Specs of the suite's model with the same weights; empty if there is none.
+        models: Specs of the suite's model with the same weights, before any tuning; empty if there
+            is none.
         conditions: What its authors ran, which a record must agree with, by names of `CONDITIONS`:
             {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
             stated.
+        tuning: What a tuned model of `models` must agree with: {"loss": "margin,beta=1.2,…",
+            "tuned": "all"}. Empty for a frozen model, and for a tuned one that cannot be repeated.
         value: In percent.
         printed: The value as printed, with its digits and interval.
         ci95: Half width of the published interval; None if none is printed.
@@ -73,6 +77,7 @@ class Reference:
     models: tuple[str, ...]
     conditions: dict[str, Option] | None
     training: str
+    tuning: dict[str, Option]
     value: float
     printed: str
     ci95: float | None
@@ -87,14 +92,22 @@ class Reference:
         theirs = (self.suite, self.dataset, self.protocol, self.method_name)
         if ours != theirs or e.dataset.partial or e.dataset.bad_images or e.dataset.without:
             return False
+        tuning = e.model.tuning
+        if bool(tuning) != bool(self.tuning) or not self._is_tuned_on(e.dataset, tuning):
+            return False
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (
             e.dataset.scheme in self.schemes
-            and e.model.spec in self.models
+            and tuning.get("base_model", e.model.spec) in self.models
             and self.conditions is not None
             and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
+            and _agree(self.tuning, tuning)
         )
+
+    def _is_tuned_on(self, dataset: DatasetInfo, tuning: Mapping[str, object]) -> bool:
+        """Whether a tuned model has learned the train classes of the evaluated dataset."""
+        return not tuning or tuning.get("dataset") == f"{dataset.name}:{dataset.scheme}"
 
 
 @cache
@@ -140,6 +153,7 @@ def _reference(row: dict[str, str]) -> Reference:
         models=_several(row["models"]),
         conditions=_conditions(row["conditions"]),
         training=row["training"],
+        tuning=dict(map(parse_setting, _several(row.get("tuning", "")))),
         value=float(row["value"]),
         printed=f"{row['value']}±{ci95}" if ci95 else row["value"],
         ci95=float(ci95) if ci95 else None,

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from lowlabel.errors import InputError
-from lowlabel.results.compare import compare, holm
+from lowlabel.results.compare import compare, compare_tuned, holm
 from lowlabel.results.compare_render import render_comparison
 
 
@@ -305,3 +307,42 @@ def test_markdown_of_a_comparison(fewshot):
     assert cells[7:] == ["<0.001", "B better"]
     assert "pixels with lr and dino with lr: task hash differs: tasks and other" in markdown
     assert "Holm over 1 tests" in markdown
+
+
+def tuned_from(scored, base, **changes):
+    """The record as that of a model tuned from the model of `base`."""
+    model = base.record.experiment.model
+    facts = {"base_model": model.spec, "base_weights_sha256": model.weights_sha256}
+    tuning = {**facts, "pooling": model.pooling, "loss": "margin"} | changes
+    tuned = replace(scored.record.experiment.model, pooling="head", tuning=tuning)
+    experiment = replace(scored.record.experiment, model=tuned)
+    return replace(scored, record=replace(scored.record, experiment=experiment))
+
+
+def test_every_tuned_model_is_compared_with_its_own_base_model(retrieval):
+    bases = [retrieval("small", {1: 60.0}), retrieval("large", {1: 70.0})]
+    small, large = bases
+    tuned = [
+        tuned_from(retrieval("small+margin", {1: 66.0}), small),
+        tuned_from(retrieval("small+proxy-nca", {1: 63.0}), small),
+        tuned_from(retrieval("large+margin", {1: 70.0}), large),
+        tuned_from(retrieval("lost+margin", {1: 70.0}), large, base_weights_sha256="0" * 64),
+    ]
+    frame = compare_tuned([*bases, *tuned], ["recall@1"])
+    found = frame[["model_a", "model_b", "difference"]].to_dict("records")[:3]
+    assert [(f["model_a"], f["model_b"], round(f["difference"], 6)) for f in found] == [
+        ("small", "small+margin", -6.0),
+        ("small", "small+proxy-nca", -3.0),
+        ("large", "large+margin", 0.0),
+    ]
+    assert list(frame["verdict"])[:2] == ["B better", "B better"]
+    assert (frame["p_holm"][:2] >= 2 * frame["p"][:2]).all()  # corrected together
+    assert frame["reason"].iloc[3] == "no record of its base model as it is frozen"
+
+
+def test_base_models_on_other_images_are_not_compared(retrieval):
+    base = retrieval("small", {1: 60.0}, dataset="cars", title="Cars-196")
+    (row,) = compare_tuned([base, tuned_from(retrieval("tuned"), base)]).to_dict("records")
+    assert row["verdict"] == "not comparable"
+    with pytest.raises(InputError, match="none of the 1 records is of a tuned model"):
+        compare_tuned([base])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lowlabel.errors import InputError
@@ -214,3 +216,17 @@ def test_only_equal_names_are_told_apart_and_only_by_what_differs():
     facts = [{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 5, "b": 6}, {"a": 1, "b": 2}]
     assert distinctions(["x", "x", "y", "z"], facts) == [" [b=2]", " [b=3]", "", ""]
     assert distinctions(["x", "x"], [facts[0], facts[3]]) == ["", ""]
+
+
+def test_what_models_were_tuned_on_is_said(retrieval):
+    frozen, scored = retrieval("dino"), retrieval("dino+margin")
+    tuning = {"tuned": "all", "dataset": "sop:dml-zeroshot", "loss": "margin,beta=1.2"}
+    tuning |= {"layers": 1, "dimension": 128}
+    model = replace(scored.record.experiment.model, tuning=tuning)
+    record = replace(scored.record, experiment=replace(scored.record.experiment, model=model))
+    (section,) = leaderboard([frozen.record, record])
+    (note,) = (note for note in section.notes if note.startswith("Tuned:"))
+    assert note == (
+        "Tuned: dino+margin: all on sop:dml-zeroshot, margin,beta=1.2, 1 layers to 128 dimensions."
+    )
+    assert not any(note.startswith("Tuned:") for note in only(frozen).notes)

@@ -144,7 +144,7 @@ def test_every_line_names_a_division_of_its_dataset_and_models_that_exist():
     ("source", "dataset", "framing", "options"),
     [
         (TABLE_1, "cub", "crop", {}),
-        (TABLE_2, "sop", "crop", {"interpolation": "bilinear"}),
+        (TABLE_2, "sop", "crop", {"interpolation": "bilinear", "resize": 256}),
         ("hyp_metric", "inshop", "crop", {"resize": 224}),
         ("DINO table 3", "roxford5k", "longest", {"resolution": 224}),
         ("DINO table 3", "rparis6k", "longest", {"resolution": 512, "scales": MULTI_SCALE}),
@@ -187,6 +187,70 @@ def test_the_same_model_on_the_full_set_has_its_number(retrieval):
     same = retrieval(spec="timm:vit_small_patch16_224.dino").record
     assert find_reference(same, "recall@1").value == 71.20
     assert find_reference(record, "map@r") is None
+
+
+TUNED = {  # as a card has it
+    "base_model": "timm:vit_small_patch16_224.dino",
+    "base_weights_sha256": "0" * 64,
+    "tuned": "all",
+    "loss": "margin,beta=1.2,learn_beta=True,margin=0.2",
+    "miner": "DistanceWeightedMiner,cutoff=0.5,nonzero_loss_cutoff=1.4",
+    "dataset": "cub:dml-zeroshot",
+    "epoch": 12,
+    "layers": 1,
+    "dimension": 128,
+}
+
+
+def tuned_record(retrieval, **changes):
+    record = retrieval(spec="file:vit_small_patch16_224.dino,head=cls-1x128-l2").record
+    model = replace(record.experiment.model, pooling="head", tuning=TUNED | changes)
+    return replace(record, experiment=replace(record.experiment, model=model))
+
+
+def test_a_tuned_model_has_the_number_of_its_base_model_loss_and_dataset(retrieval):
+    found = find_reference(tuned_record(retrieval), "recall@1")
+    assert (found.value, found.method, found.embedder) == (74.47, "Margin", DINO)
+    assert "Δ is biased against us" in found.note
+    record = tuned_record(retrieval, **{name: TUNED[name] for name in ("epoch", "loss")})
+    assert record.identity() == tuned_record(retrieval, epoch=3).identity()
+    supervised = "timm:vit_small_patch16_224.augreg_in21k_ft_in1k"
+    found = find_reference(tuned_record(retrieval, base_model=supervised), "recall@1")
+    assert found.value == 81.11
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "sop:dml-zeroshot"},
+        {"dataset": "cub:closerlook"},
+        {"loss": "margin,beta=0.6,learn_beta=True,margin=0.2"},
+        {"loss": "TripletMarginLoss"},
+        {"miner": "none"},
+        {"tuned": "head"},
+        {"tuned": "adapters"},
+        {"dimension": 384},
+        {"layers": 2},
+        {"base_model": "timm:vit_small_patch16_224.augreg_in1k"},
+    ],
+    ids=str,
+)
+def test_a_model_tuned_otherwise_has_no_number(retrieval, changes):
+    assert find_reference(tuned_record(retrieval, **changes), "recall@1") is None
+
+
+def test_a_tuned_model_is_not_set_against_a_frozen_one(retrieval):
+    record = tuned_record(retrieval)
+    model = replace(record.experiment.model, spec="dino_vits16", pooling="cls")
+    changed = replace(record, experiment=replace(record.experiment, model=model))
+    assert find_reference(changed, "recall@1") is None
+
+
+def test_the_published_losses_are_those_of_the_presets():
+    from lowlabel.training.finetuning.losses import NAMED_LOSSES, full_spec
+
+    found = {(r.tuning["loss"], r.tuning["miner"]) for r in load_references() if r.tuning}
+    assert found == {full_spec(name) for name in NAMED_LOSSES if name != "proxy-anchor"}
 
 
 def test_the_resizing_decides_whose_number_it_is(retrieval):

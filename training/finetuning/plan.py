@@ -10,6 +10,7 @@ import torch
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import base_card
+from lowlabel.features.models.checkpoints.card import TUNED_HEAD
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.training.backbones import parameter_count
 from lowlabel.training.engine.batches import BatchOrder
@@ -161,8 +162,8 @@ class FinetunePlan(RunPlan):
         return {
             **base_card(self.base),
             "method": "finetune",
-            "name": f"{self.base.name}+{name}",
-            "tuned": "adapters" if self.recipe.options.lora else "all",
+            "name": f"{self.base.name}+{name}{' head' * self.recipe.frozen}",
+            "tuned": self._tuned(),
             "loss": loss,
             "miner": miner,
             "embedding_head": asdict(self.head),
@@ -195,7 +196,8 @@ class FinetunePlan(RunPlan):
         model, loss = self.build_model(), self.build_loss()
         options = asdict(recipe.options)
         views = options.pop("views")
-        trained = sum(p.numel() for p in model.backbone.parameters() if p.requires_grad)
+        tuned = () if recipe.frozen else model.backbone.parameters()
+        trained = sum(p.numel() for p in tuned if p.requires_grad)
         spec, miner = full_spec(recipe.loss, recipe.options.miner)
         lines = {
             "model": f"{self.base.name}, {trained:,} of {parameter_count(model.backbone):,} "
@@ -214,7 +216,15 @@ class FinetunePlan(RunPlan):
             "views": listed(views),
             "optimiser": listed(asdict(recipe.optimisation)),
         }
+        if recipe.frozen:
+            del lines["views"]  # features are those of the model's own crops
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
+
+    def _tuned(self) -> str:
+        """What is tuned: "all", "adapters", or "head" alone."""
+        if self.recipe.frozen:
+            return TUNED_HEAD
+        return "adapters" if self.recipe.options.lora else "all"
 
     def _undrawn(self) -> dict[str, int]:
         order = self.order()

@@ -5,12 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.fields import encode
+from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
 from lowlabel.training.recipe import DTYPES, preset_names, preset_values, with_values
 
 PRESETS = "finetuning/recipes"
+FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little
+    "epochs": 40,
+    "images_per_class": 4,
+    "dimension": 384,
+    "lr": 1e-4,
+    "loss_lr": 5e-3,
+    "criterion": "map@r",
+}
 
 
 @dataclass(frozen=True)
@@ -26,8 +34,12 @@ class FinetuneRecipe:
         dtype: "float32", or "bfloat16" or "float16" for mixed precision.
         resolution: Side of the images in pixels; 0 for the model's own.
         pooling: Pooling that the head takes; empty for the model's own.
+        resize_before: Length of the shorter side before the centre crop that scores are taken on,
+            in pixels; 0 for the model's own.
+        resample: Its interpolation; empty for the model's own.
         options: What is tuned, and how the epoch is chosen.
         optimisation: Optimiser and schedule.
+        frozen: Whether only a head is tuned, on features that stay as they are.
     """
 
     model: str
@@ -40,14 +52,38 @@ class FinetuneRecipe:
     pooling: str = ""
     options: FinetuneOptions = field(default_factory=FinetuneOptions)
     optimisation: FinetuneOptimisation = field(default_factory=FinetuneOptimisation)
+    frozen: bool = grown(False)
+    resize_before: int = grown(0)
+    resample: str = grown("")
 
     def __post_init__(self) -> None:
+        if self.frozen:
+            self._check_frozen()
         if self.epochs < 1:
             raise InputError(f"epochs must be at least 1, not {self.epochs}")
         if self.batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+
+    def _check_frozen(self) -> None:
+        o = self.options
+        for name in ("freeze_blocks", "lora"):
+            if getattr(o, name):
+                raise InputError(
+                    f"{name}={getattr(o, name)} tunes the backbone, which frozen leaves as it is",
+                    "Leave one of them out.",
+                )
+        if not o.head_layers:
+            raise InputError(
+                "a head without layers has nothing to tune on frozen features",
+                "Give it 1 or 2 --head-layers.",
+            )
+        if not o.images_per_class:
+            raise InputError(
+                "frozen takes class-balanced batches, not images_per_class=0",
+                "Give --images-per-class 2 or more.",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with lists for tuples."""
@@ -64,6 +100,8 @@ def make_finetune_recipe(
     loss: str | None = None,
     preset: str | None = None,
     settings: Sequence[str] = (),
+    *,
+    frozen: bool = False,
     **overrides: Any,
 ) -> FinetuneRecipe:
     """Makes a recipe: the defaults, overridden by the preset, then by the arguments.
@@ -73,6 +111,7 @@ def make_finetune_recipe(
         loss: The loss with its options. Default: the preset's loss, else "margin".
         preset: Name of a preset, or path of a TOML file. Default: the loss's own, if it has one.
         settings: `option=value` of the recipe's parts.
+        frozen: Tune a head alone; the values of `FROZEN` then override those of a loss's preset.
         overrides: Fields of the recipe or its parts; None keeps a field.
 
     Raises:
@@ -80,9 +119,11 @@ def make_finetune_recipe(
         InputError: If a value has the wrong type.
     """
     name = parse_spec(loss)[0] if loss else "margin"
-    if preset is None and name in finetune_presets():
-        preset = name
-    values = preset_values(preset, PRESETS) if preset else {}
+    own = name if preset is None and name in finetune_presets() else None
+    values = preset_values(own, PRESETS) if own else {}
+    if frozen:
+        values |= FROZEN | {"frozen": True}
+    values |= preset_values(preset, PRESETS) if preset else {}
     if loss:
         values["loss"] = loss
     values |= {key: value for key, value in overrides.items() if value is not None}

@@ -83,6 +83,8 @@ def _load(recipe: FinetuneRecipe) -> Backbone:
         recipe.model,
         pooling=recipe.pooling or None,
         resolution=recipe.resolution or None,
+        resize=recipe.resize_before or None,
+        interpolation=recipe.resample or None,
         device="cpu",
     )
     check_tunable(base)

@@ -25,7 +25,7 @@ from lowlabel.training.finetuning.model import TunedModel
 from lowlabel.training.finetuning.optimizer import GROUPS, make_optimizer
 from lowlabel.training.finetuning.probe import ValidationProbe
 from lowlabel.training.finetuning.recipe import FinetuneRecipe
-from lowlabel.training.finetuning.validation import best_epoch
+from lowlabel.training.finetuning.validation import best_epoch, chosen_epoch
 from lowlabel.training.views.dataset import Sample
 
 _LOSS_STREAM = 2**31
@@ -135,14 +135,7 @@ class FinetuneStep(TrainingStep):
 
     def card(self) -> dict[str, Any]:
         """The chosen epoch, why it was chosen, and the scores of all."""
-        criterion, last = self._recipe.options.criterion, self._recipe.epochs
-        if not self._scores:
-            return {"epoch": last, "chosen": "the last epoch: there are no validation classes"}
-        best = best_epoch(self._scores, criterion)
-        score = self._scores[best][criterion]
-        what = f"the highest {criterion} on the validation classes, {score:.2f} %"
-        before = "" if best else ", before tuning: no epoch was better"
-        return {"epoch": best, "chosen": what + before, "validation_scores": self._scores}
+        return chosen_epoch(self._scores, self._recipe.options.criterion, self._recipe.epochs)
 
     def own_state(self) -> dict[str, Any]:
         """The scores of the epochs, and the weights of the best."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,6 +89,23 @@ def best_epoch(scores: Sequence[dict[str, float]], criterion: str) -> int:
     others = [name for name in CRITERIA if name != criterion]
     keys = [(score[criterion], *(score[name] for name in others)) for score in scores]
     return keys.index(max(keys))
+
+
+def chosen_epoch(scores: Sequence[dict[str, float]], criterion: str, epochs: int) -> dict[str, Any]:
+    """The epoch that is exported and why, for a model's card.
+
+    Args:
+        scores: Scores of the validation classes before tuning and after each epoch; empty if there
+            are no such classes.
+        criterion: The score that chooses.
+        epochs: Number of epochs.
+    """
+    if not scores:
+        return {"epoch": epochs, "chosen": "the last epoch: there are no validation classes"}
+    best = best_epoch(scores, criterion)
+    before = "" if best else ", before tuning: no epoch was better"
+    what = f"the highest {criterion} on the validation classes, {scores[best][criterion]:.2f} %"
+    return {"epoch": best, "chosen": what + before, "validation_scores": list(scores)}
 
 
 def _smaller(classes: int) -> str:

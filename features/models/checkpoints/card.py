@@ -75,13 +75,19 @@ def _pretrained(card: Mapping[str, Any]) -> Card:
 
 def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
-    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "dataset", "part", "epoch")
+    head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
+    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
     return Card(
         str(card["architecture"]),
         transform.crop,
         transform,
-        HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head")),
+        head,
         str(card["name"]),
         card["pretrained_on"],
-        {name: card[name] for name in facts},
+        {
+            **{name: card[name] for name in facts},
+            "pooling": head.input,
+            "layers": head.layers,
+            "dimension": head.dimension,
+        },
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from lowlabel.errors import DataError
 
 SAVE_STATE_DICT = "Save its state dict alone: torch.save(model.state_dict(), PATH)"
+_SCALAR = np.float64(0).__reduce__()[0]
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 # Entries that hold the state of a training and no network.
 _TRAINING = re.compile(
@@ -22,6 +24,18 @@ _TRAINING = re.compile(
 )
 
 Tensors = dict[str, torch.Tensor]
+
+
+class _Record:
+    """Stands in for a log in a checkpoint, of which only plain attributes are read."""
+
+
+_PLAIN: list[Any] = [  # what files may hold beside tensors; none of it runs code
+    argparse.Namespace,
+    (_Record, "utilities.logger.Progress_Saver"),
+    *(np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32)), type(np.dtype(np.int64))),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
 
 
 def read_content(path: Path, shapes_only: bool = False) -> dict[Any, Any]:
@@ -63,9 +77,9 @@ def flat_tensors(content: Mapping[Any, Any], prefix: str = "") -> Tensors:
 
 
 def training_arguments(content: Mapping[Any, Any]) -> dict[str, Any]:
-    """The arguments of a training in a checkpoint: `args`, `arch`, or lowlabel's own."""
+    """The arguments of a training in a checkpoint: `args`, `opt`, `arch`, or lowlabel's own."""
     arguments = {key: content[key] for key in ("arch",) if isinstance(content.get(key), str)}
-    for key in ("args", "fingerprint"):
+    for key in ("args", "opt", "fingerprint"):
         value = content.get(key)
         value = vars(value) if isinstance(value, argparse.Namespace) else value
         arguments |= value if isinstance(value, dict) else {}
@@ -77,7 +91,7 @@ def _read(path: Path, shapes_only: bool) -> object:
         if path.suffix.lower() == ".safetensors":
             return _shapes(path) if shapes_only else load_file(path)
         mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # torch's reader raises anything on what is no checkpoint
         raise _unreadable(path, error) from error

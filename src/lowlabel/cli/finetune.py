@@ -11,8 +11,9 @@ from lowlabel.cli.resumable import resumable
 def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None:
     """Tune a model for retrieval on a dataset's train classes; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
+    from lowlabel.features import ExtractionOptions
     from lowlabel.training.finetuning import finetune as tune
-    from lowlabel.training.finetuning import make_finetune_plan
+    from lowlabel.training.finetuning import make_finetune_plan, tune_frozen
 
     dataset, recipe = tuned.required(), loss.build(tuned)
     plan = make_finetune_plan(dataset, recipe, allow_partial=tuned.allow_partial)
@@ -25,7 +26,11 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         return
     options = run.build()
     with resumable():
-        weights = tune(plan, options, run.device)
+        if loss.frozen:
+            extraction = ExtractionOptions(workers=max(1, options.workers))
+            weights = tune_frozen(plan, options.output, run.device, extraction)
+        else:
+            weights = tune(plan, options, run.device)
     typer.echo(
         f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {dataset} --model {weights}"
     )

@@ -26,6 +26,8 @@ class TunedGroup:
     ] = None
     resolution: options.Resolution = None
     pooling: options.Pooling = None
+    resize: options.Resize = None
+    interpolation: options.Interpolation = None
     dataset: Annotated[
         str | None,
         option(
@@ -74,6 +76,15 @@ class LossGroup:
             default="the loss's own",
         ),
     ] = None
+    frozen: Annotated[
+        bool,
+        option(
+            "Recipe",
+            "Tune a head alone, on cached features: seconds. Its defaults: 40 epochs, 4 images of "
+            "each class, 384 dimensions, lr=1e-4, loss_lr=5e-3, criterion=map@r.",
+            "--frozen",
+        ),
+    ] = False
     epochs: Annotated[
         int | None,
         option("Recipe", "Passes over the images.", default="the preset's, else 150"),
@@ -157,8 +168,11 @@ class LossGroup:
             self.loss,
             self.preset,
             self.settings or (),
+            frozen=self.frozen,
             resolution=tuned.resolution,
             pooling=tuned.pooling,
+            resize_before=tuned.resize,
+            resample=tuned.interpolation,
             epochs=self.epochs,
             batch_size=self.batch_size,
             images_per_class=self.images_per_class,

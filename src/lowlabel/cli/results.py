@@ -11,6 +11,8 @@ from lowlabel.cli.options import option
 if TYPE_CHECKING:
     from lowlabel.results import ScoredRecord
 
+BEFORE_AND_AFTER = ("frozen", "tuned")
+
 
 def report(
     records: Annotated[
@@ -47,18 +49,26 @@ def report(
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="A record, a results folder or a model's name.")],
-    b: Annotated[str, typer.Argument(help="Another one. Differences are A - B.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            help="A record, a results folder, a model's name, or frozen: base models of tuned ones."
+        ),
+    ],
+    b: Annotated[str, typer.Argument(help="Another one, or tuned. Differences are A - B.")],
     output: options.Output = None,
 ) -> None:
     """Compare models, results folders or records over identical tasks; exit code 2 if none are."""
     from lowlabel.errors import InputError
     from lowlabel.paths import results_dir
     from lowlabel.results import compare as paired
-    from lowlabel.results import render_comparison
+    from lowlabel.results import compare_tuned, load_scored, render_comparison
 
     folder = output or results_dir()
-    frame = paired(_scored(a, folder), _scored(b, folder))
+    if (a, b) == BEFORE_AND_AFTER and not any(Path(name).exists() for name in (a, b)):
+        frame = compare_tuned(load_scored(folder))
+    else:
+        frame = paired(_scored(a, folder), _scored(b, folder))
     typer.echo(render_comparison(frame))
     if frame["p"].isna().all():
         reasons = frame["reason"].value_counts()

@@ -23,6 +23,8 @@ TINY = {
     "fewshot": "--tasks 4 --peer-tasks 2 --images 20 --width 8",
     "finetuning": "--model random:vit_tiny_patch16_224,img_size=32,depth=1 --batch-size 4 "
     "--classes 3 --loss margin",
+    "frozen_head": "--model random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1 "
+    "--classes 28 --epochs 1 --loss proxy-nca",
     "knn": "--train 300 --test 20 --width 8 --classes 4",
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",

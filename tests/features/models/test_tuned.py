@@ -14,7 +14,14 @@ from lowlabel.features.models.embedding_head import EmbeddingHead, HeadShape
 
 VIT = "random:vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
 RESNET = "random:resnet10t,channels=(4,6,8,10),stem_width=4"
-FACTS = {"name": "mine", "dataset": "cub", "part": "train", "epoch": 3, "loss": {"name": "margin"}}
+FACTS = {
+    "name": "mine",
+    "dataset": "cub",
+    "part": "train",
+    "epoch": 3,
+    "loss": "margin",
+    "miner": "",
+}
 
 
 def export(folder, base, head, tuned="head"):

@@ -1,0 +1,142 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from lowlabel.cli import app
+from lowlabel.datasets import open_dataset
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.features import (
+    ExtractionOptions,
+    FeatureKey,
+    embed_dataset,
+    extract_features,
+    feature_path,
+    load_backbone,
+)
+from lowlabel.features.backbone import Backbone
+from lowlabel.training.finetuning import make_finetune_plan, make_finetune_recipe, tune_frozen
+
+MODEL = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1"
+
+
+@pytest.fixture
+def data(image_folder):
+    """Three train classes, three test classes."""
+    for old, new in (("base", "train"), ("novel", "test")):
+        (image_folder / old).rename(image_folder / new)
+    for part in (image_folder / "val").iterdir():
+        part.rename(image_folder / "train" / part.name)
+    (image_folder / "val").rmdir()
+    return image_folder
+
+
+def make_plan(data, loss="proxy-nca", model=MODEL, **changes):
+    values = {
+        "epochs": 3,
+        "batch_size": 6,
+        "images_per_class": 2,
+        "dimension": 8,
+        "validation": 0.4,
+    }
+    recipe = make_finetune_recipe(model, loss, frozen=True, **values | changes)
+    return make_finetune_plan(f"folder:{data}", recipe)
+
+
+def test_a_head_is_exported_with_the_backbone_as_it_was(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+    base, tuned = load_backbone(MODEL, device="cpu"), load_backbone(str(path), device="cpu")
+    weights, before = load_file(path), base.encoder.module.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in before.items())
+    assert tuned.embed(torch.zeros(2, 16, 16, 3, dtype=torch.uint8)).shape == (2, 8)
+    card = json.loads((tmp_path / "out" / "backbone.json").read_text())
+    assert card["base_weights_sha256"] == base.weights_sha256
+    assert (card["tuned"], card["learned_classes"], len(card["validation_classes"])) == (
+        "head",
+        3,
+        2,
+    )
+    assert len(card["validation_scores"]) == 4
+    assert f"{card['validation_scores'][card['epoch']]['map@r']:.2f} %" in card["chosen"]
+    assert tuned.tuning["loss"] == "proxy-nca,scale=3.0"
+
+
+def test_features_of_a_tuned_head_need_no_image(data, tmp_path, monkeypatch):
+    tuned = load_backbone(str(tune_frozen(make_plan(data), tmp_path / "out", "cpu")), device="cpu")
+    base, images = load_backbone(MODEL, device="cpu"), open_dataset(f"folder:{data}").load("test")
+    expected = extract_features(tuned, images).features
+    feature_path(FeatureKey.of(tuned, images)).unlink()
+    extract_features(base, images)
+    monkeypatch.setattr(Backbone, "embed", None)
+    found = extract_features(tuned, images).features
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_a_backbone_that_is_not_the_base_models_is_run(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+    tuned = load_backbone(str(path), device="cpu")
+    base, images = load_backbone(MODEL, device="cpu"), open_dataset(f"folder:{data}").load("test")
+    extract_features(base, images)
+    with torch.no_grad():
+        tuned.encoder.backbone.module.norm.bias.add_(torch.linspace(0, 9, 192))
+    from_images = tuned.encoder.head(
+        tuned.network_input(torch.tensor(tuned.transform.read(images.root / images.paths[0]))[None])
+    )
+    found = extract_features(tuned, images).features[0]
+    torch.testing.assert_close(torch.tensor(found), from_images[0].detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_same_tuning_is_not_done_again_and_another_is_refused(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+    before = path.stat().st_mtime_ns
+    assert tune_frozen(make_plan(data), tmp_path / "out", "cpu") == path
+    assert path.stat().st_mtime_ns == before
+    with pytest.raises(InputError, match=r"holds another run, or part of one: recipe differ"):
+        tune_frozen(make_plan(data, epochs=4), tmp_path / "out", "cpu")
+    path.unlink()
+    with pytest.raises(InputError, match=r"backbone.safetensors differ"):
+        tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+
+
+def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match="pixels has no parameters to tune"):
+        make_plan(data, model="pixels")
+    with pytest.raises(InputError, match="lora=4 tunes the backbone"):
+        make_plan(data, lora=4)
+    with pytest.raises(InputError, match="nothing to tune on frozen features"):
+        make_plan(data, head_layers=0)
+    with pytest.raises(InputError, match=r"would leave 1 to learn"):
+        make_plan(data, validation=0.8)
+    with pytest.raises(UnknownNameError, match="proxy-nca"):
+        tune_frozen(make_plan(data, "proxy-nce"), tmp_path / "out", "cpu")
+    assert not (tmp_path / "out" / "backbone.json").exists()
+
+
+def test_the_command_tunes_a_head(data, tmp_path):
+    arguments = ["finetune", "--frozen", "--loss", "proxy-nca", "--dataset", f"folder:{data}"]
+    arguments += ["--model", MODEL, "--batch-size", "6", "--images-per-class", "2"]
+    arguments += ["--epochs", "2", "--validation", "0.4", "--device", "cpu"]
+    dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
+    assert "0 of " in dry.output
+    assert "views" not in dry.output
+    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "score it: lowlabel run --suite retrieval" in result.output
+
+
+def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+    opened = open_dataset(f"folder:{data}")
+    division = opened.division
+    found = []
+    for spec in (str(path), MODEL):
+        for parts in (division.parts, division.parts[:1]):
+            scored = replace(opened, division=replace(division, parts=parts), _parts={})
+            model = load_backbone(spec, device="cpu")
+            found.append(embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes)
+    assert found[0] == found[2] == found[3] == ""
+    assert "was tuned on " in found[1]
+    assert found[1].endswith("train: 5 of the 5 train classes")
