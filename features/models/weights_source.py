@@ -88,6 +88,7 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     card = read_card(path)
     if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
         checkpoint, card = found
+    seen = seen or (card.pretrained_on if card else None)
     tuned = tuned_model(checkpoint, card, head)
     if tuned and head != BACKBONE:
         checkpoint = without_head(checkpoint)

@@ -5,6 +5,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.paths import writable_dir, write_file
 from lowlabel.progress import Progress
@@ -18,6 +20,7 @@ from lowlabel.training.engine.checkpoint import (
 from lowlabel.training.engine.distributed import World, gather_sets
 from lowlabel.training.engine.export import WEIGHTS_NAME, export_weights, model_card
 from lowlabel.training.engine.metrics import MetricsLog, RunningMeans
+from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.views.dataset import Sample, ViewDataset
@@ -68,7 +71,7 @@ class Trainer:
             if self.done == 0:
                 self._log_start(log)
             for parts in self.batches():
-                values = self.train_step(self.done, parts)
+                values = self._step(parts)
                 self._unreadable.update(index for part in parts for index in part.unreadable)
                 means.add(values)
                 self.done += 1
@@ -81,6 +84,22 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
         return self._export()
+
+    def _step(self, parts: list[Sample]) -> dict[str, float]:
+        try:
+            return self.train_step(self.done, parts)
+        except torch.cuda.OutOfMemoryError as error:
+            order = self._order
+            share = order.batch_size // order.ranks
+            more = next((n for n in range(order.accumulate + 1, share + 1) if share % n == 0), 0)
+            raise TrainingError(
+                f"{share // order.accumulate} images at a time do not fit into the memory of "
+                f"{self.world.device}",
+                f"--accumulate {more} keeps steps of {order.batch_size} images: give it and "
+                "repeat the command, which resumes."
+                if more
+                else "Give a smaller --arch or smaller views, in another --output.",
+            ) from error
 
     def batches(self) -> Iterator[list[Sample]]:
         """Yields the remaining batches, one per step, each as a list of its parts."""

@@ -28,7 +28,8 @@ class Card:
             architecture's.
         head: Its embedding head.
         name: Its name in tables; empty for the file's.
-        pretrained_on: Name of a set of images that the data of its base model include, if known.
+        pretrained_on: Name of a set of images that its pretraining data, or those of its base
+            model, include; None if unknown.
         tuning: What it was tuned from, with and on; empty for a backbone that was not tuned.
     """
 
@@ -70,7 +71,11 @@ def read_card(path: Path) -> Card | None:
 
 def _pretrained(card: Mapping[str, Any]) -> Card:
     views = card["recipe"]["options"]["views"]
-    return Card(str(card["architecture"]), int(views["global_size"]))
+    return Card(
+        str(card["architecture"]),
+        int(views["global_size"]),
+        pretrained_on=card.get("pretrained_on"),  # absent in cards of earlier versions
+    )
 
 
 def _tuned(card: Mapping[str, Any]) -> Card:

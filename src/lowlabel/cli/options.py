@@ -93,7 +93,8 @@ ClassList = Annotated[
     Path | None,
     option(
         "Data",
-        "File of the only classes to take of each dataset, one per line, as imagenet100.txt.",
+        "File of the only classes to take of each dataset, one per line, as imagenet100.txt; or "
+        f"a published list: {', '.join(names.class_lists())}.",
         default="all of them",
     ),
 ]

@@ -25,7 +25,12 @@ class ImagesGroup:
     ] = None
     class_list: Annotated[
         Path | None,
-        option("Data", "File of class folders to train on, one per line.", default="all of them"),
+        option(
+            "Data",
+            "File of class folders to train on, one per line; or a published list: "
+            f"{', '.join(names.class_lists())}.",
+            default="the preset's, else all of them",
+        ),
     ] = None
     allow_partial: options.AllowPartial = False
 
