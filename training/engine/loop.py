@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,6 +28,7 @@ from lowlabel.training.views.dataset import Sample, ViewDataset
 from lowlabel.training.views.device_views import DrawnImages, device_views
 
 UNREADABLE_NAME = "unreadable.txt"
+KEPT = "checkpoints"  # folder of the epochs that are kept
 
 
 class Trainer:
@@ -70,6 +72,7 @@ class Trainer:
             means = RunningMeans(batch)
             if self.done == 0:
                 self._log_start(log)
+                self._keep()
             for parts in self.batches():
                 values = self._step(parts)
                 self._unreadable.update(index for part in parts for index in part.unreadable)
@@ -80,6 +83,9 @@ class Trainer:
                 if progress is not None:
                     progress(self.done * batch, images)
                 overdue = time.monotonic() - saved > 60 * self.options.checkpoint_minutes
+                if self._epoch_ended:
+                    self._unreadable = gather_sets(self._unreadable)
+                    self._keep()
                 if self._epoch_ended or overdue:
                     self._save()
                     saved = time.monotonic()
@@ -155,20 +161,28 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        if self._epoch_ended:
-            self._unreadable = gather_sets(self._unreadable)
         if self.world.is_main:
             save_checkpoint(self.options.output, self._checkpoint())
+
+    def _keep(self) -> None:
+        """Exports the epochs that `save_every` keeps; before the checkpoint, so that none lacks."""
+        epoch, every = self.done // self._order.steps_per_epoch, self.options.save_every
+        if every and self.world.is_main and (epoch % every == 0 or epoch == self.plan.epochs):
+            folder = writable_dir(self.options.output / KEPT)
+            card = self._card() | {"name": f"{self.options.output.resolve().name} epoch {epoch}"}
+            export_weights(folder, self.train_step.exported(), card, f"epoch_{epoch:03d}")
 
     def _export(self) -> Path:
         folder = self.options.output
         if self.world.is_main:
             if self._unreadable:
                 self._list_unreadable(folder / UNREADABLE_NAME)
-            found = self.train_step.card()
-            card = model_card(self.plan, self._checkpoint(), self.world.device, found)
-            export_weights(folder, self.train_step.exported(), card)
+            export_weights(folder, self.train_step.exported(), self._card())
         return folder / WEIGHTS_NAME
+
+    def _card(self) -> dict[str, Any]:
+        found = self.train_step.card()
+        return model_card(self.plan, self._checkpoint(), self.world.device, found)
 
     def _list_unreadable(self, path: Path) -> None:
         images = self.plan.images

@@ -31,6 +31,7 @@ class Card:
         pretrained_on: Name of a set of images that its pretraining data, or those of its base
             model, include; None if unknown.
         tuning: What it was tuned from, with and on; empty for a backbone that was not tuned.
+        epochs: Passes over the images that the pretraining had made; None if it was tuned.
     """
 
     architecture: str
@@ -40,6 +41,7 @@ class Card:
     name: str = ""
     pretrained_on: str | None = None
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
 
     @property
     def only_head(self) -> bool:
@@ -74,7 +76,9 @@ def _pretrained(card: Mapping[str, Any]) -> Card:
     return Card(
         str(card["architecture"]),
         int(views["global_size"]),
+        name=str(card.get("name", "")),
         pretrained_on=card.get("pretrained_on"),  # absent in cards of earlier versions
+        epochs=card.get("epochs"),
     )
 
 

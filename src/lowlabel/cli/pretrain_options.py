@@ -141,6 +141,14 @@ class RunGroup:
     knn_every: Annotated[
         int, option("Results", "Epochs between k-NN scores on held-out labels; 0 for none.")
     ] = 0
+    save_every: Annotated[
+        int,
+        option(
+            "Results",
+            "Epochs between backbones that are kept as checkpoints/epoch_NNN.safetensors, the "
+            "untrained one and the last included; 0 keeps none.",
+        ),
+    ] = 0
     dino_format: Annotated[
         bool,
         option(
@@ -170,4 +178,5 @@ class RunGroup:
             self.compile,
             self.knn_every,
             dino_format=self.dino_format,
+            save_every=self.save_every,
         )
