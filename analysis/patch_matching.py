@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 _SIDE, _GAP, _MARGIN, _HEADER = 448, 56, 24, 40
 _OPACITY = 0.5
-_NUMBER = 0.38  # height of a patch's number as a share of its side
+_NUMBER = 0.34  # height of a patch's number as a share of its side
 _PAPER, _INK, _GRID = (255, 255, 255), (40, 40, 40), (255, 255, 255)
 _VIEW_COLOURS = ((214, 69, 65), (31, 119, 180))
 
@@ -66,12 +66,7 @@ def draw_matches(
     Raises:
         InputError: If a pair names a patch that a view does not have.
     """
-    for number, view in enumerate(views):
-        largest = max((pair[number] for pair in pairs), default=0)
-        if largest >= view.grid**2:
-            raise InputError(
-                f"view {number + 1} has no patch {largest}: it has {view.grid**2} patches"
-            )
+    _check_pairs(views, pairs)
     colours = match_colours(pairs, views[0].grid)
     opacity = 0.0 if drawing == "lines" else _OPACITY
     tiles = [_crops(source, views)]
@@ -79,25 +74,44 @@ def draw_matches(
     for view, tile in zip(views, tiles[1:], strict=True):
         if numbered:
             _number(tile, view, first)
-    lefts = np.cumsum([_MARGIN, *(tile.width + _GAP for tile in tiles)]).tolist()
+    font = ImageFont.load_default(17)
+    titles = ["image", *_titles(views, pairs)]
+    widths = [
+        max(tile.width, round(font.getlength(title)))
+        for tile, title in zip(tiles, titles, strict=True)
+    ]
+    lefts = np.cumsum([_MARGIN, *(width + _GAP for width in widths)]).tolist()
     height = _HEADER + max(tile.height for tile in tiles) + _MARGIN
     canvas = Image.new("RGB", (lefts[-1] - _GAP + _MARGIN, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    titles = ["image"] + [
-        f"view {number + 1}{' (mirrored)' if view.mirrored else ''}: "
-        f"{len({pair[number] for pair in pairs})} of {view.grid**2} patches matched"
-        for number, view in enumerate(views)
-    ]
     inks = (_INK, *_VIEW_COLOURS)
     for tile, left, title, ink in zip(tiles, lefts[:-1], titles, inks, strict=True):
         canvas.paste(tile, (left, _HEADER))
-        draw.text((left, _HEADER - 26), title, ink, ImageFont.load_default(17))
+        draw.text((left, _HEADER - 26), title, ink, font)
     starts, ends = (_centres(view, left) for view, left in zip(views, lefts[1:3], strict=True))
     if drawing != "colours":
         straight = drawing == "lines"
         chosen = pairs if straight else spread_out(pairs, views[0].grid)
         _link(canvas, [(starts[a], ends[b], colours[0][a]) for a, b in chosen], straight)
     return canvas
+
+
+def _check_pairs(views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]) -> None:
+    for number, view in enumerate(views):
+        largest = max((pair[number] for pair in pairs), default=0)
+        if largest >= view.grid**2:
+            raise InputError(
+                f"view {number + 1} has no patch {largest}: it has {view.grid**2} patches"
+            )
+
+
+def _titles(views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """What stands above each view."""
+    return [
+        f"view {number + 1}{' (mirrored)' if view.mirrored else ''}: "
+        f"{len({pair[number] for pair in pairs})} of {view.grid**2} patches matched"
+        for number, view in enumerate(views)
+    ]
 
 
 def _crops(source: Image.Image, views: tuple[PatchedView, PatchedView]) -> Image.Image:
@@ -135,7 +149,7 @@ def _tile(view: PatchedView, colours: Colours, opacity: float) -> Image.Image:
 
 
 def _number(tile: Image.Image, view: PatchedView, first: int) -> None:
-    """Writes the number of each patch into it."""
+    """Writes the number of each patch into its corner."""
     draw, cell = ImageDraw.Draw(tile), _cell(view)
     font = ImageFont.load_default(max(6, round(_NUMBER * cell)))
     for patch in range(view.grid**2):

@@ -98,7 +98,10 @@ def test_every_patch_has_its_number():
 def test_a_local_view_is_drawn_to_scale():
     source = Image.new("RGB", (80, 60), (10, 20, 30))
     local = PatchedView(Image.new("RGB", (24, 24)), (0, 0, 20, 20), 2, share=0.5)
-    both, one = (draw_matches(source, (view(), v), []) for v in (view(), local))
-    assert both.width - one.width == 224
+    picture = np.asarray(draw_matches(source, (view(), local), []))
+    left = int(np.flatnonzero((picture[60] != 255).any(1)).max()) - 224  # of the second view
+    below = picture[40 + 224 + 2 :, left + 2 :]
+    assert (below == 255).all()
+    assert (picture[40 + 2 : 40 + 110, left + 2 : left + 110] != 255).any()
     with pytest.raises(InputError, match="view 2 has no patch 4: it has 4 patches"):
         draw_matches(source, (view(), local), [(0, 4)])
