@@ -18,7 +18,7 @@ from lowlabel.training.engine.checkpoint import Checkpoint
 from lowlabel.training.engine.run_plan import RunPlan
 
 BACKBONE, SUFFIX = "backbone", ".safetensors"
-WEIGHTS_NAME = BACKBONE + SUFFIX
+WEIGHTS_NAME, CARD_NAME = BACKBONE + SUFFIX, f"{BACKBONE}.json"
 _NOTHING: Mapping[str, Any] = {}
 
 
