@@ -5,6 +5,7 @@ from lowlabel.analysis.outliers import NearestOthers, Outliers, find_outliers, n
 from lowlabel.analysis.patch_matching import PatchedView, draw_matches
 from lowlabel.analysis.retrieval_gallery import Tile, draw_gallery
 from lowlabel.analysis.retrieved import Collection, retrieved, worst_queries
+from lowlabel.analysis.training_curves import draw_training, training_curves
 
 __all__ = [
     "BaseClassChoices",
@@ -16,9 +17,11 @@ __all__ = [
     "draw_choices",
     "draw_gallery",
     "draw_matches",
+    "draw_training",
     "find_outliers",
     "nearest_others",
     "retrieved",
     "tabulate_choices",
+    "training_curves",
     "worst_queries",
 ]

@@ -1,25 +1,23 @@
 """A picture of two views of an image, with the patches that show the same part of it."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from lowlabel.analysis.matched_colours import Colour, Colours, match_colours, spread_out
 from lowlabel.errors import InputError
 
-Colour = tuple[int, int, int]
-Colours = dict[int, Colour]
+Drawing = Literal["arcs", "lines", "colours"]
 Point = tuple[float, float]
 
 _SIDE, _GAP, _MARGIN, _HEADER = 448, 56, 24, 40
-_LINKS = 12
 _OPACITY = 0.5
+_NUMBER = 0.34  # height of a patch's number as a share of its side
 _PAPER, _INK, _GRID = (255, 255, 255), (40, 40, 40), (255, 255, 255)
 _VIEW_COLOURS = ((214, 69, 65), (31, 119, 180))
-_CORNERS = np.array([[(235, 64, 52), (250, 200, 30)], [(110, 60, 220), (20, 170, 110)]], float)
 
 
 @dataclass(frozen=True)
@@ -31,25 +29,36 @@ class PatchedView:
         box: Left, top, right and bottom of the view in the source image, in pixels.
         grid: Number of patches per side.
         mirrored: Whether the view is mirrored left to right.
+        share: Side of its drawing, as a share of the side of a global view's.
     """
 
     picture: Image.Image
     box: tuple[int, int, int, int]
     grid: int
     mirrored: bool = False
+    share: float = 1.0
 
 
 def draw_matches(
-    source: Image.Image, views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]
+    source: Image.Image,
+    views: tuple[PatchedView, PatchedView],
+    pairs: Sequence[tuple[int, int]],
+    drawing: Drawing = "arcs",
+    numbered: bool = False,
+    first: int = 0,
 ) -> Image.Image:
-    """Draws the source with both crops, and both views with matched patches in the same colour.
+    """Draws the source with both crops, and both views with their matched patches.
 
-    Patches without a partner are faded. Arcs join up to twelve pairs.
+    Patches without a partner are faded.
 
     Args:
         source: The source image.
         views: Two views of the image.
-        pairs: Matched patches of the first and the second view, numbered row by row.
+        pairs: Matched patches of the first and the second view, numbered row by row from 0.
+        drawing: "arcs" tints matched patches in the same colour and joins up to twelve pairs,
+            "colours" tints them only, "lines" joins every pair and tints none.
+        numbered: Whether each patch shows its number.
+        first: The number that the first patch shows.
 
     Returns:
         An RGB picture.
@@ -57,64 +66,52 @@ def draw_matches(
     Raises:
         InputError: If a pair names a patch that a view does not have.
     """
+    _check_pairs(views, pairs)
+    colours = match_colours(pairs, views[0].grid)
+    opacity = 0.0 if drawing == "lines" else _OPACITY
+    tiles = [_crops(source, views)]
+    tiles += [_tile(view, each, opacity) for view, each in zip(views, colours, strict=True)]
+    for view, tile in zip(views, tiles[1:], strict=True):
+        if numbered:
+            _number(tile, view, first)
+    font = ImageFont.load_default(17)
+    titles = ["image", *_titles(views, pairs)]
+    widths = [
+        max(tile.width, round(font.getlength(title)))
+        for tile, title in zip(tiles, titles, strict=True)
+    ]
+    lefts = np.cumsum([_MARGIN, *(width + _GAP for width in widths)]).tolist()
+    height = _HEADER + max(tile.height for tile in tiles) + _MARGIN
+    canvas = Image.new("RGB", (lefts[-1] - _GAP + _MARGIN, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    inks = (_INK, *_VIEW_COLOURS)
+    for tile, left, title, ink in zip(tiles, lefts[:-1], titles, inks, strict=True):
+        canvas.paste(tile, (left, _HEADER))
+        draw.text((left, _HEADER - 26), title, ink, font)
+    starts, ends = (_centres(view, left) for view, left in zip(views, lefts[1:3], strict=True))
+    if drawing != "colours":
+        straight = drawing == "lines"
+        chosen = pairs if straight else spread_out(pairs, views[0].grid)
+        _link(canvas, [(starts[a], ends[b], colours[0][a]) for a, b in chosen], straight)
+    return canvas
+
+
+def _check_pairs(views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]) -> None:
     for number, view in enumerate(views):
         largest = max((pair[number] for pair in pairs), default=0)
         if largest >= view.grid**2:
             raise InputError(
                 f"view {number + 1} has no patch {largest}: it has {view.grid**2} patches"
             )
-    colours = match_colours(pairs, views[0].grid)
-    tiles = [_crops(source, views), *(_tile(v, c) for v, c in zip(views, colours, strict=True))]
-    lefts = np.cumsum([_MARGIN, *(tile.width + _GAP for tile in tiles)]).tolist()
-    height = _HEADER + max(tile.height for tile in tiles) + _MARGIN
-    canvas = Image.new("RGB", (lefts[-1] - _GAP + _MARGIN, height), _PAPER)
-    draw = ImageDraw.Draw(canvas)
-    titles = ["image"] + [
+
+
+def _titles(views: tuple[PatchedView, PatchedView], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """What stands above each view."""
+    return [
         f"view {number + 1}{' (mirrored)' if view.mirrored else ''}: "
         f"{len({pair[number] for pair in pairs})} of {view.grid**2} patches matched"
         for number, view in enumerate(views)
     ]
-    inks = (_INK, *_VIEW_COLOURS)
-    for tile, left, title, ink in zip(tiles, lefts[:-1], titles, inks, strict=True):
-        canvas.paste(tile, (left, _HEADER))
-        draw.text((left, _HEADER - 26), title, ink, ImageFont.load_default(17))
-    starts, ends = (_centres(view, left) for view, left in zip(views, lefts[1:3], strict=True))
-    chosen = spread_out(pairs, views[0].grid)
-    _link(canvas, [(starts[a], ends[b], colours[0][a]) for a, b in chosen])
-    return canvas
-
-
-def match_colours(pairs: Sequence[tuple[int, int]], grid: int) -> tuple[Colours, Colours]:
-    """Colours of the matched patches of both views, by position in the first view.
-
-    A patch of the second view with several partners gets the mean of their colours.
-    """
-    if not pairs:
-        return {}, {}
-    rows, columns = np.divmod([a for a, _ in pairs], grid)
-    mixed = _bilinear(_share(rows), _share(columns))
-    second: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
-    for (_, b), colour in zip(pairs, mixed, strict=True):
-        second[b].append(colour)
-    return (
-        {a: _rgb(colour) for (a, _), colour in zip(pairs, mixed, strict=True)},
-        {b: _rgb(np.mean(parts, axis=0)) for b, parts in second.items()},
-    )
-
-
-def spread_out(
-    pairs: Sequence[tuple[int, int]], grid: int, most: int = _LINKS
-) -> list[tuple[int, int]]:
-    """Selects up to `most` pairs that are far from each other in the first view."""
-    if not pairs:
-        return []
-    positions = np.stack(np.divmod([a for a, _ in pairs], grid), axis=1).astype(float)
-    chosen = [0]
-    distance = np.linalg.norm(positions - positions[0], axis=1)
-    while len(chosen) < min(most, len(pairs)):
-        chosen.append(int(distance.argmax()))
-        distance = np.minimum(distance, np.linalg.norm(positions - positions[chosen[-1]], axis=1))
-    return [pairs[index] for index in chosen]
 
 
 def _crops(source: Image.Image, views: tuple[PatchedView, PatchedView]) -> Image.Image:
@@ -135,7 +132,7 @@ def _crops(source: Image.Image, views: tuple[PatchedView, PatchedView]) -> Image
     return picture
 
 
-def _tile(view: PatchedView, colours: Colours) -> Image.Image:
+def _tile(view: PatchedView, colours: Colours, opacity: float) -> Image.Image:
     """The view, with matched patches tinted and other patches faded."""
     cell = _cell(view)
     side = view.grid * cell
@@ -146,22 +143,38 @@ def _tile(view: PatchedView, colours: Colours) -> Image.Image:
     for patch, colour in colours.items():
         row, column = divmod(patch, view.grid)
         area = np.s_[row * cell : (row + 1) * cell, column * cell : (column + 1) * cell]
-        result[area] = (1 - _OPACITY) * pixels[area] + _OPACITY * np.array(colour)
+        result[area] = (1 - opacity) * pixels[area] + opacity * np.array(colour)
     result[::cell] = result[:, ::cell] = _GRID
     return Image.fromarray(result.round().astype(np.uint8))
 
 
-def _link(canvas: Image.Image, links: Sequence[tuple[Point, Point, Colour]]) -> None:
-    """Draws arcs between points, at twice the size for smooth edges."""
+def _number(tile: Image.Image, view: PatchedView, first: int) -> None:
+    """Writes the number of each patch into its corner."""
+    draw, cell = ImageDraw.Draw(tile), _cell(view)
+    font = ImageFont.load_default(max(6, round(_NUMBER * cell)))
+    for patch in range(view.grid**2):
+        row, column = divmod(patch, view.grid)
+        centre = (column + 0.5) * cell, (row + 0.5) * cell
+        draw.text(centre, str(patch + first), _PAPER, font, "mm", stroke_width=1, stroke_fill=_INK)
+
+
+def _link(
+    canvas: Image.Image, links: Sequence[tuple[Point, Point, Colour]], straight: bool = False
+) -> None:
+    """Draws arcs or thin lines between points, at twice the size for smooth edges."""
     layer = Image.new("RGBA", (2 * canvas.width, 2 * canvas.height))
     draw = ImageDraw.Draw(layer)
     for start, end, colour in links:
+        if straight:
+            draw.line([(2 * x, 2 * y) for x, y in (start, end)], fill=colour, width=2)
+            continue
         arc = _arc(start, end, canvas.height / 2)
         draw.line(arc, fill=_PAPER, width=9, joint="curve")
         draw.line(arc, fill=colour, width=5, joint="curve")
     for start, end, colour in links:
         for x, y in (start, end):
-            draw.circle((2 * x, 2 * y), 12, fill=colour, outline=_PAPER, width=4)
+            radius, edge = (5, 1) if straight else (12, 4)
+            draw.circle((2 * x, 2 * y), radius, fill=colour, outline=_PAPER, width=edge)
     smooth = layer.resize(canvas.size, Image.Resampling.LANCZOS)
     canvas.paste(smooth, mask=smooth)
 
@@ -180,7 +193,7 @@ def _arc(start: Point, end: Point, middle: float) -> list[Point]:
 
 
 def _cell(view: PatchedView) -> int:
-    return max(1, round(_SIDE / view.grid))
+    return max(1, round(_SIDE * view.share / view.grid))
 
 
 def _centres(view: PatchedView, left: int) -> list[Point]:
@@ -188,23 +201,3 @@ def _centres(view: PatchedView, left: int) -> list[Point]:
     cell = _cell(view)
     steps = [(index + 0.5) * cell for index in range(view.grid)]
     return [(left + x, _HEADER + y) for y in steps for x in steps]
-
-
-def _share(values: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Scales values to [0, 1] by their minimum and maximum."""
-    shares: NDArray[np.float64] = (values - values.min()) / max(1, int(np.ptp(values)))
-    return shares
-
-
-def _bilinear(down: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolates the colours of the four corners [N, 3]."""
-    y, x = down[:, None], right[:, None]
-    top = (1 - x) * _CORNERS[0, 0] + x * _CORNERS[0, 1]
-    bottom = (1 - x) * _CORNERS[1, 0] + x * _CORNERS[1, 1]
-    mixed: NDArray[np.float64] = (1 - y) * top + y * bottom
-    return mixed
-
-
-def _rgb(colour: NDArray[np.float64]) -> Colour:
-    red, green, blue = (int(value) for value in colour.round())
-    return red, green, blue

@@ -8,6 +8,7 @@ from pathlib import Path
 from lowlabel.datasets.base import Division
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.lists import first_few, read_lines
+from lowlabel.datasets.splits import class_list_names, published_classes
 from lowlabel.errors import DataError
 
 _MOST_NAMED = 5
@@ -17,21 +18,32 @@ _WNID_AND_WORDS = re.compile(r"(n\d{8})\s.*")
 def read_class_list(path: Path) -> list[str]:
     """Reads class names, one per line; empty lines and lines that start with # are ignored.
 
+    After a WordNet id, the rest of a line is ignored.
+
+    Args:
+        path: The file, or one of `class_list_names` if there is no such file.
+
     Raises:
         DataError: If the file cannot be read or names no class.
     """
-    lines = read_lines(path, "Write one class per line.")
-    names = [line.strip() for line in lines if not line.startswith("#")]
+    if str(path) in class_list_names() and not path.exists():
+        return published_classes(str(path))
+    lines = read_lines(path, f"Write one class per line, or name one of {known_lists()}.")
+    names = [_WNID_AND_WORDS.sub(r"\1", line.strip()) for line in lines if not line.startswith("#")]
     if not names:
         raise DataError(f"the class list {path} names no class", "Write one class folder per line.")
     return names
 
 
+def known_lists() -> str:
+    """The lists that have a name, for messages."""
+    return ", ".join(class_list_names())
+
+
 def only_classes(division: Division, path: Path) -> Division:
     """Returns the division with the listed classes alone, under a name of its own.
 
-    The name ends in a hash of the listed classes: scores of two lists never share a column. After
-    a WordNet id, the rest of a line is ignored.
+    The name ends in a hash of the listed classes: scores of two lists never share a column.
 
     Args:
         division: A division whose labels are classes.
@@ -46,7 +58,7 @@ def only_classes(division: Division, path: Path) -> Division:
             f"the division {division.name} has no classes that {path} could choose from",
             "Leave --class-list out, or name a dataset of classes.",
         )
-    names = {_WNID_AND_WORDS.sub(r"\1", name) for name in read_class_list(path)}
+    names = {*read_class_list(path)}
     digest = hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogateescape")).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem)
 

@@ -60,13 +60,14 @@ def folder_dataset(path: Path) -> Dataset:
     folder is evaluated, and methods that need base classes are not available.
 
     Raises:
-        DataError: If the folder does not exist, or its parts are ambiguous.
+        DataError: If the folder does not exist, is Tiny-ImageNet, or its parts are ambiguous.
     """
     if not path.is_dir():
         raise DataError(
             f"there is no folder {path}",
             "Name an existing folder as folder:PATH, for example folder:./birds.",
         )
+    refuse_tiny_imagenet(path)
     folders = find_parts(path)
     classes = {name: _classes(path / name) for name in (folders or {}).values()}
     unshared = _unshared(path, classes) if classes else ""
@@ -92,6 +93,18 @@ def folder_dataset(path: Path) -> Dataset:
         obtain="",
         marker="",
         divisions=(division,),
+    )
+
+
+def refuse_tiny_imagenet(path: Path) -> None:
+    """Raises a `DataError` for Tiny-ImageNet, whose `val/images` is no class but all of them."""
+    root = path.parent if (path / "val_annotations.txt").is_file() else path
+    if not (root / "val/val_annotations.txt").is_file() or not (root / "val/images").is_dir():
+        return
+    raise DataError(
+        f"{path} is Tiny-ImageNet in its own layout, where val_annotations.txt names the classes "
+        "of val/images: read as class folders it would have one class",
+        f"lowlabel prepare tiny-imagenet --archive {root}\nThen name it: --dataset tiny-imagenet",
     )
 
 

@@ -1,13 +1,19 @@
 """Counts the scored classes that a model has seen in pretraining, where class lists are known."""
 
+from collections.abc import Collection
+
 from lowlabel.datasets.imagenet.folders import wnid_in
 from lowlabel.datasets.images import ImageSet
-from lowlabel.datasets.splits import imagenet_classes, split_list
+from lowlabel.datasets.splits import (
+    class_list_names,
+    imagenet_classes,
+    published_classes,
+    split_list,
+)
 from lowlabel.errors import UnknownNameError
 
 IMAGENET = "imagenet-1k"
-_SSL_VIT = {"ssl-vit-mini": "mini", "ssl-vit-tiered": "tiered"}
-PRETRAINING_SETS = (IMAGENET, *_SSL_VIT)
+PRETRAINING_SETS = (IMAGENET, *class_list_names())
 _DIVISIONS = {"mini-imagenet:ravi": "mini_imagenet", "tiered-imagenet:ren": "tiered_imagenet"}
 _BY_WNID = ("mini-imagenet:", "tiered-imagenet:", "tiny-imagenet:")  # subsets by class lists, too
 
@@ -32,11 +38,27 @@ def classes_seen(images: ImageSet, pretraining: str) -> str | None:
     """
     check_pretraining(pretraining)
     classes = _scored(images)
-    trained = {*imagenet_classes()} if pretraining == IMAGENET else _ssl_vit(_SSL_VIT[pretraining])
-    seen = classes & trained
+    by_list = imagenet_classes() if pretraining == IMAGENET else published_classes(pretraining)
+    seen = classes & {*by_list}
     if not seen:
         return None
     return f"pretrained on {pretraining}: {len(seen)} of the {len(classes)} {images.part} classes"
+
+
+def pretraining_set(dataset: str, classes: Collection[str]) -> str | None:
+    """Names the pretraining set that a run's images are.
+
+    Args:
+        dataset: The dataset, as `ImageSet.dataset`.
+        classes: The classes that it is restricted to; empty for all.
+
+    Returns:
+        One of `PRETRAINING_SETS`; None if they are none of these.
+    """
+    if not classes:
+        return IMAGENET if dataset.partition(":")[0] == "imagenet" else None
+    listed = {*classes}
+    return next((name for name in class_list_names() if listed == {*published_classes(name)}), None)
 
 
 def _scored(images: ImageSet) -> set[str]:
@@ -52,7 +74,3 @@ def check_pretraining(name: str) -> None:
     """Raises an `UnknownNameError` unless there is a pretraining set of that name."""
     if name not in PRETRAINING_SETS:
         raise UnknownNameError("pretraining set", name, PRETRAINING_SETS)
-
-
-def _ssl_vit(column: str) -> set[str]:
-    return {row["wnid"] for row in split_list("ssl_vit") if row[column] == "yes"}

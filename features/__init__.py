@@ -15,6 +15,7 @@ from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.check import check_model, check_weights
+from lowlabel.features.models.patterns import expand_models
 from lowlabel.features.options import BackboneOptions
 from lowlabel.features.store import StoredRows, feature_path, stored_rows
 from lowlabel.features.table import (
@@ -42,6 +43,7 @@ __all__ = [
     "check_weights",
     "embed_dataset",
     "embedded_file",
+    "expand_models",
     "extract_features",
     "extract_shown",
     "feature_path",

@@ -42,6 +42,7 @@ class Backbone:
             their own size, and for timm's rule.
         notes: What was assumed, left out or resampled to load the weights.
         tuning: What a tuned model was tuned from, with and on; empty for others.
+        epochs: Passes over the images that the pretraining had made, if the file says so.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Backbone:
     positions: str = ""
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.
@@ -182,6 +184,7 @@ def load_backbone(
         source.positions,
         source.notes,
         source.tuning,
+        source.epochs,
     )
     _try_once(backbone, source)
     return backbone

@@ -33,6 +33,7 @@ class Embedder:
         positions: See `Backbone`.
         notes: What was assumed, left out or resampled to load the weights.
         tuning: See `Backbone`.
+        epochs: See `Backbone`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Embedder:
     positions: str = ""
     notes: tuple[str, ...] = ()
     tuning: dict[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -60,6 +62,7 @@ class Embedder:
             backbone.positions,
             backbone.notes,
             dict(backbone.tuning),
+            backbone.epochs,
         )
 
     @property

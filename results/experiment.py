@@ -44,6 +44,8 @@ class ModelInfo:
         notes: What was assumed, left out or resampled to load the weights. Not in the identity.
         tuning: What a tuned model was tuned from, with and on: {"base_model": "timm:NAME", "loss":
             "margin", "dataset": "cub:dml-zeroshot", …}. Not in the identity, which has its weights.
+        epochs: Passes over the images that the pretraining had made, if the weights file says so.
+            Not in the identity.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ModelInfo:
     positions: str = grown("")
     notes: tuple[str, ...] = grown(())
     tuning: Options = grown({})
+    epochs: float | None = grown(None)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transform", plain(self.transform, "model.transform"))
@@ -209,11 +212,12 @@ class Experiment:
     def identity(self) -> str:
         """SHA-256 of everything that determines the scores: equal for runs of one experiment.
 
-        Display fields are left out: the name of the model, how its weights were read or tuned, the
-        title of the dataset, and its partial counts, which follow from the manifest.
+        Display fields are left out: the name of the model, how its weights were read or tuned and
+        how long it was pretrained, the title of the dataset, and its partial counts, which follow
+        from the manifest.
         """
         facts = encode(self)
-        for name in ("notes", "tuning"):
+        for name in ("notes", "tuning", "epochs"):
             facts["model"].pop(name, None)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -4,7 +4,8 @@ from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions, PretrainMethod
 from lowlabel.training.plan import TrainingPlan
-from lowlabel.training.recipe import Recipe, make_recipe, preset_names
+from lowlabel.training.presets import preset_facts, preset_names
+from lowlabel.training.recipe import Recipe, make_recipe
 from lowlabel.training.run import make_plan, pretrain
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "TrainingPlan",
     "make_plan",
     "make_recipe",
+    "preset_facts",
     "preset_names",
     "pretrain",
 ]

@@ -6,6 +6,7 @@ torchvision's: the last batch normalisation of a block starts at 1, not at 0.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -14,13 +15,14 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features.models.architectures import create, has_fixed_input
+from lowlabel.features.models.architectures import create, has_fixed_input, native_resolution
 from lowlabel.features.models.positions import (
     check_positions,
     has_positions,
     take_positions,
     use_dino_positions,
 )
+from lowlabel.features.transforms import height_and_width
 from lowlabel.specs import Option, format_spec, parse_spec
 from lowlabel.training.methods.base import MakeBackbone
 
@@ -78,7 +80,7 @@ def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
     rule = take_positions(options)
     extra: dict[str, Any] = {"pretrained": False}
     if has_fixed_input(name):
-        extra["dynamic_img_size"] = True
+        extra |= _any_size(name, options)
 
     def make(is_student: bool) -> nn.Module:
         stochastic = is_student and has_fixed_input(name)
@@ -95,13 +97,36 @@ def backbone_maker(architecture: str, drop_path: float) -> MakeBackbone:
     return make
 
 
+def _any_size(name: str, options: Mapping[str, Option]) -> dict[str, Any]:
+    """What makes an architecture take views of any size; XCiT does by itself.
+
+    Raises:
+        InputError: If it takes images of one size only.
+    """
+    with torch.device("meta"), suppress(InputError):  # without memory for its weights
+        create(name, options, pretrained=False, dynamic_img_size=True)
+        return {"dynamic_img_size": True}
+    with torch.device("meta"):
+        module = create(name, options, pretrained=False)
+        side = 2 * height_and_width(native_resolution(name, options))[0]
+        try:
+            module(torch.empty(1, 3, side, side))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            raise InputError(
+                f"{name} takes images of one size only, but global and local views differ in size",
+                "Give another --arch, such as vit_small or timm:xcit_small_12_p16_224.",
+            ) from error
+    return {}
+
+
 def _check_size(architecture: str, backbone: nn.Module, options: Mapping[str, Option]) -> None:
     patch = getattr(getattr(backbone, "patch_embed", None), "patch_size", None)
+    patch = patch[0] if isinstance(patch, tuple) else patch  # a number in XCiT
     side = options.get("img_size")
-    if patch and isinstance(side, int) and side % patch[0]:
+    if patch and isinstance(side, int) and side % patch:
         raise InputError(
-            f"{architecture}: the view size {side} is not a multiple of the patch size {patch[0]}",
-            f"Give --set global_size and local_size multiples of {patch[0]}.",
+            f"{architecture}: the view size {side} is not a multiple of the patch size {patch}",
+            f"Give --set global_size and local_size multiples of {patch}.",
         )
 
 

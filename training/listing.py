@@ -7,8 +7,9 @@ from pathlib import Path
 from lowlabel.datasets import ImageSet, LabelledPath, open_dataset
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.datasets.class_list import read_class_list
-from lowlabel.datasets.folder import WHOLE
+from lowlabel.datasets.folder import WHOLE, refuse_tiny_imagenet
 from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.parts import PRETEXT, find_parts, is_pretext
 from lowlabel.errors import DataError, InputError
 
@@ -43,12 +44,13 @@ def list_pretrain_data(
 
     Args:
         spec: NAME, NAME:DIVISION, folder:PATH, or the path of a folder.
-        class_list: File with one class folder per line; only images under these are used.
+        class_list: File with one class folder per line, or the name of a published list; only
+            images under these are used.
         allow_partial: Allow incomplete datasets.
 
     Raises:
         UnknownNameError: If there is no such dataset.
-        DataError: If there is no such folder, no image, or no image of the listed classes.
+        DataError: If there is no such folder, no image, or no image of a listed class.
     """
     folder = _folder(spec)
     data = _from_folder(folder) if folder else _from_dataset(spec, allow_partial)
@@ -73,14 +75,15 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
             f"{opened.name} has no part to train on: all of its images are evaluated",
             "Give --dataset NAME:DIVISION with a training part, or folder:PATH.",
         )
-    has_val = "val" in opened.division.parts[1:-1]
-    bank, queries = halves(opened.load("val")) if has_val else (None, None)
+    has_val = VALIDATION in opened.division.parts[1:]
+    bank, queries = halves(opened.load(VALIDATION)) if has_val else (None, None)
     return PretrainData(opened.load(train_part), bank, queries)
 
 
 def _from_folder(root: Path) -> PretrainData:
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "Give --dataset folder:PATH.")
+    refuse_tiny_imagenet(root)
     pretext = next(filter(is_pretext, folders_in(root)), None)
     parts = find_parts(root) or {}
     if pretext:
@@ -118,17 +121,18 @@ def _walk(root: Path, part: str, folder: str) -> PretrainData:
 
 
 def _restrict(images: ImageSet, names: Collection[str]) -> ImageSet:
-    listed = set(names)
-    rows = [
-        row
-        for row, (path, label) in enumerate(zip(images.paths, images.labels, strict=True))
-        if listed & {*path.split("/")[:-1], images.class_names[label]}
-    ]
-    if not rows:
+    listed, found = set(names), set()
+    rows = []
+    for row, (path, label) in enumerate(zip(images.paths, images.labels, strict=True)):
+        if matched := listed & {*path.split("/")[:-1], images.class_names[label]}:
+            rows.append(row)
+            found |= matched
+    if missing := sorted(listed - found):
         raise DataError(
-            f"no image of {images.dataset} is in one of the {len(listed)} listed classes "
-            f"({', '.join(sorted(listed)[:_MAX_LISTED])}, …)",
-            f"Its classes are: {', '.join(images.class_names[:_MAX_LISTED])}, …",
+            f"{images.dataset} has no image of {len(missing):,} of the {len(listed):,} listed "
+            f"classes: {first_few(missing, _MAX_LISTED)}",
+            "Take them out of the list, or add their images. Its classes are: "
+            f"{first_few(images.class_names, _MAX_LISTED)}",
         )
     return images.only(rows)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
+from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
@@ -134,6 +135,7 @@ class TrainingPlan(RunPlan):
             "method": self.recipe.method,
             "recipe": self.recipe.as_dict(),
             "class_list": list(self.class_list),
+            "pretrained_on": pretraining_set(self.images.dataset, self.class_list),
         }
 
     def fingerprint(self) -> dict[str, Any]:

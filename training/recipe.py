@@ -1,22 +1,18 @@
 """The recipe of a run, made from defaults, a preset and the command line."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from importlib import resources
-from pathlib import Path
 from typing import Any, TypeVar
 
-from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fields import encode, fit
 from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
+from lowlabel.training.presets import TABLES, preset_values
 
 R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimisation
 DTYPES = ("float32", "bfloat16", "float16")
-RECIPES = "recipes"
-_TABLES = ("views", "options", "optimisation")
 
 
 @dataclass(frozen=True)
@@ -56,12 +52,6 @@ class Recipe:
         return encode(self)  # type: ignore[no-any-return]
 
 
-def preset_names(folder: str = RECIPES) -> list[str]:
-    """Names of the presets in a folder of the package."""
-    files = resources.files("lowlabel.training").joinpath(folder).iterdir()
-    return sorted(Path(file.name).stem for file in files if file.name.endswith(".toml"))
-
-
 def make_recipe(
     method: str | None = None,
     preset: str | None = None,
@@ -97,24 +87,6 @@ def make_recipe(
     return with_values(recipe, values, f"option of {name}", ("method",))
 
 
-def preset_values(preset: str, folder: str = RECIPES) -> dict[str, Any]:
-    """The values of a preset's top level and tables, without its title.
-
-    Args:
-        preset: Name of a preset in `folder`, or path of a TOML file.
-        folder: Folder of the package.
-
-    Raises:
-        UnknownNameError: If there is no such preset.
-        DataError: If a file does not exist or is no valid TOML.
-    """
-    content = _read_preset(preset, folder)
-    values = {key: value for key, value in content.items() if key not in {*_TABLES, "title"}}
-    for table in _TABLES:
-        values |= content.get(table, {})
-    return values
-
-
 def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[str, ...]) -> R:
     """Replaces fields of a recipe, its optimisation, options and views by name.
 
@@ -130,7 +102,7 @@ def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[st
     """
     parts = (recipe, recipe.optimisation, recipe.options, recipe.options.views)
     owners = {
-        f.name: (part, f.type) for part in parts for f in fields(part) if f.name not in _TABLES
+        f.name: (part, f.type) for part in parts for f in fields(part) if f.name not in TABLES
     }
     changes: dict[int, dict[str, Any]] = {id(part): {} for part in parts}
     for name, value in values.items():
@@ -146,19 +118,3 @@ def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[st
         optimisation=replace(recipe.optimisation, **optimisation),
         **top_level,
     )
-
-
-def _read_preset(preset: str, folder: str) -> dict[str, Any]:
-    path = Path(preset)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise DataError(f"there is no preset file {path}")
-        text = path.read_text(encoding="utf-8")
-    elif preset in preset_names(folder):
-        text = (resources.files("lowlabel.training") / folder / f"{preset}.toml").read_text()
-    else:
-        raise UnknownNameError("preset", preset, preset_names(folder))
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"the preset {preset} is not valid TOML: {error}") from error

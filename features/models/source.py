@@ -27,6 +27,7 @@ class Source:
     positions: str = ""
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
 
 
 def sized_encoder(

@@ -88,6 +88,7 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     card = read_card(path)
     if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
         checkpoint, card = found
+    seen = seen or (card.pretrained_on if card else None)
     tuned = tuned_model(checkpoint, card, head)
     if tuned and head != BACKBONE:
         checkpoint = without_head(checkpoint)
@@ -120,7 +121,17 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     notes = (*network.notes, *_other_heads(network.heads, heads), *loaded.notes)
     if notes:
         warnings.warn(f"{path}: {'; '.join(notes)}", stacklevel=2)
-    source = Source(path.stem, spec, encoder, transform, network.pooling, seen, positions, notes)
+    source = Source(
+        (card.name if card else "") or path.stem,
+        spec,
+        encoder,
+        transform,
+        network.pooling,
+        seen,
+        positions,
+        notes,
+        epochs=card.epochs if card else checkpoint.epoch,
+    )
     return _tuned_source(source, tuned, checkpoint, head) if tuned else source
 
 

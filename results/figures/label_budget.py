@@ -1,10 +1,10 @@
 """Accuracy against labels per class: models side by side, a panel for each dataset and method."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from lowlabel.results.figures.curves import Curve, Panels, Point, panels
+from lowlabel.results.figures.files import figure_files
 from lowlabel.results.record import Record
 
 if TYPE_CHECKING:
@@ -15,24 +15,12 @@ Line = Literal["-", "--", ":", "-."]
 _PANEL = 3.0, 2.5  # inches
 _WIDEST = 5  # panels in a row
 _LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
-_METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date": None}}
 
 
 def render_label_budget(records: Iterable[Record]) -> dict[str, bytes]:
     """The figure as PNG and SVG, by suffix; empty if no record is of a label budget."""
     found = panels(records)
-    if not found:
-        return {}
-    from matplotlib import rc_context
-
-    rendered = {}
-    with rc_context({"svg.hashsalt": "lowlabel"}):  # the same figure has the same bytes
-        figure = _figure(found)
-        for kind, metadata in _METADATA.items():
-            content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=150, metadata=metadata)
-            rendered[kind] = content.getvalue()
-    return rendered
+    return figure_files(lambda: _figure(found)) if found else {}
 
 
 def _figure(found: Panels) -> "Figure":

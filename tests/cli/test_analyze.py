@@ -69,6 +69,9 @@ def test_the_sides_of_patches_and_views_are_options(photo, home):
         (["--size", "0"], InputError, "global_size must be at least 1"),
         (["--seed", "-1"], InputError, "seed"),
         (["--matching", "contained"], UnknownNameError, "containing"),
+        (["--draw", "line"], UnknownNameError, "lines"),
+        (["--first", "2"], InputError, "first must be 0 or 1, not 2"),
+        (["--local", "--local-size", "40"], InputError, "40 pixels cannot be divided"),
     ],
 )
 def test_bad_options_of_patch_matching_are_refused(photo, arguments, error, message):
@@ -100,3 +103,18 @@ def test_patch_matching_names_the_mode_of_an_image_that_it_refuses(tmp_path):
     Image.fromarray(np.full((8, 8), 300, np.float32)).save(tmp_path / "scan.tif")
     with pytest.raises(DataError, match=r"scan\.tif is an image of mode F .*outside 0 to 255"):
         analyze("patch-matching", tmp_path / "scan.tif")
+
+
+def test_a_local_view_is_matched_with_a_global_one(photo, tmp_path):
+    target = tmp_path / "local.png"
+    command = ("patch-matching", photo, "--output", target, "--local", "--local-size", 96)
+    found = 0
+    for seed in range(4):
+        first, second = ids(analyze(*command, "--seed", seed))
+        assert len(first) == len(second)
+        assert all(number < 14**2 for number in first)
+        assert all(number < 6**2 for number in second)
+        found += len(first)
+    assert found > 0
+    lists = ids(analyze(*command, "--draw", "lines", "--numbers", "--first", 1, "--seed", seed))
+    assert lists == [[number + 1 for number in each] for each in (first, second)]

@@ -6,6 +6,7 @@ import pytest
 
 from lowlabel.benchmarks import suite_names
 from lowlabel.cli import names
+from lowlabel.datasets.splits import class_list_names
 from lowlabel.registry import Registry
 from lowlabel.training import preset_names
 
@@ -35,3 +36,4 @@ def test_names_are_those_of_the_registry(read, package):
 def test_names_of_files():
     assert names.suites() == suite_names()
     assert names.presets() == preset_names()
+    assert names.class_lists() == class_list_names()

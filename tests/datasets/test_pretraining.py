@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lowlabel.datasets import ImageSet, classes_seen
-from lowlabel.datasets.splits import split_list
+from lowlabel.datasets.pretraining import pretraining_set
+from lowlabel.datasets.splits import published_classes, split_list
 from lowlabel.errors import UnknownNameError
 
 
@@ -56,3 +57,12 @@ def test_ssl_vit_lists_are_the_published_ones(real_data):
         published = (folder / f"ImageNetSSLTrainingSplit_{name}.txt").read_text().split()
         ours = [row["wnid"] for row in split_list("ssl_vit") if row[name] == "yes"]
         assert sorted(published) == ours
+
+
+def test_pretraining_sets_are_told_by_dataset_and_classes():
+    mini = published_classes("ssl-vit-mini")
+    assert pretraining_set("imagenet:ilsvrc2012", ()) == "imagenet-1k"
+    assert pretraining_set("imagenet:ilsvrc2012", mini[::-1]) == "ssl-vit-mini"
+    assert pretraining_set("folder:train", published_classes("ssl-vit-tiered")) == "ssl-vit-tiered"
+    assert pretraining_set("imagenet:ilsvrc2012", mini[1:]) is None
+    assert pretraining_set("tiny-imagenet:cs231n", ()) is None

@@ -125,3 +125,13 @@ def test_local_views_resample_positions_by_dinos_rule():
 def test_a_network_without_positions_takes_no_rule():
     with pytest.raises(InputError, match="not for a network of timm's class ResNet"):
         backbone("resnet18,pos_embed=dino")
+
+
+def test_an_xcit_takes_views_of_both_sizes():
+    xcit = backbone("timm:xcit_nano_12_p16_224,depth=2")
+    assert [xcit(torch.randn(2, 3, side, side)).shape for side in (32, 16)] == [(2, 128)] * 2
+
+
+def test_a_network_for_one_size_is_refused():
+    with pytest.raises(InputError, match="takes images of one size only"):
+        backbone("timm:gmlp_ti16_224")

@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +80,9 @@ def test_bad_class_lists_are_refused(image_folder, tmp_path):
     with pytest.raises(DataError, match="names no class"):
         list_pretrain_data(f"folder:{image_folder}", names)
     names.write_text("n01440764\n")
-    with pytest.raises(DataError, match=r"no image .* 1 listed classes") as error:
+    with pytest.raises(
+        DataError, match=r"no image of 1 of the 1 listed classes: n01440764"
+    ) as error:
         list_pretrain_data(f"folder:{image_folder}", names)
     assert "base0" in error.value.hint
 
@@ -100,3 +103,63 @@ def test_a_dataset_without_a_training_part_is_refused(image_folder, monkeypatch)
     monkeypatch.setattr("lowlabel.training.listing.open_dataset", lambda *_, **__: opened)
     with pytest.raises(InputError, match="no part to train on"):
         list_pretrain_data("whole")
+
+
+@pytest.fixture
+def tiny_imagenet(tmp_path):
+    """A tree of Tiny-ImageNet in its own layout: 2 classes of 3 train and 2 val images."""
+    root, wnids = tmp_path / "tiny-imagenet-200", ("n01443537", "n01629819")
+    images = root / "val/images"
+    images.mkdir(parents=True)
+    rows = []
+    for wnid in wnids:
+        folder = root / "train" / wnid / "images"
+        folder.mkdir(parents=True)
+        for number in range(3):
+            (folder / f"{wnid}_{number}.JPEG").write_bytes(b"image")
+        for _ in range(2):
+            name = f"val_{len(rows)}.JPEG"
+            (images / name).write_bytes(b"image")
+            rows.append(f"{name}\t{wnid}\t0\t0\t9\t9\n")
+    (root / "val/val_annotations.txt").write_text("".join(rows))
+    (root / "wnids.txt").write_text("\n".join(wnids))
+    return root
+
+
+@pytest.mark.parametrize("place", ["", "val"])
+def test_tiny_imagenet_is_no_folder_of_classes(place, tiny_imagenet):
+    command = f"lowlabel prepare tiny-imagenet --archive {tiny_imagenet}\n"
+    for listed in (list_pretrain_data, open_dataset):
+        with pytest.raises(DataError, match="Tiny-ImageNet in its own layout") as error:
+            listed(f"folder:{tiny_imagenet / place}")
+        assert command in error.value.hint
+
+
+def test_tiny_imagenet_gives_its_train_part_and_val_for_knn(tiny_imagenet, monkeypatch):
+    monkeypatch.setattr("lowlabel.datasets.catalogue.prepared_folder", lambda _: tiny_imagenet)
+    data = list_pretrain_data("tiny-imagenet", allow_partial=True)
+    assert data.images.counts == (6, 2)
+    assert all(path.startswith("train/") for path in data.images.paths)
+    assert (len(data.bank), len(data.queries)) == (2, 2)
+    assert {*data.bank.class_names} == {"n01443537", "n01629819"}
+
+
+def test_imagenet_gives_its_train_part(tmp_path, monkeypatch):
+    for part in ("train", "val"):
+        for wnid in ("n01440764", "n01443537"):
+            (tmp_path / part / wnid).mkdir(parents=True)
+            for number in range(2):
+                (tmp_path / part / wnid / f"{part}_{number}.JPEG").write_bytes(b"image")
+    monkeypatch.setattr("lowlabel.datasets.catalogue.prepared_folder", lambda _: tmp_path)
+    data = list_pretrain_data("imagenet", allow_partial=True)
+    assert {path.split("/")[0] for path in data.images.paths} == {"train"}
+    assert (len(data.images), len(data.bank), len(data.queries)) == (4, 2, 2)
+    with pytest.raises(DataError, match="no image of 706 of the 708 listed classes: n01494475"):
+        list_pretrain_data("imagenet", Path("ssl-vit-mini"), allow_partial=True)
+
+
+def test_classes_that_the_images_lack_are_refused(image_folder, tmp_path):
+    names = tmp_path / "classes.txt"
+    names.write_text("base0\nbase7\n")
+    with pytest.raises(DataError, match="no image of 1 of the 2 listed classes: base7"):
+        list_pretrain_data(f"folder:{image_folder}", names)

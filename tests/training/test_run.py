@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from lowlabel.datasets.splits import published_classes
 from lowlabel.errors import DataError, InputError
+from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.distributed import World
 
@@ -45,3 +47,9 @@ def test_only_dino_reads_and_writes_dinos_format(exported, tiny_recipe, tmp_path
     with pytest.raises(InputError, match="pw-self has networks that DINO's checkpoint format"):
         pretrain(patchwise, RunOptions(tmp_path / "other", 0, dino_format=True), "cpu")
     assert not list((tmp_path / "other").iterdir())
+
+
+def test_what_a_run_was_pretrained_on_marks_its_model(plan, tmp_path):
+    on_list = replace(plan, class_list=tuple(published_classes("ssl-vit-tiered")))
+    weights = pretrain(on_list, RunOptions(tmp_path, 0), "cpu")
+    assert load_backbone(str(weights), device="cpu").pretrained_on == "ssl-vit-tiered"

@@ -42,17 +42,28 @@ class BatchOrder:
                 f"{self.ranks} processes cannot share {self.images} images",
                 f"Start at most {self.images} processes.",
             )
-        if self.batch_size < 1 or self.batch_size % parts:
+        if self.batch_size < 1:
+            raise InputError(f"a batch must have at least 1 image, not {self.batch_size}")
+        if self.batch_size % parts:
             raise InputError(
                 f"a batch of {self.batch_size} images cannot be split equally over {self.ranks} "
                 f"processes in {self.accumulate} parts each",
-                f"Give a --batch-size that is a multiple of {parts}.",
+                f"To keep steps of {self.batch_size} images, {self._equal()}. Else give a "
+                f"--batch-size that is a multiple of {parts}.",
             )
         if self.images < self.batch_size:
             raise InputError(
                 f"{self.images} images do not fill a batch of {self.batch_size}",
                 f"Give --batch-size {max(parts, self.images // parts * parts)} or less.",
             )
+
+    def _equal(self) -> str:
+        """The nearest number of processes, and of parts, that the batch can be split into."""
+        size, parts = self.batch_size, self.ranks * self.accumulate
+        ranks = next(n for n in range(self.ranks, 0, -1) if size % n == 0)
+        whole = (n for n in range(-(-parts // ranks), size + 1) if size % (ranks * n) == 0)
+        accumulate = next(whole, size // ranks)
+        return f"start {ranks} process{'es' * (ranks > 1)} with --accumulate {accumulate}"
 
     @property
     def steps_per_epoch(self) -> int:

@@ -36,6 +36,11 @@ def will_be_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def planned_processes() -> int:
+    """Number of processes that torchrun started; 1 without torchrun."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
     """Joins the processes that torchrun started; without torchrun, this process is alone.

@@ -17,7 +17,8 @@ from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint
 from lowlabel.training.engine.run_plan import RunPlan
 
-WEIGHTS_NAME, CARD_NAME = "backbone.safetensors", "backbone.json"
+BACKBONE, SUFFIX = "backbone", ".safetensors"
+WEIGHTS_NAME, CARD_NAME = BACKBONE + SUFFIX, f"{BACKBONE}.json"
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -53,16 +54,24 @@ def model_card(
     }
 
 
-def export_weights(folder: Path, tensors: Mapping[str, torch.Tensor], card: dict[str, Any]) -> Path:
-    """Writes `backbone.safetensors`, which `--model` loads, and the card `backbone.json`.
+def export_weights(
+    folder: Path, tensors: Mapping[str, torch.Tensor], card: dict[str, Any], name: str = BACKBONE
+) -> Path:
+    """Writes `NAME.safetensors`, which `--model` loads, and the card `NAME.json`.
 
     The card is also stored in the weights file's metadata under "lowlabel".
+
+    Args:
+        folder: Folder to write to.
+        tensors: The tensors by name.
+        card: The value of `model_card`.
+        name: Name of the files.
 
     Returns:
         The path of the weights.
     """
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    path = folder / WEIGHTS_NAME
+    path = folder / f"{name}{SUFFIX}"
     write_file(path, save(kept, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
-    write_file(folder / CARD_NAME, json.dumps(card, indent=2) + "\n")
+    write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
     return path

@@ -4,6 +4,9 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.paths import writable_dir, write_file
@@ -18,12 +21,14 @@ from lowlabel.training.engine.checkpoint import (
 from lowlabel.training.engine.distributed import World, gather_sets
 from lowlabel.training.engine.export import WEIGHTS_NAME, export_weights, model_card
 from lowlabel.training.engine.metrics import MetricsLog, RunningMeans
+from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.views.dataset import Sample, ViewDataset
 from lowlabel.training.views.device_views import DrawnImages, device_views
 
 UNREADABLE_NAME = "unreadable.txt"
+KEPT = "checkpoints"  # folder of the epochs that are kept
 
 
 class Trainer:
@@ -67,8 +72,9 @@ class Trainer:
             means = RunningMeans(batch)
             if self.done == 0:
                 self._log_start(log)
+                self._keep()
             for parts in self.batches():
-                values = self.train_step(self.done, parts)
+                values = self._step(parts)
                 self._unreadable.update(index for part in parts for index in part.unreadable)
                 means.add(values)
                 self.done += 1
@@ -77,10 +83,29 @@ class Trainer:
                 if progress is not None:
                     progress(self.done * batch, images)
                 overdue = time.monotonic() - saved > 60 * self.options.checkpoint_minutes
+                if self._epoch_ended:
+                    self._unreadable = gather_sets(self._unreadable)
+                    self._keep()
                 if self._epoch_ended or overdue:
                     self._save()
                     saved = time.monotonic()
         return self._export()
+
+    def _step(self, parts: list[Sample]) -> dict[str, float]:
+        try:
+            return self.train_step(self.done, parts)
+        except torch.cuda.OutOfMemoryError as error:
+            order = self._order
+            share = order.batch_size // order.ranks
+            more = next((n for n in range(order.accumulate + 1, share + 1) if share % n == 0), 0)
+            raise TrainingError(
+                f"{share // order.accumulate} images at a time do not fit into the memory of "
+                f"{self.world.device}",
+                f"--accumulate {more} keeps steps of {order.batch_size} images: give it and "
+                "repeat the command, which resumes."
+                if more
+                else "Give a smaller --arch or smaller views, in another --output.",
+            ) from error
 
     def batches(self) -> Iterator[list[Sample]]:
         """Yields the remaining batches, one per step, each as a list of its parts."""
@@ -136,20 +161,28 @@ class Trainer:
         )
 
     def _save(self) -> None:
-        if self._epoch_ended:
-            self._unreadable = gather_sets(self._unreadable)
         if self.world.is_main:
             save_checkpoint(self.options.output, self._checkpoint())
+
+    def _keep(self) -> None:
+        """Exports the epochs that `save_every` keeps; before the checkpoint, so that none lacks."""
+        epoch, every = self.done // self._order.steps_per_epoch, self.options.save_every
+        if every and self.world.is_main and (epoch % every == 0 or epoch == self.plan.epochs):
+            folder = writable_dir(self.options.output / KEPT)
+            card = self._card() | {"name": f"{self.options.output.resolve().name} epoch {epoch}"}
+            export_weights(folder, self.train_step.exported(), card, f"epoch_{epoch:03d}")
 
     def _export(self) -> Path:
         folder = self.options.output
         if self.world.is_main:
             if self._unreadable:
                 self._list_unreadable(folder / UNREADABLE_NAME)
-            found = self.train_step.card()
-            card = model_card(self.plan, self._checkpoint(), self.world.device, found)
-            export_weights(folder, self.train_step.exported(), card)
+            export_weights(folder, self.train_step.exported(), self._card())
         return folder / WEIGHTS_NAME
+
+    def _card(self) -> dict[str, Any]:
+        found = self.train_step.card()
+        return model_card(self.plan, self._checkpoint(), self.world.device, found)
 
     def _list_unreadable(self, path: Path) -> None:
         images = self.plan.images

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lowlabel.errors import InputError, UnknownNameError
 
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "sgd", "lars")
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Optimisation:
     """Optimiser and schedules. Epochs that are counted in steps may be fractions.
 
     Attributes:
-        optimizer: "adamw", or "sgd" with momentum 0.9.
+        optimizer: "adamw", or "sgd" or "lars" with momentum 0.9.
         lr: Peak learning rate per 256 images; scaled with the global batch size.
         min_lr: Learning rate at the end of its cosine; not scaled.
         warmup_epochs: Epochs of linear warm-up from 0.

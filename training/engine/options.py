@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowlabel.errors import UnknownNameError
+from lowlabel.errors import InputError, UnknownNameError
 
 AUGMENTS = ("auto", "cpu", "device")
 
@@ -23,6 +23,8 @@ class RunOptions:
         knn_every: Epochs between k-NN scores; 0 for none.
         log_every: Steps between lines of metrics.
         dino_format: Whether to also export a checkpoint in the format of DINO's reference code.
+        save_every: Epochs between exports that are kept in `checkpoints/`, with the untrained
+            network and the last epoch; 0 for none.
         checkpoint_minutes: Longest time between checkpoints; every epoch ends with one.
     """
 
@@ -34,8 +36,12 @@ class RunOptions:
     knn_every: int = 0
     log_every: int = 10
     dino_format: bool = False
+    save_every: int = 0
     checkpoint_minutes: float = 10.0
 
     def __post_init__(self) -> None:
+        for name in ("knn_every", "save_every"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
         if self.augment not in AUGMENTS:
             raise UnknownNameError("value of augment", self.augment, AUGMENTS)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lowlabel.training.engine.lars import LARS
 from lowlabel.training.engine.optimisation import Optimisation
 
 _SGD_MOMENTUM = 0.9
@@ -13,7 +14,7 @@ _EPSILON = 1e-6
 
 
 def make_optimizer(student: nn.Module, optimisation: Optimisation) -> torch.optim.Optimizer:
-    """Makes AdamW or SGD with two groups: weights, then biases and 1-D parameters.
+    """Makes AdamW, SGD or LARS with two groups: weights, then biases and 1-D parameters.
 
     The second group has no weight decay. Call `set_rates` before every step.
     """
@@ -23,6 +24,8 @@ def make_optimizer(student: nn.Module, optimisation: Optimisation) -> torch.opti
     groups: list[dict[str, Any]] = [{"params": decayed}, {"params": exempt, "weight_decay": 0.0}]
     if optimisation.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=optimisation.lr, momentum=_SGD_MOMENTUM)
+    if optimisation.optimizer == "lars":
+        return LARS(groups, lr=optimisation.lr)
     return torch.optim.AdamW(groups, lr=optimisation.lr, fused=True)
 
 

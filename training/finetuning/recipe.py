@@ -8,7 +8,8 @@ from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
-from lowlabel.training.recipe import DTYPES, preset_names, preset_values, with_values
+from lowlabel.training.presets import preset_names, preset_values
+from lowlabel.training.recipe import DTYPES, with_values
 
 PRESETS = "finetuning/recipes"
 FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from lowlabel.errors import InputError
+from lowlabel.fields import grown
 from lowlabel.training.methods.base import Logs, MakeBackbone, MethodOptions, PretrainMethod
 from lowlabel.training.methods.diagnostics import feature_std, mean_entropy, usage_entropy
 from lowlabel.training.methods.dino_model import DINOHead, MultiCropModel
@@ -32,6 +33,7 @@ class DINOOptions(MethodOptions):
         bottleneck: Width before the head's last layer.
         norm_last_layer: Whether to keep the prototypes at length 1. True is more stable; False can
             help a small ViT.
+        use_bn_in_head: Whether the head's hidden layers have batch normalisation.
         student_temperature: τ_s.
         centre_momentum: Momentum of the centre's moving average.
     """
@@ -40,6 +42,7 @@ class DINOOptions(MethodOptions):
     hidden: int = 2_048
     bottleneck: int = 256
     norm_last_layer: bool = True
+    use_bn_in_head: bool = grown(False)
     student_temperature: float = 0.1
     centre_momentum: float = 0.9
 
@@ -61,6 +64,7 @@ def make_head(backbone: nn.Module, options: DINOOptions) -> DINOHead:
         options.hidden,
         options.bottleneck,
         options.norm_last_layer,
+        options.use_bn_in_head,
     )
 
 

@@ -20,6 +20,8 @@ class DINOHead(nn.Module):
         hidden: Width of the two hidden layers.
         bottleneck: Width before the last layer.
         norm_last_layer: Whether to keep the prototypes at length 1; else the lengths are trained.
+        use_bn: Whether batch normalisation stands before each GELU. Its statistics are those of
+            all views, or all tokens, of one pass.
     """
 
     def __init__(
@@ -29,13 +31,12 @@ class DINOHead(nn.Module):
         hidden: int = 2_048,
         bottleneck: int = 256,
         norm_last_layer: bool = True,
+        use_bn: bool = False,
     ) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(in_features, hidden),
-            nn.GELU(),
-            nn.Linear(hidden, hidden),
-            nn.GELU(),
+            *_hidden_layer(in_features, hidden, use_bn),
+            *_hidden_layer(hidden, hidden, use_bn),
             nn.Linear(hidden, bottleneck),
         )
         for layer in self.mlp:
@@ -50,9 +51,15 @@ class DINOHead(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Maps features [..., D] to logits [..., K]."""
-        hidden = functional.normalize(self.mlp(features), dim=-1)
+        rows = self.mlp(features.flatten(0, -2))
+        hidden = functional.normalize(rows, dim=-1).unflatten(0, features.shape[:-1])
         logits: torch.Tensor = self.last_layer(hidden)
         return logits
+
+
+def _hidden_layer(width: int, hidden: int, use_bn: bool) -> list[nn.Module]:
+    norm = [nn.BatchNorm1d(hidden)] if use_bn else []
+    return [nn.Linear(width, hidden), *norm, nn.GELU()]
 
 
 class MultiCropModel(nn.Module):

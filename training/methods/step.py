@@ -71,12 +71,13 @@ class PretrainStep(TrainingStep):
         return {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}
 
     def rates(self, step: int) -> dict[str, float]:
-        """Learning rate, weight decay and the teacher's momentum."""
+        """Learning rate, weight decay, and the teacher's momentum and temperature."""
         schedules = self._schedules
         return {
             "lr": float(schedules.lr[step]),
             "weight_decay": float(schedules.weight_decay[step]),
             "teacher_momentum": float(schedules.momentum[step]),
+            "teacher_temperature": float(schedules.temperature[self._epoch(step)]),
         }
 
     def set_rates(self, step: int) -> None:

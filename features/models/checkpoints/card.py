@@ -28,8 +28,10 @@ class Card:
             architecture's.
         head: Its embedding head.
         name: Its name in tables; empty for the file's.
-        pretrained_on: Name of a set of images that the data of its base model include, if known.
+        pretrained_on: Name of a set of images that its pretraining data, or those of its base
+            model, include; None if unknown.
         tuning: What it was tuned from, with and on; empty for a backbone that was not tuned.
+        epochs: Passes over the images that the pretraining had made; None if it was tuned.
     """
 
     architecture: str
@@ -39,6 +41,7 @@ class Card:
     name: str = ""
     pretrained_on: str | None = None
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    epochs: float | None = None
 
     @property
     def only_head(self) -> bool:
@@ -70,7 +73,13 @@ def read_card(path: Path) -> Card | None:
 
 def _pretrained(card: Mapping[str, Any]) -> Card:
     views = card["recipe"]["options"]["views"]
-    return Card(str(card["architecture"]), int(views["global_size"]))
+    return Card(
+        str(card["architecture"]),
+        int(views["global_size"]),
+        name=str(card.get("name", "")),
+        pretrained_on=card.get("pretrained_on"),  # absent in cards of earlier versions
+        epochs=card.get("epochs"),
+    )
 
 
 def _tuned(card: Mapping[str, Any]) -> Card:

@@ -23,11 +23,13 @@ class Checkpoint:
         path: The file.
         levels: Its tensors, from all of them to those without any prefix of a wrapper.
         arguments: Arguments of the training, if the file has them.
+        epoch: Epoch that the file names, as DINO's code does; None if it names none.
     """
 
     path: Path
     levels: tuple[Level, ...]
     arguments: dict[str, Any]
+    epoch: int | None = None
 
     @property
     def tensors(self) -> Tensors:
@@ -68,4 +70,6 @@ def read_checkpoint(
                 "Choose one of them with checkpoint_key=NAME, or leave checkpoint_key out.",
             )
         levels = unwrap(chosen.tensors, chosen.prefix)
-    return Checkpoint(path, tuple(levels), training_arguments(content))
+    epoch = content.get("epoch")
+    epoch = epoch if type(epoch) is int else None
+    return Checkpoint(path, tuple(levels), training_arguments(content), epoch)

@@ -27,6 +27,11 @@ def presets() -> list[str]:
     return _stems("training", "recipes/*.toml")
 
 
+def class_lists() -> list[str]:
+    """Class lists of published pretraining runs."""
+    return ["ssl-vit-mini", "ssl-vit-tiered"]
+
+
 def finetune_presets() -> list[str]:
     """Losses of `lowlabel finetune` with settings of their own."""
     return _stems("training", "finetuning/recipes/*.toml")

@@ -1,5 +1,6 @@
 """Options that several commands share, each declared once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,22 @@ MULTI_SCALE = (1.0, 2**-0.5, 0.5)
 RESULTS_FOLDER = "results in $LOWLABEL_HOME"
 
 
-def option(panel: str, text: str, *flags: str, default: str | bool = True) -> Any:
+def _expanded(models: list[str] | None) -> list[str] | None:
+    """Replaces patterns of weights files by the files."""
+    if not models or not any(mark in model for model in models for mark in "*?["):
+        return models
+    from lowlabel.features import expand_models
+
+    return expand_models(models)
+
+
+def option(
+    panel: str,
+    text: str,
+    *flags: str,
+    default: str | bool = True,
+    callback: Callable[..., Any] | None = None,
+) -> Any:
     """Declares an option, as `Annotated[TYPE, …]` takes it.
 
     Args:
@@ -19,8 +35,11 @@ def option(panel: str, text: str, *flags: str, default: str | bool = True) -> An
         text: What the option does.
         flags: Its spelling; made from the parameter's name by default.
         default: What None stands for. A default that is a value is shown anyway.
+        callback: Converts the value.
     """
-    return typer.Option(*flags, help=text, show_default=default, rich_help_panel=panel)
+    return typer.Option(
+        *flags, help=text, show_default=default, rich_help_panel=panel, callback=callback
+    )
 
 
 Models = Annotated[
@@ -28,8 +47,10 @@ Models = Annotated[
     option(
         "Model",
         "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
-        "PATH.pth[:ARCH[,option=value…]], random:ARCH or pixels. Repeats.",
+        "PATH.pth[:ARCH[,option=value…]] (PATH may be a pattern in quotes: 'RUN/*.pth'), "
+        "random:ARCH or pixels. Repeats.",
         "--model",
+        callback=_expanded,
     ),
 ]
 Pooling = Annotated[
@@ -93,7 +114,8 @@ ClassList = Annotated[
     Path | None,
     option(
         "Data",
-        "File of the only classes to take of each dataset, one per line, as imagenet100.txt.",
+        "File of the only classes to take of each dataset, one per line, as imagenet100.txt; or "
+        f"a published list: {', '.join(names.class_lists())}.",
         default="all of them",
     ),
 ]

@@ -1,5 +1,6 @@
 """`lowlabel pretrain`: a backbone from unlabelled images."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,20 +28,26 @@ def pretrain(
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import InputError
-    from lowlabel.training import make_plan
+    from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
+    from lowlabel.training.engine.distributed import planned_processes, will_be_main
 
     if images.dataset is None:
         raise InputError("pretrain needs a --dataset", "Any folder works: --dataset folder:PATH")
+    preset = preset_facts(recipe.preset)
+    listed = Path(preset.class_list) if preset.class_list else None
     plan = make_plan(
         images.dataset,
         recipe.build(method),
-        images.class_list,
+        images.class_list or listed,
         recipe.start,
         allow_partial=images.allow_partial,
     )
     if note := shown_counts(plan.data.left_out):
         typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
+    note = preset.sharing(plan.batch_size, planned_processes(), run.accumulate)
+    if note and will_be_main():
+        typer.echo(note, err=True)
     if run.dry_run:
         typer.echo(plan.describe())
         return

@@ -25,7 +25,12 @@ class ImagesGroup:
     ] = None
     class_list: Annotated[
         Path | None,
-        option("Data", "File of class folders to train on, one per line.", default="all of them"),
+        option(
+            "Data",
+            "File of class folders to train on, one per line; or a published list: "
+            f"{', '.join(names.class_lists())}.",
+            default="the preset's, else all of them",
+        ),
     ] = None
     allow_partial: options.AllowPartial = False
 
@@ -136,6 +141,14 @@ class RunGroup:
     knn_every: Annotated[
         int, option("Results", "Epochs between k-NN scores on held-out labels; 0 for none.")
     ] = 0
+    save_every: Annotated[
+        int,
+        option(
+            "Results",
+            "Epochs between backbones that are kept as checkpoints/epoch_NNN.safetensors, the "
+            "untrained one and the last included; 0 keeps none.",
+        ),
+    ] = 0
     dino_format: Annotated[
         bool,
         option(
@@ -165,4 +178,5 @@ class RunGroup:
             self.compile,
             self.knn_every,
             dino_format=self.dino_format,
+            save_every=self.save_every,
         )

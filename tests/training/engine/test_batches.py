@@ -39,6 +39,11 @@ def test_batches_that_cannot_be_filled_or_split_are_refused():
         BatchOrder(2, 3, 0, 0, 3)
     with pytest.raises(InputError, match=r"batch of 9 .* 2 processes in 2 parts"):
         BatchOrder(20, 9, 0, 0, 2, 2)
+    with pytest.raises(InputError, match=r"256 .* 3 processes in 2 parts") as error:
+        BatchOrder(999, 256, 0, 0, 3, 2)
+    assert "start 2 processes with --accumulate 4" in error.value.hint
+    with pytest.raises(InputError, match="at least 1 image, not 0"):
+        BatchOrder(5, 0, 0)
     with pytest.raises(InputError, match="5 images do not fill a batch of 8") as error:
         BatchOrder(5, 8, 0)
     assert "--batch-size 5" in error.value.hint

@@ -147,3 +147,15 @@ def test_views_made_on_the_device_train_like_those_of_the_workers(plan, tmp_path
         pretrain(plan, run, "cpu")
         losses.append([entry["loss"] for entry in read_metrics(run.output)])
     assert losses[0] == pytest.approx(losses[1], abs=0.1)
+
+
+def test_a_batch_beyond_the_memory_says_what_keeps_it_equal(plan, tmp_path, monkeypatch):
+    trainer = Trainer(plan, RunOptions(tmp_path, 0, accumulate=2), World(0, 1, CPU))
+
+    def full(self, step, parts):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(type(trainer.train_step), "__call__", full)
+    with pytest.raises(TrainingError, match="4 images at a time do not fit") as error:
+        trainer.train()
+    assert "--accumulate 4 keeps steps of 8 images" in error.value.hint

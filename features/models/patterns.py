@@ -1,0 +1,60 @@
+"""Weights files by a pattern: `RUN/checkpoints/*.safetensors[:ARCH]` names every model there."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from lowlabel.errors import DataError
+from lowlabel.features.models.weights_source import named_file
+
+_MARKS = ("*", "?", "[")
+_NO_FILES = ("timm:", "hub:", "random:")
+_MOST_NAMED = 5
+
+
+def expand_models(specs: Iterable[str]) -> list[str]:
+    """Replaces patterns of weights files by the files, by the numbers in their names.
+
+    Raises:
+        DataError: If no weights file matches a pattern.
+    """
+    return [model for spec in specs for model in _expanded(spec)]
+
+
+def _expanded(spec: str) -> list[str]:
+    if spec.startswith(_NO_FILES) or not any(mark in spec for mark in _MARKS):
+        return [spec]
+    path, arch = named_file(spec) or (Path(spec).expanduser(), None)
+    if path.is_file():
+        return [spec]
+    root = Path(path.anchor)
+    matches = sorted(root.glob(str(path.relative_to(root))), key=_number_order)
+    files = [file for file in matches if file.is_file() and named_file(str(file))]
+    if not files:
+        raise DataError(f"no weights file matches {path}: {_seen(path.parent, matches)}", _HINT)
+    return [f"{file}:{arch}" if arch else str(file) for file in files]
+
+
+_HINT = (
+    "Check the path and the suffix, and quote the pattern: "
+    "--model 'RUN/checkpoints/*.safetensors'. lowlabel pretrain --save-every N keeps these files."
+)
+
+
+def _seen(folder: Path, matches: list[Path]) -> str:
+    """What lies where the files should."""
+    if matches:
+        return f"{len(matches):,} files match, and none is of weights"
+    if any(mark in str(folder) for mark in _MARKS):
+        return "nothing matches"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    names = [file.name for file in sorted(folder.iterdir(), key=_number_order)]
+    shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+    return f"{folder} holds {shown or 'nothing'}"
+
+
+def _number_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key that takes numbers by value: epoch_9 before epoch_10."""
+    parts = re.findall(r"\d+|\D+", str(path))
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
