@@ -48,7 +48,7 @@ def training_curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str,
         **_PANELS,
         **{name.replace("_", " "): (name,) for name in found if name not in known},
     }
-    curves = {
+    curves: dict[str, dict[str, Points]] = {
         title: {name: found[name] for name in names if name in found}
         for title, names in panels.items()
     }

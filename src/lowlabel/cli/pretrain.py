@@ -45,9 +45,9 @@ def pretrain(
     )
     if note := shown_counts(plan.data.left_out):
         typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
-    note = preset.sharing(plan.batch_size, planned_processes(), run.accumulate)
-    if note and will_be_main():
-        typer.echo(note, err=True)
+    sharing = preset.sharing(plan.batch_size, planned_processes(), run.accumulate)
+    if sharing and will_be_main():
+        typer.echo(sharing, err=True)
     if run.dry_run:
         typer.echo(plan.describe())
         return
