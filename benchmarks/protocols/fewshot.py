@@ -108,7 +108,11 @@ class FewShot(Protocol):
         """Methods that take long come after the others."""
         slow = tuple(method for method in self.method if any(method.task_ms))
         quick = tuple(method for method in self.method if method not in slow)
-        return tuple(replace(self, method=each) for each in (quick, slow) if each) or (self,)
+        if not slow or not quick:
+            return (self,)
+        learns = any(method.needs_base for method in quick)
+        base = self.train_features if learns else None
+        return replace(self, method=quick, train_features=base), replace(self, method=slow)
 
     def joined(self, other: Self) -> Self:
         """Adds the methods of the other suite."""
