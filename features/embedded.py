@@ -34,6 +34,7 @@ class Embedder:
         notes: What was assumed, left out or resampled to load the weights.
         tuning: See `Backbone`.
         epochs: See `Backbone`.
+        identities: See `Backbone`.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Embedder:
     notes: tuple[str, ...] = ()
     tuning: dict[str, Any] = field(default_factory=dict)
     epochs: float | None = None
+    identities: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -63,6 +65,7 @@ class Embedder:
             backbone.notes,
             dict(backbone.tuning),
             backbone.epochs,
+            backbone.identities,
         )
 
     @property

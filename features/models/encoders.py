@@ -165,7 +165,7 @@ def _shape(features: object) -> str:
 
 
 class HubEncoder(Encoder):
-    """A `torch.hub` model; its forward pass gives the features, DINOv2's gives tokens too."""
+    """A `torch.hub` model; its forward pass gives the features, DINO's and DINOv2's tokens too."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -183,8 +183,12 @@ class HubEncoder(Encoder):
         return features
 
     def tokens(self, images: torch.Tensor) -> Tokens:
-        """Computes normalised tokens, if `forward_features` names them as in DINOv2."""
+        """Computes normalised tokens, if the model gives them as DINO or DINOv2 does."""
         forward = getattr(self.module, "forward_features", None)
+        blocks = getattr(self.module, "get_intermediate_layers", None)
+        if forward is None and blocks and hasattr(self.module, "cls_token"):
+            tokens = blocks(images, 1)[0]
+            return Tokens(tokens[:, 0], tokens[:, 1:])
         named = forward(images) if forward else None
         if not isinstance(named, dict) or "x_norm_patchtokens" not in named:
             return super().tokens(images)

@@ -59,7 +59,9 @@ def test_a_tag_says_which_weights_a_file_has():
     assert file_pretraining(own, "no_such_net.tag") is None
 
 
-@pytest.mark.parametrize("entry", [name for name in ALIASES if name.startswith("dino")])
+@pytest.mark.parametrize(
+    "entry", [n for n in ALIASES if n.startswith("dino") and "google" not in n]
+)
 def test_hub_entries_have_the_facts_of_their_alias(entry):
     repository = f"facebookresearch/{entry.partition('_')[0]}:main"
     assert hub_pretraining(repository, entry) == ALIASES[entry].pretrained_on
