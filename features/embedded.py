@@ -25,7 +25,8 @@ class Embedder:
     Attributes:
         name: Name in tables.
         spec: What it was loaded from, without folders.
-        weights_sha256: Hash of the weights; for a feature file, of the file.
+        weights_sha256: Hash of the weights; for a feature file, of the file; None for a network
+            that is trained from labels.
         pooling: From tokens to a vector.
         resolution: Side of the input in pixels; None if unknown.
         dtype: Arithmetic of the forward pass.
@@ -39,7 +40,7 @@ class Embedder:
 
     name: str
     spec: str
-    weights_sha256: str
+    weights_sha256: str | None
     pooling: str = ""
     resolution: int | None = None
     dtype: str = ""
