@@ -124,7 +124,8 @@ def file_identities(
 def declared_identities(recipe: Mapping[str, Any], classes: Collection[str]) -> tuple[str, ...]:
     """What the card of a pretrained backbone declares: "recipe:ssl-vit mini".
 
-    Nothing without a preset, or if anything but the seed differs from it.
+    Nothing without a preset, or if anything but the seed differs from it. A preset may have the
+    name of its class list in its own: "ssl-vit-mini" on that list is "ssl-vit mini", too.
 
     Args:
         recipe: The recipe in the card.
@@ -135,8 +136,8 @@ def declared_identities(recipe: Mapping[str, Any], classes: Collection[str]) -> 
         return ()
     if not classes:
         return (RECIPE + preset,)
-    data = pretraining_set("", classes)
-    return (f"{RECIPE}{preset} {data.removeprefix('ssl-vit-')}",) if data else ()
+    listed = (pretraining_set("", classes) or "").removeprefix("ssl-vit-")
+    return (f"{RECIPE}{preset.removesuffix(f'-{listed}')} {listed}",) if listed else ()
 
 
 def own_identity(path: Path) -> OwnIdentity | None:

@@ -38,7 +38,9 @@ def model_info(reference, identity):
     else:
         base["identities"] = (identity,)
     tuning = {}
-    if reference.tuning and kind + ":" != TUNED:
+    if reference.tuning and kind + ":" == TUNED:  # as the options in the authors' file have it
+        base["spec"], tuning = "file:any,head=x", {"base_model": "timm:other", "loss": "other"}
+    elif reference.tuning:
         tuning = reference.tuning | {
             "base_model": base["spec"],
             "base_weights_sha256": base["weights_sha256"],

@@ -102,6 +102,13 @@ def test_authors_files_have_an_identity_on_their_own_network_alone(file, network
     assert file_identities(path, "", network, "student") == ()
 
 
+def test_an_authors_name_means_nothing_on_a_network_of_other_depth(tmp_path):
+    torch.manual_seed(0)
+    path = tmp_path / "mini_imagenet_checkpoint.pth"
+    torch.save(timm.create_model(NETWORK, num_classes=0, depth=1).state_dict(), path)
+    assert load_backbone(f"{path}:{NETWORK},depth=1", device="cpu").identities == ()
+
+
 def test_other_names_have_none():
     for name in ("own.pth", "backbone.safetensors", "dino_vits16_mine.pth", "checkpoint.pth"):
         assert file_identities(Path(name), "", NETWORK, None) == ()
@@ -160,6 +167,9 @@ def test_a_card_declares_its_preset_and_list_unless_something_differs(tmp_path):
     assert declared_identities(recipe, MINI) == ("recipe:demo-vit mini",)
     assert declared_identities(recipe, ()) == ("recipe:demo-vit",)
     assert declared_identities(recipe, MINI[1:]) == ()
+    named = recipe | {"preset": "ssl-vit-mini"}
+    assert declared_identities(named, MINI) == ("recipe:ssl-vit mini",)
+    assert declared_identities(named, ()) == ("recipe:ssl-vit-mini",)
     changed = make_recipe(preset="demo-vit", settings=["lr=1e-3"], epochs=3)
     assert changed.changed == ("epochs", "lr")
     assert declared_identities(changed.as_dict(), MINI) == ()
