@@ -172,6 +172,12 @@ class HubEncoder(Encoder):
         self.module = module
         self.patch = _patch_side(module)
 
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether the model has DINO's or DINOv2's methods for tokens."""
+        names = "cls_token", "get_intermediate_layers"
+        return all(hasattr(self.module, name) for name in names)
+
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """Computes the model's own output, which must be [B, D]."""
         features = self.module(images)
@@ -185,9 +191,8 @@ class HubEncoder(Encoder):
     def tokens(self, images: torch.Tensor) -> Tokens:
         """Computes normalised tokens, if the model gives them as DINO or DINOv2 does."""
         forward = getattr(self.module, "forward_features", None)
-        blocks = getattr(self.module, "get_intermediate_layers", None)
-        if forward is None and blocks and hasattr(self.module, "cls_token"):
-            tokens = blocks(images, 1)[0]
+        if forward is None and self.gives_tokens:
+            tokens = self.module.get_intermediate_layers(images, 1)[0]  # type: ignore[operator]
             return Tokens(tokens[:, 0], tokens[:, 1:])
         named = forward(images) if forward else None
         if not isinstance(named, dict) or "x_norm_patchtokens" not in named:

@@ -185,11 +185,13 @@ def _hub(rest: str, resolution: int | None) -> Source:
             "Write hub:REPO:ENTRY or hub:REPO:ENTRY,pretrained_on=NAME.",
         )
     module, code = load_entry(repository, entry)
-    alias = hub_alias(repository, entry)
+    alias, encoder = hub_alias(repository, entry), HubEncoder(module)
+    if alias and ALIASES[alias].pooling == "cls" and not encoder.gives_tokens:
+        alias = None  # another network of that name
     return Source(
         entry,
         canonical_spec("hub", entry, {}, code),
-        HubEncoder(module),
+        encoder,
         protocol_transform(resolution or _HUB_SIDE),
         ALIASES[alias].pooling if alias else None,
         seen,
