@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.architectures import create
+from lowlabel.specs import Option
 
 RECIPE, TUNED = "recipe:", "tuned:"
 _VIT_S16 = "vit_small_patch16_224"
@@ -60,6 +64,8 @@ _PRETRAIN = re.compile(
     r"(?P<name>\w+?)(?P<registers>_reg4)?_pretrain(_full_checkpoint|_lvd1689m(-[0-9a-f]{8})?)?"
 )
 _OFFICIAL = re.compile(r"facebookresearch/(dino|dinov2|dinov3)(:.*)?")
+_OF_INPUT = {"img_size", "dynamic_img_size", "pos_embed"}  # options of the same network
+_OF_SHAPES = {"depth", "patch_size", "embed_dim"}  # those that tensors tell
 _TEACHER = (None, "teacher")
 
 
@@ -144,6 +150,17 @@ def own_identity(path: Path) -> OwnIdentity | None:
     """What is known of an authors' file that no alias has."""
     known = {each.name: each for each in SSL_VIT}
     return known.get(_SSL_VIT_FILES.get(path.stem, ""))
+
+
+def is_plain(name: str, options: Mapping[str, Option]) -> bool:
+    """Whether options leave an architecture as it is."""
+    if options.keys() - _OF_INPUT - _OF_SHAPES:
+        return False
+    same = {key: value for key, value in options.items() if key in _OF_INPUT - {"pos_embed"}}
+    shapes = {key: value for key, value in options.items() if key in _OF_SHAPES}
+    with torch.device("meta"):  # without memory for its weights
+        plain, made = (create(name, each).state_dict() for each in (same, same | shapes))
+    return {k: v.shape for k, v in plain.items()} == {k: v.shape for k, v in made.items()}
 
 
 def known_identities() -> set[str]:

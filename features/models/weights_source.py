@@ -2,15 +2,12 @@
 
 import re
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from lowlabel.features.models.architectures import (
-    create,
     native_resolution,
     protocol_transform,
     random_weights,
@@ -27,7 +24,7 @@ from lowlabel.features.models.checkpoints.recognition import (
     recognised,
 )
 from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH, VitTensors
-from lowlabel.features.models.identity import file_identities
+from lowlabel.features.models.identity import file_identities, is_plain
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
 from lowlabel.features.models.source import (
@@ -49,8 +46,6 @@ from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.transforms import Size
 from lowlabel.specs import Option, format_spec, parse_spec
 
-_OF_INPUT = {"img_size", "dynamic_img_size", "pos_embed"}  # options of the same network
-_OF_SHAPES = {"depth", "patch_size", "embed_dim"}  # those that tensors tell
 EXPORTED_NAME = "backbone.safetensors"
 _WEIGHTS_FILE = re.compile(
     r"(?P<path>.+\.(?:pth|pt|bin|tar|ckpt|pkl|safetensors))(?::(?P<arch>.+))?", re.IGNORECASE
@@ -140,20 +135,9 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         epochs=card.epochs if card else checkpoint.epoch,
     )
     identities = own.identities if own else file_identities(path, named, name, branch)
-    altered = loaded.initialised or not (own or _is_plain(name, options))
+    altered = loaded.initialised or not (own or is_plain(name, options))
     source = replace(source, identities=() if altered else identities)
     return _tuned_source(source, tuned, checkpoint, head) if tuned else source
-
-
-def _is_plain(name: str, options: Mapping[str, Option]) -> bool:
-    """Whether options leave an architecture as it is."""
-    if options.keys() - _OF_INPUT - _OF_SHAPES:
-        return False
-    same = {key: value for key, value in options.items() if key in _OF_INPUT - {"pos_embed"}}
-    shapes = {key: value for key, value in options.items() if key in _OF_SHAPES}
-    with torch.device("meta"):  # without memory for its weights
-        plain, made = (create(name, each).state_dict() for each in (same, same | shapes))
-    return {k: v.shape for k, v in plain.items()} == {k: v.shape for k, v in made.items()}
 
 
 def _tuned_source(source: Source, tuned: Tuned, checkpoint: Checkpoint, head: str | None) -> Source:

@@ -73,7 +73,8 @@ def parse_label_recipe(spec: str) -> LabelRecipe:
     """
     name, given = parse_spec(spec)
     own = {f.name for f in fields(LabelRecipe)} - {"architecture", "options"}
-    values = {key: value for key, value in given.items() if key in own}
-    values = fit_fields(LabelRecipe, values, f"scratch:{name}")
+    values = fit_fields(
+        LabelRecipe, {k: v for k, v in given.items() if k in own}, f"scratch:{name}"
+    )
     others = {key: value for key, value in given.items() if key not in own}
     return LabelRecipe(name, others, **values)
