@@ -7,7 +7,9 @@ from functools import cache
 import numpy as np
 from tabulate import tabulate
 
+from lowlabel.benchmarks.from_labels import is_scratch
 from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
@@ -58,6 +60,12 @@ def _facts(model: str, job: Job, request: Request, load: Load) -> dict[str, str]
         count = division.expected.get(part, "unknown")
         return {"images": f"{count}, made first", "cached": "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
+    if is_scratch(model):
+        if not isinstance(job.protocol, LabelBudget):
+            return {"images": "left out: no labels to train on", "cached": ""}
+        text, _, _ = job.protocol.describe().rpartition(" × ")  # the methods are of embeddings
+        counts = str(division.counts(opened.load(part)))
+        return {"protocol": text, "images": counts, "cached": "trained for each draw"}
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
 
     def backbone() -> Backbone:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lowlabel.benchmarks.from_labels import check_scratch, is_scratch
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
@@ -75,6 +76,14 @@ def make_plan(request: Request) -> Plan:
     else:
         _check_models(suite, request)
         wanted = _jobs(suite, request.class_list)
+        scratch = {model: request.make_trainer for model in suite.model if is_scratch(model)}
+        if scratch and (flagged or leaked):
+            raise InputError(
+                f"{next(iter(scratch))} learns from all images, so --without and --leakage do not "
+                "go with it",
+                "Leave them out, or score other models with them.",
+            )
+        check_scratch(scratch, {job.protocol.name for job in wanted})
     resolve_device(request.backbone.device)
     for job in wanted:
         job.protocol.backbone(request.backbone)  # checks its options
@@ -131,7 +140,8 @@ def _check_models(suite: Suite, request: Request) -> None:
             "Give --label once for every --model, in the same order, or not at all.",
         )
     for model in suite.model:
-        check_model(model)
+        if not is_scratch(model):
+            check_model(model)
 
 
 def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
@@ -217,6 +227,12 @@ def _missing(job: Job, file: EmbeddedDataset | None) -> str | None:
     """Why a job cannot be done, with the command that fixes it; None if it can."""
     if file:
         return None
+    dataset, folder = find_dataset(job.dataset)[0], job.division.folder
+    if folder and is_present(dataset) and not (open_dataset(job.dataset).root / folder).is_dir():
+        return (
+            f"{dataset.title} has no {folder}/, which {job.dataset} takes. Add it to the archive; "
+            f"then: lowlabel prepare {dataset.name} --archive FILE"
+        )
     others = job.protocol.companions().values()
     return next((note for spec in (job.dataset, *others) if (note := _absence(spec))), None)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lowlabel.benchmarks.from_labels import MakeTrainer
 from lowlabel.errors import InputError
 from lowlabel.features import BackboneOptions, ExtractionOptions
 from lowlabel.specs import parse_setting
@@ -29,6 +30,7 @@ class Request:
         without: A file that flags images to leave out.
         reasons: Reasons of the flags to leave out; empty for all.
         leakage: A file that flags images that the models were pretrained on.
+        make_trainer: Makes what trains a model `scratch:ARCH` on the labels of a budget.
         overwrite: Score again what has a record.
     """
 
@@ -47,6 +49,7 @@ class Request:
     without: Path | None = None
     reasons: tuple[str, ...] = ()
     leakage: Path | None = None
+    make_trainer: MakeTrainer | None = None
 
     def __post_init__(self) -> None:
         if self.features and (self.without or self.leakage):

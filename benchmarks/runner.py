@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from lowlabel.benchmarks.from_labels import from_labels, is_scratch, named, scratch_trainer
 from lowlabel.benchmarks.plan import Job, Plan
 from lowlabel.benchmarks.protocols import Protocol
+from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.without import (
@@ -121,6 +123,9 @@ def _embeddings(
         yield from ((job, lambda: file) for job in plan.jobs)
         return
     for place, model in enumerate(plan.suite.model):
+        if is_scratch(model):
+            yield from _from_labels(plan, request, run, place)
+            continue
         for options, jobs in _jobs_alike(plan, request).items():
             try:
                 backbone = options.load(model)
@@ -131,6 +136,30 @@ def _embeddings(
                 yield job, partial(_embed, job, backbone, plan, request, request.label_of(place))
             del backbone
             release_freed_memory()
+
+
+def _from_labels(
+    plan: Plan, request: Request, run: Run, place: int
+) -> Iterator[tuple[Job, Callable[[], EmbeddedDataset]]]:
+    """Yields the label budgets, with a network that is trained on their labels as the method."""
+    model = plan.suite.model[place]
+    trainer = scratch_trainer(model, request.make_trainer)
+    for job in plan.jobs:
+        if not isinstance(job.protocol, LabelBudget):
+            run.left_out.append(f"{model} on {job.dataset}: {job.protocol.name} has no labels")
+            continue
+        try:
+            opened = _open(job.dataset, job.division, request)
+            name = named(model, request.label_of(place))
+            protocol, data = from_labels(job.protocol, trainer, opened, name)
+        except UserError as error:
+            run.fail(error)
+            continue
+        yield replace(job, protocol=protocol), partial(_same, data)
+
+
+def _same(data: EmbeddedDataset) -> EmbeddedDataset:
+    return data
 
 
 def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:

@@ -35,6 +35,7 @@ class Division:
             the files.
         title: What tables add to the dataset's title; empty for nothing.
         unshared: Which classes the first part lacks, of a folder; empty if `shared_classes`.
+        folder: Folder without which the division is left out; empty if the dataset must have it.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Division:
     left_out: Callable[[Path, str], Mapping[str, int]] | None = None
     title: str = ""
     unshared: str = ""
+    folder: str = ""
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""

@@ -110,6 +110,9 @@ def check_divisions(dataset: Dataset, root: Path, *, allow_partial: bool) -> lis
     """
     notes: list[str] = []
     for division in dataset.divisions:
+        if division.folder and not (root / division.folder).is_dir():
+            notes.append(f"{division.name} cannot be used: there is no folder {division.folder}")
+            continue
         try:
             differing = check_counts(dataset, division, root, allow_partial=allow_partial)
             notes += [f"{division.name} {partial}" for partial in differing]

@@ -43,6 +43,8 @@ class Backbone:
         notes: What was assumed, left out or resampled to load the weights.
         tuning: What a tuned model was tuned from, with and on; empty for others.
         epochs: Passes over the images that the pretraining had made, if the file says so.
+        identities: Names of the published weights that it has, however it was loaded; see
+            `lowlabel.features.models.identity`.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Backbone:
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
+    identities: tuple[str, ...] = ()
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.
@@ -185,6 +188,7 @@ def load_backbone(
         source.notes,
         source.tuning,
         source.epochs,
+        source.identities,
     )
     _try_once(backbone, source)
     return backbone

@@ -15,6 +15,7 @@ from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, tr
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
 from lowlabel.features.table import EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
+from lowlabel.specs import json_sha256
 
 FILE = "file"  # the division of embeddings made elsewhere
 _FILE_PARTS = ("base", "gallery", "all")
@@ -54,35 +55,73 @@ def embed_dataset(
     }
     others = {part: other.load(other.division.evaluated) for part, other in (stored or {}).items()}
     joined = {part: _store(backbone, other, options) for part, other in others.items()}
+    earlier = Earlier.of(
+        backbone,
+        (*images.values(), *others.values()),
+        _joint(opened, lambda images: images.manifest.by_size),
+    )
+    return replace(
+        _dataset(Embedder.of(backbone, label), opened, images, tables | views),
+        earlier=earlier,
+        stored=joined,
+        seen_classes=_seen_classes(backbone, opened, images[division.evaluated]),
+    )
+
+
+def numbered_dataset(
+    embedder: Embedder, opened: OpenDataset, parts: Sequence[str]
+) -> EmbeddedDataset:
+    """The images of some parts, each with its row in place of an embedding.
+
+    Networks that learn from the images themselves take the rows.
+
+    Args:
+        embedder: What is said of the network.
+        opened: The dataset.
+        parts: The parts; the evaluated one must be among them.
+    """
+    images = {part: opened.load(part) for part in parts}
+    tables = {
+        part: EmbeddingTable(
+            np.arange(len(each), dtype=np.float32)[:, None],
+            np.asarray(each.labels),
+            json_sha256({"model": embedder.spec, "images": each.manifest.sha256}),
+        )
+        for part, each in images.items()
+    }
+    return _dataset(embedder, opened, images, tables)
+
+
+def _dataset(
+    embedder: Embedder,
+    opened: OpenDataset,
+    images: Mapping[str, ImageSet],
+    tables: Mapping[str, EmbeddingTable],
+) -> EmbeddedDataset:
+    """The tables of some parts, and of views of the train part, with what the dataset says."""
+    division = opened.division
     names = np.array(sorted({name for each in images.values() for name in each.class_names}))
-    evaluated = images[division.evaluated]
+    train = division.train_part or ""
     return EmbeddedDataset(
-        embedder=Embedder.of(backbone, label),
+        embedder=embedder,
         name=opened.dataset.name,
         title=opened.title,
         division=division.name,
         evaluated_part=division.evaluated,
         manifest_sha256=_joint(opened, lambda images: images.manifest.sha256),
         manifest=CONTENT,
-        earlier=Earlier.of(
-            backbone,
-            (*images.values(), *others.values()),
-            _joint(opened, lambda images: images.manifest.by_size),
-        ),
         tables={
-            name: _renumbered(table, images.get(name) or images[division.train_part or ""], names)
-            for name, table in (tables | views).items()
+            name: _renumbered(table, images.get(name) or images[train], names)
+            for name, table in tables.items()
         },
         gallery_part=division.gallery,
         train_part=division.train_part,
-        stored=joined,
         images=images,
         class_names=tuple(names.tolist()),
         ground_truth=opened.ground_truth(),
-        partial=tuple(partial for part in parts if (partial := opened.partial(part))),
-        shared_classes=_shared_classes(evaluated, images.get(division.train_part or "")),
-        seen_classes=_seen_classes(backbone, opened, evaluated),
-        left_out=opened.left_out(*parts),
+        partial=tuple(partial for part in images if (partial := opened.partial(part))),
+        shared_classes=_shared_classes(images[division.evaluated], images.get(train)),
+        left_out=opened.left_out(*images),
     )
 
 

@@ -25,7 +25,8 @@ class Embedder:
     Attributes:
         name: Name in tables.
         spec: What it was loaded from, without folders.
-        weights_sha256: Hash of the weights; for a feature file, of the file.
+        weights_sha256: Hash of the weights; for a feature file, of the file; None for a network
+            that is trained from labels.
         pooling: From tokens to a vector.
         resolution: Side of the input in pixels; None if unknown.
         dtype: Arithmetic of the forward pass.
@@ -34,11 +35,12 @@ class Embedder:
         notes: What was assumed, left out or resampled to load the weights.
         tuning: See `Backbone`.
         epochs: See `Backbone`.
+        identities: See `Backbone`.
     """
 
     name: str
     spec: str
-    weights_sha256: str
+    weights_sha256: str | None
     pooling: str = ""
     resolution: int | None = None
     dtype: str = ""
@@ -47,6 +49,7 @@ class Embedder:
     notes: tuple[str, ...] = ()
     tuning: dict[str, Any] = field(default_factory=dict)
     epochs: float | None = None
+    identities: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
@@ -63,6 +66,7 @@ class Embedder:
             backbone.notes,
             dict(backbone.tuning),
             backbone.epochs,
+            backbone.identities,
         )
 
     @property

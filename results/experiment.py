@@ -46,6 +46,8 @@ class ModelInfo:
             "margin", "dataset": "cub:dml-zeroshot", …}. Not in the identity, which has its weights.
         epochs: Passes over the images that the pretraining had made, if the weights file says so.
             Not in the identity.
+        identities: Names of the published weights that it has, however it was loaded:
+            "timm:vit_small_patch16_224.dino", "recipe:ssl-vit mini". Not in the identity.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ModelInfo:
     notes: tuple[str, ...] = grown(())
     tuning: Options = grown({})
     epochs: float | None = grown(None)
+    identities: tuple[str, ...] = grown(())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "transform", plain(self.transform, "model.transform"))
@@ -217,7 +220,7 @@ class Experiment:
         from the manifest.
         """
         facts = encode(self)
-        for name in ("notes", "tuning", "epochs"):
+        for name in ("notes", "tuning", "epochs", "identities"):
             facts["model"].pop(name, None)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -186,7 +186,7 @@ def row_facts(record: Record) -> dict[str, object]:
     if e.method.is_tuned:
         del options["tuned"]  # the row says so, and the column what it depends on
     facts: dict[str, object] = asdict(e.model)
-    del facts["name"], facts["notes"], facts["tuning"]
+    del facts["name"], facts["notes"], facts["tuning"], facts["identities"]
     facts |= {"method_version": e.method.version, "features": e.feature_keys}
     facts |= {f"method.{k}" if k in facts else k: value for k, value in options.items()}
     return {k: canonical_json(v) if isinstance(v, dict) else v for k, v in facts.items()}

@@ -29,6 +29,7 @@ from lowlabel.specs import canonical_json
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
 _TABLE_PER_METRIC = frozenset({"label-budget"})
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,18 @@ class Section:
     notes: tuple[str, ...]
 
 
-def leaderboard(records: Iterable[Record]) -> list[Section]:
+def leaderboard(
+    records: Iterable[Record], published: Mapping[str, str] = _NOTHING
+) -> list[Section]:
     """Arranges the latest record of each experiment as tables.
 
     Datasets, divisions, protocols and their versions never share a column. A score of an
     incomplete run is shown as "–" and is never bold.
+
+    Args:
+        records: The records.
+        published: What the published numbers must state to be shown, by column:
+            {"self_supervised": "yes"}. All by default.
 
     Raises:
         InputError: If there are no records.
@@ -76,17 +84,22 @@ def leaderboard(records: Iterable[Record]) -> list[Section]:
     added = distinctions(names, [_section_facts(head) for head in heads])
     titles = (name + suffix for name, suffix in zip(names, added, strict=True))
     sections = (
-        _section(title, group, outdated)
+        _section(title, group, outdated, published)
         for title, group in zip(titles, groups.values(), strict=True)
     )
     return sorted(sections, key=lambda section: section.title)
 
 
-def _section(title: str, records: Sequence[Record], outdated: Mapping[str, str]) -> Section:
+def _section(
+    title: str,
+    records: Sequence[Record],
+    outdated: Mapping[str, str],
+    traits: Mapping[str, str],
+) -> Section:
     grid = build_grid(records, outdated)
     by_metric = records[0].experiment.suite in _TABLE_PER_METRIC
     captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
-    beside, references = beside_published(grid), published_for(grid)
+    beside, references = beside_published(grid, traits), published_for(grid, traits)
     tables = [_score_table(grid, caption, by_metric) for caption in captions]
     published = {reference.metric for reference in references}
     if not beside.empty:

@@ -1,6 +1,6 @@
 """Leaderboards as Markdown, CSV and LaTeX."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -13,6 +13,7 @@ from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
 
 _TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Conditions", "Source"})
+_NOTHING: Mapping[str, str] = {}
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -36,10 +37,12 @@ _LATEX = {
 }
 
 
-def render_markdown(records: Iterable[Record]) -> str:
-    """The leaderboards as Markdown, aligned for a terminal."""
+def render_markdown(records: Iterable[Record], published: Mapping[str, str] = _NOTHING) -> str:
+    """The leaderboards as Markdown, aligned for a terminal; see `leaderboard`."""
     records = list(records)
-    sections = "\n\n".join(_markdown_section(section) for section in leaderboard(records))
+    sections = "\n\n".join(
+        _markdown_section(section) for section in leaderboard(records, published)
+    )
     lines = "\n".join(f"- {line}" for line in footer(records))
     return f"# Leaderboard\n\n{sections}\n\n---\n\n{lines}\n"
 
@@ -49,19 +52,24 @@ def render_csv(records: Iterable[Record]) -> str:
     return scores_frame(records).to_csv(index=False, lineterminator="\n")
 
 
-def render_latex(records: Iterable[Record]) -> str:
-    """The leaderboards as LaTeX tables, which need the package booktabs."""
+def render_latex(records: Iterable[Record], published: Mapping[str, str] = _NOTHING) -> str:
+    """The leaderboards as LaTeX tables, which need the package booktabs; see `leaderboard`."""
     records = list(records)
     head = "\n".join(f"% {line}" for line in ("needs \\usepackage{booktabs}", *footer(records)))
     tables = (
-        _latex_table(table, section) for section in leaderboard(records) for table in section.tables
+        _latex_table(table, section)
+        for section in leaderboard(records, published)
+        for table in section.tables
     )
     return head + "\n\n" + "\n\n".join(tables) + "\n"
 
 
-def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
+def write_leaderboards(
+    records: Iterable[Record], folder: Path, published: Mapping[str, str] = _NOTHING
+) -> list[Path]:
     """Writes leaderboard.md, .csv and .tex, all or none, and returns their paths.
 
+    See `leaderboard` for `published`.
     Records of label budgets add the figures label-budget.png and .svg.
     Where three models have label-free measures, label-free.md and .csv are written, too.
 
@@ -71,9 +79,9 @@ def write_leaderboards(records: Iterable[Record], folder: Path) -> list[Path]:
     """
     records = list(records)
     rendered: dict[str, str | bytes] = {
-        "leaderboard.md": render_markdown(records),
+        "leaderboard.md": render_markdown(records, published),
         "leaderboard.csv": render_csv(records),
-        "leaderboard.tex": render_latex(records),
+        "leaderboard.tex": render_latex(records, published),
     }
     rendered |= {f"label-budget.{kind}": c for kind, c in render_label_budget(records).items()}
     if correlated := render_label_free(records):

@@ -22,7 +22,7 @@ from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
 from lowlabel.training.methods.dino_format import read_dino_checkpoint, require_dino
 from lowlabel.training.methods.probe import make_probe
 from lowlabel.training.methods.step import PretrainStep
-from lowlabel.training.recipe import Recipe
+from lowlabel.training.recipe import PROVENANCE, Recipe
 from lowlabel.training.views.recipe import ViewRecipe
 
 LR_BATCH = 256
@@ -141,8 +141,9 @@ class TrainingPlan(RunPlan):
     def fingerprint(self) -> dict[str, Any]:
         """Everything that a resumed run must share with its checkpoint, as plain data."""
         start = {"start": file_sha256(self.start)} if self.start else {}
+        recipe = self.recipe.as_dict()
         return {
-            **self.recipe.as_dict(),
+            **{name: value for name, value in recipe.items() if name not in PROVENANCE},
             **start,
             "arch": self.architecture,
             "dataset": self.data.images.dataset,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.fields import encode, fit
+from lowlabel.fields import encode, fit, grown
 from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
@@ -13,6 +14,7 @@ from lowlabel.training.presets import TABLES, preset_values
 
 R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimisation
 DTYPES = ("float32", "bfloat16", "float16")
+PROVENANCE = ("preset", "changed")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Recipe:
         drop_path: Stochastic depth of the student's last block.
         options: The method's hyper-parameters and its views.
         optimisation: Optimiser and schedules.
+        preset: Name of the preset that it was made from; empty if from none.
+        changed: Names of what differs from the preset, other than the seed.
     """
 
     method: str = "dino"
@@ -40,6 +44,8 @@ class Recipe:
     drop_path: float = 0.1
     options: MethodOptions = field(default_factory=MethodOptions)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    preset: str = grown("")
+    changed: tuple[str, ...] = grown(())
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -84,7 +90,35 @@ def make_recipe(
         values[option] = value
     cls = PRETRAIN_METHODS[name]
     recipe = Recipe(method=name, options=cls.options_type(), optimisation=cls.optimisation)
-    return with_values(recipe, values, f"option of {name}", ("method",))
+    kind, fixed = f"option of {name}", ("method", *PROVENANCE)
+    made = with_values(recipe, values, kind, fixed)
+    return with_preset(made, with_values(recipe, content, kind, fixed), preset)
+
+
+def with_preset(recipe: R, plain: R, preset: str | None) -> R:
+    """The recipe with the name of its preset, and of what differs from the preset as it is.
+
+    Args:
+        recipe: The recipe.
+        plain: The recipe of the preset alone.
+        preset: Name or path of the preset; None for none.
+    """
+    if not preset:
+        return recipe
+    ours, theirs = flat(recipe), flat(plain)
+    changed = sorted(name for name in ours if ours[name] != theirs[name] and name != "seed")
+    return replace(recipe, preset=Path(preset).stem, changed=tuple(changed))
+
+
+def flat(recipe: R) -> dict[str, Any]:
+    """The values of a recipe and its parts by field."""
+    parts = (recipe, recipe.optimisation, recipe.options, recipe.options.views)
+    return {
+        f.name: getattr(part, f.name)
+        for part in parts
+        for f in fields(part)
+        if f.name not in TABLES
+    }
 
 
 def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[str, ...]) -> R:

@@ -1,16 +1,16 @@
 """Landmark retrieval on revisited Oxford and Paris, as easy, medium and hard."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
-from lowlabel.datasets import Division
+from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
@@ -32,6 +32,7 @@ class InstanceRetrieval(RankingProtocol):
         scales: Factors at which images are embedded.
         pooling: From tokens to a vector; the model's own by default.
         distractors: A dataset whose images join the gallery.
+        by_dataset: Other values of these fields for datasets, by their names.
     """
 
     kind: ClassVar[str]
@@ -41,6 +42,12 @@ class InstanceRetrieval(RankingProtocol):
     scales: tuple[float, ...] = (1.0,)
     pooling: str | None = None
     distractors: str | None = None
+    by_dataset: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.by_dataset:
+            self.for_dataset(find_dataset(name)[0])  # checks the fields
 
     @abstractmethod
     def own_options(self) -> dict[str, object]:
@@ -49,6 +56,11 @@ class InstanceRetrieval(RankingProtocol):
     @abstractmethod
     def evaluate(self, data: EmbeddedDataset, **shared: Any) -> RetrievalResult:
         """Scores the queries; `shared` goes to the evaluation as it is."""
+
+    def for_dataset(self, dataset: Dataset | None) -> Self:
+        """The protocol with the values that a dataset has of its own."""
+        own = self.by_dataset.get(dataset.name, {}) if dataset else {}
+        return replace(self, by_dataset={}).with_options(own) if own else self
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """Queries and gallery."""

@@ -49,7 +49,8 @@ def check_tunable(backbone: Backbone) -> None:
 def base_card(backbone: Backbone) -> dict[str, Any]:
     """The card's entries that a tuned model has from its base model.
 
-    "architecture", "transform", "pretrained_on", "base_model" and "base_weights_sha256".
+    "architecture", "transform", "pretrained_on", "base_model", "base_weights_sha256", and
+    "base_identities" if it is known as published weights.
 
     Raises:
         InputError: If the model cannot be tuned.
@@ -61,6 +62,7 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
         "pretrained_on": backbone.pretrained_on,
         "base_model": backbone.spec,
         "base_weights_sha256": backbone.weights_sha256,
+        **({"base_identities": list(backbone.identities)} if backbone.identities else {}),
     }
 
 

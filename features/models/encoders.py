@@ -165,12 +165,18 @@ def _shape(features: object) -> str:
 
 
 class HubEncoder(Encoder):
-    """A `torch.hub` model; its forward pass gives the features, DINOv2's gives tokens too."""
+    """A `torch.hub` model; its forward pass gives the features, DINO's and DINOv2's tokens too."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
         self.patch = _patch_side(module)
+
+    @property
+    def gives_tokens(self) -> bool:
+        """Whether the model has DINO's or DINOv2's methods for tokens."""
+        names = "cls_token", "get_intermediate_layers"
+        return all(hasattr(self.module, name) for name in names)
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """Computes the model's own output, which must be [B, D]."""
@@ -183,8 +189,11 @@ class HubEncoder(Encoder):
         return features
 
     def tokens(self, images: torch.Tensor) -> Tokens:
-        """Computes normalised tokens, if `forward_features` names them as in DINOv2."""
+        """Computes normalised tokens, if the model gives them as DINO or DINOv2 does."""
         forward = getattr(self.module, "forward_features", None)
+        if forward is None and self.gives_tokens:
+            tokens = self.module.get_intermediate_layers(images, 1)[0]  # type: ignore[operator]
+            return Tokens(tokens[:, 0], tokens[:, 1:])
         named = forward(images) if forward else None
         if not isinstance(named, dict) or "x_norm_patchtokens" not in named:
             return super().tokens(images)

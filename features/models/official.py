@@ -9,9 +9,12 @@ from pathlib import Path
 
 from lowlabel.datasets import IMAGENET
 from lowlabel.features.models.aliases import ALIASES
+from lowlabel.features.models.identity import file_alias, own_identity
 from lowlabel.features.models.pretrained import holds_imagenet, is_published
 
-_HUB_ENTRIES = re.compile(r"dino_(vit|resnet50|xcit)|dinov2_vit|dinov3_(vit|convnext)")
+_HUB_ENTRIES = re.compile(
+    r"dino_(?!.*googlelandmark)(vit|resnet50|xcit)|dinov2_vit|dinov3_(vit|convnext)"
+)
 _HUB_REPOSITORIES = {  # whose entries load weights by default
     "facebookresearch/barlowtwins",
     "facebookresearch/dino",
@@ -52,8 +55,10 @@ def file_pretraining(path: Path, architecture: str) -> str | None:
             the file has.
     """
     stem = path.stem.removesuffix(".pth")  # of .pth.tar
-    if stem in ALIASES and _HUB_ENTRIES.match(stem):
-        return ALIASES[stem].pretrained_on
+    if alias := file_alias(path):
+        return ALIASES[alias].pretrained_on
+    if own := own_identity(path):
+        return own.pretrained_on
     if _FILES.match(stem):
         return IMAGENET
     tagged = (name for name in (architecture, stem) if "." in name and is_published(name))

@@ -28,6 +28,7 @@ class Source:
     notes: tuple[str, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
+    identities: tuple[str, ...] = ()
 
 
 def sized_encoder(

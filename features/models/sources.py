@@ -13,8 +13,10 @@ from lowlabel.features.models.architectures import (
     random_weights,
     timm_transform,
 )
+from lowlabel.features.models.authors_file import authors_file
 from lowlabel.features.models.encoders import HubEncoder, Pixels
 from lowlabel.features.models.hub import load_entry
+from lowlabel.features.models.identity import alias_identity, hub_alias
 from lowlabel.features.models.official import hub_pretraining
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
@@ -63,7 +65,7 @@ def published_spec(spec: str) -> str | None:
     """The canonical name of a model whose name alone tells its weights; None for others."""
     kind, _, rest = spec.partition(":")
     if alias := ALIASES.get(spec.partition(",")[0]):
-        return f"timm:{alias.timm_name}"
+        return f"timm:{alias.timm_name}" if alias.timm_name else None
     if kind != "timm" or not rest:
         return None
     name, options = parse_spec(rest)
@@ -75,6 +77,8 @@ def published_spec(spec: str) -> str | None:
 def _alias(spec: str, resolution: int | None, any_size: bool) -> Source:
     name, options = alias_options(spec)
     alias = ALIASES[name]
+    if not alias.timm_name:
+        return _authors_file(spec, name, options, resolution, any_size)
     side = resolution or alias.resolution
     transform = timm_transform(alias.timm_name, side, alias.crop_fraction)
 
@@ -95,13 +99,33 @@ def _alias(spec: str, resolution: int | None, any_size: bool) -> Source:
     )
 
 
+def _authors_file(
+    spec: str, name: str, options: dict[str, Option], resolution: int | None, any_size: bool
+) -> Source:
+    """An alias of weights that timm does not have."""
+    alias = ALIASES[name]
+    path = authors_file(alias.url, name)
+    rule = {} if alias.positions == "timm" else {"pos_embed": alias.positions}
+    network = format_spec(alias.architecture, {**rule, **options})
+    source = file_source(path, network, resolution, any_size)
+    return replace(
+        source,
+        name=spec,
+        pooling=alias.pooling or source.pooling,
+        pretrained_on=alias.pretrained_on,
+        identities=(name,),
+    )
+
+
 def alias_options(spec: str) -> tuple[str, dict[str, Option]]:
     """Splits ALIAS[,pos_embed=…]; an `InputError` if it has another option."""
     name, options = parse_spec(spec)
     if unknown := options.keys() - {"pos_embed"}:
+        timm_name = ALIASES[name].timm_name
+        other = f" or timm:{timm_name},option=value" if timm_name else ""
         raise InputError(
             f"the alias {name} has no option {', '.join(sorted(unknown))}",
-            f"Write {name}, {name},pos_embed=timm or timm:{ALIASES[name].timm_name},option=value.",
+            f"Write {name}, {name},pos_embed=timm{other}.",
         )
     return name, options
 
@@ -161,6 +185,15 @@ def _hub(rest: str, resolution: int | None) -> Source:
             "Write hub:REPO:ENTRY or hub:REPO:ENTRY,pretrained_on=NAME.",
         )
     module, code = load_entry(repository, entry)
-    transform = protocol_transform(resolution or _HUB_SIDE)
-    spec = canonical_spec("hub", entry, {}, code)
-    return Source(entry, spec, HubEncoder(module), transform, pretrained_on=seen)
+    alias, encoder = hub_alias(repository, entry), HubEncoder(module)
+    if alias and ALIASES[alias].pooling == "cls" and not encoder.gives_tokens:
+        alias = None  # another network of that name
+    return Source(
+        entry,
+        canonical_spec("hub", entry, {}, code),
+        encoder,
+        protocol_transform(resolution or _HUB_SIDE),
+        ALIASES[alias].pooling if alias else None,
+        seen,
+        identities=(alias_identity(alias),) if alias else (),
+    )

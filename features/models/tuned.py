@@ -48,6 +48,17 @@ class Tuned:
         """What the backbone was tuned with; empty if it is the base model's."""
         return {} if self.only_head else {**self.tuning, "output": "backbone"}
 
+    @property
+    def backbone_identities(self) -> tuple[str, ...]:
+        """The published weights that the backbone has; empty if it was tuned."""
+        if not self.only_head:
+            return ()
+        spec = str(self.tuning["base_model"])
+        return (
+            *((spec,) if spec.startswith("timm:") else ()),
+            *self.tuning.get("base_identities", ()),
+        )
+
     def transform_at(self, side: Size) -> ImageTransform | None:
         """The preprocessing for images of another side, with the same part of them in the crop."""
         if self.transform is None or side == self.transform.crop:

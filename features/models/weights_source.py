@@ -24,6 +24,7 @@ from lowlabel.features.models.checkpoints.recognition import (
     recognised,
 )
 from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH, VitTensors
+from lowlabel.features.models.identity import file_identities, is_plain
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
 from lowlabel.features.models.source import (
@@ -84,8 +85,9 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     if allow_missing is not None:
         seed = take_seed(options, f"of {path.name}")
     head, seen = take_head(options), take_pretraining(options) or file_pretraining(path, name)
-    checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    card = read_card(path)
+    branch = None if branch is None else str(branch)
+    checkpoint, own = read_checkpoint(path, branch), read_card(path)
+    named, card = name, own
     if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
         checkpoint, card = found
     seen = seen or (card.pretrained_on if card else None)
@@ -132,6 +134,9 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         notes,
         epochs=card.epochs if card else checkpoint.epoch,
     )
+    identities = own.identities if own else file_identities(path, named, name, branch)
+    altered = loaded.initialised or not (own or is_plain(name, options))
+    source = replace(source, identities=() if altered else identities)
     return _tuned_source(source, tuned, checkpoint, head) if tuned else source
 
 
@@ -145,6 +150,7 @@ def _tuned_source(source: Source, tuned: Tuned, checkpoint: Checkpoint, head: st
             pooling=tuned.shape.input,
             pretrained_on=seen,
             tuning=tuned.backbone_tuning,
+            identities=tuned.backbone_identities,
         )
     return replace(
         source,

@@ -9,6 +9,7 @@ from lowlabel.results.grid import newest
 from lowlabel.results.labels import CONTAMINATED, TRANSDUCTIVE, distinctions
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
+from lowlabel.results.reference.numbers import load_references
 from lowlabel.specs import canonical_json
 
 SUITE = "label-budget"
@@ -39,12 +40,15 @@ class Curve:
 
 
 Panels = Mapping[str, Mapping[str, Sequence[Curve]]]
+FROM_LABELS = "from-labels"  # the method of networks without a frozen model
 
 
 def panels(records: Iterable[Record]) -> Panels:
     """Curves by dataset and method, from the latest record of each experiment.
 
-    Incomplete records, and those made before a change of the arithmetic, have no point.
+    Incomplete records, and those made before a change of the arithmetic, have no point. Networks
+    that are trained from labels stand beside the frozen models in the panel of every method, as do
+    the published numbers of the dataset.
     """
     latest = newest(records)
     outdated = made_before(latest)
@@ -60,10 +64,29 @@ def panels(records: Iterable[Record]) -> Panels:
     for record in kept:
         mark = f" {TRANSDUCTIVE}" if record.experiment.method.transductive else ""
         grouped[titles[_dataset(record)]][record.row_label + mark].append(record)
+    return {dataset: _beside(methods) for dataset, methods in sorted(grouped.items())}
+
+
+def _beside(methods: Mapping[str, list[Record]]) -> dict[str, tuple[Curve, ...]]:
+    """The curves of each method, beside those that belong to none."""
+    trained = _curves(methods.get(FROM_LABELS, []))
+    first = next(iter(methods.values()))[0].experiment.dataset
+    everywhere = trained + published_curves(first.name)
+    frozen = sorted(methods.keys() - {FROM_LABELS}) or [FROM_LABELS]
     return {
-        dataset: {method: _curves(methods[method]) for method in sorted(methods)}
-        for dataset, methods in sorted(grouped.items())
+        method: (_curves(methods[method]) if method != FROM_LABELS else ()) + everywhere
+        for method in frozen
     }
+
+
+def published_curves(dataset: str) -> tuple[Curve, ...]:
+    """The published numbers of a dataset by labels per class, a curve for each network."""
+    found: dict[str, list[Point]] = defaultdict(list)
+    for row in load_references():
+        if (row.suite, row.dataset, row.metric) == (SUITE, dataset, METRIC):
+            labels = float(row.protocol.rpartition(" ")[2])
+            found[f"{row.embedder} ({row.source})"].append(Point(labels, row.value, 0.0))
+    return tuple(Curve(name, tuple(sorted(points)), ()) for name, points in sorted(found.items()))
 
 
 def _titles(records: Sequence[Record]) -> dict[str, str]:

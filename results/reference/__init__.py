@@ -2,10 +2,20 @@
 
 from lowlabel.results.reference.numbers import (
     CONDITIONS,
+    TRAITS,
     Reference,
     find_reference,
     load_references,
+    parse_traits,
     published_rows,
 )
 
-__all__ = ["CONDITIONS", "Reference", "find_reference", "load_references", "published_rows"]
+__all__ = [
+    "CONDITIONS",
+    "TRAITS",
+    "Reference",
+    "find_reference",
+    "load_references",
+    "parse_traits",
+    "published_rows",
+]

@@ -6,17 +6,20 @@ but no difference from them is shown.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.results.decode import plain
-from lowlabel.results.experiment import DatasetInfo
+from lowlabel.results.experiment import DatasetInfo, ModelInfo
 from lowlabel.results.record import Record
 from lowlabel.specs import Option, parse_setting, parse_spec
 
 UNKNOWN = "unknown"
+TUNED = "tuned:"
+TRAITS = ("pretraining", "self_supervised", "meta_learned")
 CONDITIONS = {
     "pooling": "from tokens to a vector",
     "resize": "length of the shorter side before the centre crop, in pixels",
@@ -48,12 +51,16 @@ class Reference:
         method_options: Options that a record of the method must have.
         transductive: Whether the queries of a task are classified together.
         embedder: Name of the embedding model in the source.
-        models: Specs of the suite's model with the same weights, before any tuning; empty if there
-            is none.
+        models: Identities of the embedding model: an alias or a spec, "recipe:PRESET LIST" of a
+            card, "sha256:HASH" of weights; before any tuning, but for "tuned:FILE". Empty if no
+            model of the suite can be it.
         conditions: What its authors ran, which a record must agree with, by names of `CONDITIONS`:
             {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
             stated.
+        pretraining: "supervised" or "self-supervised", or empty if not stated.
+        self_supervised: "yes" if self-supervision has a part in the method; "no", or empty.
+        meta_learned: "yes" or "no", or empty if not stated.
         tuning: What a tuned model of `models` must agree with: {"loss": "margin,beta=1.2,…",
             "tuned": "all"}. Empty for a frozen model, and for a tuned one that cannot be repeated.
         value: In percent.
@@ -77,6 +84,9 @@ class Reference:
     models: tuple[str, ...]
     conditions: dict[str, Option] | None
     training: str
+    pretraining: str
+    self_supervised: str
+    meta_learned: str
     tuning: dict[str, Option]
     value: float
     printed: str
@@ -92,22 +102,64 @@ class Reference:
         theirs = (self.suite, self.dataset, self.protocol, self.method_name)
         if ours != theirs or e.dataset.partial or e.dataset.bad_images or e.dataset.without:
             return False
-        tuning = e.model.tuning
-        if bool(tuning) != bool(self.tuning) or not self._is_tuned_on(e.dataset, tuning):
+        if not self._is_of(e.model) or not self._is_tuned_alike(e.model, e.dataset):
             return False
         circumstances = {"pooling": e.model.pooling, **e.model.transform, **e.protocol.options}
         return (
             e.dataset.scheme in self.schemes
-            and tuning.get("base_model", e.model.spec) in self.models
             and self.conditions is not None
             and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
-            and _agree(self.tuning, tuning)
         )
 
-    def _is_tuned_on(self, dataset: DatasetInfo, tuning: Mapping[str, object]) -> bool:
-        """Whether a tuned model has learned the train classes of the evaluated dataset."""
-        return not tuning or tuning.get("dataset") == f"{dataset.name}:{dataset.scheme}"
+    def has(self, traits: Mapping[str, str]) -> bool:
+        """Whether it states these values of `TRAITS` and "training"."""
+        return all(getattr(self, name) == value for name, value in traits.items())
+
+    def _is_of(self, model: ModelInfo) -> bool:
+        """Whether the model, or what it was tuned from, is one of `models`."""
+        return not identities(model).isdisjoint(self.models)
+
+    def _is_tuned_alike(self, model: ModelInfo, dataset: DatasetInfo) -> bool:
+        """Whether a model is tuned as its authors did, on the train classes of the same dataset."""
+        if any(name.startswith(TUNED) for name in {*model.identities} & {*self.models}):
+            return True  # the authors' own weights
+        if not model.tuning:
+            return not self.tuning
+        learned = model.tuning.get("dataset") == f"{dataset.name}:{dataset.scheme}"
+        return bool(self.tuning) and learned and _agree(self.tuning, model.tuning)
+
+
+def identities(model: ModelInfo) -> set[str]:
+    """Every name that a published row may give a model; of a tuned one, its base model."""
+    if model.tuning:
+        spec, digest = model.tuning.get("base_model"), model.tuning.get("base_weights_sha256")
+        names = model.tuning.get("base_identities", ())
+    else:
+        spec, digest, names = model.spec, model.weights_sha256, model.identities
+    assert isinstance(names, list | tuple)
+    return {str(spec), f"sha256:{digest}", *map(str, names), *model.identities}
+
+
+def parse_traits(settings: Iterable[str]) -> dict[str, str]:
+    """What published numbers must state, from "self_supervised=yes"; see `Reference.has`.
+
+    Raises:
+        UnknownNameError: If no published number has the column or the value.
+        InputError: If a column is named twice.
+    """
+    traits: dict[str, str] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in ("training", *TRAITS):
+            raise UnknownNameError("column of published numbers", name, ("training", *TRAITS))
+        known = {getattr(reference, name) for reference in load_references()} - {""}
+        if value not in known:
+            raise UnknownNameError(name, value, known)
+        if name in traits:
+            raise InputError(f"--published {name} is given twice", "Leave one of them out.")
+        traits[name] = value
+    return traits
 
 
 @cache
@@ -153,6 +205,7 @@ def _reference(row: dict[str, str]) -> Reference:
         models=_several(row["models"]),
         conditions=_conditions(row["conditions"]),
         training=row["training"],
+        **{trait: row.get(trait, "") for trait in TRAITS},
         tuning=dict(map(parse_setting, _several(row.get("tuning", "")))),
         value=float(row["value"]),
         printed=f"{row['value']}±{ci95}" if ci95 else row["value"],

@@ -18,12 +18,17 @@ from lowlabel.results.labels import (
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
 from lowlabel.results.reference.numbers import (
+    TRAITS,
     UNKNOWN,
     Reference,
     find_reference,
     published_rows,
 )
 from lowlabel.specs import Option
+
+_NOTHING: Mapping[str, str] = {}
+_STATED = ("Pretraining", "Self-supervised", "Meta-learned")  # headings of `TRAITS`
+_LINE = ("Method", "Embedder", *_STATED, "Conditions", "Source")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def difference(record: Record, metric: str) -> Difference | None:
     return Difference(reference, value, abs(value) > combined)
 
 
-def beside_published(grid: Grid) -> pd.DataFrame:
+def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.DataFrame:
     """The scores that have a published counterpart, one per row; empty if none has."""
     lines = []
     for (row, column), record in sorted(grid.records.items()):
@@ -65,7 +70,7 @@ def beside_published(grid: Grid) -> pd.DataFrame:
             continue
         metric = grid.columns[column].metric
         found, score = difference(record, metric), record.score(metric)
-        if found is None:
+        if found is None or not found.reference.has(traits):
             continue
         lines.append(
             {
@@ -81,36 +86,47 @@ def beside_published(grid: Grid) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def published_for(grid: Grid) -> list[Reference]:
-    """Every number published for the dataset, protocols and metrics of the grid."""
+def published_for(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> list[Reference]:
+    """Every number with these traits published for the dataset, protocols and metrics of a grid."""
     experiment = next(iter(grid.records.values())).experiment
     shown = {(column.protocol, column.metric): None for column in grid.columns}
     return [
         reference
         for protocol in dict.fromkeys(protocol for protocol, _ in shown)
         for reference in published_rows(experiment.suite, experiment.dataset.name, protocol)
-        if (protocol, reference.metric) in shown
+        if (protocol, reference.metric) in shown and reference.has(traits)
     ]
 
 
 def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFrame:
-    """Published numbers, one row per method and conditions; other divisions are marked."""
+    """Published numbers, one row per method and conditions; other divisions are marked.
+
+    What no row states of `TRAITS` has no column.
+    """
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for reference in references:
         heading = find_metric(reference.metric).heading(reference.protocol)
         lines[_line(reference, scheme)][heading] = reference.printed
     headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
-    rows = [
-        [method, embedder, *(scores.get(heading, "") for heading in headings), conditions, source]
-        for (method, embedder, conditions, source), scores in lines.items()
-    ]
-    return pd.DataFrame(rows, columns=["Method", "Embedder", *headings, "Conditions", "Source"])
+    table = pd.DataFrame(
+        [
+            [*line, *(scores.get(heading, "") for heading in headings)]
+            for line, scores in lines.items()
+        ],
+        columns=[*_LINE, *headings],
+    )
+    unstated = [name for name in _STATED if not any(table[name])]
+    kept = [name for name in (*_LINE[:2], *_STATED) if name not in unstated]
+    return table[[*kept, *headings, *_LINE[-2:]]]
 
 
 def _line(reference: Reference, scheme: str) -> tuple[str, ...]:
+    """The cells of `_LINE`."""
     method = reference.method + (f" {TRANSDUCTIVE}" if reference.transductive else "")
     mark = "" if scheme in reference.schemes else f" {UNSTATED_SPLIT}"
-    return method, reference.embedder, _shown(reference.conditions), reference.source + mark
+    stated = (getattr(reference, trait) for trait in TRAITS)
+    conditions, source = _shown(reference.conditions), reference.source + mark
+    return method, reference.embedder, *stated, conditions, source
 
 
 def _shown(conditions: Mapping[str, Option] | None) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lowlabel.benchmarks import Request, make_plan
 from lowlabel.datasets import DATASETS, open_dataset, prepare
 from lowlabel.datasets.counts import load_part
 from lowlabel.errors import DataError
@@ -38,4 +39,27 @@ def test_copydays_without_originals_is_refused(tmp_path, write_image):
             DATASETS["copydays"].divisions[0],
             tmp_path / "copydays",
             "original",
+        )
+
+
+def test_blocks_are_divisions_and_may_be_absent(tmp_path, write_image, zipped):
+    for folder in ("original", "strong", "jpegqual/3", "crops/80"):
+        for name in ("200000", "200100"):
+            write_image(tmp_path / "copydays" / folder / f"{name}.jpg")
+    archive = zipped(tmp_path / "copydays", tmp_path / "c.zip")
+    prepare(DATASETS["copydays"], archive, allow_partial=True)
+    blocks = {division.name: division for division in DATASETS["copydays"].divisions}
+    assert len(blocks) == 1 + 9 + 9
+    assert all(each.expected[name] == (157, None) for name, each in [*blocks.items()][1:])
+    opened = open_dataset("copydays:jpegqual-3", allow_partial=True)
+    assert opened.load("jpegqual-3").paths == ("jpegqual/3/200000.jpg", "jpegqual/3/200100.jpg")
+    assert opened.load("jpegqual-3").class_names == opened.load("original").class_names
+    plan = make_plan(Request("copies", tmp_path, ("pixels",), allow_partial=True))
+    jobs = [job.dataset for job in plan.jobs]
+    assert jobs == ["copydays:strong", "copydays:jpegqual-3", "copydays:crops-80"]
+    assert len(plan.skipped) == 16
+    assert any("Copydays has no crops/10/" in note for note in plan.skipped)
+    with pytest.raises(DataError, match="has no crops/10/"):
+        make_plan(
+            Request("copies", tmp_path, ("pixels",), options={"dataset": ("copydays:crops-10",)})
         )

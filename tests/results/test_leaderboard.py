@@ -163,7 +163,8 @@ def test_published_numbers_stand_beside_and_below(retrieval):
     }  # fmt: skip
     published = next(t.frame for t in section.tables if t.caption.startswith("Published"))
     scores = ["R@1", "R@2", "R@4", "R@8"]
-    assert list(published.columns) == ["Method", "Embedder", *scores, "Conditions", "Source"]
+    told = ["Method", "Embedder", "Pretraining"]
+    assert list(published.columns) == [*told, *scores, "Conditions", "Source"]
     margin = published[(published["Method"] == "Margin") & (published["Embedder"] == "ViT-S/16")]
     assert list(margin["R@1"]) == ["81.11"]
 
@@ -199,7 +200,21 @@ def test_published_numbers_say_what_their_authors_ran(retrieval):
     assert frozen["SSL-ViT table 2"] == "pooling=cls, resize=256, crop=224, interpolation=bilinear"
     assert frozen["hyp_metric"] == "pooling=cls, resize=224, crop=224, interpolation=bicubic"
     resnet = published[(published["Embedder"] == "ResNet-50") & (published["Method"] == "frozen")]
-    assert list(resnet["Conditions"]) == ["unknown"]
+    assert list(resnet["Conditions"]) == [
+        "pooling=head, resize=256, crop=224, interpolation=bilinear"
+    ]
+
+
+def test_published_numbers_are_shown_by_what_their_tables_say(retrieval, fewshot):
+    (section,) = leaderboard([retrieval().record], {"pretraining": "self-supervised"})
+    beside, published = (table.frame for table in section.tables[-2:])
+    assert list(beside["Published"]) == ["71.20"]
+    assert set(published["Pretraining"]) == {"self-supervised"}
+    assert set(published["Method"]) == {"frozen", "Margin", "Proxy-NCA", "Multi-Similarity"}
+    (section,) = leaderboard([retrieval().record], {"pretraining": "supervised"})
+    assert not any(table.caption.startswith("Beside") for table in section.tables)
+    table = only(fewshot(dataset="mini-imagenet", scheme="ravi")).tables[-1].frame
+    assert list(table.columns[:4]) == ["Method", "Embedder", "Self-supervised", "Meta-learned"]
 
 
 def test_no_records_are_an_error():

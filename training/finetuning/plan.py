@@ -26,6 +26,7 @@ from lowlabel.training.finetuning.recipe import FinetuneRecipe
 from lowlabel.training.finetuning.step import FinetuneStep
 from lowlabel.training.finetuning.validation import ClassSplit
 from lowlabel.training.plan import listed
+from lowlabel.training.recipe import PROVENANCE
 from lowlabel.training.views.recipe import ViewRecipe
 
 
@@ -140,8 +141,8 @@ class FinetunePlan(RunPlan):
 
     def fingerprint(self) -> dict[str, Any]:
         """Everything that a resumed run must share with its checkpoint, as plain data."""
-        recipe = self.recipe.as_dict()
-        del recipe["model"]  # its path may change; the hash of its weights stays
+        left = ("model", *PROVENANCE)  # the path may change; the hash of its weights stays
+        recipe = {k: v for k, v in self.recipe.as_dict().items() if k not in left}
         return {
             "method": "finetune",
             **recipe,

@@ -9,7 +9,7 @@ from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
 from lowlabel.training.presets import preset_names, preset_values
-from lowlabel.training.recipe import DTYPES, with_values
+from lowlabel.training.recipe import DTYPES, PROVENANCE, with_preset, with_values
 
 PRESETS = "finetuning/recipes"
 FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little
@@ -38,6 +38,8 @@ class FinetuneRecipe:
         resize_before: Length of the shorter side before the centre crop that scores are taken on,
             in pixels; 0 for the model's own.
         resample: Its interpolation; empty for the model's own.
+        preset: Name of the preset that it was made from; empty if from none.
+        changed: Names of what differs from the preset, other than the seed.
         options: What is tuned, and how the epoch is chosen.
         optimisation: Optimiser and schedule.
         frozen: Whether only a head is tuned, on features that stay as they are.
@@ -56,6 +58,8 @@ class FinetuneRecipe:
     frozen: bool = grown(False)
     resize_before: int = grown(0)
     resample: str = grown("")
+    preset: str = grown("")
+    changed: tuple[str, ...] = grown(())
 
     def __post_init__(self) -> None:
         if self.frozen:
@@ -125,10 +129,13 @@ def make_finetune_recipe(
     if frozen:
         values |= FROZEN | {"frozen": True}
     values |= preset_values(preset, PRESETS) if preset else {}
+    plain = {**values}
     if loss:
         values["loss"] = loss
     values |= {key: value for key, value in overrides.items() if value is not None}
     for setting in settings:
         option, value = parse_setting(setting)
         values[option] = value
-    return with_values(FinetuneRecipe(model), values, "option of finetune", ("model",))
+    kind, fixed = "option of finetune", ("model", *PROVENANCE)
+    made, named = (with_values(FinetuneRecipe(model), v, kind, fixed) for v in (values, plain))
+    return with_preset(made, named, preset or own)

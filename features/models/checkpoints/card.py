@@ -8,8 +8,10 @@ from typing import Any
 
 from safetensors import safe_open
 
+from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.errors import DataError
 from lowlabel.features.models.embedding_head import HeadShape
+from lowlabel.features.models.identity import declared_identities
 from lowlabel.features.transforms import ImageTransform, Size
 from lowlabel.fields import fit_fields
 
@@ -30,6 +32,7 @@ class Card:
         name: Its name in tables; empty for the file's.
         pretrained_on: Name of a set of images that its pretraining data, or those of its base
             model, include; None if unknown.
+        identities: What it declares: the preset and the class list that made it.
         tuning: What it was tuned from, with and on; empty for a backbone that was not tuned.
         epochs: Passes over the images that the pretraining had made; None if it was tuned.
     """
@@ -42,6 +45,7 @@ class Card:
     pretrained_on: str | None = None
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
+    identities: tuple[str, ...] = ()
 
     @property
     def only_head(self) -> bool:
@@ -73,12 +77,15 @@ def read_card(path: Path) -> Card | None:
 
 def _pretrained(card: Mapping[str, Any]) -> Card:
     views = card["recipe"]["options"]["views"]
+    classes = frozenset(card.get("class_list", ()))
     return Card(
         str(card["architecture"]),
         int(views["global_size"]),
         name=str(card.get("name", "")),
-        pretrained_on=card.get("pretrained_on"),  # absent in cards of earlier versions
+        # absent in cards of earlier versions
+        pretrained_on=card.get("pretrained_on", pretraining_set("", classes)),
         epochs=card.get("epochs"),
+        identities=declared_identities(card["recipe"], classes),
     )
 
 
@@ -86,6 +93,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
     facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
+    grown = {name: card[name] for name in ("base_identities",) if name in card}
     return Card(
         str(card["architecture"]),
         transform.crop,
@@ -98,5 +106,6 @@ def _tuned(card: Mapping[str, Any]) -> Card:
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,
+            **grown,
         },
     )

@@ -88,13 +88,13 @@ def _datasets() -> Sequence[tuple[str, ...]]:
 def prepare(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset; see lowlabel list.")],
     archive: Annotated[
-        list[Path],
+        list[Path] | None,
         option(
             "Data",
             "Published archive (zip or tar), a list or a file of arrays (.pkl, .parquet), or an "
-            "unpacked folder, which is linked. Repeats.",
+            "unpacked folder, which is linked. Repeats. Not needed with --pretext-split.",
         ),
-    ],
+    ] = None,
     title: Annotated[
         str | None,
         option(
@@ -103,8 +103,79 @@ def prepare(
     ] = None,
     class_list: options.ClassList = None,
     allow_partial: options.AllowPartial = False,
+    pretext_split: Annotated[
+        Path | None,
+        option(
+            "Pretext split",
+            "New folder for pretext/ without labels, train/CLASS and val/CLASS, as links to the "
+            "images of the dataset, which may be NAME:DIVISION or folder:PATH.",
+            default="none",
+        ),
+    ] = None,
+    pretext_without: Annotated[
+        Path | None,
+        option("Pretext split", "File of classes, one a line, that pretext/ leaves out."),
+    ] = None,
+    evaluation_without: Annotated[
+        Path | None,
+        option("Pretext split", "File of classes, one a line, that train/ and val/ leave out."),
+    ] = None,
+    validation_share: Annotated[
+        float,
+        option(
+            "Pretext split", "Share of each class in val/, of datasets without such a division."
+        ),
+    ] = 0.2,
 ) -> None:
     """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
+    if archive:
+        _unpack(dataset, archive, title, class_list, allow_partial=allow_partial)
+    if pretext_split is not None:
+        lists = pretext_without, evaluation_without
+        _split(dataset, pretext_split, lists, validation_share, allow_partial=allow_partial)
+        return
+    from lowlabel.errors import InputError
+
+    if pretext_without or evaluation_without:
+        raise InputError(
+            "classes are left out of a pretext split alone", "Add --pretext-split FOLDER."
+        )
+    if not archive:
+        raise InputError(f"prepare {dataset} needs an archive", "Add --archive FILE.")
+
+
+def _split(
+    dataset: str,
+    folder: Path,
+    without: tuple[Path | None, Path | None],
+    share: float,
+    *,
+    allow_partial: bool,
+) -> None:
+    from lowlabel.datasets import open_dataset
+    from lowlabel.datasets.class_list import read_class_list
+    from lowlabel.datasets.pretext_split import write_pretext_split
+
+    pretext, evaluation = (read_class_list(path) if path else [] for path in without)
+    found = write_pretext_split(
+        open_dataset(dataset, allow_partial=allow_partial),
+        folder,
+        pretext_without=pretext,
+        evaluation_without=evaluation,
+        validation_share=share,
+    )
+    typer.echo(f"{found.folder}: {found}")
+    typer.echo(f"pretrain on it: lowlabel pretrain --dataset folder:{folder}")
+
+
+def _unpack(
+    dataset: str,
+    archive: list[Path],
+    title: str | None,
+    class_list: Path | None,
+    *,
+    allow_partial: bool,
+) -> None:
     from lowlabel.datasets import find_dataset, open_dataset
     from lowlabel.datasets import prepare as unpack
     from lowlabel.datasets.class_list import only_classes

@@ -48,7 +48,8 @@ Models = Annotated[
         "Model",
         "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
         "PATH.pth[:ARCH[,option=value…]] (PATH may be a pattern in quotes: 'RUN/*.pth'), "
-        "random:ARCH or pixels. Repeats.",
+        "random:ARCH or pixels; in label budgets scratch:ARCH[,option=value…], trained on the "
+        "labels alone. Repeats.",
         "--model",
         callback=_expanded,
     ),

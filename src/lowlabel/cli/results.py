@@ -34,14 +34,26 @@ def report(
             "--archive",
         ),
     ] = False,
+    published: Annotated[
+        list[str] | None,
+        option(
+            "Results",
+            "Show only the published numbers that state this: pretraining=supervised or "
+            "self-supervised, self_supervised=yes or no, meta_learned=yes or no, training=frozen "
+            "or fine-tuned. Repeats.",
+            default="all",
+        ),
+    ] = None,
 ) -> None:
     """Make the leaderboards from records; nothing is scored."""
     from lowlabel.paths import results_dir
     from lowlabel.results import archive_records, load_records, write_leaderboards
+    from lowlabel.results.reference import parse_traits
 
+    traits = parse_traits(published or ())
     source = records or results_dir()
     folder = output or (source if source.is_dir() else source.parent)
-    files = write_leaderboards(load_records(source), folder)
+    files = write_leaderboards(load_records(source), folder, traits)
     if archive:
         files.append(folder / "leaderboard.tar.xz")
         archive_records(source, files[-1])

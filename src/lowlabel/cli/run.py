@@ -1,5 +1,6 @@
 """`lowlabel run`: the main job, from images to a leaderboard."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
 
 if TYPE_CHECKING:
     from lowlabel.benchmarks import Request, Run
+    from lowlabel.benchmarks.from_labels import MakeTrainer
 
 
 @grouped
@@ -67,7 +69,19 @@ def _request(
         without=what.without,
         reasons=tuple(what.reason or ()),
         leakage=what.leakage,
+        make_trainer=_trainer(what.model or (), machine.workers),
     )
+
+
+def _trainer(models: Sequence[str], workers: int) -> "MakeTrainer | None":
+    """What trains models on labels; None, without importing it, if no model needs it."""
+    if not any(model.startswith("scratch:") for model in models):
+        return None
+    from functools import partial
+
+    from lowlabel.training.from_labels import make_label_trainer
+
+    return partial(make_label_trainer, workers=workers)
 
 
 def _show(outcome: "Run") -> None:

@@ -152,7 +152,7 @@ def test_files_of_dino_and_dinov2_resample_as_their_authors(tmp_path):
     assert official_positions("vit_small_patch16_224", "ibot") == "dino"
     rules = {name: alias.positions for name, alias in ALIASES.items()}
     assert {name for name, rule in rules.items() if rule == "dino"} == {
-        name for name in rules if name.startswith("dino_") or name in _DINOV2
+        name for name in rules if name.startswith("dino_vit") or name in _DINOV2
     }
 
 

@@ -126,3 +126,26 @@ def test_tables_have_one_metric_each_with_a_column_for_each_budget(records, tmp_
     cells = [cell.strip() for cell in header.strip("|").split("|")]
     assert cells == ["Model", "Method", "list mine.txt", "per class 5", "per class 20", "percent 1"]
     assert "80.00±1.50" in text[top1:f1] and "79.00±1.00" in text[f1:]
+
+
+def test_networks_trained_from_labels_stand_in_every_panel(records, budget):
+    trained = budget("scratch:resnet50", "from-labels", mean=30.0)
+    ((_, methods),) = panels([*records, trained]).items()
+    assert methods.keys() == {"ncm", "ridge"}
+    for curves in methods.values():
+        assert curves[-1] == Curve("scratch:resnet50", (Point(5, 30, 1.5),), ())
+    ((_, alone),) = panels([trained]).items()
+    assert list(alone) == ["from-labels"]
+    assert len(alone["from-labels"]) == 1
+
+
+def test_published_numbers_of_the_dataset_stand_beside_it(budget):
+    record = budget()
+    ships = replace(record.experiment.dataset, name="folder:ships", title="ships")
+    record = replace(record, experiment=replace(record.experiment, dataset=ships))
+    ((_, methods),) = panels([record]).items()
+    names = [curve.model for curve in methods["ncm"]]
+    assert names[0] == "dino"
+    assert "ResNet-50 (DINO for ships)" in names
+    (resnet,) = (c for c in methods["ncm"] if c.model == "ResNet-50 (DINO for ships)")
+    assert resnet.per_class[-1] == Point(1000, 88.6, 0.0)
