@@ -57,7 +57,7 @@ def stored_outside(file, other):
     [
         (linked, "it links to .*other.h5"),
         (linked_group, "it links to .*other.h5"),
-        (missing, "it links to gone.h5, which cannot be opened"),
+        (missing, "it links to gone.h5"),
         (dangling, "it links to /nowhere/x, which cannot be opened"),
         (endless, "it links to /one, which cannot be opened"),
         (virtual, "it is a virtual dataset over other.h5"),
