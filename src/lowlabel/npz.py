@@ -1,6 +1,7 @@
 """Arrays in `.npz` files, whose sizes are checked before anything is allocated."""
 
 import math
+import warnings
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -45,7 +46,9 @@ def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     read = np.lib.format.read_array_header_1_0
     if version != (1, 0):
         read = np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that Python 2 wrote it
+        shape, fortran, dtype = read(file)
     if any(side < 0 for side in shape):
         raise ValueError(f"the shape {shape} has a negative side")
     return shape, fortran, dtype
@@ -68,5 +71,7 @@ def _array(
         stored = min(member.compress_size, path.stat().st_size)
         require_room(f"{name} of {path}", needed, stored)
     with archive.open(member) as file:
-        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
