@@ -100,7 +100,7 @@ def require_room(what: str, needed: int, stored: int, fix: str = "") -> None:
             "bytes of it: it is not read",
             fix or "Save it again, from the data that it was made of.",
         )
-    memory = _memory()
+    memory = physical_memory()
     if memory and needed > memory:
         raise DataError(
             f"{what} needs {needed / 2**30:,.1f} GiB of memory; this computer has "
@@ -109,7 +109,7 @@ def require_room(what: str, needed: int, stored: int, fix: str = "") -> None:
         )
 
 
-def _memory() -> int:
+def physical_memory() -> int:
     """Bytes of memory of this computer; 0 if unknown."""
     with suppress(ValueError, OSError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
