@@ -15,7 +15,7 @@ from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.features.table import EmbeddingTable, stored_table
 from lowlabel.locks import file_lock
-from lowlabel.paths import features_dir, writable_dir
+from lowlabel.paths import features_dir, short_name, writable_dir
 
 
 def feature_path(key: FeatureKey) -> Path:
@@ -87,6 +87,6 @@ def stored_rows(key: FeatureKey) -> Iterator[StoredRows]:
 
 def stored_keys(dataset: str, part: str) -> Iterator[tuple[dict[str, Any], int]]:
     """Yields key and number of rows of the finished files of a part; for plans, not for scores."""
-    for path in features_dir().glob(f"*--{slug(dataset)}-{part}--*.h5"):
+    for path in features_dir().glob(f"*--{short_name(slug(dataset))}-{part}--*.h5"):
         with suppress(DataError, ValueError), StoreFile(path, None) as file:
             yield json.loads(file.key), file.head.rows

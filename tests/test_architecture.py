@@ -13,6 +13,7 @@ CORE = {
     "devices",
     "embeddings",
     "errors",
+    "escaping",
     "fields",
     "locks",
     "npz",
