@@ -28,7 +28,9 @@ def render_comparison(frame: pd.DataFrame) -> str:
         table = tabulate(cells, headers="keys", tablefmt="pipe", disable_numparse=True)
         parts.append(f"## {markdown_text(dataset)}\n\n{table}")
     if refused:
-        parts.append("## Not comparable\n\n" + "\n".join(markdown_text(_refusal(row)) for row in refused))
+        parts.append(
+            "## Not comparable\n\n" + "\n".join(markdown_text(_refusal(row)) for row in refused)
+        )
     parts.append(
         f"Paired t-test over the same tasks, queries or images; Holm over {len(tested)} tests."
     )

@@ -53,7 +53,9 @@ def render_csv(records: Iterable[Record]) -> str:
 def render_latex(records: Iterable[Record]) -> str:
     """The leaderboards as LaTeX tables, which need the package booktabs."""
     records = list(records)
-    head = "\n".join(f"% {one_line(line)}" for line in ("needs \\usepackage{booktabs}", *footer(records)))
+    head = "\n".join(
+        f"% {one_line(line)}" for line in ("needs \\usepackage{booktabs}", *footer(records))
+    )
     tables = (
         _latex_table(table, section) for section in leaderboard(records) for table in section.tables
     )

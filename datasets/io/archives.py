@@ -39,7 +39,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
     if not archive.is_file():
         if archive.is_symlink():
             raise DataError(
-                f"{archive} is a broken link: it leads to {os.readlink(archive)}",
+                f"{archive} is a broken link: it leads to {archive.readlink()}",
                 "Mount its disk, or give the file that it should lead to.",
             )
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")

@@ -118,7 +118,7 @@ def unreadable(path: str | Path, error: OSError) -> DataError:
     """The error for a file that the system does not hand out; a passing one is no damage."""
     if error.errno == errno.ENOENT and Path(path).is_symlink():
         return DataError(
-            f"a listed image is a broken link: {path} leads to {os.readlink(path)}",
+            f"a listed image is a broken link: {path} leads to {Path(path).readlink()}",
             "Mount its disk, or make the link anew.",
         )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):

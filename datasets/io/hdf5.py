@@ -117,8 +117,6 @@ def hdf5_key(file: h5py.File) -> dict[str, Any] | None:
     return key if isinstance(key, dict) else None
 
 
-
-
 def _array(file: h5py.File, name: str) -> NDArray[Any]:
     found = _resolved(file, name)
     if isinstance(found, h5py.Group):

@@ -6,9 +6,10 @@ Python's unpickler allocates what a pickle declares: 7 bytes can ask for a memo 
 import mmap
 import pickle
 
-
 _SIZES = {
-    **dict.fromkeys(b"(.012NRbaedlostu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98", 0),
+    **dict.fromkeys(
+        b"(.012NRbaedlostu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98", 0
+    ),
     **dict.fromkeys(b"K\x80qh", 1),
     **dict.fromkeys(b"M", 2),
     **dict.fromkeys(b"Jrj", 4),

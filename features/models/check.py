@@ -15,6 +15,7 @@ from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, alias_options
 from lowlabel.features.models.tuned import EMBEDDING, take_head
+from lowlabel.features.models.trust import require_trust
 from lowlabel.features.models.weights_source import arch_spec, named_file
 from lowlabel.specs import parse_spec
 
@@ -43,6 +44,7 @@ def check_model(spec: str) -> None:
         repository, _, entry = rest.rpartition(":")
         _architecture(entry)
         _check_hub_folder(repository)
+        require_trust(repository)
     elif named := named_file(spec):
         path, arch = named
         if not path.is_file():

@@ -18,7 +18,13 @@ _OUTSIDE = frozenset(
 _LARGEST = 1 << 20
 _MOST_PIXELS = 16_384
 _MOST_BLOCKS = 1_000
-_BLOCKS = ("depth", "layers", "blocks", "repeat", "stages")  # in names of options that timm loops over
+_BLOCKS = (
+    "depth",
+    "layers",
+    "blocks",
+    "repeat",
+    "stages",
+)  # in names of options that timm loops over
 
 
 def check_options(name: str, options: Mapping[str, Option]) -> None:

@@ -70,8 +70,7 @@ def _array(
             raise ValueError(f"{name} declares {needed:,} bytes, of which {max(there, 0):,} exist")
         stored = min(member.compress_size, path.stat().st_size)
         require_room(f"{name} of {path}", needed, stored)
-    with archive.open(member) as file:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    with archive.open(member) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array

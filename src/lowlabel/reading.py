@@ -53,6 +53,9 @@ def reading(
     except UserError:
         raise
     except (*DAMAGE, *also) as error:
+        if isinstance(error, FileNotFoundError):
+            why = f"{error.strerror or error}"
+            raise DataError(f"{problem or f'cannot read {path}'}: {why}", fix or _CHECK) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise system_error(path, error) from error
         raise DataError(f"{problem or f'cannot read {path}'}: {reason(error)}", fix) from error

@@ -22,7 +22,19 @@ COUNT = int(os.environ.get("LOWLABEL_FUZZ", "20"))
 MOST_S = 20
 MOST_KIB = 1 << 20
 EXTREMES = [b"\0", b"\xff", b"\x7f", b"\x80"]
-WORDS = [b"-1", b"1e999", b"NaN", b"null", b"[" * 3000, b"{", b'"', b"9" * 40, b"\n", b"\xe9", b"../"]
+WORDS = [
+    b"-1",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"[" * 3000,
+    b"{",
+    b'"',
+    b"9" * 40,
+    b"\n",
+    b"\xe9",
+    b"../",
+]
 FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "socket.connect")
 
 _watching: list[tuple[Path, list[str]]] = []

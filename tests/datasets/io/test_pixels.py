@@ -4,7 +4,6 @@ import io
 import os
 import struct
 import zlib
-import struct
 from functools import cache
 from pathlib import Path
 

@@ -53,8 +53,8 @@ def base_classes(
     from lowlabel.analysis.base_class_survey import survey
     from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
-    from lowlabel.features import embed_dataset, load_backbone
     from lowlabel.escaping import csv_text
+    from lowlabel.features import embed_dataset, load_backbone
     from lowlabel.paths import results_dir, short_name, writable_dir, write_file
 
     if not model:
