@@ -44,13 +44,13 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
             )
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
     try:
-        if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
-            raise DataError(
-                f"{archive} is not a zip or tar archive, or is cut off",
-                "Fetch it again and compare its size with the published file's.",
-            )
         problem = f"{archive} is damaged, truncated or encrypted"
         with reading(archive, problem, "Fetch it again; nothing that was unpacked is kept."):
+            if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+                raise DataError(
+                    f"{archive} is not a zip or tar archive, or is cut off",
+                    "Fetch it again and compare its size with the published file's.",
+                )
             _unpack(archive, folder, progress)
     except DataError as error:
         cause = error.__cause__

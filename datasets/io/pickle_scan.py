@@ -7,14 +7,12 @@ import mmap
 import pickle
 
 _SIZES = {
-    **dict.fromkeys(
-        b"(.012NRbaedlostu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98", 0
-    ),
+    **dict.fromkeys(b"(.012NQRbaedlostu])}\x81\x85\x86\x87\x88\x89", 0),
+    **dict.fromkeys(b"\x8f\x90\x91\x92\x93\x94\x97\x98", 0),
     **dict.fromkeys(b"K\x80qh", 1),
     **dict.fromkeys(b"M", 2),
     **dict.fromkeys(b"Jrj", 4),
     **dict.fromkeys(b"G", 8),
-    **dict.fromkeys(b"Q", 0),
 }
 _FIXED = [_SIZES.get(code, -1) for code in range(256)]
 _COUNTED = {

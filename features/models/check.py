@@ -14,9 +14,10 @@ from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, alias_options
-from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.trust import require_trust
+from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.weights_source import arch_spec, named_file
+from lowlabel.reading import reading
 from lowlabel.specs import parse_spec
 
 
@@ -84,8 +85,10 @@ def check_weights(spec: str) -> None:
     wanted = take_head(options) == EMBEDDING
     if name or read_card(path) is not None:
         return
-    if metric_learning(checkpoint, wanted) is None:
-        recognise(checkpoint)
+    problem = f"{path} has tensors of other shapes than the network of their names"
+    with reading(path, problem, f"Name its architecture: --model {path}:ARCH"):
+        if metric_learning(checkpoint, wanted) is None:
+            recognise(checkpoint)
 
 
 def _architecture(text: str) -> str:

@@ -12,8 +12,8 @@ from lowlabel.specs import Option, format_spec
 
 # Arguments of `timm.create_model` that open files or ask the network.
 _OUTSIDE = frozenset(
-    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir")
-    + ("model_name", "model_args", "features_only", "scriptable", "exportable", "no_jit")
+    {"pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"}
+    | {"model_name", "model_args", "features_only", "scriptable", "exportable", "no_jit"}
 )
 _LARGEST = 1 << 20
 _MOST_PIXELS = 16_384

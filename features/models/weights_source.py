@@ -43,6 +43,7 @@ from lowlabel.features.models.tuned import (
 )
 from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.transforms import Size
+from lowlabel.reading import reading
 from lowlabel.specs import Option, format_spec, parse_spec
 
 EXPORTED_NAME = "backbone.safetensors"
@@ -85,19 +86,22 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         seed = take_seed(options, f"of {path.name}")
     head, seen = take_head(options), take_pretraining(options) or file_pretraining(path, name)
     checkpoint = read_checkpoint(path, None if branch is None else str(branch))
-    card = read_card(path)
-    if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
-        checkpoint, card = found
-    seen = seen or (card.pretrained_on if card else None)
-    tuned = tuned_model(checkpoint, card, head)
-    if tuned and head != BACKBONE:
-        checkpoint = without_head(checkpoint)
-    network = _network(checkpoint, card, name, options)
+    other_shapes = f"{path} has tensors of other shapes than the network of their names"
+    with reading(path, other_shapes, f"Name its architecture: --model {path}:ARCH"):
+        card = read_card(path)
+        if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
+            checkpoint, card = found
+        seen = seen or (card.pretrained_on if card else None)
+        tuned = tuned_model(checkpoint, card, head)
+        if tuned and head != BACKBONE:
+            checkpoint = without_head(checkpoint)
+        network = _network(checkpoint, card, name, options)
+        held = _side_of_positions(checkpoint)
     name, options = network.name, network.options
     rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
     side = resolution or network.side or native
-    made, held = options, _side_of_positions(checkpoint)
+    made = options
     if rule == "dino" and held:  # each image is resampled by the rule, not the file by timm's
         native, made = held, (options if held == native else {**options, "img_size": held})
     loaded, heads = Loaded(), 0
@@ -105,7 +109,8 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     def make(any_size: bool) -> nn.Module:
         nonlocal loaded, heads
         module = random_weights(name, made, None, any_size, seed)
-        loaded = load_whole(module, checkpoint, name, made, allow_missing)
+        with reading(path, other_shapes, f"Name its architecture: --model {path}:ARCH"):
+            loaded = load_whole(module, checkpoint, name, made, allow_missing)
         heads = _heads(module)
         if side != native and not any_size:
             resize_input(module, side)

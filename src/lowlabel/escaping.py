@@ -12,7 +12,7 @@ _QUOTED = re.compile(r"'(?=[=+@\t\r-])")
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and other control characters, which are written as `\\n`."""
+    """Text on one line: line breaks and other control characters are written as escapes."""
     if text.isprintable():
         return text
     return "".join(

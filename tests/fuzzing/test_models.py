@@ -11,7 +11,7 @@ from lowlabel.errors import UserError
 from lowlabel.features import check_weights, load_backbone
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
-TINY = "vit_tiny_patch16_224,img_size=32,patch_size=16,depth=1,embed_dim=24,num_heads=3"
+TINY = "vit_tiny_patch16_224,img_size=32,patch_size=16,depth=1,embed_dim=192,num_heads=3"
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_shapes_of_any_kind(tmp_path):
     names = ("cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight")
     for name in names:
         for dimensions in range(6):
-            content = {each: torch.zeros(1, 4, 24) for each in names}
-            content |= {name: torch.zeros((2,) * dimensions), "norm.weight": torch.zeros(24)}
+            content = {each: torch.zeros(1, 4, 192) for each in names}
+            content |= {name: torch.zeros((2,) * dimensions), "norm.weight": torch.zeros(192)}
             torch.save(content, tmp_path / "a.pth")
             for spec in (tmp_path / "a.pth", f"{tmp_path / 'a.pth'}:{TINY}"):
                 with pytest.raises(UserError):

@@ -8,7 +8,6 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from lowlabel.errors import DataError
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.features.transforms import ImageTransform, Size, height_and_width
 from lowlabel.fields import fit_fields
