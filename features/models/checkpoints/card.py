@@ -58,9 +58,11 @@ def read_card(path: Path) -> Card | None:
     """
     if path.suffix.lower() != ".safetensors":
         return None
-    with reading(path, f"{path} is not a readable weights file", "", (SafetensorError,)):
-        with safe_open(path, "pt") as file:
-            text = (file.metadata() or {}).get(CARD_KEY)
+    with (
+        reading(path, f"{path} is not a readable weights file", "", (SafetensorError,)),
+        safe_open(path, "pt") as file,
+    ):
+        text = (file.metadata() or {}).get(CARD_KEY)
     if not text:
         return None
     fix = f"Name the architecture that it was made with: --model {path}:ARCH,option=value"

@@ -84,5 +84,5 @@ def test_rows_that_hold_each_other_many_times_are_not_unfolded(tmp_path):
     with pytest.raises(DataError, match="nests lists in rows"):
         load_feature_file(save(tmp_path / "a.p", {0: nested}))
     table = np.zeros((1000, 256), np.float32)
-    with pytest.raises(DataError, match="would need .* bytes of memory"):
+    with pytest.raises(DataError, match=r"would need .* bytes of memory"):
         load_feature_file(save(tmp_path / "b.p", dict.fromkeys(range(10_000), table)))
