@@ -62,7 +62,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
         if isinstance(cause, OSError) and cause.errno is not None:
             raise DataError(
                 f"cannot unpack {archive} into {folder}: {cause.strerror or cause}",
-                "Allow more open files: ulimit -n 4096"
+                "Allow more open files, then repeat the command (ulimit -n 4096)."
                 if cause.errno == errno.EMFILE
                 else "Make room or fix the permissions, or set LOWLABEL_HOME to another folder.",
             ) from cause

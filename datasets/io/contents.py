@@ -126,9 +126,7 @@ def unreadable(path: str | Path, error: OSError) -> DataError:
             f"a listed image is missing: {path}",
             "Restore the file, or prepare the dataset again from a complete archive.",
         )
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return system_error(path, error)
     return DataError(
         f"{path} cannot be read: {error.strerror or error}",
-        "Check its permissions and its disk, then repeat the command: extracted features are kept.",
+        f"{system_error(path, error).hint} Extracted features are kept.",
     )

@@ -27,7 +27,7 @@ _SMALL = 64 << 20  # bytes that are never refused
 _MOST_EXPANSION = 200  # times the bytes on the disk; embeddings hardly compress
 _CHECK = "Check its permissions and its disk, then repeat the command."
 _FIXES = {
-    errno.EMFILE: "Allow more open files, then repeat the command: ulimit -n 4096",
+    errno.EMFILE: "Allow more open files, then repeat the command (ulimit -n 4096).",
     errno.ENFILE: "Close other programs, then repeat the command.",
 }
 
