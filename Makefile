@@ -1,17 +1,21 @@
-# make demo | make test | make check    (VENV=… puts the environment elsewhere)
+# make demo | make test | make fuzz | make check    (VENV=… puts the environment elsewhere)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < setup.cfg | cut -d' ' -f1)
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test check ready clean
+.PHONY: demo test fuzz check ready clean
 
 demo: ready
 	$(BIN)/python run_benchmark.py
 
 test: ready
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Thousands of mutated files for every reader; `make test` reads a few.
+fuzz: ready
+	LOWLABEL_FUZZ=$${LOWLABEL_FUZZ:-3000} $(BIN)/python -m pytest -m fuzz $(PYTEST_ARGS)
 
 # Types are checked as a user's type checker sees them: on the wheel, not on the folders.
 check: ready

@@ -14,6 +14,7 @@ from lowlabel.datasets.io.staging import remove, staged
 from lowlabel.errors import DataError
 from lowlabel.paths import datasets_dir, file_sha256, write_file
 from lowlabel.progress import Progress
+from lowlabel.reading import reading
 
 CARD = "lowlabel.json"
 _FILES = {".txt", ".mat", ".csv", ".pkl", ".pickle", ".npz", ".parquet"}
@@ -48,13 +49,12 @@ def read_card(dataset: Dataset) -> Card | None:
     path = prepared_folder(dataset) / CARD
     if not path.is_file():
         return None
-    try:
-        return Card(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise DataError(
-            f"{path} is damaged: {error}",
-            f"Prepare it again: lowlabel prepare {dataset.name} --archive FILE",
-        ) from error
+    fix = f"Prepare it again: lowlabel prepare {dataset.name} --archive FILE"
+    with reading(path, f"{path} is damaged", fix):
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(fact, str) for fact in facts.values()):
+            raise ValueError("it holds other facts than texts")
+        return Card(**facts)
 
 
 def prepare(

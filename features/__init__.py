@@ -15,6 +15,7 @@ from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.check import check_model, check_weights
+from lowlabel.features.models.code.trust import trust_code
 from lowlabel.features.models.patterns import expand_models
 from lowlabel.features.options import BackboneOptions
 from lowlabel.features.store import StoredRows, feature_path, stored_rows
@@ -53,4 +54,5 @@ __all__ = [
     "load_feature_file",
     "store_features",
     "stored_rows",
+    "trust_code",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.features.backbone import Backbone
 from lowlabel.fields import encode
+from lowlabel.paths import short_name
 from lowlabel.specs import canonical_json
 
 EXTRACTOR_VERSION = 1
@@ -86,10 +87,10 @@ class FeatureKey:
     @property
     def file_name(self) -> str:
         """Readable file name, unique by the digest."""
-        model, dataset = slug(self.model)[:80], slug(self.dataset)
+        model, dataset = slug(self.model)[:80], short_name(slug(self.dataset))
         return f"{model}--{dataset}-{self.part}--{self.digest[:16]}.h5"
 
 
 def slug(text: str) -> str:
-    """Replaces the characters of `text` that are not safe in a file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    """Replaces the characters of `text` that are not safe in a file name, and cuts a long one."""
+    return short_name(re.sub(r"[^A-Za-z0-9._-]+", "-", text), 180)

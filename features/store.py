@@ -6,16 +6,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.errors import DataError
 from lowlabel.features.key import FeatureKey, slug
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.features.table import EmbeddingTable, stored_table
 from lowlabel.locks import file_lock
-from lowlabel.paths import features_dir, writable_dir
+from lowlabel.paths import features_dir, short_name, writable_dir
 
 
 def feature_path(key: FeatureKey) -> Path:
@@ -87,6 +87,6 @@ def stored_rows(key: FeatureKey) -> Iterator[StoredRows]:
 
 def stored_keys(dataset: str, part: str) -> Iterator[tuple[dict[str, Any], int]]:
     """Yields key and number of rows of the finished files of a part; for plans, not for scores."""
-    for path in features_dir().glob(f"*--{slug(dataset)}-{part}--*.h5"):
-        with suppress(OSError, KeyError, TypeError, ValueError), h5py.File(path, "r") as file:
-            yield json.loads(file.attrs["key"]), len(file["done"])
+    for path in features_dir().glob(f"*--{short_name(slug(dataset))}-{part}--*.h5"):
+        with suppress(DataError, ValueError), StoreFile(path, None) as file:
+            yield json.loads(file.key), file.head.rows

@@ -9,6 +9,7 @@ from pathlib import Path
 from lowlabel.errors import DataError, InputError
 from lowlabel.fields import encode
 from lowlabel.paths import write_file
+from lowlabel.reading import reading
 from lowlabel.results.decode import NewerFormatError, decode
 from lowlabel.results.grid import newest
 from lowlabel.results.record import Record
@@ -87,22 +88,19 @@ class Baseline:
             DataError: If the file is missing, damaged, empty, edited or of another version. Files
                 of versions without a hash are not checked for edits.
         """
-        try:
-            return _from_json(json.loads(path.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise DataError(
-                f"cannot read the baseline {path}: {error.strerror or error}",
-                f"Make one with `lowlabel check {path} --update`.",
-            ) from error
-        except NewerFormatError as error:
-            raise DataError(
-                f"cannot use the baseline {path}: {error}", "Update lowlabel."
-            ) from error
-        except ValueError as error:
-            raise DataError(
-                f"cannot use the baseline {path}: {error}",
-                f"Restore the committed file, or run `lowlabel check {path} --update`.",
-            ) from error
+        fix = f"Restore the committed file, or run `lowlabel check {path} --update`."
+        with reading(path, f"cannot use the baseline {path}", fix):
+            try:
+                return _from_json(json.loads(path.read_text(encoding="utf-8")))
+            except FileNotFoundError as error:
+                raise DataError(
+                    f"cannot read the baseline {path}: {error.strerror}",
+                    f"Make one with `lowlabel check {path} --update`.",
+                ) from error
+            except NewerFormatError as error:
+                raise DataError(
+                    f"cannot use the baseline {path}: {error}", "Update lowlabel."
+                ) from error
 
 
 def make_baseline(

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from tabulate import tabulate
 
+from lowlabel.escaping import markdown_cell
 from lowlabel.results.baseline import ABSENT, Baseline, BaselineEntry, comparable_facts
 from lowlabel.results.grid import newest
 from lowlabel.results.labels import format_difference
@@ -160,6 +161,7 @@ def _table(findings: Sequence[Finding]) -> str:
         }
         for finding in findings
     ]
+    rows = [{key: markdown_cell(text) for key, text in row.items()} for row in rows]
     return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
 
 

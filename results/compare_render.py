@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from lowlabel.escaping import markdown_cell, markdown_text
 from lowlabel.results.labels import format_difference
 from lowlabel.results.metrics import find_metric
 
@@ -23,10 +24,13 @@ def render_comparison(frame: pd.DataFrame) -> str:
     for dataset in dict.fromkeys(row["dataset"] for row in tested):
         rows = [row for row in tested if row["dataset"] == dataset]
         cells = [{**names, **_numbers(row)} for names, row in zip(_names(rows), rows, strict=True)]
+        cells = [{key: markdown_cell(text) for key, text in each.items()} for each in cells]
         table = tabulate(cells, headers="keys", tablefmt="pipe", disable_numparse=True)
-        parts.append(f"## {dataset}\n\n{table}")
+        parts.append(f"## {markdown_text(dataset)}\n\n{table}")
     if refused:
-        parts.append("## Not comparable\n\n" + "\n".join(map(_refusal, refused)))
+        parts.append(
+            "## Not comparable\n\n" + "\n".join(markdown_text(_refusal(row)) for row in refused)
+        )
     parts.append(
         f"Paired t-test over the same tasks, queries or images; Holm over {len(tested)} tests."
     )

@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import DataError
+from lowlabel.npz import read_npz
+from lowlabel.reading import reading
 
 REPEAT = "Delete the record and repeat the `lowlabel run` that made it; cached features are kept."
 PerItem = Mapping[str, NDArray[np.floating]]
@@ -46,10 +45,5 @@ def read_scores(record: Path) -> dict[str, NDArray[np.floating]]:
         DataError: If the file is missing or damaged.
     """
     path = scores_path(record)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {metric: archive[metric] for metric in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError) as error:
-        raise DataError(
-            f"cannot read {path}, the scores of the record {record.name}: {error}", REPEAT
-        ) from error
+    with reading(path, f"cannot read {path}, the scores of the record {record.name}", REPEAT):
+        return read_npz(path)

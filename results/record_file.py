@@ -6,13 +6,13 @@ tasks, queries and images, so that it is small; `compare` needs them.
 
 import io
 import json
-import lzma
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from lowlabel.errors import DataError
 from lowlabel.paths import write_files
+from lowlabel.reading import reading, require_room
 from lowlabel.results.decode import NewerFormatError
 from lowlabel.results.per_item import REPEAT
 from lowlabel.results.record import Record
@@ -31,15 +31,14 @@ def parse_record(text: str, where: str, fix: str = REPEAT) -> Record:
     Raises:
         DataError: If it is damaged, made by a newer version, not a record, or was changed.
     """
-    try:
-        return Record.from_json(json.loads(text))
-    except NewerFormatError as error:
-        raise DataError(
-            f"cannot use the record {where}: {error}",
-            "Update lowlabel, or move the record to another folder.",
-        ) from error
-    except ValueError as error:
-        raise DataError(f"cannot use the record {where}: {error}", fix) from error
+    with reading(where, f"cannot use the record {where}", fix):
+        try:
+            return Record.from_json(json.loads(text))
+        except NewerFormatError as error:
+            raise DataError(
+                f"cannot use the record {where}: {error}",
+                "Update lowlabel, or move the record to another folder.",
+            ) from error
 
 
 def is_archive(path: Path) -> bool:
@@ -54,14 +53,15 @@ def read_archive(path: Path) -> list[Record]:
         DataError: If the file is missing or damaged, or a record in it cannot be used.
     """
     texts: dict[str, str] = {}
-    try:
-        with tarfile.open(path, "r:xz") as archive:
-            for member in archive:
-                file = archive.extractfile(member)
-                if file and member.name.endswith(".json"):
-                    texts[member.name] = file.read().decode("utf-8")
-    except (OSError, EOFError, ValueError, tarfile.TarError, lzma.LZMAError) as error:
-        raise DataError(f"cannot read the archive of records {path}: {error}", _FETCH) from error
+    with (
+        reading(path, f"cannot read the archive of records {path}", _FETCH),
+        tarfile.open(path, "r:xz") as archive,
+    ):
+        for member in archive:
+            file = archive.extractfile(member)
+            if file and member.name.endswith(".json"):
+                require_room(f"{member.name} of {path}", member.size, path.stat().st_size, _FETCH)
+                texts[member.name] = file.read().decode("utf-8")
     return [parse_record(text, f"{name} in {path}", _FETCH) for name, text in sorted(texts.items())]
 
 

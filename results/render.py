@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from lowlabel.escaping import csv_text, markdown_cell, markdown_text, one_line
 from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.correlation import label_free_sections, render_correlations_csv
 from lowlabel.results.figures.label_budget import render_label_budget
@@ -43,19 +44,21 @@ def render_markdown(records: Iterable[Record], published: Mapping[str, str] = _N
     sections = "\n\n".join(
         _markdown_section(section) for section in leaderboard(records, published)
     )
-    lines = "\n".join(f"- {line}" for line in footer(records))
+    lines = "\n".join(f"- {markdown_text(line)}" for line in footer(records))
     return f"# Leaderboard\n\n{sections}\n\n---\n\n{lines}\n"
 
 
 def render_csv(records: Iterable[Record]) -> str:
     """Every score with its provenance as CSV: one line per score, in full precision."""
-    return scores_frame(records).to_csv(index=False, lineterminator="\n")
+    return csv_text(scores_frame(records))
 
 
 def render_latex(records: Iterable[Record], published: Mapping[str, str] = _NOTHING) -> str:
     """The leaderboards as LaTeX tables, which need the package booktabs; see `leaderboard`."""
     records = list(records)
-    head = "\n".join(f"% {line}" for line in ("needs \\usepackage{booktabs}", *footer(records)))
+    head = "\n".join(
+        f"% {one_line(line)}" for line in ("needs \\usepackage{booktabs}", *footer(records))
+    )
     tables = (
         _latex_table(table, section)
         for section in leaderboard(records, published)
@@ -130,18 +133,20 @@ def _distinct(values: Iterable[str]) -> str:
 
 
 def _markdown_section(section: Section) -> str:
-    tables = (f"{table.caption}\n\n{_markdown_table(table)}" for table in section.tables)
-    notes = "\n".join(f"- {note}" for note in section.notes)
-    return "\n\n".join([f"## {section.title}", *tables, notes])
+    tables = (
+        f"{markdown_text(table.caption)}\n\n{_markdown_table(table)}" for table in section.tables
+    )
+    notes = "\n".join(f"- {markdown_text(note)}" for note in section.notes)
+    return "\n\n".join([f"## {markdown_text(section.title)}", *tables, notes])
 
 
 def _markdown_table(table: Table) -> str:
     rows = [
-        [_mark(table, row, column, cell.replace("|", r"\|"), "**{}**") for column, cell in cells]
+        [_mark(table, row, column, markdown_cell(cell), "**{}**") for column, cell in cells]
         for row, cells in _cells(table)
     ]
     align = ["left" if name in _TEXT else "right" for name in table.frame.columns]
-    headings = list(table.frame.columns)
+    headings = [markdown_cell(name) for name in table.frame.columns]
     return tabulate(rows, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
@@ -182,4 +187,4 @@ def _mark(table: Table, row: int, column: int, cell: str, style: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character, character) for character in one_line(text))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lowlabel.errors import DataError, InputError
 from lowlabel.locks import LockError, file_lock
 from lowlabel.paths import writable_dir, write_files
+from lowlabel.reading import reading
 from lowlabel.results.experiment import Experiment
 from lowlabel.results.per_item import (
     REPEAT,
@@ -214,10 +215,6 @@ class _ForeignScoresError(DataError):
 
 
 def _read(path: Path) -> Record:
-    try:
+    with reading(path, f"cannot use the record {path}", REPEAT):
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"cannot read the record {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise DataError(f"cannot use the record {path}: {error}", REPEAT) from error
     return parse_record(text, str(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.reading import reading
 
 RECIPES = "recipes"
 TABLES = ("views", "options", "optimisation")
@@ -76,7 +77,10 @@ def preset_values(preset: str, folder: str = RECIPES) -> dict[str, Any]:
     content = _read_preset(preset, folder)
     values = {key: value for key, value in content.items() if key not in {*TABLES, *_FACTS}}
     for table in TABLES:
-        values |= content.get(table, {})
+        part = content.get(table, {})
+        if not isinstance(part, dict):
+            raise InputError(f"{table}={part!r} in a preset must be a table, [{table}]")
+        values |= part
     return values
 
 
@@ -110,14 +114,9 @@ def _read_preset(preset: str, folder: str) -> dict[str, Any]:
     if path.suffix == ".toml":
         if not path.is_file():
             raise DataError(f"there is no preset file {path}")
-        text = path.read_text(encoding="utf-8")
-    elif preset in preset_names(folder):
-        text = (resources.files("lowlabel.training") / folder / f"{preset}.toml").read_text(
-            encoding="utf-8"
-        )
-    else:
+        with reading(path, f"the preset {preset} is not valid TOML"):
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+    if preset not in preset_names(folder):
         raise UnknownNameError("preset", preset, preset_names(folder))
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"the preset {preset} is not valid TOML: {error}") from error
+    file = resources.files("lowlabel.training") / folder / f"{preset}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """The recipe of a run, made from defaults, a preset and the command line."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fields import encode, fit, grown
+from lowlabel.reading import physical_memory
 from lowlabel.specs import parse_setting
 from lowlabel.training.engine.optimisation import Optimisation
 from lowlabel.training.methods import PRETRAIN_METHODS, MethodOptions
@@ -15,6 +17,7 @@ from lowlabel.training.presets import TABLES, preset_values
 R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimisation
 DTYPES = ("float32", "bfloat16", "float16")
 PROVENANCE = ("preset", "changed")
+_LARGEST = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,25 @@ class Recipe:
             raise InputError(f"epochs must be at least 1, not {self.epochs}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+        if self.batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
+        for part in (self, self.options, self.options.views, self.optimisation):
+            for name in (f.name for f in fields(part) if f.name != "seed"):
+                _check_number(name, getattr(part, name))
+        self._check_head()
+
+    def _check_head(self) -> None:
+        """Raises an `InputError` if the head's largest matrices do not fit in memory."""
+        names = ("hidden", "bottleneck", "prototypes")
+        hidden, bottleneck, prototypes = (getattr(self.options, name, 0) for name in names)
+        needed = 4 * (hidden * hidden + bottleneck * (hidden + prototypes))
+        memory = physical_memory()
+        if memory and needed > memory:
+            raise InputError(
+                f"hidden={hidden}, bottleneck={bottleneck}, prototypes={prototypes} need "
+                f"{needed / 2**30:,.1f} GiB of memory; this computer has {memory / 2**30:,.1f} GiB",
+                "Choose a smaller head.",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with lists for tuples."""
@@ -79,6 +101,8 @@ def make_recipe(
     """
     content = preset_values(preset) if preset else {}
     name = method or content.pop("method", "dino")
+    if not isinstance(name, str):
+        raise InputError(f"the method of the preset {preset} is {name!r}, not a name")
     if content.pop("method", name) != name:
         raise InputError(
             f"the preset {preset} is not for {name}",
@@ -119,6 +143,13 @@ def flat(recipe: R) -> dict[str, Any]:
         for f in fields(part)
         if f.name not in TABLES
     }
+
+
+def _check_number(name: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be finite, not {value}")
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise InputError(f"{name} must be at most {_LARGEST:,}, not {value}")
 
 
 def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[str, ...]) -> R:

@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 
 from lowlabel.errors import DataError
+from lowlabel.escaping import from_csv_cell
+from lowlabel.reading import reading
 
 _COLUMNS = ("path", "reason")
 
@@ -16,13 +18,13 @@ def read_flags(file: Path) -> dict[str, str]:
     Raises:
         DataError: If the file cannot be read, lacks a column, or marks no image.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            rows = [] if missing else [(row["path"], row["reason"] or "") for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read the flags in {file}: {error}", "Check --flags.") from error
+    with (
+        reading(file, f"cannot read the flags in {file}", "Check --flags."),
+        file.open(encoding="utf-8-sig", newline="") as lines,
+    ):
+        reader = csv.DictReader(lines)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        rows = [] if missing else [_flag(row) for row in reader]
     if missing:
         raise DataError(
             f"{file} has no column {' and no column '.join(missing)}",
@@ -35,3 +37,7 @@ def read_flags(file: Path) -> dict[str, str]:
     if not flags:
         raise DataError(f"{file} marks no image", "Leave --flags out, or give another file.")
     return flags
+
+
+def _flag(row: dict[str, str]) -> tuple[str, str]:
+    return from_csv_cell(row["path"] or ""), row["reason"] or ""

@@ -3,20 +3,23 @@
 A tar file in a tar file is unpacked into a folder of its name, as ImageNet's training classes are.
 """
 
+import errno
+import os
 import shutil
 import stat
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
+from lowlabel.reading import reading
 
 Member = TypeVar("Member")
 _TAR = ".tar"
+_COPY_BYTES = 1 << 20
 
 
 def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
@@ -34,27 +37,43 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
             land outside `folder` (an absolute path, `..`, a link), or if the disk is too small.
     """
     if not archive.is_file():
+        if archive.is_symlink():
+            raise DataError(
+                f"{archive} is a broken link: it leads to {archive.readlink()}",
+                "Mount its disk, or give the file that it should lead to.",
+            )
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
     try:
-        if zipfile.is_zipfile(archive):
-            _unpack_zip(archive, folder, progress)
-        elif tarfile.is_tarfile(archive):
-            _unpack_tar(archive, folder, progress)
-        else:
+        problem = f"{archive} is damaged, truncated or encrypted"
+        with reading(archive, problem, "Fetch it again; nothing that was unpacked is kept."):
+            if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+                raise DataError(
+                    f"{archive} is not a zip or tar archive, or is cut off",
+                    "Fetch it again and compare its size with the published file's.",
+                )
+            _unpack(archive, folder, progress)
+    except DataError as error:
+        cause = error.__cause__
+        if isinstance(cause, NotImplementedError):
             raise DataError(
-                f"{archive} is not a zip or tar archive, or is cut off",
-                "Fetch it again and compare its size with the published file's.",
-            )
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
-        raise DataError(
-            f"{archive} is damaged, truncated or encrypted: {error}",
-            "Fetch it again; nothing that was unpacked is kept.",
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"cannot unpack {archive} into {folder}: {error.strerror or error}",
-            "Make room or fix the permissions, or set LOWLABEL_HOME to another folder.",
-        ) from error
+                f"{archive} is compressed by a method that Python does not read: {cause}",
+                f"Unpack it with another program (7z x '{archive}') and give the folder.",
+            ) from cause
+        if isinstance(cause, OSError) and cause.errno is not None:
+            raise DataError(
+                f"cannot unpack {archive} into {folder}: {cause.strerror or cause}",
+                "Allow more open files, then repeat the command (ulimit -n 4096)."
+                if cause.errno == errno.EMFILE
+                else "Make room or fix the permissions, or set LOWLABEL_HOME to another folder.",
+            ) from cause
+        raise
+
+
+def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
+    if zipfile.is_zipfile(archive):
+        _unpack_zip(archive, folder, progress)
+    else:
+        _unpack_tar(archive, folder, progress)
 
 
 def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
@@ -66,8 +85,13 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
             _check_name(archive, member.filename)
             member.filename = member.filename.replace("\\", "/")  # as some Windows tools write
         _check_space(archive, folder, sum(member.file_size for member in members))
+        write = _Writer(folder)
         for member in _counted(members, progress):
-            opened.extract(member, folder)
+            if member.is_dir():
+                write.folder(member.filename)
+                continue
+            with opened.open(member) as source:
+                write.file(member.filename, source)
 
 
 def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
@@ -76,7 +100,7 @@ def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
         for member in _all_members(archive, opened):
             count, size = count + 1, size + member.size
         _check_space(archive, folder, size)
-        for done, _ in enumerate(_extracted(opened, folder), start=1):
+        for done, _ in enumerate(_extracted(opened, _Writer(folder)), start=1):
             if progress:
                 progress(done, count)
 
@@ -94,15 +118,52 @@ def _all_members(archive: Path, opened: tarfile.TarFile) -> Iterator[tarfile.Tar
             yield member
 
 
-def _extracted(opened: tarfile.TarFile, folder: Path) -> Iterator[tarfile.TarInfo]:
+def _extracted(opened: tarfile.TarFile, write: "_Writer") -> Iterator[tarfile.TarInfo]:
     """Unpacks the members one by one."""
     for member in opened.getmembers():
         if _is_tar(member):
             with _inner(opened, member) as inner:
-                yield from _extracted(inner, folder / member.name.removesuffix(_TAR))
+                yield from _extracted(inner, write.below(member.name.removesuffix(_TAR)))
         else:
-            opened.extract(member, folder, filter="data")
+            source = opened.extractfile(member)  # None of a folder
+            if source is None:
+                write.folder(member.name)
+            else:
+                write.file(member.name, source, member.size)
             yield member
+
+
+class _Writer:
+    """Writes members, whose names were checked, below a folder; permissions and times are not kept.
+
+    Each folder is made once: a hundred thousand members take seconds.
+    """
+
+    def __init__(self, top: Path) -> None:
+        self._top = str(top)
+        self._made: set[str] = set()
+
+    def below(self, name: str) -> "_Writer":
+        """The writer of a folder below this one."""
+        return _Writer(Path(self._top, name))
+
+    def folder(self, name: str) -> None:
+        """Makes a folder."""
+        self._make(os.path.join(self._top, name.rstrip("/")))  # noqa: PTH118 a Path takes as long
+
+    def file(self, name: str, source: IO[bytes], size: int | None = None) -> None:
+        """Writes a file of the given size; an `EOFError` if there are fewer bytes."""
+        path = os.path.join(self._top, name)  # noqa: PTH118
+        self._make(os.path.dirname(path))  # noqa: PTH120
+        with open(path, "wb") as target:  # noqa: PTH123
+            shutil.copyfileobj(source, target, _COPY_BYTES)
+            if size is not None and target.tell() != size:
+                raise EOFError(f"{name} is cut off")
+
+    def _make(self, folder: str) -> None:
+        if folder not in self._made:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            self._made.add(folder)
 
 
 def _is_tar(member: tarfile.TarInfo) -> bool:

@@ -1,5 +1,6 @@
 """Turns published array files into image files in class folders."""
 
+import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lowlabel.errors import DataError
+from lowlabel.npz import read_npy_header
 from lowlabel.progress import Progress
+from lowlabel.reading import reading, require_room
 
 Pixels = NDArray[np.uint8]
 _SUFFIXES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
@@ -69,21 +72,20 @@ def npz_images(path: Path) -> Iterator[Pixels]:
     Raises:
         DataError: If the file is damaged, or the array is missing or of another kind.
     """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("images.npy") as file:
-            count, *shape = _npy_shape(path, file)
-            size = int(np.prod(shape))
-            for _ in range(count):
-                yield np.frombuffer(file.read(size), np.uint8).reshape(shape)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no readable array images: {error}", _REFETCH) from error
+    with (
+        reading(path, f"{path} holds no readable array images", _REFETCH),
+        zipfile.ZipFile(path) as archive,
+        archive.open("images.npy") as file,
+    ):
+        count, *shape = _npy_shape(path, file)
+        size = math.prod(shape)
+        require_room(f"an image of {path}", size, path.stat().st_size, _REFETCH)
+        for _ in range(count):
+            yield np.frombuffer(file.read(size), np.uint8).reshape(shape)
 
 
 def _npy_shape(path: Path, file: Any) -> tuple[int, ...]:
-    header = np.lib.format.read_array_header_1_0
-    if np.lib.format.read_magic(file) != (1, 0):
-        header = np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file)
+    shape, fortran, dtype = read_npy_header(file)
     if dtype != np.uint8 or fortran or len(shape) != 4 or shape[-1] != 3:
         raise DataError(
             f"{path} holds images as {dtype} {shape}, not as uint8 [N, H, W, 3]", _REFETCH

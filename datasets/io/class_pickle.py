@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lowlabel.datasets.io.pickles import read_pickle
 from lowlabel.errors import DataError
+from lowlabel.reading import require_room
 
 CLASS_PICKLES = (".plk", ".p", ".pkl", ".pickle")
 _HINT = "Save a dictionary from each class to its features [N, D], or the arrays in a .npz."
@@ -40,6 +41,8 @@ def read_class_pickle(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(
             f"{path}: class {first!r} has {one} dimensions, class {second!r} has {other}", _HINT
         )
+    needed = sum(rows.nbytes for rows in tables.values())
+    require_room(f"features of {path}", needed, path.stat().st_size, _HINT)
     return {
         "features": np.concatenate(list(tables.values())),
         "labels": np.repeat([numbers[key] for key in tables], [len(t) for t in tables.values()]),
@@ -60,8 +63,11 @@ def _numbers(path: Path, content: Mapping[object, object]) -> dict[object, int]:
 
 def _rows(path: Path, key: object, value: object) -> NDArray[Any]:
     """The features of a class, [N, D]."""
+    parts = [np.asarray(_flat(row)) for row in value] if isinstance(value, list) else [value]
+    needed = sum(part.nbytes for part in parts if isinstance(part, np.ndarray))
+    require_room(f"class {key!r} of {path}", needed, path.stat().st_size)
     try:
-        rows = np.asarray([np.asarray(row) for row in value] if isinstance(value, list) else value)
+        rows = np.asarray(parts if isinstance(value, list) else value)
     except ValueError as error:
         raise DataError(f"{path}: the rows of class {key!r} differ in shape", _HINT) from error
     if rows.size == 0:
@@ -70,6 +76,13 @@ def _rows(path: Path, key: object, value: object) -> NDArray[Any]:
         found = f"{rows.dtype} {list(rows.shape)}" if rows.ndim else _kind(value)
         raise DataError(f"{path}: class {key!r} holds {found}, not features [N, D]", _HINT)
     return rows
+
+
+def _flat(row: object) -> object:
+    """A row; lists in it, which may hold each other many times over, are refused."""
+    if isinstance(row, list) and any(isinstance(each, list | tuple | dict) for each in row):
+        raise ValueError("it nests lists in rows")
+    return row
 
 
 def _kind(value: object) -> str:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from lowlabel.datasets.io.content_index import ContentIndex, Entry, State, conte
 from lowlabel.datasets.io.pixels import is_deep
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
+from lowlabel.reading import system_error
 
 _BLOCK = 500  # files between two commits; SQLite takes at most 999 names at a time
 _THREADS = min(8, os.cpu_count() or 1)
@@ -89,9 +91,12 @@ def _content(entry: Entry) -> Content:
 
 def _state(path: str) -> State:
     try:
-        return State.of(os.stat(path))  # noqa: PTH116 a Path each would take as long
+        status = os.stat(path)  # noqa: PTH116 a Path each would take as long
     except OSError as error:
         raise unreadable(path, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"a listed image is no file: {path}", "Remove it, or put an image there.")
+    return State.of(status)
 
 
 def _hash(path: str) -> Entry:
@@ -111,6 +116,11 @@ def _hash(path: str) -> Entry:
 
 def unreadable(path: str | Path, error: OSError) -> DataError:
     """The error for a file that the system does not hand out; a passing one is no damage."""
+    if error.errno == errno.ENOENT and Path(path).is_symlink():
+        return DataError(
+            f"a listed image is a broken link: {path} leads to {Path(path).readlink()}",
+            "Mount its disk, or make the link anew.",
+        )
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return DataError(
             f"a listed image is missing: {path}",
@@ -118,5 +128,5 @@ def unreadable(path: str | Path, error: OSError) -> DataError:
         )
     return DataError(
         f"{path} cannot be read: {error.strerror or error}",
-        "Check its permissions and its disk, then repeat the command: extracted features are kept.",
+        f"{system_error(path, error).hint} Extracted features are kept.",
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from lowlabel.datasets.io.lists import clean_path, read_lines
 from lowlabel.errors import DataError, InputError
+from lowlabel.escaping import from_csv_cell
+from lowlabel.reading import reading
 
 _HINT = "Make one: lowlabel analyze bad-data --model MODEL --dataset DATASET --output FOLDER"
 
@@ -64,9 +66,10 @@ def read_flagged(path: Path, reasons: Sequence[str] = ()) -> FlaggedImages:
         InputError: If no flag has one of the reasons.
     """
     lines = read_lines(path, _HINT)
-    header = next(csv.reader(lines[:1]), [])
-    listed = csv.DictReader(lines) if "path" in header else ({"path": line} for line in lines)
-    rows = [row for row in listed if row["path"]]
+    with reading(path, f"the list {path} is no CSV file", _HINT):
+        header = next(csv.reader(lines[:1]), [])
+        listed = csv.DictReader(lines) if "path" in header else ({"path": line} for line in lines)
+        rows = [{**row, "path": from_csv_cell(row["path"])} for row in listed if row["path"]]
     if not rows:
         nothing = "If the analysis flagged nothing, leave --without or --leakage out."
         state = "it has a header alone" if len(lines) == 1 and "path" in header else "it is empty"

@@ -1,5 +1,6 @@
 """Reads published pickles of arrays without running any code that they name."""
 
+import mmap
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import DataError
+from lowlabel.datasets.io.pickle_scan import scan_pickle
+from lowlabel.reading import reading
 
 _NUMERIC_KINDS = "biuf"
+_FIX = "Fetch the file from its publisher; no code in it was run."
 Numbers = NDArray[Any]
 
 
@@ -25,22 +28,13 @@ def read_pickle(path: Path) -> Any:
     Raises:
         DataError: If the file is missing, damaged, or holds anything else.
     """
-    try:
-        with path.open("rb") as file:
-            return _Reader(file).load()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise _refused(path, error) from error
-    except (TypeError, ValueError, KeyError, IndexError, AttributeError, MemoryError) as error:
-        raise _refused(path, error) from error
-
-
-def _refused(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"{path} is not a pickle of plain arrays: {error or type(error).__name__}",
-        "Fetch the file from its publisher; no code in it was run.",
-    )
+    with (
+        reading(path, f"{path} is not a pickle of plain arrays", _FIX),
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        scan_pickle(data)
+        return _Reader(file).load()
 
 
 class _DType:
@@ -104,6 +98,21 @@ _STAND_INS: dict[str, Callable[..., Any]] = {
 }
 
 
+class _StandIn:
+    """A function to a pickle, which cannot change it: states are set on arrays and types alone."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._make(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("it changes a function")
+
+
 class _Reader(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, fix_imports=False, encoding="latin1")
@@ -112,4 +121,4 @@ class _Reader(pickle.Unpickler):
         """Returns the stand-in for a class or function that the pickle names."""
         if f"{module}.{name}" not in _STAND_INS:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return _STAND_INS[f"{module}.{name}"]
+        return _StandIn(_STAND_INS[f"{module}.{name}"])

@@ -6,17 +6,20 @@ so that a 16-bit copy of an 8-bit image has its pixels.
 """
 
 import io
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from lowlabel.errors import DataError, UnknownNameError
+from lowlabel.reading import reason
 
 EIGHT_BIT = frozenset(
     ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
@@ -24,6 +27,11 @@ EIGHT_BIT = frozenset(
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _WHITE = 65_535
 _SURELY_255 = 2.0  # floats in 0 to 1 that were resampled may exceed 1 a little
+MOST_PIXELS = 2 * 89_478_485  # of an image: where Pillow refuses it, too
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000"),
+    *("ICO", "ICNS"),
+)
 _JPEG, _PNG, _BMP, _GIF = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8"
 _GREY_16 = b"\x10\x00"  # bit depth and colour type of a PNG
 
@@ -61,8 +69,11 @@ def open_rgb(path: Path) -> Image.Image:
         ImageModeError: If the mode is another one, or its values are out of range or not finite.
         OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
     """
-    with _decoding(path), Image.open(path) as image:
-        return to_rgb(image, path)
+    with _decoding(path):
+        require_file(path)
+        with Image.open(path, formats=_formats()) as image:
+            _check_size(image)
+            return to_rgb(image, path)
 
 
 def upright(image: Image.Image, path: Path) -> Image.Image:
@@ -108,14 +119,36 @@ def must_decode(path: Path) -> Iterator[None]:
 
 
 def with_refusal(root: Path, path: str) -> str:
-    """Returns the path of an undecodable image, with the reason if its mode is refused."""
+    """Returns the path of an undecodable image, with the reason."""
+    file = root / path
     try:
-        open_rgb(root / path)
+        open_rgb(file)
     except ImageModeError as error:
-        return f"{path}: {error.message.removeprefix(f'{root / path} is ')}"
-    except (OSError, ValueError, SyntaxError):
-        return path
+        return f"{path}: {error.message.removeprefix(f'{file} is ')}"
+    except UnidentifiedImageError:
+        return f"{path}: its content is no image of a format that is read"
+    except (OSError, ValueError, SyntaxError) as error:
+        why = reason(error).removeprefix(f"{file} ").replace(f" {str(file)!r}", "")
+        return f"{path}: {why}"
     return path
+
+
+def require_file(path: Path) -> None:
+    """Raises a `ValueError` for what is no file, such as a pipe, which opening would wait for."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError(f"{path} is no file")
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """The formats that are read, whatever a file is called; others may start programs."""
+    Image.init()
+    return tuple(each for each in FORMATS if each in Image.OPEN)
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"it declares {image.width:,}×{image.height:,} pixels")
 
 
 def is_deep(data: bytes) -> bool:
@@ -134,7 +167,8 @@ def is_deep(data: bytes) -> bool:
         return False
     if data.startswith(_PNG) and data[12:16] == b"IHDR":
         return data[24:26] == _GREY_16
-    with suppress(Exception), Image.open(io.BytesIO(data)) as image:  # plugins raise anything
+    with suppress(Exception), Image.open(io.BytesIO(data), formats=_formats()) as image:
+        _check_size(image)
         if image.format in ("ICO", "ICNS"):
             image.load()
         return image.mode not in EIGHT_BIT
@@ -175,7 +209,7 @@ def _decoding(path: Path) -> Iterator[None]:
     """Turns what Pillow's plugins raise on damaged files into a `ValueError`."""
     try:
         yield
-    except (OSError, ValueError, SyntaxError, MemoryError):
+    except (OSError, ValueError, SyntaxError):
         raise
     except Exception as error:
-        raise ValueError(f"{path} cannot be decoded: {error or type(error).__name__}") from error
+        raise ValueError(f"{path} cannot be decoded: {reason(error)}") from error

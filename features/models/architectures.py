@@ -10,8 +10,10 @@ import timm
 import torch
 from torch import nn
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UserError
+from lowlabel.features.models.option_limits import check_options, check_size
 from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
+from lowlabel.reading import reason
 from lowlabel.specs import Option, format_spec
 
 PROTOCOL_CROP_FRACTION = 0.875
@@ -38,20 +40,19 @@ def create(
         InputError: If timm has no such architecture, or the architecture no such option.
     """
     check_architecture(name)
-    if chosen := options.keys() & {"pretrained", "checkpoint_path"}:
-        raise InputError(
-            f"{name} does not take the option {', '.join(sorted(chosen))}: the form of a model's "
-            "name says where its weights come from",
-            f"Write timm:{name} for published weights, random:{name} for none, or PATH:{name}.",
-        )
+    check_options(name, options)
     arguments = {"num_classes": 0, **extra, **options}
     if resolution and not any_size and "img_size" not in options and has_fixed_input(name):
         arguments["img_size"] = resolution
     try:
+        if options:
+            check_size(name, arguments)
         if any_size:
             with suppress(TypeError):  # convolutional networks have no such option
                 return _made(name, {**arguments, "dynamic_img_size": True})
         return _made(name, arguments)
+    except UserError:
+        raise
     except (AssertionError, ValueError) as error:
         given = format_spec(name, {**options, "img_size": arguments.get("img_size", "its own")})
         raise InputError(
@@ -62,6 +63,13 @@ def create(
         raise InputError(
             f"{name} does not accept the options {', '.join(options) or 'given'}: {error}",
             "Write options as ARCH,option=value with the names of the model's timm class.",
+        ) from error
+    except (RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
+        if not options:
+            raise
+        raise InputError(
+            f"timm cannot make {format_spec(name, options)}: {reason(error)}",
+            "Choose other options of the architecture.",
         ) from error
 
 
@@ -110,6 +118,7 @@ def native_resolution(name: str, options: Mapping[str, Option]) -> Size:
         InputError: If timm has no such architecture.
     """
     check_architecture(name)
+    check_options(name, options)
     side = options.get("img_size")
     if side is None:
         config = timm.get_pretrained_cfg(name)

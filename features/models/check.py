@@ -10,12 +10,14 @@ from lowlabel.features.models.checkpoints.card import read_card
 from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
 from lowlabel.features.models.checkpoints.metric_learning import metric_learning
 from lowlabel.features.models.checkpoints.recognition import recognise
+from lowlabel.features.models.code.trust import require_trust
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, alias_options
 from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.weights_source import arch_spec, named_file
+from lowlabel.reading import reading
 from lowlabel.specs import parse_spec
 
 
@@ -43,6 +45,7 @@ def check_model(spec: str) -> None:
         repository, _, entry = rest.rpartition(":")
         _architecture(entry)
         _check_hub_folder(repository)
+        require_trust(repository)
     elif named := named_file(spec):
         path, arch = named
         if not path.is_file():
@@ -82,8 +85,10 @@ def check_weights(spec: str) -> None:
     wanted = take_head(options) == EMBEDDING
     if name or read_card(path) is not None:
         return
-    if metric_learning(checkpoint, wanted) is None:
-        recognise(checkpoint)
+    problem = f"{path} has tensors of other shapes than the network of their names"
+    with reading(path, problem, f"Name its architecture: --model {path}:ARCH"):
+        if metric_learning(checkpoint, wanted) is None:
+            recognise(checkpoint)
 
 
 def _architecture(text: str) -> str:

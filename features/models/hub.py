@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from lowlabel.errors import DataError
-from lowlabel.features.models.user_code import folder_code, imported_by, local_file
+from lowlabel.features.models.code.trust import repository_folders, require_trust
+from lowlabel.features.models.code.user_code import folder_code, imported_by, local_file
 
-_DEFAULT_BRANCHES = ("main", "master")  # those that torch.hub looks for
 _MADE_FROM = "__lowlabel_code__"  # in a module: the hash of the repository that imported it
 
 
@@ -23,11 +23,13 @@ def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
         The model, and the hash of the code that made it.
 
     Raises:
-        DataError: If there is no such repository or entry point, or it cannot be loaded.
+        DataError: If there is no such repository or entry point, its code was not allowed to run
+            as it is now, or it cannot be loaded.
     """
+    require_trust(repository)
     local = Path(repository).expanduser().is_dir()
     try:
-        with _fresh_imports(_folders(repository)):
+        with _fresh_imports(repository_folders(repository)):
             module: nn.Module = torch.hub.load(
                 str(Path(repository).expanduser()) if local else repository,
                 entry,
@@ -41,26 +43,11 @@ def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
             "Check the names of the repository and the entry point, and the network. REPO may also "
             "be a folder with a hubconf.py.",
         ) from error
-    folders = _folders(repository)
+    folders = repository_folders(repository)
     code = folder_code(*folders)
     for name in _local_modules(folders):
         vars(sys.modules[name])[_MADE_FROM] = code
     return module, code
-
-
-def _folders(repository: str) -> list[Path]:
-    """The folder of a repository: of one on GitHub, where torch.hub unpacks it.
-
-    Both folders if either can be that of the default branch; none before the download.
-    """
-    local = Path(repository).expanduser()
-    if local.is_dir():
-        return [local]
-    name, _, ref = repository.partition(":")
-    stem = name.replace("/", "_")
-    branches = [ref.replace("/", "_")] if ref else _DEFAULT_BRANCHES
-    folders = (Path(torch.hub.get_dir(), f"{stem}_{branch}") for branch in branches)
-    return [folder for folder in folders if folder.is_dir()]
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from lowlabel.features.models.architectures import (
     timm_transform,
 )
 from lowlabel.features.models.authors_file import authors_file
+from lowlabel.features.models.code.user_code import registered_code
 from lowlabel.features.models.encoders import HubEncoder, Pixels
 from lowlabel.features.models.hub import load_entry
 from lowlabel.features.models.identity import alias_identity, hub_alias
@@ -28,7 +29,6 @@ from lowlabel.features.models.source import (
     take_pretraining,
     take_seed,
 )
-from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.models.weights_source import file_source, named_file
 from lowlabel.specs import Option, format_spec, parse_spec
 

@@ -24,6 +24,7 @@ from lowlabel.features.models.checkpoints.recognition import (
     recognised,
 )
 from lowlabel.features.models.checkpoints.vit_layouts import HEAD_WIDTH, VitTensors
+from lowlabel.features.models.code.user_code import registered_code
 from lowlabel.features.models.identity import file_identities, is_plain
 from lowlabel.features.models.official import file_pretraining
 from lowlabel.features.models.positions import official_positions, take_positions
@@ -42,8 +43,8 @@ from lowlabel.features.models.tuned import (
     tuned_model,
     without_head,
 )
-from lowlabel.features.models.user_code import registered_code
 from lowlabel.features.transforms import Size
+from lowlabel.reading import reading
 from lowlabel.specs import Option, format_spec, parse_spec
 
 EXPORTED_NAME = "backbone.safetensors"
@@ -86,20 +87,23 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         seed = take_seed(options, f"of {path.name}")
     head, seen = take_head(options), take_pretraining(options) or file_pretraining(path, name)
     branch = None if branch is None else str(branch)
-    checkpoint, own = read_checkpoint(path, branch), read_card(path)
-    named, card = name, own
-    if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
-        checkpoint, card = found
-    seen = seen or (card.pretrained_on if card else None)
-    tuned = tuned_model(checkpoint, card, head)
-    if tuned and head != BACKBONE:
-        checkpoint = without_head(checkpoint)
-    network = _network(checkpoint, card, name, options)
+    checkpoint, named = read_checkpoint(path, branch), name
+    other_shapes = f"{path} has tensors of other shapes than the network of their names"
+    with reading(path, other_shapes, f"Name its architecture: --model {path}:ARCH"):
+        card = own = read_card(path)
+        if card is None and (found := metric_learning(checkpoint, wanted=head == EMBEDDING)):
+            checkpoint, card = found
+        seen = seen or (card.pretrained_on if card else None)
+        tuned = tuned_model(checkpoint, card, head)
+        if tuned and head != BACKBONE:
+            checkpoint = without_head(checkpoint)
+        network = _network(checkpoint, card, name, options)
+        held = _side_of_positions(checkpoint)
     name, options = network.name, network.options
     rule = take_positions(options) or official_positions(name, network.family)
     native = native_resolution(name, options)
     side = resolution or network.side or native
-    made, held = options, _side_of_positions(checkpoint)
+    made = options
     if rule == "dino" and held:  # each image is resampled by the rule, not the file by timm's
         native, made = held, (options if held == native else {**options, "img_size": held})
     loaded, heads = Loaded(), 0
@@ -107,7 +111,8 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
     def make(any_size: bool) -> nn.Module:
         nonlocal loaded, heads
         module = random_weights(name, made, None, any_size, seed)
-        loaded = load_whole(module, checkpoint, name, made, allow_missing)
+        with reading(path, other_shapes, f"Name its architecture: --model {path}:ARCH"):
+            loaded = load_whole(module, checkpoint, name, made, allow_missing)
         heads = _heads(module)
         if side != native and not any_size:
             resize_input(module, side)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from lowlabel.escaping import csv_text
 from lowlabel.results.correlation.pairs import Correlation, column_key, correlations
 from lowlabel.results.correlation.ranks import RankCorrelation
 from lowlabel.results.grid import protocol_facts
@@ -35,9 +36,7 @@ def label_free_sections(records: Iterable[Record]) -> list[Section]:
 
 def render_correlations_csv(records: Iterable[Record]) -> str:
     """Every correlation as CSV, in full precision."""
-    return pd.DataFrame(map(_csv_row, correlations(records))).to_csv(
-        index=False, lineterminator="\n"
-    )
+    return csv_text(pd.DataFrame(map(_csv_row, correlations(records))))
 
 
 def _section(title: str, found: Sequence[Correlation]) -> Section:

@@ -69,6 +69,17 @@ def writable_dir(path: Path) -> Path:
     return path
 
 
+def short_name(text: str, most: int = 80) -> str:
+    """A part of a file name; long ones are cut, and end in 8 digits of their hash.
+
+    File systems allow names of 255 bytes.
+    """
+    if len(os.fsencode(text)) <= most:
+        return text
+    digits = hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+    return f"{os.fsencode(text)[: most - 9].decode(errors='ignore')}-{digits}"
+
+
 def temporary_beside(path: Path) -> Path:
     """A hidden name beside `path`, unique across threads, processes and machines.
 

@@ -1,5 +1,8 @@
 """Files of embeddings made of other files, whose numbers their hash does not cover."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -57,7 +60,7 @@ def stored_outside(file, other):
     [
         (linked, "it links to .*other.h5"),
         (linked_group, "it links to .*other.h5"),
-        (missing, "it links to gone.h5, which cannot be opened"),
+        (missing, "it links to gone.h5"),
         (dangling, "it links to /nowhere/x, which cannot be opened"),
         (endless, "it links to /one, which cannot be opened"),
         (virtual, "it is a virtual dataset over other.h5"),
@@ -110,3 +113,60 @@ def test_an_attribute_of_someone_else_is_no_key_of_the_store(tmp_path, key):
         file["features"], file["labels"] = X, Y
         file.attrs["key"] = key
     assert load_feature_file(tmp_path / "made.h5").origin is None
+
+
+def never_written(file):
+    file.create_dataset("features", (10**6, 10**6), "f8", chunks=(100, 100))
+
+
+def named_type(file):
+    file["features"] = np.dtype("f4")
+
+
+def texts(file):
+    file["features"] = np.array(["a"] * 4, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (never_written, "would need 8,000,000,000,000 bytes of memory"),
+        (named_type, r"features in .* is a Datatype, not an array"),
+        (texts, r"features in .* holds text of any length, not numbers"),
+    ],
+)
+def test_what_is_no_array_of_its_size_is_refused(tmp_path, make, message):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        make(file)
+        file["labels"] = Y
+    with pytest.raises(DataError, match=message):
+        load_feature_file(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("key", ["[" * 9_999, "run 7", 7, np.arange(3)])
+def test_an_attribute_key_of_others_means_nothing(tmp_path, key):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["features"], file["labels"] = X, Y
+        file.attrs["key"] = key
+    assert load_feature_file(tmp_path / "a.h5").origin is None
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", features=np.zeros((1 << 15, 1 << 11)), labels=Y)
+    with pytest.raises(DataError, match=r"features of .* would need 536,870,912 bytes of memory"):
+        load_feature_file(tmp_path / "a.npz")
+
+
+def test_a_file_that_another_program_writes_is_waited_for(tmp_path, capsys):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["features"], file["labels"] = X, Y
+    script = (
+        "import h5py, sys, time; file = h5py.File(sys.argv[1], 'r+'); "
+        "print(1, flush=True); time.sleep(1)"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        assert len(load_feature_file(path).evaluated.labels) == 4
+    assert "Waiting for another program" in capsys.readouterr().out

@@ -191,7 +191,7 @@ def test_a_16_bit_copy_of_a_set_has_its_features(tmp_path, backbone):
     assert np.ptp(deep.features) > 1
 
 
-def test_a_refused_mode_is_listed_with_its_reason_and_damage_without(tmp_path, backbone):
+def test_bad_images_are_listed_with_their_reasons(tmp_path, backbone):
     folder = tmp_path / "scans" / "a"
     folder.mkdir(parents=True)
     Image.fromarray(np.zeros((8, 8), np.float32)).save(folder / "good.tif")
@@ -201,7 +201,7 @@ def test_a_refused_mode_is_listed_with_its_reason_and_damage_without(tmp_path, b
     with pytest.raises(DataError) as caught:
         extract_features(backbone, images)
     assert caught.value.message.splitlines()[1:] == [
-        "  a/bad.tif",
+        "  a/bad.tif: its content is no image of a format that is read",
         "  a/high.tif: an image of mode F (TIFF) with values from 30000 to 30000, outside 0 to 255",
     ]
     table = extract_features(backbone, images, ExtractionOptions(skip_bad_images=True))

@@ -1,8 +1,6 @@
 """The checkpoint that a run resumes from: tensors and plain data only."""
 
-import pickle
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +9,13 @@ import torch
 
 from lowlabel.datasets import Manifest
 from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.checkpoints.weights_file import load_torch
+from lowlabel.reading import reading
 from lowlabel.training.torch_file import damaged_part, write_torch
 
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1
 _MAX_LISTED = 8
-_UNREADABLE = (
-    *(OSError, RuntimeError, EOFError, KeyError, ValueError, NotImplementedError),
-    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
-)
 
 
 @dataclass(frozen=True)
@@ -56,20 +52,17 @@ def load_checkpoint(folder: Path, device: torch.device) -> Checkpoint | None:
     path = folder / FILE_NAME
     if not path.is_file():
         return None
-    try:
+    fix = "Delete it to start over, or give another --output."
+    with reading(path, f"{path} cannot be read", fix):
         if damaged := damaged_part(path):
             raise zipfile.BadZipFile(f"{damaged} is not what was written")
-        content = torch.load(path, map_location=device, weights_only=True)
-    except _UNREADABLE as error:
-        raise DataError(
-            f"{path} cannot be read: {(str(error) or type(error).__name__).splitlines()[0]}",
-            "Delete it to start over, or give another --output.",
-        ) from error
+        content = load_torch(path, device=device)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(
             f"{path} is not a checkpoint of lowlabel pretrain or finetune", "Give another --output."
         )
-    return Checkpoint(**{name: content[name] for name in _FIELDS})
+    with reading(path, f"{path} cannot be read", fix):
+        return Checkpoint(**{name: content[name] for name in _FIELDS})
 
 
 def check_same_run(

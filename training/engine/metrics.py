@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO, Any, Self
 
 from lowlabel.errors import DataError
 from lowlabel.paths import write_file
+from lowlabel.reading import reading
 
 FILE_NAME = "metrics.jsonl"
 
@@ -98,12 +100,31 @@ class RunningMeans:
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
-    """Reads a run's `metrics.jsonl`; an incomplete last line is ignored."""
+    """Reads a run's `metrics.jsonl`; an incomplete last line is ignored.
+
+    Lines that are damaged are left out, and counted in a warning: they hold no state of the run.
+    """
     path = folder / FILE_NAME
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    with reading(path):
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    entries = [_entry(line) for line in lines[:-1]]
+    if damaged := entries.count(None):
+        warnings.warn(
+            f"{damaged:,} of {len(entries):,} lines of {path} are damaged, and left out",
+            stacklevel=2,
+        )
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    """The values of a line; None if it is damaged."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and type(entry.get("step")) is int else None
 
 
 def _keep_until(path: Path, step: int) -> None:

@@ -5,14 +5,14 @@ the prototypes are `last_layer.weight_g` and `weight_v`, and `args` is a plain d
 written here.
 """
 
-import argparse
-import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.checkpoints.weights_file import load_torch
+from lowlabel.reading import reading
 from lowlabel.training.methods.base import PretrainMethod
 from lowlabel.training.methods.dino import DINO
 from lowlabel.training.torch_file import write_torch
@@ -78,15 +78,15 @@ def read_dino_checkpoint(path: Path, method: DINO) -> int:
     Raises:
         DataError: If the file is damaged or has another format, or its tensors do not fit.
     """
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+    problem = f"{path} is not a checkpoint in DINO's format"
+    with reading(path, problem):
+        content = load_torch(path)
         student, teacher = content["student"], content["teacher"]
         centre, epoch = content["dino_loss"]["center"], int(content["epoch"])
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is not a checkpoint in DINO's format: {error}") from error
-    _load(path, method.student, {k.removeprefix(_STUDENT): v for k, v in student.items()})
-    _load(path, method.teacher, {k.removeprefix(_STUDENT): v for k, v in teacher.items()})
+        _load(path, method.student, {k.removeprefix(_STUDENT): v for k, v in student.items()})
+        _load(path, method.teacher, {k.removeprefix(_STUDENT): v for k, v in teacher.items()})
+        if not isinstance(centre, torch.Tensor) or not centre.ndim:
+            raise ValueError("its centre is no vector")
     if centre.shape != method.centre.value.shape:
         raise DataError(
             f"{path} has {centre.shape[-1]} prototypes, the method has {method.options.prototypes}",

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from lowlabel.datasets.pretraining import pretraining_set
-from lowlabel.errors import DataError
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.features.models.identity import declared_identities
-from lowlabel.features.transforms import ImageTransform, Size
+from lowlabel.features.transforms import ImageTransform, Size, height_and_width
 from lowlabel.fields import fit_fields
+from lowlabel.reading import reading
 
 CARD_KEY = "lowlabel"
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
+_MOST_PIXELS = 16_384  # of the side of an image
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,20 @@ def read_card(path: Path) -> Card | None:
     """
     if path.suffix.lower() != ".safetensors":
         return None
-    with safe_open(path, "pt") as file:
+    with (
+        reading(path, f"{path} is not a readable weights file", "", (SafetensorError,)),
+        safe_open(path, "pt") as file,
+    ):
         text = (file.metadata() or {}).get(CARD_KEY)
     if not text:
         return None
-    try:
+    fix = f"Name the architecture that it was made with: --model {path}:ARCH,option=value"
+    with reading(path, f"the card in {path} is not one that lowlabel writes", fix):
         card = json.loads(text)
-        return _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"the card in {path} is not one that lowlabel writes: {error!r}",
-            f"Name the architecture that it was made with: --model {path}:ARCH,option=value",
-        ) from error
+        found = _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
+        if not all(1 <= side <= _MOST_PIXELS for side in height_and_width(found.resolution)):
+            raise ValueError(f"its images have {found.resolution} pixels")
+    return found
 
 
 def _pretrained(card: Mapping[str, Any]) -> Card:

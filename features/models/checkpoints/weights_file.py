@@ -12,9 +12,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, UserError
+from lowlabel.features.models.checkpoints.torch_check import check_torch_file
+from lowlabel.reading import reason
 
 SAVE_STATE_DICT = "Save its state dict alone: torch.save(model.state_dict(), PATH)"
+_MOST_NESTED = 20
 _SCALAR = np.float64(0).__reduce__()[0]
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 # Entries that hold the state of a training and no network.
@@ -63,17 +66,38 @@ def read_content(path: Path, shapes_only: bool = False) -> dict[Any, Any]:
     return dict(content)
 
 
-def flat_tensors(content: Mapping[Any, Any], prefix: str = "") -> Tensors:
-    """The tensors of nested entries by their joined names, without the state of a training."""
+def flat_tensors(content: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> Tensors:
+    """The tensors of nested entries by their joined names, without the state of a training.
+
+    Raises:
+        DataError: If entries nest too deeply, or a tensor stands for values that it does not hold.
+    """
+    if depth > _MOST_NESTED:
+        raise DataError(f"the entry {prefix[:60]}… nests too deeply", SAVE_STATE_DICT)
     found: Tensors = {}
     for key, value in content.items():
         if not isinstance(key, str):
             continue
         if isinstance(value, torch.Tensor):
+            _check_tensor(prefix + key, value)
             found[prefix + key] = value
         elif isinstance(value, Mapping) and not _TRAINING.match(key):
-            found |= flat_tensors(value, f"{prefix}{key}.")
+            found |= flat_tensors(value, f"{prefix}{key}.", depth + 1)
     return found
+
+
+def _check_tensor(name: str, tensor: torch.Tensor) -> None:
+    """Refuses tensors that stand for more values than they hold, or hold none."""
+    if tensor.layout != torch.strided or tensor.is_quantized:
+        raise DataError(f"the tensor {name} is sparse or quantised", SAVE_STATE_DICT)
+    if tensor.is_meta:
+        return
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
+        raise DataError(
+            f"the tensor {name} stands for {tensor.nbytes:,} bytes and holds "
+            f"{tensor.untyped_storage().nbytes():,}",
+            SAVE_STATE_DICT,
+        )
 
 
 def training_arguments(content: Mapping[Any, Any]) -> dict[str, Any]:
@@ -90,11 +114,28 @@ def _read(path: Path, shapes_only: bool) -> object:
     try:
         if path.suffix.lower() == ".safetensors":
             return _shapes(path) if shapes_only else load_file(path)
-        mapped = shapes_only and zipfile.is_zipfile(path)  # older files cannot be mapped
-        with torch.serialization.safe_globals(_PLAIN):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        return load_torch(path, mmap=shapes_only and zipfile.is_zipfile(path))
+    except UserError:
+        raise
     except Exception as error:  # torch's reader raises anything on what is no checkpoint
         raise _unreadable(path, error) from error
+
+
+def load_torch(path: Path, *, mmap: bool = False, device: torch.device | str = "cpu") -> Any:
+    """Reads a file of `torch.save`: tensors and plain data, no code.
+
+    Args:
+        path: The file.
+        mmap: Whether to leave the tensors on the disk; not possible for files of old versions.
+        device: Where to put the tensors.
+
+    Raises:
+        DataError: If it needs far more memory than it has bytes.
+        Exception: Anything, if it is damaged or no such file.
+    """
+    check_torch_file(path)
+    with torch.serialization.safe_globals(_PLAIN):
+        return torch.load(path, map_location=device, weights_only=True, mmap=mmap)
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
@@ -111,9 +152,9 @@ def _unreadable(path: Path, error: Exception) -> DataError:
             SAVE_STATE_DICT,
         )
     detail = text.partition("WeightsUnpickler error:")[2].strip()
-    reason = detail or text or type(error).__name__
+    why = detail.splitlines()[0] if detail else reason(error)
     return DataError(
-        f"{path} is not a readable weights file: {reason.splitlines()[0]}",
+        f"{path} is not a readable weights file: {why}",
         "Fetch it again, or save it again with torch.save or safetensors.",
     )
 

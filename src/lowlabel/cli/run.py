@@ -52,6 +52,11 @@ def _request(
     from lowlabel.benchmarks import Request
     from lowlabel.paths import results_dir
 
+    if what.trust_code:
+        from lowlabel.features import trust_code
+
+        for model in what.model or ():
+            trust_code(model)
     named = what.model or protocol.dataset or what.features
     return Request(
         suite=what.suite or ("all" if named else "demo"),

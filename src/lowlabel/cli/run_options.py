@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import typer
+
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 
@@ -22,6 +24,14 @@ class WhatGroup:
     label: Annotated[
         list[str] | None, option("Model", "Name of a model in tables, once per --model. Repeats.")
     ] = None
+    trust_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-code",
+            help="Allow the code of the hub: models to run, as it is now; asked for once.",
+            rich_help_panel="Model",
+        ),
+    ] = False
     features: Annotated[
         Path | None,
         option(

@@ -145,3 +145,29 @@ def test_a_damaged_inner_tar_file_is_named(tmp_path, target):
     with pytest.raises(DataError, match=r"n01440764\.tar in it"):
         unpack(archive, target)
     assert not list(target.iterdir())
+
+
+def test_a_time_that_is_no_number_is_not_kept(tmp_path, target):
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("a.txt")
+        info.size, info.pax_headers = 1, {"mtime": "nan"}
+        archive.addfile(info, io.BytesIO(b"a"))
+    unpack(tmp_path / "a.tar", target)
+    assert (target / "a.txt").read_bytes() == b"a"
+
+
+def test_a_method_that_python_does_not_read_is_no_damage(tmp_path, target):
+    path = make_zip(tmp_path / "a.zip", {"a.txt": b"a" * 99})
+    data = bytearray(path.read_bytes())
+    for start, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(start) + offset] = 9  # Deflate64
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"does not read.*\n.*7z x") as caught:
+        unpack(path, target)
+    assert "damaged" not in str(caught.value)
+
+
+def test_a_broken_link_says_where_it_leads(tmp_path, target):
+    (tmp_path / "a.zip").symlink_to(tmp_path / "gone.zip")
+    with pytest.raises(DataError, match=r"is a broken link: it leads to .*gone\.zip"):
+        unpack(tmp_path / "a.zip", target)

@@ -75,3 +75,14 @@ def test_anything_else_is_refused(tmp_path, monkeypatch, content, message):
     with pytest.raises(DataError, match=message):
         load_feature_file(save(tmp_path / "x.plk", content))
     assert not (tmp_path / "owned").exists()
+
+
+def test_rows_that_hold_each_other_many_times_are_not_unfolded(tmp_path):
+    nested = [0.0] * 10
+    for _ in range(9):
+        nested = [nested] * 10
+    with pytest.raises(DataError, match="nests lists in rows"):
+        load_feature_file(save(tmp_path / "a.p", {0: nested}))
+    table = np.zeros((1000, 256), np.float32)
+    with pytest.raises(DataError, match=r"would need .* bytes of memory"):
+        load_feature_file(save(tmp_path / "b.p", dict.fromkeys(range(10_000), table)))

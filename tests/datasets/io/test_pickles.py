@@ -114,6 +114,30 @@ def test_no_code_is_run(tmp_path, protocol):
     assert owned.exists()  # pickle itself runs it
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"Nr\xff\xff\xff\x0f.", "numbers its 1 entries up to 268,435,455"),
+        (b"Np999999999\n.", "numbers its 1 entries up to 999,999,999"),
+        (b"\x80\x05\x96" + (8 << 30).to_bytes(8, "little") + b".", "declares 8,589,934,592 bytes"),
+        (b"\x80\x04\x8e" + (8 << 30).to_bytes(8, "little") + b".", "declares 8,589,934,592 bytes"),
+    ],
+)
+def test_what_would_take_memory_is_refused_before(tmp_path, content, message):
+    (tmp_path / "a.pkl").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_pickle(tmp_path / "a.pkl")
+
+
+def test_a_pickle_cannot_change_the_reader(tmp_path):
+    change = b"c_codecs\nencode\n(N}S'__defaults__'\n(S'rot13'\ntstb."
+    (tmp_path / "a.pkl").write_bytes(change)
+    with pytest.raises(DataError, match="it changes a function"):
+        read_pickle(tmp_path / "a.pkl")
+    (tmp_path / "b.pkl").write_bytes(pickle.dumps(np.arange(3), 2))
+    assert np.asarray(read_pickle(tmp_path / "b.pkl")).tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("value", [{1}, Path("a"), ValueError("a"), print])
 def test_every_class_and_function_is_refused(tmp_path, value):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(value, 2))
@@ -122,5 +146,5 @@ def test_every_class_and_function_is_refused(tmp_path, value):
 
 
 def test_a_missing_pickle_is_named(tmp_path):
-    with pytest.raises(DataError, match="cannot read"):
+    with pytest.raises(DataError, match="No such file"):
         read_pickle(tmp_path / "b.pkl")

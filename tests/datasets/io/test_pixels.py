@@ -1,7 +1,9 @@
 """Every mode of Pillow has one rule, and `is_deep` tells where it is not `convert("RGB")`."""
 
 import io
+import os
 import struct
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from lowlabel.datasets.io.contents import read_contents
 from lowlabel.datasets.io.pixels import (
+    FORMATS,
     ImageModeError,
     is_deep,
     known_orientation,
@@ -86,12 +90,12 @@ def written(data: bytes, path: Path) -> Path:
 
 @cache
 def files() -> dict[tuple[str, str], bytes]:
-    """Noise of every mode in every format that Pillow writes and reads, by both names."""
+    """Noise of every mode in every format that is read and Pillow writes, by both names."""
     Image.init()
     found = {}
     for mode in (*EIGHT_BIT, "I", "F", *SIXTEEN_BIT):
         slow = {"ICNS"} if mode not in ("RGB", "I;16") else set()  # icons of 1024 pixels
-        for kind in sorted(Image.SAVE.keys() - slow):
+        for kind in sorted(Image.SAVE.keys() & {*FORMATS} - slow):
             file = io.BytesIO()
             try:
                 noise(mode).save(file, kind)
@@ -242,7 +246,8 @@ def test_what_is_no_image_is_damage_and_not_deep(tmp_path, data):
     assert not isinstance(caught.value, ImageModeError)
     with pytest.raises(DataError, match=r"cannot decode .*image\.tif"), must_decode(path):
         open_rgb(path)
-    assert with_refusal(tmp_path, "image.tif") == "image.tif"
+    why = "image.tif: its content is no image of a format that is read"
+    assert with_refusal(tmp_path, "image.tif") == why
 
 
 def test_damage_anywhere_raises_what_callers_take_as_damage(tmp_path, monkeypatch):
@@ -295,3 +300,39 @@ def test_a_tiff_file_is_turned_once_whatever_is_asked_for(tmp_path):
 def test_an_unknown_orientation_is_an_error_with_the_known_ones():
     with pytest.raises(UnknownNameError, match=r"orientation 'up'\nKnown: exif, stored"):
         known_orientation("up")
+
+
+def test_only_image_formats_are_read_whatever_a_file_is_called(tmp_path):
+    """Pillow starts Ghostscript for EPS."""
+    path = written(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", tmp_path / "image.png")
+    with pytest.raises(OSError, match="cannot identify"):
+        open_rgb(path)
+
+
+def test_headers_of_any_size_take_no_memory(tmp_path):
+    side = 2_000_000
+    png = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    ppm = f"P6 {side} {side} 255\n".encode()
+    bmp = bytearray(saved(noise("RGB"), tmp_path / "a.bmp").read_bytes())
+    bmp[18:26] = struct.pack("<ii", side, side)
+    gif = bytearray(saved(noise("L"), tmp_path / "a.gif").read_bytes())
+    gif[6:10] = b"\xff\xff\xff\xff"
+    for data in (png + _chunk(b"IDAT", b"") + _chunk(b"IEND", b""), ppm, bytes(bmp), bytes(gif)):
+        path = written(data, tmp_path / "image.png")
+        assert not is_deep(data)
+        with pytest.raises(ValueError, match=r"image\.png cannot be decoded: .*limit|declares"):
+            open_rgb(path)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_pipe_among_the_images_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "image.png")
+    with pytest.raises(ValueError, match="is no file"):
+        open_rgb(tmp_path / "image.png")
+    assert with_refusal(tmp_path, "image.png") == "image.png: is no file"
+    with pytest.raises(DataError, match="a listed image is no file"):
+        list(read_contents(tmp_path, ["image.png"]))

@@ -7,9 +7,17 @@ import torch
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features import check_model, load_backbone
+from lowlabel.features.models import hub as hub_models
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.official import file_pretraining, hub_pretraining
 from lowlabel.features.models.pretrained import holds_imagenet
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch):
+    """Code of repositories may run."""
+    monkeypatch.setattr(hub_models, "require_trust", lambda repository: None)
+
 
 TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
 

@@ -7,7 +7,15 @@ import torch
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
+from lowlabel.features.models import hub as hub_models
 from lowlabel.paths import weights_dir
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch):
+    """Code of repositories may run."""
+    monkeypatch.setattr(hub_models, "require_trust", lambda repository: None)
+
 
 TINY = "vit_tiny_patch16_224,img_size=32,patch_size=8,depth=2"
 

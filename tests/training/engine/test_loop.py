@@ -110,7 +110,8 @@ def test_unreadable_images_are_counted_and_listed(tmp_path, tiny_recipe):
     with pytest.warns(UserWarning, match=r"2 of 9 images could not be read and were replaced"):
         pretrain(plan, run, "cpu")
     assert (run.output / "unreadable.txt").read_text() == (
-        "4.png\n6.tif: an image of mode F (TIFF) with 64 values that are NaN or infinite\n"
+        "4.png: its content is no image of a format that is read\n"
+        "6.tif: an image of mode F (TIFF) with 64 values that are NaN or infinite\n"
     )
     card = model_card(plan, load_checkpoint(run.output, CPU), CPU)
     assert card["unreadable_images"] == 2

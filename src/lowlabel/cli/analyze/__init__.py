@@ -53,8 +53,9 @@ def base_classes(
     from lowlabel.analysis.base_class_survey import survey
     from lowlabel.datasets import open_dataset
     from lowlabel.errors import InputError
+    from lowlabel.escaping import csv_text
     from lowlabel.features import embed_dataset, load_backbone
-    from lowlabel.paths import results_dir, writable_dir, write_file
+    from lowlabel.paths import results_dir, short_name, writable_dir, write_file
 
     if not model:
         raise InputError("base-classes needs a --model", "For example: --model dino_vits16")
@@ -72,8 +73,8 @@ def base_classes(
     picture = draw_choices(found.models, found.spread(classes), found.examples, read_picture, top)
 
     folder = writable_dir(output or results_dir())
-    stem = f"base-classes-{opened.name.replace(':', '-')}"
-    write_file(folder / f"{stem}.csv", table.to_csv(index=False))
+    stem = short_name(f"base-classes-{opened.name.replace(':', '-')}", 180)
+    write_file(folder / f"{stem}.csv", csv_text(table))
     save_picture(picture, folder / f"{stem}.png")
     shown = table.groupby(["model", "novel class"], sort=False).head(top)
     typer.echo(shown.to_string(index=False))

@@ -56,6 +56,7 @@ def bad_data(
     from lowlabel.analysis.bad_data.sheet import draw_flags
     from lowlabel.arrays import as_integers
     from lowlabel.datasets import open_dataset
+    from lowlabel.escaping import csv_text
     from lowlabel.paths import results_dir, writable_dir, write_files
 
     as_integers(1, show=show)
@@ -75,7 +76,7 @@ def bad_data(
         device=machine.device,
     )
     tables = {"flags.csv": found.flags, "scores.csv": found.scores}
-    write_files({folder / name: table.to_csv(index=False) for name, table in tables.items()})
+    write_files({folder / name: csv_text(table) for name, table in tables.items()})
     for reason, flags in found.flags.groupby("reason", sort=False):
         if reason != "unreadable":
             picture = draw_flags(flags, pool, found.within, count=show)
@@ -121,6 +122,7 @@ def leakage(
     from lowlabel.analysis.bad_data.sheet import draw_flags
     from lowlabel.arrays import as_integers
     from lowlabel.datasets import open_dataset
+    from lowlabel.escaping import csv_text
     from lowlabel.paths import results_dir, writable_dir, write_file
 
     as_integers(1, show=show)
@@ -135,7 +137,7 @@ def leakage(
     found = leaked_images(
         pool, searched, loaded, extraction, distance=distance, device=machine.device
     )
-    write_file(folder / "leakage.csv", found.flags.to_csv(index=False))
+    write_file(folder / "leakage.csv", csv_text(found.flags))
     if len(found.flags):
         picture = draw_flags(found.flags, pool, other_pool=found.partners, count=show)
         save_picture(picture, folder / "leakage.jpg")

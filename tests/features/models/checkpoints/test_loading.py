@@ -1,6 +1,7 @@
 """Checkpoints load from every format, and mismatches and damage are reported."""
 
 import argparse
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -291,3 +292,26 @@ def test_architecture_must_be_named_for_other_networks(tmp_path: Path):
     ):
         load_backbone(str(path))
     assert load_backbone(f"{path}:mobilenetv2_035", resolution=32).pooling == "head"
+
+
+def test_a_file_that_declares_gigabytes_takes_no_memory(tmp_path: Path):
+    path = tmp_path / "net.pth"
+    torch.save({"weight": torch.zeros(4)}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in parts if name.endswith("data.pkl"))
+    huge = b"\x80\x02c__builtin__\nbytearray\n\x8a\x05\0\0\0\0\x02\x85R."
+    longer = parts[name].replace(b"K\x04tq", b"J\0\0\0\x7ftq")
+    assert longer != parts[name]
+    for content, message in ((huge, "makes a bytearray of 8589934592"), (longer, "declares 8,")):
+        with zipfile.ZipFile(path, "w") as archive:
+            for each, data in (parts | {name: content}).items():
+                archive.writestr(each, data)
+        with pytest.raises(DataError, match=message):
+            load_backbone(f"{path}:{TINY}")
+
+
+def test_a_tensor_that_stands_for_more_than_it_holds_is_refused(tmp_path: Path):
+    torch.save({"w": torch.zeros(1).expand(1 << 40)}, tmp_path / "net.pth")
+    with pytest.raises(DataError, match="w stands for 4,398,046,511,104 bytes and holds 4"):
+        load_backbone(f"{tmp_path / 'net.pth'}:{TINY}")

@@ -9,7 +9,8 @@ import timm
 import torch
 
 from lowlabel.features import extract_features, load_backbone
-from lowlabel.features.models.user_code import folder_code
+from lowlabel.features.models import hub as hub_models
+from lowlabel.features.models.code.user_code import folder_code
 
 PIXELS = torch.randint(1, 256, (3, 32, 32, 3), dtype=torch.uint8)
 HUBCONF = """
@@ -124,11 +125,17 @@ def test_local_modules_outside_the_folder_count(hub, tmp_path, monkeypatch):
 def test_the_hash_is_the_same_in_every_process(hub):
     load_backbone(f"hub:{hub}:net")
     code = (
-        "from pathlib import Path; from lowlabel.features.models.user_code import folder_code;"
+        "from pathlib import Path; from lowlabel.features.models.code.user_code import folder_code;"
         f"print(folder_code(Path({str(hub)!r})))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == folder_code(hub)
+
+
+@pytest.fixture(autouse=True)
+def trusted(monkeypatch):
+    """Code of repositories may run."""
+    monkeypatch.setattr(hub_models, "require_trust", lambda repository: None)
 
 
 def test_a_repository_of_github_is_hashed_where_it_was_unpacked(tmp_path, monkeypatch):

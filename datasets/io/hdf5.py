@@ -1,0 +1,192 @@
+"""Arrays in HDF5 files made elsewhere; no other file is ever opened for their numbers."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError
+from lowlabel.reading import require_room
+
+_MOST_NAMES = 4
+_MOST_LINKS = 16  # one after the other
+_PAUSE_S, _POLL_S = 0.5, 0.02
+_PATIENCE_S = 60.0  # for a block of 16 MiB on a slow disk
+_tried: set[tuple[Path, int, int, int]] = set()
+
+
+@contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Opens a file for reading; while another program writes in it, this is said and waited for.
+
+    The file is first read in a process of its own, because HDF5 hangs or crashes on some damage.
+
+    Raises:
+        Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
+    """
+    _wait_for_writer(path)
+    _try_apart(path)
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+def _wait_for_writer(path: Path) -> None:
+    said = False
+    while True:
+        try:
+            h5py.File(path, "r").close()
+            return
+        except BlockingIOError:
+            if not said:
+                print(f"Waiting for another program that has {path} open for writing.", flush=True)
+            said = True
+            time.sleep(_PAUSE_S)
+
+
+def _try_apart(path: Path) -> None:
+    """Reads the file in another process, once for each of its states."""
+    status = path.stat()
+    state = (path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+    if state in _tried:
+        return
+    script = Path(__file__).with_name("hdf5_trial.py")
+    command = [sys.executable, "-I", str(script), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        code = _finished(process)
+    if code is None:
+        raise ValueError("it is damaged: HDF5 does not come to an end of it")
+    if code < 0:
+        raise ValueError("it is damaged: HDF5 crashes on it")
+    _tried.add(state)  # an error that HDF5 tells comes again, with its reason
+
+
+def _finished(process: "subprocess.Popen[bytes]") -> int | None:
+    """The exit code of a process that prints lines; None after a long silence, which ends it."""
+    assert process.stdout
+    os.set_blocking(process.stdout.fileno(), False)
+    last = time.monotonic()
+    while process.poll() is None:
+        if process.stdout.read():
+            last = time.monotonic()
+        if time.monotonic() - last > _PATIENCE_S:
+            process.kill()
+            process.wait()
+            return None
+        time.sleep(_POLL_S)
+    return process.returncode
+
+
+def read_hdf5(file: h5py.File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Reads those arrays of `names` that a file has.
+
+    Raises:
+        DataError: If the numbers of an array lie in other files, it is none, holds anything but
+            numbers and texts of one length, or needs far more memory than the file has bytes.
+        Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
+    """
+    present = [name for name in names if name in list(file)]
+    return {name: _array(file, name) for name in present}
+
+
+def hdf5_names(file: h5py.File) -> list[str]:
+    """Names at the top of a file; of a group, with what is in it."""
+    names: list[str] = []
+    for name in list(file):
+        link = file.get(name, getlink=True)
+        found = file.get(name) if isinstance(link, h5py.HardLink) else None
+        inner = list(found) if isinstance(found, h5py.Group) else []
+        names += [f"{name}/{each}" for each in inner] or [name]
+    return names
+
+
+def hdf5_key(file: h5py.File) -> dict[str, Any] | None:
+    """The key of a file of the feature store; None for another file, whatever its attributes."""
+    try:
+        key = json.loads(file.attrs["key"])
+    except (KeyError, TypeError, ValueError, OSError, RuntimeError):  # also of a type unknown here
+        return None
+    return key if isinstance(key, dict) else None
+
+
+def _array(file: h5py.File, name: str) -> NDArray[Any]:
+    found = _resolved(file, name)
+    if isinstance(found, h5py.Group):
+        raise DataError(
+            f"{name} in {file.filename} is a group that holds {_listed(found) or 'nothing'}, "
+            "not an array",
+            "Save features [N, D] and labels [N] under these names at the top of the file.",
+        )
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(f"{name} in {file.filename} is a {type(found).__name__}, not an array")
+    if found.is_virtual:
+        sources = dict.fromkeys(source.file_name for source in found.virtual_sources())
+        raise _elsewhere(file, name, f"it is a virtual dataset over {_listed(sources)}")
+    if found.external:
+        raise _elsewhere(
+            file, name, f"it is stored in {_listed(storage for storage, *_ in found.external)}"
+        )
+    _check_plain(file, name, found)
+    array: NDArray[Any] = found[()]
+    return array
+
+
+def _check_plain(file: h5py.File, name: str, found: h5py.Dataset) -> None:
+    """Refuses what is no array of numbers or short texts, or is larger than its file can hold."""
+    kind = found.dtype
+    if found.shape is None or kind.hasobject or kind.kind not in "biufSU":
+        what = "text of any length" if h5py.check_string_dtype(kind) else str(kind)
+        raise DataError(
+            f"{name} in {file.filename} holds {'nothing' if found.shape is None else what}, not "
+            "numbers",
+            "Save features [N, D] as floats, and number the classes: "
+            "numpy.unique(labels, return_inverse=True)[1].",
+        )
+    stored, what = found.id.get_storage_size(), f"{name} of {file.filename}"
+    require_room(what, math.prod(found.shape) * kind.itemsize, stored)
+    if found.chunks:
+        require_room(f"a chunk of {what}", math.prod(found.chunks) * kind.itemsize, stored)
+
+
+def _resolved(file: h5py.File, name: str) -> Any:
+    """What a name stands for, by links inside the file; no link to another file is opened."""
+    first = file.get(name, getlink=True)
+    place: Any = file
+    parts, followed = [name], 0
+    while parts:
+        part = parts.pop(0)
+        link = place.get(part, getlink=True) if isinstance(place, h5py.Group) else None
+        if isinstance(link, h5py.ExternalLink):
+            raise _elsewhere(file, name, f"it links to {link.filename}")
+        if isinstance(link, h5py.SoftLink) and (followed := followed + 1) <= _MOST_LINKS:
+            place = file if link.path.startswith("/") else place
+            parts = [p for p in link.path.split("/") if p not in ("", ".")] + parts
+        elif isinstance(link, h5py.HardLink):
+            place = place[part]
+        else:
+            raise _elsewhere(
+                file, name, f"it links to {getattr(first, 'path', part)}, which cannot be opened"
+            )
+    return place
+
+
+def _elsewhere(file: h5py.File, name: str, where: str) -> DataError:
+    return DataError(
+        f"{file.filename} does not hold the numbers of {name}: {where}",
+        "Copy every array into one file, whose hash then covers the numbers: "
+        "numpy.savez(PATH, features=…, labels=…), with each array read as file[NAME][()].",
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = f" and {len(every) - _MOST_NAMES} more" if len(every) > _MOST_NAMES else ""
+    return ", ".join(every[:_MOST_NAMES]) + more

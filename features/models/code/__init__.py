@@ -1,0 +1,1 @@
+"""Code that a user brings: its hash, and whether it may run."""

@@ -1,0 +1,49 @@
+"""Names of others (labels, files, records) in Markdown and CSV, where they must stay text."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]|$)")  # how a cell begins that a spreadsheet computes
+_QUOTED = re.compile(r"'(?=[=+@\t\r-])")
+
+
+def one_line(text: str) -> str:
+    """Text on one line: line breaks and other control characters are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or "\ud800" <= each <= "\udfff" else repr(each)[1:-1]
+        for each in text
+    )
+
+
+def markdown_text(text: str) -> str:
+    """Text in a Markdown document: on one line, without HTML tags and links."""
+    return _TAG.sub("&lt;", one_line(text)).replace("](", r"]\(")
+
+
+def markdown_cell(text: str) -> str:
+    """Text in a cell of a Markdown table."""
+    return markdown_text(text).replace("|", r"\|")
+
+
+def csv_text(frame: "pd.DataFrame") -> str:
+    """A table as CSV; texts that a spreadsheet would compute begin with `'`, as it shows none."""
+    safe = frame.copy()
+    for name, column in frame.items():
+        if column.dtype.kind not in "biufmM":
+            safe[name] = column.map(_csv_cell)
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def from_csv_cell(text: str) -> str:
+    """The text of a cell that `csv_text` wrote."""
+    return _QUOTED.sub("", text, count=1) if _QUOTED.match(text) else text
+
+
+def _csv_cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value

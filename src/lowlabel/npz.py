@@ -1,0 +1,76 @@
+"""Arrays in `.npz` files, whose sizes are checked before anything is allocated."""
+
+import math
+import warnings
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.errors import DataError
+from lowlabel.reading import require_room
+
+_SUFFIX = ".npy"
+
+
+def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Reads arrays of a file; Python objects are never unpickled.
+
+    Args:
+        path: The file.
+        names: Those that are wanted, of which the file may lack some; None for all.
+
+    Raises:
+        DataError: If an array holds objects, or needs far more memory than the file has bytes.
+        Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
+    """
+    with zipfile.ZipFile(path) as archive:
+        wanted = npz_names(path) if names is None else names
+        members = {name: archive.NameToInfo.get(name + _SUFFIX) for name in wanted}
+        return {name: _array(path, archive, name, m) for name, m in members.items() if m}
+
+
+def npz_names(path: Path) -> list[str]:
+    """Names of the arrays in a file; raises what `read_npz` raises."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
+
+
+def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Reads the head of an `.npy` stream: shape, whether in Fortran's order, type."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    if version != (1, 0):
+        read = np.lib.format.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that Python 2 wrote it
+        shape, fortran, dtype = read(file)
+    if any(side < 0 for side in shape):
+        raise ValueError(f"the shape {shape} has a negative side")
+    return shape, fortran, dtype
+
+
+def _array(
+    path: Path, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo
+) -> NDArray[Any]:
+    with archive.open(member) as file:
+        shape, _, dtype = read_npy_header(file)
+        if dtype.hasobject:
+            raise DataError(
+                f"{path}: {name} holds Python objects, which are never unpickled",
+                "Save plain numbers, and number the classes: "
+                "numpy.unique(labels.astype(str), return_inverse=True)[1].",
+            )
+        needed, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        if needed > there:
+            raise ValueError(f"{name} declares {needed:,} bytes, of which {max(there, 0):,} exist")
+        stored = min(member.compress_size, path.stat().st_size)
+        require_room(f"{name} of {path}", needed, stored)
+    with archive.open(member) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
