@@ -116,7 +116,8 @@ def make_finetune_recipe(
         loss: The loss with its options. Default: the preset's loss, else "margin".
         preset: Name of a preset, or path of a TOML file. Default: the loss's own, if it has one.
         settings: `option=value` of the recipe's parts.
-        frozen: Tune a head alone; the values of `FROZEN` then override those of a loss's preset.
+        frozen: Tune a head alone, as `frozen` in a preset or a setting does too; the values of
+            `FROZEN` then override those of a loss's preset.
         overrides: Fields of the recipe or its parts; None keeps a field.
 
     Raises:
@@ -126,16 +127,16 @@ def make_finetune_recipe(
     name = parse_spec(loss)[0] if loss else "margin"
     own = name if preset is None and name in finetune_presets() else None
     values = preset_values(own, PRESETS) if own else {}
-    if frozen:
+    of_preset = preset_values(preset, PRESETS) if preset else {}
+    given: dict[str, Any] = {"loss": loss} if loss else {}
+    given |= {key: value for key, value in overrides.items() if value is not None}
+    given |= {"frozen": True} if frozen else {}
+    given |= dict(map(parse_setting, settings))
+    if (of_preset | given).get("frozen") is True:
         values |= FROZEN | {"frozen": True}
-    values |= preset_values(preset, PRESETS) if preset else {}
+    values |= of_preset
     plain = {**values}
-    if loss:
-        values["loss"] = loss
-    values |= {key: value for key, value in overrides.items() if value is not None}
-    for setting in settings:
-        option, value = parse_setting(setting)
-        values[option] = value
+    values |= given
     kind, fixed = "option of finetune", ("model", *PROVENANCE)
     made, named = (with_values(FinetuneRecipe(model), v, kind, fixed) for v in (values, plain))
     return with_preset(made, named, preset or own)

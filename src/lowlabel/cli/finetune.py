@@ -26,7 +26,7 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         return
     options = run.build()
     with resumable():
-        if loss.frozen:
+        if plan.recipe.frozen:
             extraction = ExtractionOptions(workers=max(1, options.workers))
             weights = tune_frozen(plan, options.output, run.device, extraction)
         else:

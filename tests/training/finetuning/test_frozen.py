@@ -115,8 +115,9 @@ def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
     assert not (tmp_path / "out" / "backbone.json").exists()
 
 
-def test_the_command_tunes_a_head(data, tmp_path):
-    arguments = ["finetune", "--frozen", "--loss", "proxy-nca", "--dataset", f"folder:{data}"]
+@pytest.mark.parametrize("asked", [["--frozen"], ["--set", "frozen=True"]])
+def test_the_command_tunes_a_head(data, tmp_path, asked):
+    arguments = ["finetune", *asked, "--loss", "proxy-nca", "--dataset", f"folder:{data}"]
     arguments += ["--model", MODEL, "--batch-size", "6", "--images-per-class", "2"]
     arguments += ["--epochs", "2", "--validation", "0.4", "--device", "cpu"]
     dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
@@ -125,6 +126,7 @@ def test_the_command_tunes_a_head(data, tmp_path):
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert "score it: lowlabel run --suite retrieval" in result.output
+    assert not (tmp_path / "out" / "checkpoint.pth").exists()  # features, not the usual loop
 
 
 def test_a_score_on_tuned_classes_is_marked(data, tmp_path):

@@ -43,6 +43,16 @@ def test_a_files_settings_are_overridden_by_options(tmp_path):
     assert (recipe.loss, recipe.epochs, recipe.options.lora) == ("ArcFaceLoss", 3, 8)
 
 
+def test_a_head_alone_is_tuned_by_the_same_recipe_however_it_is_asked_for(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("frozen = true\n")
+    asked = make_finetune_recipe("m", frozen=True)
+    assert asked.frozen
+    assert asked == make_finetune_recipe("m", settings=["frozen=True"])
+    assert asked == make_finetune_recipe("m", preset=str(path))
+    assert not make_finetune_recipe("m", settings=["frozen=False"], frozen=True).frozen
+
+
 def test_unknown_options_get_suggestions():
     with pytest.raises(UnknownNameError, match="Did you mean dimension"):
         make_finetune_recipe("m", settings=["dimensions=3"])
