@@ -73,5 +73,10 @@ def export_weights(
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path = folder / f"{name}{SUFFIX}"
     write_file(path, save(kept, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
-    write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
+    write_card(folder, card, name)
     return path
+
+
+def write_card(folder: Path, card: Mapping[str, Any], name: str = BACKBONE) -> None:
+    """Writes the card `NAME.json`."""
+    write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")

@@ -59,20 +59,25 @@ def read_card(path: Path) -> Card | None:
     Raises:
         DataError: If the card was changed by hand.
     """
-    if path.suffix.lower() != ".safetensors":
-        return None
-    with safe_open(path, "pt") as file:
-        text = (file.metadata() or {}).get(CARD_KEY)
-    if not text:
+    text = card_text(path)
+    if text is None:
         return None
     try:
         card = json.loads(text)
         return _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"the card in {path} is not one that lowlabel writes: {error!r}",
             f"Name the architecture that it was made with: --model {path}:ARCH,option=value",
         ) from error
+
+
+def card_text(path: Path) -> str | None:
+    """The card in a file's metadata as JSON; None if lowlabel did not export the file."""
+    if path.suffix.lower() != ".safetensors":
+        return None
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get(CARD_KEY) or None
 
 
 def _pretrained(card: Mapping[str, Any]) -> Card:

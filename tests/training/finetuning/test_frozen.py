@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from lowlabel.cli import app
 from lowlabel.datasets import open_dataset
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import (
     ExtractionOptions,
     FeatureKey,
@@ -97,8 +97,20 @@ def test_the_same_tuning_is_not_done_again_and_another_is_refused(data, tmp_path
     with pytest.raises(InputError, match=r"holds another run, or part of one: recipe differ"):
         tune_frozen(make_plan(data, epochs=4), tmp_path / "out", "cpu")
     path.unlink()
-    with pytest.raises(InputError, match=r"backbone.safetensors differ"):
+    with pytest.raises(InputError, match=r"there is no backbone.safetensors"):
         tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+
+
+def test_a_tuning_killed_before_its_card_was_written_gets_it_from_the_weights(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path, "cpu")
+    card, weights = (tmp_path / "backbone.json"), path.read_bytes()
+    text = card.read_text()
+    card.unlink()
+    assert tune_frozen(make_plan(data), tmp_path, "cpu") == path
+    assert (card.read_text(), path.read_bytes()) == (text, weights)
+    path.write_bytes(weights[:100])
+    with pytest.raises(DataError, match="cannot be read"):
+        tune_frozen(make_plan(data), tmp_path, "cpu")
 
 
 def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
