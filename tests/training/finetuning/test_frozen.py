@@ -18,7 +18,13 @@ from lowlabel.features import (
     load_backbone,
 )
 from lowlabel.features.backbone import Backbone
-from lowlabel.training.finetuning import make_finetune_plan, make_finetune_recipe, tune_frozen
+from lowlabel.training import RunOptions
+from lowlabel.training.finetuning import (
+    finetune,
+    make_finetune_plan,
+    make_finetune_recipe,
+    tune_frozen,
+)
 
 MODEL = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1"
 
@@ -99,6 +105,15 @@ def test_the_same_tuning_is_not_done_again_and_another_is_refused(data, tmp_path
     path.unlink()
     with pytest.raises(InputError, match=r"there is no backbone.safetensors"):
         tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+
+
+def test_a_run_of_the_whole_network_does_not_replace_a_tuned_head(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path, "cpu")
+    before = path.read_bytes()
+    recipe = make_finetune_recipe(MODEL, epochs=1, batch_size=6, validation=0.4)
+    with pytest.raises(InputError, match="belongs to another run"):
+        finetune(make_finetune_plan(f"folder:{data}", recipe), RunOptions(tmp_path, 0), "cpu")
+    assert path.read_bytes() == before
 
 
 def test_a_tuning_killed_before_its_card_was_written_gets_it_from_the_weights(data, tmp_path):
