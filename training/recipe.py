@@ -15,6 +15,7 @@ from lowlabel.training.presets import TABLES, preset_values
 R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimisation
 DTYPES = ("float32", "bfloat16", "float16")
 PROVENANCE = ("preset", "changed")
+SEEDS = 2**31  # torch's generators take 64 bits, of which steps and streams need the others
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,17 @@ class Recipe:
             raise InputError(f"epochs must be at least 1, not {self.epochs}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+        check_seed(self.seed)
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with lists for tuples."""
         return encode(self)  # type: ignore[no-any-return]
+
+
+def check_seed(seed: int) -> None:
+    """Raises an `InputError` if a seed is not in [0, `SEEDS`)."""
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"seed must be at least 0 and below {SEEDS:,}, not {seed}")
 
 
 def make_recipe(

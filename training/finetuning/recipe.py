@@ -9,7 +9,7 @@ from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
 from lowlabel.training.presets import preset_names, preset_values
-from lowlabel.training.recipe import DTYPES, PROVENANCE, with_preset, with_values
+from lowlabel.training.recipe import DTYPES, PROVENANCE, check_seed, with_preset, with_values
 
 PRESETS = "finetuning/recipes"
 FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little
@@ -70,6 +70,7 @@ class FinetuneRecipe:
             raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+        check_seed(self.seed)
 
     def _check_frozen(self) -> None:
         o = self.options
