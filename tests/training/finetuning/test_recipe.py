@@ -58,6 +58,8 @@ def test_unknown_options_get_suggestions():
         make_finetune_recipe("m", settings=["dimensions=3"])
     with pytest.raises(InputError, match="images_per_class must be at least 0"):
         make_finetune_recipe("m", images_per_class=-1)
+    with pytest.raises(InputError, match="freeze_backbone_epochs must be at least 0"):
+        make_finetune_recipe("m", settings=["freeze_backbone_epochs=-1"])
 
 
 def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds, tmp_path):
