@@ -24,7 +24,8 @@ class TunedModel(EmbeddingEncoder):
         options: What is tuned.
 
     Raises:
-        InputError: If the backbone has fewer blocks than are to be frozen, or nothing to adapt.
+        InputError: If the backbone has fewer blocks than are to be frozen, or nothing to adapt, or
+            if nothing is left to tune.
     """
 
     def __init__(self, base: Backbone, options: FinetuneOptions) -> None:
@@ -35,6 +36,11 @@ class TunedModel(EmbeddingEncoder):
         frozen = freeze_blocks(encoder, options.freeze_blocks)
         if options.lora:
             add_adapters(encoder, options.lora, options.lora_alpha, frozen)
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise InputError(
+                "nothing is left to tune: all blocks are frozen, and there is no embedding head",
+                "Freeze fewer blocks, or give 1 or 2 --head-layers.",
+            )
         self._keeps_statistics = options.freeze_batch_norm
 
     def train(self, mode: bool = True) -> "TunedModel":

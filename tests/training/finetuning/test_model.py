@@ -74,6 +74,8 @@ def test_the_head_can_be_left_out(make_plan, tmp_path):
 def test_impossible_networks_are_refused(make_plan):
     with pytest.raises(InputError, match="cannot freeze 5 blocks of a network that has 2"):
         make_plan(freeze_blocks=5).build_model()
+    with pytest.raises(InputError, match="nothing is left to tune"):
+        make_plan(freeze_blocks=2, head_layers=0).build_model()
     with pytest.raises(InputError, match="no linear layers to adapt"):
         make_plan(model=RESNET, resolution=32, lora=4).build_model()
     with pytest.raises(InputError, match="has no parameters"):
