@@ -97,6 +97,13 @@ def build_loss(spec: str, classes: int, dimension: int, miner: str = "") -> Metr
     name, options = parse_spec(spec)
     named = NAMED_LOSSES.get(name)
     sizes = {"num_classes": classes, "embedding_size": dimension, "descriptors_dim": dimension}
+    for option, size in sizes.items():
+        if options.get(option, size) != size:
+            raise InputError(
+                f"the loss {spec} is not possible: {option} is {size} here, by the classes and "
+                "the embedding head",
+                f"Leave {option} out.",
+            )
     if named is None:
         loss = make("loss", library_losses(), name, options, sizes, [*NAMED_LOSSES])
     else:

@@ -163,6 +163,8 @@ def test_unknown_names_get_suggestions(spec, expected):
         ("CrossBatchMemory", "wraps another loss"),
         ("RankedListLoss", "needs a value of Tn, margin"),
         ("proxy-nca,scale=0", "scale=0"),
+        ("proxy-nca,num_classes=5", "num_classes is 6 here"),
+        ("ProxyAnchorLoss,embedding_size=9", "embedding_size is 8 here"),
         ("TripletMarginLoss,margin=wide", "margin=wide"),
     ],
 )
