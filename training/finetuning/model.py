@@ -105,6 +105,28 @@ def freeze_blocks(encoder: Encoder, count: int) -> set[str]:
     return names
 
 
+def leave_out_unused(model: TunedModel, side: int, device: torch.device) -> None:
+    """Asks no gradient of parameters that the embeddings do not depend on.
+
+    Such are those of a pooling by attention where another pooling is chosen. Processes that average
+    gradients would wait for theirs.
+
+    Args:
+        model: The network; keeps its mode.
+        side: Side of the images in pixels.
+        device: Its device.
+    """
+    was_training = model.training
+    model.eval()
+    tuned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    embeddings = model(torch.zeros(1, 3, side, side, device=device))
+    found = torch.autograd.grad(embeddings.sum(), tuned, allow_unused=True)
+    for parameter, gradient in zip(tuned, found, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)
+    model.train(was_training)
+
+
 class LowRank(nn.Module):
     """A weight [M, N] with the product of two thin matrices added to it; at first nothing is.
 

@@ -222,10 +222,14 @@ class FinetunePlan(RunPlan):
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
     def _tuned(self) -> str:
-        """What is tuned: "all", "adapters", or "head" alone."""
-        if self.recipe.frozen:
+        """What is tuned: "all", "adapters", a "part" of the network, or "head" alone."""
+        recipe = self.recipe
+        if recipe.frozen:
             return TUNED_HEAD
-        return "adapters" if self.recipe.options.lora else "all"
+        if recipe.options.lora:
+            return "adapters"
+        never = recipe.optimisation.freeze_backbone_epochs >= recipe.epochs
+        return "part" if recipe.options.freeze_blocks or never else "all"
 
     def _undrawn(self) -> dict[str, int]:
         order = self.order()
