@@ -156,6 +156,20 @@ def test_the_command_tunes_a_head(data, tmp_path, asked):
     assert not (tmp_path / "out" / "checkpoint.pth").exists()  # features, not the usual loop
 
 
+def test_images_that_cannot_be_read_are_left_out_if_the_command_says_so(data, tmp_path):
+    next((data / "train").rglob("*.png")).write_bytes(b"no image")
+    arguments = ["finetune", "--loss", "proxy-nca", "--dataset", f"folder:{data}", "--model", MODEL]
+    arguments += ["--batch-size", "6", "--images-per-class", "2", "--epochs", "2"]
+    arguments += ["--validation", "0.4", "--device", "cpu", "--output", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, [*arguments, "--frozen"])
+    assert refused.exit_code
+    assert isinstance(refused.exception, DataError | SystemExit)
+    result = CliRunner().invoke(app, [*arguments, "--frozen", "--skip-bad-images"])
+    assert result.exit_code == 0, result.output
+    unfrozen = CliRunner().invoke(app, [*arguments, "--skip-bad-images"])
+    assert unfrozen.exit_code
+
+
 def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
     path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
     opened = open_dataset(f"folder:{data}")
