@@ -108,6 +108,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
         card["pretrained_on"],
         {
             **{name: card[name] for name in facts},
+            **{name: list(card[name]) for name in ("tuned_before",) if name in card},
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -183,3 +184,18 @@ def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
     assert found[0] == found[2] == found[3] == ""
     assert "was tuned on " in found[1]
     assert found[1].endswith("train: 5 of the 5 train classes")
+
+
+def test_a_score_on_classes_of_an_earlier_tuning_is_marked(data, tmp_path):
+    first = make_finetune_recipe(MODEL, epochs=1, batch_size=6, validation=0.4)
+    tuned = finetune(
+        make_finetune_plan(f"folder:{data}", first), RunOptions(tmp_path / "first", 0), "cpu"
+    )
+    other = shutil.copytree(data, tmp_path / "other")
+    recipe = replace(make_plan(data).recipe, model=f"{tuned}:head=none", pooling="")
+    again = tune_frozen(make_finetune_plan(f"folder:{other}", recipe), tmp_path / "out", "cpu")
+    opened = open_dataset(f"folder:{data}")
+    parts = opened.division.parts[:1]
+    scored = replace(opened, division=replace(opened.division, parts=parts), _parts={})
+    model = load_backbone(str(again), device="cpu")
+    assert "was tuned on " in embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes
