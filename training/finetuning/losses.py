@@ -131,6 +131,19 @@ def full_spec(spec: str, miner: str = "") -> tuple[str, str]:
     return shown, miner or (named.miner if named else "") or NO_MINER
 
 
+def needs_pairs(loss: MetricLoss, classes: int, dimension: int) -> bool:
+    """Whether a loss has no gradient on a batch with one image of each class."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        labels = torch.arange(min(classes, 4))
+        embeddings = torch.randn(len(labels), dimension, requires_grad=True)
+        found = loss(embeddings, labels)
+        if not found.requires_grad:
+            return True
+        (gradient,) = torch.autograd.grad(found, embeddings, allow_unused=True)
+    return gradient is None or not gradient.any()
+
+
 def _try_once(loss: MetricLoss, spec: str, classes: int, dimension: int) -> None:
     """Computes the loss of a random batch, so that impossible options are an error at once."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():

@@ -70,3 +70,5 @@ def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds
         make_plan(batch_size=16)
     with pytest.raises(InputError, match="would leave 1 to learn"):
         make_plan(validation=0.9)
+    with pytest.raises(InputError, match="images_per_class=1 puts no two"):
+        make_plan(images_per_class=1, batch_size=4).build_loss()
