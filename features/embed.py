@@ -197,13 +197,14 @@ def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> str:
 
 def _seen_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
     seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
-    found = [seen, _tuned_classes(backbone, opened, images)]
+    tuning = backbone.tuning
+    specs = dict.fromkeys([*tuning.get("tuned_before", ()), str(tuning.get("dataset", ""))])
+    found = [seen, *(_tuned_classes(spec, opened, images) for spec in specs)]
     return "; ".join(f"{backbone.name} was {sentence}" for sentence in found if sentence)
 
 
-def _tuned_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
+def _tuned_classes(spec: str, opened: OpenDataset, images: ImageSet) -> str:
     """How many evaluated classes are in the part that a model was tuned on, as a sentence."""
-    spec = str(backbone.tuning.get("dataset", ""))
     name, _, division_name = spec.rpartition(":")
     divisions = {each.name: each for each in opened.dataset.divisions}
     division = divisions.get(division_name)

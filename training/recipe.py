@@ -18,6 +18,7 @@ R = TypeVar("R", bound=Any)  # a dataclass with options, their views, and optimi
 DTYPES = ("float32", "bfloat16", "float16")
 PROVENANCE = ("preset", "changed")
 _LARGEST = 1 << 24
+SEEDS = 2**31  # torch's generators take 64 bits, of which steps and streams need the others
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Recipe:
             raise InputError(f"epochs must be at least 1, not {self.epochs}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+        check_seed(self.seed)
         if self.batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
         for part in (self, self.options, self.options.views, self.optimisation):
@@ -78,6 +80,12 @@ class Recipe:
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with lists for tuples."""
         return encode(self)  # type: ignore[no-any-return]
+
+
+def check_seed(seed: int) -> None:
+    """Raises an `InputError` if a seed is not in [0, `SEEDS`)."""
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"seed must be at least 0 and below {SEEDS:,}, not {seed}")
 
 
 def make_recipe(

@@ -49,13 +49,16 @@ def check_tunable(backbone: Backbone) -> None:
 def base_card(backbone: Backbone) -> dict[str, Any]:
     """The card's entries that a tuned model has from its base model.
 
-    "architecture", "transform", "pretrained_on", "base_model", "base_weights_sha256", and
-    "base_identities" if it is known as published weights.
+    "architecture", "transform", "pretrained_on", "base_model", "base_weights_sha256",
+    "base_identities" if it is known as published weights, and "tuned_before", the datasets that it
+    was tuned on, if it was.
 
     Raises:
         InputError: If the model cannot be tuned.
     """
     check_tunable(backbone)
+    tuning = backbone.tuning
+    before = [*tuning.get("tuned_before", ()), tuning["dataset"]] if tuning else []
     return {
         "architecture": _architecture(backbone),
         "transform": encode(backbone.transform),
@@ -63,6 +66,7 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
         "base_model": backbone.spec,
         "base_weights_sha256": backbone.weights_sha256,
         **({"base_identities": list(backbone.identities)} if backbone.identities else {}),
+        **({"tuned_before": before} if before else {}),
     }
 
 

@@ -1,10 +1,12 @@
 from dataclasses import fields
+from functools import partial
 
 import pytest
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.training import PRETRAIN_METHODS, Recipe, make_recipe, preset_names
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
+from lowlabel.training.finetuning import FinetuneRecipe
 
 
 def test_defaults_are_those_of_the_dino_paper():
@@ -15,6 +17,13 @@ def test_defaults_are_those_of_the_dino_paper():
     assert recipe.options.prototypes == 65_536
     assert (optimisation.lr, optimisation.min_lr, optimisation.clip) == (5e-4, 1e-6, 3.0)
     assert (optimisation.weight_decay, optimisation.weight_decay_end) == (0.04, 0.4)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31])
+def test_seeds_that_the_generators_do_not_take_are_refused(seed):
+    for make in (Recipe, partial(FinetuneRecipe, "m")):
+        with pytest.raises(InputError, match=f"seed must be .*, not {seed}"):
+            make(seed=seed)
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save
 
 from lowlabel.datasets import CONTENT
 from lowlabel.devices import describe_device
-from lowlabel.features.models.checkpoints.card import CARD_KEY
+from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.checkpoints.card import CARD_KEY, read_card
 from lowlabel.paths import write_file
 from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint
@@ -73,5 +75,27 @@ def export_weights(
     kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     path = folder / f"{name}{SUFFIX}"
     write_file(path, save(kept, metadata={"format": "pt", CARD_KEY: json.dumps(card)}))
-    write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
+    write_card(folder, card, name)
     return path
+
+
+def write_card(folder: Path, card: Mapping[str, Any], name: str = BACKBONE) -> None:
+    """Writes the card `NAME.json`."""
+    write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
+
+
+def check_no_tuned_head(folder: Path) -> None:
+    """Raises an `InputError` if a folder without a checkpoint holds a head tuned alone.
+
+    Such a tuning leaves no checkpoint, so that its weights would be replaced without a word.
+    """
+    path = folder / WEIGHTS_NAME
+    try:
+        card = read_card(path) if path.is_file() else None
+    except (DataError, SafetensorError):
+        return  # no result that could be lost
+    if card and card.only_head:
+        raise InputError(
+            f"{path} belongs to another run: {card.name}, tuned on frozen features",
+            "Give another --output.",
+        )

@@ -19,7 +19,12 @@ from lowlabel.training.engine.checkpoint import (
     save_checkpoint,
 )
 from lowlabel.training.engine.distributed import World, gather_sets
-from lowlabel.training.engine.export import WEIGHTS_NAME, export_weights, model_card
+from lowlabel.training.engine.export import (
+    WEIGHTS_NAME,
+    check_no_tuned_head,
+    export_weights,
+    model_card,
+)
 from lowlabel.training.engine.metrics import MetricsLog, RunningMeans
 from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.engine.options import RunOptions
@@ -146,6 +151,8 @@ class Trainer:
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.options.output, self.world.device)
         if checkpoint is None:
+            if self.world.is_main:
+                check_no_tuned_head(self.options.output)
             return
         if self.world.is_main:
             fingerprint, images = self.plan.fingerprint(), self.plan.images

@@ -45,3 +45,6 @@ class RunOptions:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")
         if self.augment not in AUGMENTS:
             raise UnknownNameError("value of augment", self.augment, AUGMENTS)
+        for name, least in (("workers", 0), ("accumulate", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be at least {least}, not {getattr(self, name)}")

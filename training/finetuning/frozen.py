@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from lowlabel.datasets import ImageSet
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddingTable, ExtractionOptions, extract_shown
 from lowlabel.features.models.base_card import tuned_tensors
+from lowlabel.features.models.checkpoints.card import card_text
 from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.checkpoint import FILE_NAME as CHECKPOINT_NAME
@@ -23,6 +25,7 @@ from lowlabel.training.engine.export import (
     WEIGHTS_NAME,
     export_weights,
     model_card,
+    write_card,
 )
 from lowlabel.training.finetuning.head_tuning import Labelled, TunedHead, tune_head
 from lowlabel.training.finetuning.plan import FinetunePlan
@@ -84,21 +87,30 @@ def _exported(folder: Path, plan: FinetunePlan) -> Path | None:
     card_path, path = folder / CARD_NAME, folder / WEIGHTS_NAME
     if not any((folder / name).is_file() for name in (CARD_NAME, WEIGHTS_NAME, CHECKPOINT_NAME)):
         return None
-    try:
-        found = json.loads(card_path.read_text(encoding="utf-8")) if card_path.is_file() else {}
-    except ValueError as error:
-        raise DataError(
-            f"{card_path} is no card of a model: {error}", "Choose another --output."
-        ) from error
+    found = _card_in(path) if path.is_file() else {}
     wanted = plan.card() | {"manifest_sha256": plan.images.manifest_sha256}
     differing = [n for n, value in wanted.items() if _plain(value) != _plain(found.get(n))]
-    if differing or not path.is_file():
+    if differing:
+        what = f"{', '.join(differing)} differ" if found else f"{path.name} has no card"
         raise InputError(
-            f"{folder} holds another run, or part of one: {', '.join(differing) or path.name} "
-            "differ",
+            f"{folder} holds another run, or part of one: "
+            f"{what if path.is_file() else f'there is no {path.name}'}",
             "Choose another --output.",
         )
+    if not card_path.is_file():  # a kill between the two files
+        write_card(folder, found)
     return path
+
+
+def _card_in(path: Path) -> dict[str, Any]:
+    """The card in the metadata of weights; empty if they have none."""
+    try:
+        found = json.loads(card_text(path) or "{}")
+    except (SafetensorError, ValueError) as error:
+        raise DataError(
+            f"{path} cannot be read: {error}", "Delete it to start over, or give another --output."
+        ) from error
+    return found if isinstance(found, dict) else {}
 
 
 def _plain(value: object) -> object:

@@ -97,6 +97,13 @@ def build_loss(spec: str, classes: int, dimension: int, miner: str = "") -> Metr
     name, options = parse_spec(spec)
     named = NAMED_LOSSES.get(name)
     sizes = {"num_classes": classes, "embedding_size": dimension, "descriptors_dim": dimension}
+    for option, size in sizes.items():
+        if options.get(option, size) != size:
+            raise InputError(
+                f"the loss {spec} is not possible: {option} is {size} here, by the classes and "
+                "the embedding head",
+                f"Leave {option} out.",
+            )
     if named is None:
         loss = make("loss", library_losses(), name, options, sizes, [*NAMED_LOSSES])
     else:
@@ -122,6 +129,19 @@ def full_spec(spec: str, miner: str = "") -> tuple[str, str]:
     named = NAMED_LOSSES.get(name)
     shown = format_spec(name, {**named.options, **options} if named else options)
     return shown, miner or (named.miner if named else "") or NO_MINER
+
+
+def needs_pairs(loss: MetricLoss, classes: int, dimension: int) -> bool:
+    """Whether a loss has no gradient on a batch with one image of each class."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        labels = torch.arange(min(classes, 4))
+        embeddings = torch.randn(len(labels), dimension, requires_grad=True)
+        found = loss(embeddings, labels)
+        if not found.requires_grad:
+            return True
+        (gradient,) = torch.autograd.grad(found, embeddings, allow_unused=True)
+    return gradient is None or not gradient.any()
 
 
 def _try_once(loss: MetricLoss, spec: str, classes: int, dimension: int) -> None:

@@ -1,6 +1,6 @@
 """The network that is tuned: a backbone of timm, an embedding head, and what of them is frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import torch
@@ -24,7 +24,8 @@ class TunedModel(EmbeddingEncoder):
         options: What is tuned.
 
     Raises:
-        InputError: If the backbone has fewer blocks than are to be frozen, or nothing to adapt.
+        InputError: If the backbone has fewer blocks than are to be frozen, or nothing to adapt, or
+            if nothing is left to tune.
     """
 
     def __init__(self, base: Backbone, options: FinetuneOptions) -> None:
@@ -35,6 +36,11 @@ class TunedModel(EmbeddingEncoder):
         frozen = freeze_blocks(encoder, options.freeze_blocks)
         if options.lora:
             add_adapters(encoder, options.lora, options.lora_alpha, frozen)
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise InputError(
+                "nothing is left to tune: all blocks are frozen, and there is no embedding head",
+                "Freeze fewer blocks, or give 1 or 2 --head-layers.",
+            )
         self._keeps_statistics = options.freeze_batch_norm
 
     def train(self, mode: bool = True) -> "TunedModel":
@@ -97,6 +103,30 @@ def freeze_blocks(encoder: Encoder, count: int) -> set[str]:
         if name in names:
             parameter.requires_grad_(False)
     return names
+
+
+def leave_out_unused(model: TunedModel, side: int, device: torch.device) -> None:
+    """Asks no gradient of parameters that the embeddings do not depend on.
+
+    Such are those of a pooling by attention where another pooling is chosen. Processes that average
+    gradients would wait for theirs.
+
+    Args:
+        model: The network; keeps its mode.
+        side: Side of the images in pixels.
+        device: Its device.
+    """
+    was_training = model.training
+    model.eval()
+    tuned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    embeddings = model(torch.zeros(1, 3, side, side, device=device))
+    found: Sequence[torch.Tensor | None] = torch.autograd.grad(  # None where no path leads
+        embeddings.sum(), tuned, allow_unused=True
+    )
+    for parameter, gradient in zip(tuned, found, strict=True):
+        if gradient is None:
+            parameter.requires_grad_(False)
+    model.train(was_training)
 
 
 class LowRank(nn.Module):

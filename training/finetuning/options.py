@@ -95,7 +95,7 @@ class FinetuneOptimisation:
             raise InputError(f"lr must be above 0, not {self.lr}")
         for name in (
             *("head_lr", "loss_lr", "weight_decay", "loss_weight_decay"),
-            *("warmup_epochs", "clip"),
+            *("warmup_epochs", "freeze_backbone_epochs", "clip"),
         ):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must be at least 0, not {getattr(self, name)}")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
+from lowlabel.errors import InputError
 from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import base_card
 from lowlabel.features.models.checkpoints.card import TUNED_HEAD
@@ -18,7 +19,7 @@ from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.finetuning.batches import ClassBalancedOrder
-from lowlabel.training.finetuning.losses import MetricLoss, build_loss, full_spec
+from lowlabel.training.finetuning.losses import MetricLoss, build_loss, full_spec, needs_pairs
 from lowlabel.training.finetuning.model import TunedModel, head_shape
 from lowlabel.training.finetuning.optimizer import factors
 from lowlabel.training.finetuning.probe import ValidationProbe
@@ -110,9 +111,20 @@ class FinetunePlan(RunPlan):
         return TunedModel(self.base, self.recipe.options)
 
     def build_loss(self) -> MetricLoss:
-        """Makes the loss, with new proxies from torch's generator."""
+        """Makes the loss, with new proxies from torch's generator.
+
+        Raises:
+            InputError: If it is not possible, or learns nothing from such batches.
+        """
         classes, options = len(self.images.class_names), self.recipe.options
-        return build_loss(self.recipe.loss, classes, self.head.dimension, options.miner)
+        loss = build_loss(self.recipe.loss, classes, self.head.dimension, options.miner)
+        if options.images_per_class == 1 and needs_pairs(loss, classes, self.head.dimension):
+            raise InputError(
+                f"the loss {self.recipe.loss} compares images of one class, and "
+                "images_per_class=1 puts no two into a batch",
+                "Give --images-per-class 2 or more.",
+            )
+        return loss
 
     def build_step(self, options: RunOptions, world: World) -> FinetuneStep:
         """Makes the model, the loss and the step."""
@@ -222,10 +234,14 @@ class FinetunePlan(RunPlan):
         return "\n".join(f"{name:<10} {value}" for name, value in lines.items())
 
     def _tuned(self) -> str:
-        """What is tuned: "all", "adapters", or "head" alone."""
-        if self.recipe.frozen:
+        """What is tuned: "all", "adapters", a "part" of the network, or "head" alone."""
+        recipe = self.recipe
+        if recipe.frozen:
             return TUNED_HEAD
-        return "adapters" if self.recipe.options.lora else "all"
+        if recipe.options.lora:
+            return "adapters"
+        never = recipe.optimisation.freeze_backbone_epochs >= recipe.epochs
+        return "part" if recipe.options.freeze_blocks or never else "all"
 
     def _undrawn(self) -> dict[str, int]:
         order = self.order()

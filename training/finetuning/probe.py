@@ -73,8 +73,8 @@ class ValidationProbe:
         try:
             return self._transform.read(path)
         except (OSError, ValueError, SyntaxError) as error:
-            named = with_refusal(self._images.root, self._images.paths[row])
+            named = self._images.root / with_refusal(self._images.root, self._images.paths[row])
             raise DataError(
-                f"an image of the validation classes cannot be read: {path.parent / named}",
+                f"an image of the validation classes cannot be read: {named}",
                 "Fix or remove it. The same command then resumes at the last checkpoint.",
             ) from error

@@ -9,7 +9,7 @@ from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
 from lowlabel.training.presets import preset_names, preset_values
-from lowlabel.training.recipe import DTYPES, PROVENANCE, with_preset, with_values
+from lowlabel.training.recipe import DTYPES, PROVENANCE, check_seed, with_preset, with_values
 
 PRESETS = "finetuning/recipes"
 FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little
@@ -70,6 +70,7 @@ class FinetuneRecipe:
             raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
+        check_seed(self.seed)
 
     def _check_frozen(self) -> None:
         o = self.options
@@ -116,7 +117,8 @@ def make_finetune_recipe(
         loss: The loss with its options. Default: the preset's loss, else "margin".
         preset: Name of a preset, or path of a TOML file. Default: the loss's own, if it has one.
         settings: `option=value` of the recipe's parts.
-        frozen: Tune a head alone; the values of `FROZEN` then override those of a loss's preset.
+        frozen: Tune a head alone, as `frozen` in a preset or a setting does too; the values of
+            `FROZEN` then override those of a loss's preset.
         overrides: Fields of the recipe or its parts; None keeps a field.
 
     Raises:
@@ -126,16 +128,16 @@ def make_finetune_recipe(
     name = parse_spec(loss)[0] if loss else "margin"
     own = name if preset is None and name in finetune_presets() else None
     values = preset_values(own, PRESETS) if own else {}
-    if frozen:
+    of_preset = preset_values(preset, PRESETS) if preset else {}
+    given: dict[str, Any] = {"loss": loss} if loss else {}
+    given |= {key: value for key, value in overrides.items() if value is not None}
+    given |= {"frozen": True} if frozen else {}
+    given |= dict(map(parse_setting, settings))
+    if (of_preset | given).get("frozen") is True:
         values |= FROZEN | {"frozen": True}
-    values |= preset_values(preset, PRESETS) if preset else {}
+    values |= of_preset
     plain = {**values}
-    if loss:
-        values["loss"] = loss
-    values |= {key: value for key, value in overrides.items() if value is not None}
-    for setting in settings:
-        option, value = parse_setting(setting)
-        values[option] = value
+    values |= given
     kind, fixed = "option of finetune", ("model", *PROVENANCE)
     made, named = (with_values(FinetuneRecipe(model), v, kind, fixed) for v in (values, plain))
     return with_preset(made, named, preset or own)

@@ -21,7 +21,7 @@ from lowlabel.training.engine.schedules import Schedule
 from lowlabel.training.engine.step import TrainingStep, distributed, synchronised
 from lowlabel.training.finetuning.gathering import gather_rows, own_rows
 from lowlabel.training.finetuning.losses import MetricLoss
-from lowlabel.training.finetuning.model import TunedModel
+from lowlabel.training.finetuning.model import TunedModel, leave_out_unused
 from lowlabel.training.finetuning.optimizer import GROUPS, make_optimizer
 from lowlabel.training.finetuning.probe import ValidationProbe
 from lowlabel.training.finetuning.recipe import FinetuneRecipe
@@ -69,6 +69,8 @@ class FinetuneStep(TrainingStep):
         super().__init__(
             module, optimizer, recipe.dtype, recipe.seed, world, optimisation.clip, mean, std
         )
+        if world.size > 1:
+            leave_out_unused(model, recipe.options.views.global_size, world.device)
         self._network = distributed(model, world)
         self._labels = torch.from_numpy(labels.copy()).to(world.device)
         self._recipe, self._factors, self._per_epoch = recipe, factors, per_epoch

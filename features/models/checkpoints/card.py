@@ -60,14 +60,8 @@ def read_card(path: Path) -> Card | None:
     Raises:
         DataError: If the card was changed by hand.
     """
-    if path.suffix.lower() != ".safetensors":
-        return None
-    with (
-        reading(path, f"{path} is not a readable weights file", "", (SafetensorError,)),
-        safe_open(path, "pt") as file,
-    ):
-        text = (file.metadata() or {}).get(CARD_KEY)
-    if not text:
+    text = card_text(path)
+    if text is None:
         return None
     fix = f"Name the architecture that it was made with: --model {path}:ARCH,option=value"
     with reading(path, f"the card in {path} is not one that lowlabel writes", fix):
@@ -76,6 +70,17 @@ def read_card(path: Path) -> Card | None:
         if not all(1 <= side <= _MOST_PIXELS for side in height_and_width(found.resolution)):
             raise ValueError(f"its images have {found.resolution} pixels")
     return found
+
+
+def card_text(path: Path) -> str | None:
+    """The card in a file's metadata as JSON; None if lowlabel did not export the file."""
+    if path.suffix.lower() != ".safetensors":
+        return None
+    with (
+        reading(path, f"{path} is not a readable weights file", "", (SafetensorError,)),
+        safe_open(path, "pt") as file,
+    ):
+        return (file.metadata() or {}).get(CARD_KEY) or None
 
 
 def _pretrained(card: Mapping[str, Any]) -> Card:
@@ -106,6 +111,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
         card["pretrained_on"],
         {
             **{name: card[name] for name in facts},
+            **{name: list(card[name]) for name in ("tuned_before",) if name in card},
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,

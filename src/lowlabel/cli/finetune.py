@@ -11,11 +11,18 @@ from lowlabel.cli.resumable import resumable
 def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None:
     """Tune a model for retrieval on a dataset's train classes; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
+    from lowlabel.errors import InputError
     from lowlabel.features import ExtractionOptions
     from lowlabel.training.finetuning import finetune as tune
     from lowlabel.training.finetuning import make_finetune_plan, tune_frozen
 
     dataset, recipe = tuned.required(), loss.build(tuned)
+    if tuned.skip_bad_images and not recipe.frozen:
+        raise InputError(
+            "--skip-bad-images leaves images out of the features of a --frozen backbone",
+            "Leave it out: training replaces an image that cannot be read by another, and counts "
+            "it; those of the validation classes must be readable.",
+        )
     plan = make_finetune_plan(dataset, recipe, allow_partial=tuned.allow_partial)
     if note := shown_counts(plan.left_out):
         typer.echo(f"left out: {plan.images.dataset}: {note}", err=True)
@@ -26,8 +33,10 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         return
     options = run.build()
     with resumable():
-        if loss.frozen:
-            extraction = ExtractionOptions(workers=max(1, options.workers))
+        if plan.recipe.frozen:
+            extraction = ExtractionOptions(
+                workers=max(1, options.workers), skip_bad_images=tuned.skip_bad_images
+            )
             weights = tune_frozen(plan, options.output, run.device, extraction)
         else:
             weights = tune(plan, options, run.device)

@@ -37,6 +37,7 @@ class TunedGroup:
         ),
     ] = None
     allow_partial: options.AllowPartial = False
+    skip_bad_images: options.SkipBadImages = False
 
     def required(self) -> str:
         """The dataset.

@@ -133,6 +133,10 @@ def test_impossible_runs_are_refused(plan, stripes, tmp_path, tiny_recipe):
         Trainer(convolutional, RunOptions(tmp_path), World(0, 2, CPU))
     with pytest.raises(UnknownNameError, match="gpu"):
         RunOptions(tmp_path, augment="gpu")
+    with pytest.raises(InputError, match="accumulate must be at least 1, not 0"):
+        RunOptions(tmp_path, accumulate=0)
+    with pytest.raises(InputError, match="workers must be at least 0, not -1"):
+        RunOptions(tmp_path, workers=-1)
 
 
 def test_a_run_raises_no_warning(plan, tmp_path):

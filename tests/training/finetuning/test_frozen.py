@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from lowlabel.cli import app
 from lowlabel.datasets import open_dataset
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import (
     ExtractionOptions,
     FeatureKey,
@@ -18,7 +19,13 @@ from lowlabel.features import (
     load_backbone,
 )
 from lowlabel.features.backbone import Backbone
-from lowlabel.training.finetuning import make_finetune_plan, make_finetune_recipe, tune_frozen
+from lowlabel.training import RunOptions
+from lowlabel.training.finetuning import (
+    finetune,
+    make_finetune_plan,
+    make_finetune_recipe,
+    tune_frozen,
+)
 
 MODEL = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1"
 
@@ -97,8 +104,29 @@ def test_the_same_tuning_is_not_done_again_and_another_is_refused(data, tmp_path
     with pytest.raises(InputError, match=r"holds another run, or part of one: recipe differ"):
         tune_frozen(make_plan(data, epochs=4), tmp_path / "out", "cpu")
     path.unlink()
-    with pytest.raises(InputError, match=r"backbone.safetensors differ"):
+    with pytest.raises(InputError, match=r"there is no backbone.safetensors"):
         tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+
+
+def test_a_run_of_the_whole_network_does_not_replace_a_tuned_head(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path, "cpu")
+    before = path.read_bytes()
+    recipe = make_finetune_recipe(MODEL, epochs=1, batch_size=6, validation=0.4)
+    with pytest.raises(InputError, match="belongs to another run"):
+        finetune(make_finetune_plan(f"folder:{data}", recipe), RunOptions(tmp_path, 0), "cpu")
+    assert path.read_bytes() == before
+
+
+def test_a_tuning_killed_before_its_card_was_written_gets_it_from_the_weights(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path, "cpu")
+    card, weights = (tmp_path / "backbone.json"), path.read_bytes()
+    text = card.read_text()
+    card.unlink()
+    assert tune_frozen(make_plan(data), tmp_path, "cpu") == path
+    assert (card.read_text(), path.read_bytes()) == (text, weights)
+    path.write_bytes(weights[:100])
+    with pytest.raises(DataError, match="is not a readable weights file"):
+        tune_frozen(make_plan(data), tmp_path, "cpu")
 
 
 def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
@@ -115,8 +143,9 @@ def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
     assert not (tmp_path / "out" / "backbone.json").exists()
 
 
-def test_the_command_tunes_a_head(data, tmp_path):
-    arguments = ["finetune", "--frozen", "--loss", "proxy-nca", "--dataset", f"folder:{data}"]
+@pytest.mark.parametrize("asked", [["--frozen"], ["--set", "frozen=True"]])
+def test_the_command_tunes_a_head(data, tmp_path, asked):
+    arguments = ["finetune", *asked, "--loss", "proxy-nca", "--dataset", f"folder:{data}"]
     arguments += ["--model", MODEL, "--batch-size", "6", "--images-per-class", "2"]
     arguments += ["--epochs", "2", "--validation", "0.4", "--device", "cpu"]
     dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
@@ -125,6 +154,21 @@ def test_the_command_tunes_a_head(data, tmp_path):
     result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     assert "score it: lowlabel run --suite retrieval" in result.output
+    assert not (tmp_path / "out" / "checkpoint.pth").exists()  # features, not the usual loop
+
+
+def test_images_that_cannot_be_read_are_left_out_if_the_command_says_so(data, tmp_path):
+    next((data / "train").rglob("*.png")).write_bytes(b"no image")
+    arguments = ["finetune", "--loss", "proxy-nca", "--dataset", f"folder:{data}", "--model", MODEL]
+    arguments += ["--batch-size", "6", "--images-per-class", "2", "--epochs", "2"]
+    arguments += ["--validation", "0.4", "--device", "cpu", "--output", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, [*arguments, "--frozen"])
+    assert refused.exit_code
+    assert isinstance(refused.exception, DataError | SystemExit)
+    result = CliRunner().invoke(app, [*arguments, "--frozen", "--skip-bad-images"])
+    assert result.exit_code == 0, result.output
+    unfrozen = CliRunner().invoke(app, [*arguments, "--skip-bad-images"])
+    assert unfrozen.exit_code
 
 
 def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
@@ -140,3 +184,18 @@ def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
     assert found[0] == found[2] == found[3] == ""
     assert "was tuned on " in found[1]
     assert found[1].endswith("train: 5 of the 5 train classes")
+
+
+def test_a_score_on_classes_of_an_earlier_tuning_is_marked(data, tmp_path):
+    first = make_finetune_recipe(MODEL, epochs=1, batch_size=6, validation=0.4)
+    tuned = finetune(
+        make_finetune_plan(f"folder:{data}", first), RunOptions(tmp_path / "first", 0), "cpu"
+    )
+    other = shutil.copytree(data, tmp_path / "other")
+    recipe = replace(make_plan(data).recipe, model=f"{tuned}:head=none", pooling="")
+    again = tune_frozen(make_finetune_plan(f"folder:{other}", recipe), tmp_path / "out", "cpu")
+    opened = open_dataset(f"folder:{data}")
+    parts = opened.division.parts[:1]
+    scored = replace(opened, division=replace(opened.division, parts=parts), _parts={})
+    model = load_backbone(str(again), device="cpu")
+    assert "was tuned on " in embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes

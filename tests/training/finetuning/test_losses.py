@@ -6,7 +6,7 @@ import torch
 
 from lowlabel.errors import InputError, UnknownNameError, UserError
 from lowlabel.training.finetuning import library
-from lowlabel.training.finetuning.losses import NAMED_LOSSES, build_loss, full_spec
+from lowlabel.training.finetuning.losses import NAMED_LOSSES, build_loss, full_spec, needs_pairs
 
 LABELS = torch.arange(6).repeat_interleave(3)
 
@@ -124,6 +124,14 @@ def test_every_loss_gives_a_finite_gradient(name):
     assert rows.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("margin", True), ("multi-similarity", True), ("proxy-nca", False), ("ArcFaceLoss", False)],
+)
+def test_losses_that_learn_nothing_from_single_images_are_known(name, expected):
+    assert needs_pairs(build_loss(name, 6, 8), 6, 8) == expected
+
+
 def test_options_reach_the_class():
     loss = build_loss("TripletMarginLoss,margin=0.3,distance=CosineSimilarity", 6, 8, "none")
     assert loss.loss.margin == 0.3
@@ -163,6 +171,8 @@ def test_unknown_names_get_suggestions(spec, expected):
         ("CrossBatchMemory", "wraps another loss"),
         ("RankedListLoss", "needs a value of Tn, margin"),
         ("proxy-nca,scale=0", "scale=0"),
+        ("proxy-nca,num_classes=5", "num_classes is 6 here"),
+        ("ProxyAnchorLoss,embedding_size=9", "embedding_size is 8 here"),
         ("TripletMarginLoss,margin=wide", "margin=wide"),
     ],
 )

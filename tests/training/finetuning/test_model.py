@@ -7,6 +7,7 @@ from lowlabel.errors import InputError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions
 from lowlabel.training.finetuning import finetune
+from lowlabel.training.finetuning.model import leave_out_unused
 
 RESNET = "random:resnet10t,seed=1"
 
@@ -18,6 +19,14 @@ def test_frozen_blocks_and_what_lies_before_them_do_not_change(make_plan, tmp_pa
     same = {name: torch.equal(before[name], after[name]) for name in before}
     frozen = ("cls_token", "pos_embed", "patch_embed.", "blocks.0.")
     assert same == {name: name.startswith(frozen) for name in before}
+
+
+def test_the_card_says_whether_the_whole_network_was_tuned(make_plan):
+    assert make_plan().card()["tuned"] == "all"
+    assert make_plan(lora=2).card()["tuned"] == "adapters"
+    assert make_plan(freeze_blocks=1).card()["tuned"] == "part"
+    assert make_plan("freeze_backbone_epochs=1").card()["tuned"] == "all"
+    assert make_plan("freeze_backbone_epochs=2").card()["tuned"] == "part"
 
 
 def test_adapters_are_tuned_and_added_to_the_weights(make_plan, tmp_path):
@@ -71,9 +80,22 @@ def test_the_head_can_be_left_out(make_plan, tmp_path):
     assert load_backbone(str(path), device="cpu").embed(blank).shape == (2, 32)
 
 
+def test_parameters_that_the_embeddings_do_not_need_are_left_out(make_plan):
+    siglip = "random:vit_base_patch16_siglip_224,img_size=16,patch_size=8,depth=1"
+    plan = make_plan(model=f"{siglip},embed_dim=32,num_heads=2", pooling="mean")
+    model = plan.build_model()
+    leave_out_unused(model, 16, torch.device("cpu"))
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert frozen
+    assert all(".attn_pool." in name for name in frozen)
+    assert all(p.requires_grad for n, p in model.named_parameters() if ".attn_pool." not in n)
+
+
 def test_impossible_networks_are_refused(make_plan):
     with pytest.raises(InputError, match="cannot freeze 5 blocks of a network that has 2"):
         make_plan(freeze_blocks=5).build_model()
+    with pytest.raises(InputError, match="nothing is left to tune"):
+        make_plan(freeze_blocks=2, head_layers=0).build_model()
     with pytest.raises(InputError, match="no linear layers to adapt"):
         make_plan(model=RESNET, resolution=32, lora=4).build_model()
     with pytest.raises(InputError, match="has no parameters"):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from lowlabel.cli import names
@@ -43,11 +45,24 @@ def test_a_files_settings_are_overridden_by_options(tmp_path):
     assert (recipe.loss, recipe.epochs, recipe.options.lora) == ("ArcFaceLoss", 3, 8)
 
 
+def test_a_head_alone_is_tuned_by_the_same_recipe_however_it_is_asked_for(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("frozen = true\n")
+    asked = make_finetune_recipe("m", frozen=True)
+    assert asked.frozen
+    assert asked == make_finetune_recipe("m", settings=["frozen=True"])
+    of_file = make_finetune_recipe("m", preset=str(path))
+    assert asked == replace(of_file, preset=asked.preset, changed=asked.changed)
+    assert not make_finetune_recipe("m", settings=["frozen=False"], frozen=True).frozen
+
+
 def test_unknown_options_get_suggestions():
     with pytest.raises(UnknownNameError, match="Did you mean dimension"):
         make_finetune_recipe("m", settings=["dimensions=3"])
     with pytest.raises(InputError, match="images_per_class must be at least 0"):
         make_finetune_recipe("m", images_per_class=-1)
+    with pytest.raises(InputError, match="freeze_backbone_epochs must be at least 0"):
+        make_finetune_recipe("m", settings=["freeze_backbone_epochs=-1"])
 
 
 def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds, tmp_path):
@@ -58,3 +73,5 @@ def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds
         make_plan(batch_size=16)
     with pytest.raises(InputError, match="would leave 1 to learn"):
         make_plan(validation=0.9)
+    with pytest.raises(InputError, match="images_per_class=1 puts no two"):
+        make_plan(images_per_class=1, batch_size=4).build_loss()

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lowlabel.errors import InputError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions
 from lowlabel.training.engine.checkpoint import load_checkpoint
@@ -172,3 +174,15 @@ def test_views_made_on_the_device_tune_like_those_of_the_workers(make_plan, tmp_
         finetune(make_plan(epochs=1, loss="multi-similarity"), run, "cpu")
         losses.append([entry["loss"] for entry in read_metrics(run.output) if "loss" in entry])
     assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+
+def test_an_unreadable_validation_image_is_named(make_plan, tmp_path):
+    plan = make_plan(epochs=1)
+    held_out = plan.split.validation
+    root = tmp_path / "copy"
+    shutil.copytree(held_out.root, root)
+    (root / held_out.paths[0]).write_bytes(b"no image")
+    split = replace(plan.split, validation=replace(held_out, root=root))
+    with pytest.raises(DataError) as caught:
+        finetune(replace(plan, split=split), options(tmp_path / "out"), "cpu")
+    assert f"cannot be read: {root / held_out.paths[0]}: " in caught.value.message
