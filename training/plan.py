@@ -23,7 +23,6 @@ from lowlabel.training.methods.dino_format import read_dino_checkpoint, require_
 from lowlabel.training.methods.probe import make_probe
 from lowlabel.training.methods.step import PretrainStep
 from lowlabel.training.recipe import PROVENANCE, Recipe
-from lowlabel.training.views.recipe import ViewRecipe
 
 LR_BATCH = 256
 
@@ -58,26 +57,6 @@ class TrainingPlan(RunPlan):
     def images(self) -> ImageSet:
         """The images to train on."""
         return self.data.images
-
-    @property
-    def views(self) -> ViewRecipe:
-        """The method's views."""
-        return self.recipe.options.views
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the images."""
-        return self.recipe.epochs
-
-    @property
-    def batch_size(self) -> int:
-        """Images in an optimisation step, over all processes."""
-        return self.recipe.batch_size
-
-    @property
-    def seed(self) -> int:
-        """Random seed of weights, order and views."""
-        return self.recipe.seed
 
     @property
     def left_out(self) -> Mapping[str, int]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from lowlabel.datasets import ImageSet
 from lowlabel.training.engine.batches import BatchOrder
@@ -12,8 +12,34 @@ from lowlabel.training.engine.step import TrainingStep
 from lowlabel.training.views.recipe import ViewRecipe
 
 
+class RunRecipe(Protocol):
+    """What the recipes of pretraining and fine-tuning have in common."""
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the images."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images in an optimisation step, over all processes."""
+
+    @property
+    def seed(self) -> int:
+        """Random seed of weights, order and views."""
+
+    @property
+    def options(self) -> Any:
+        """Hyper-parameters, among them the `views`."""
+
+
 class RunPlan(ABC):
-    """A recipe on a set of images."""
+    """A recipe on a set of images.
+
+    Attributes:
+        recipe: The recipe.
+    """
+
+    recipe: RunRecipe
 
     @property
     @abstractmethod
@@ -26,24 +52,25 @@ class RunPlan(ABC):
         """The images that batches are made of."""
 
     @property
-    @abstractmethod
     def views(self) -> ViewRecipe:
         """How the views of an image are made."""
+        views: ViewRecipe = self.recipe.options.views
+        return views
 
     @property
-    @abstractmethod
     def epochs(self) -> int:
         """Passes over the images."""
+        return self.recipe.epochs
 
     @property
-    @abstractmethod
     def batch_size(self) -> int:
         """Images in an optimisation step, over all processes."""
+        return self.recipe.batch_size
 
     @property
-    @abstractmethod
     def seed(self) -> int:
         """Random seed of weights, order and views."""
+        return self.recipe.seed
 
     @property
     def left_out(self) -> Mapping[str, int]:

@@ -28,7 +28,6 @@ from lowlabel.training.finetuning.step import FinetuneStep
 from lowlabel.training.finetuning.validation import ClassSplit
 from lowlabel.training.plan import listed
 from lowlabel.training.recipe import PROVENANCE
-from lowlabel.training.views.recipe import ViewRecipe
 
 
 @dataclass(frozen=True)
@@ -58,26 +57,6 @@ class FinetunePlan(RunPlan):
     def images(self) -> ImageSet:
         """Images of the learned classes."""
         return self.split.learned
-
-    @property
-    def views(self) -> ViewRecipe:
-        """The training view."""
-        return self.recipe.options.views
-
-    @property
-    def epochs(self) -> int:
-        """Passes over the images."""
-        return self.recipe.epochs
-
-    @property
-    def batch_size(self) -> int:
-        """Images in an optimisation step, over all processes."""
-        return self.recipe.batch_size
-
-    @property
-    def seed(self) -> int:
-        """Random seed of weights, classes, order and views."""
-        return self.recipe.seed
 
     @property
     def left_out(self) -> Mapping[str, int]:

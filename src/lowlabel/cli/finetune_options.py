@@ -1,11 +1,17 @@
 """The options of `lowlabel finetune`, in groups."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
+from lowlabel.cli.training_options import (
+    Augment,
+    Compile,
+    LoaderProcesses,
+    Precision,
+    RunFolder,
+)
 
 if TYPE_CHECKING:
     from lowlabel.training import RunOptions
@@ -142,14 +148,7 @@ class LossGroup:
             default="the preset's, else 0",
         ),
     ] = None
-    dtype: Annotated[
-        str | None,
-        option(
-            "Recipe",
-            "float32, or bfloat16 or float16 for mixed precision.",
-            default="the preset's, else float32",
-        ),
-    ] = None
+    dtype: Precision = None
     settings: Annotated[
         list[str] | None,
         option(
@@ -192,9 +191,7 @@ class TuningRunGroup:
     """How the run is carried out and what it writes."""
 
     device: options.Device = "auto"
-    workers: Annotated[
-        int, option("Machine", "Processes that load images; 0 loads them in the main process.")
-    ] = 2
+    workers: LoaderProcesses = 2
     accumulate: Annotated[
         int,
         option(
@@ -202,18 +199,9 @@ class TuningRunGroup:
             "Parts to embed each process's batch in, to save memory; the loss sees all of it.",
         ),
     ] = 1
-    augment: Annotated[
-        str,
-        option("Machine", "Where to make views: cpu, device, or auto (device if it is a GPU)."),
-    ] = "auto"
-    compile: Annotated[bool, option("Machine", "Compile the backbone.", "--compile")] = False
-    output: Annotated[
-        Path | None,
-        option(
-            "Results",
-            "Folder of checkpoint, metrics and weights; the same command resumes in it.",
-        ),
-    ] = None
+    augment: Augment = "auto"
+    compile: Compile = False
+    output: RunFolder = None
     dry_run: options.DryRun = False
 
     def build(self) -> "RunOptions":

@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
+from lowlabel.cli.training_options import (
+    Augment,
+    Compile,
+    LoaderProcesses,
+    Precision,
+    RunFolder,
+)
 
 if TYPE_CHECKING:
     from lowlabel.training import Recipe, RunOptions
@@ -71,14 +78,7 @@ class RecipeGroup:
             default="the preset's, else 0",
         ),
     ] = None
-    dtype: Annotated[
-        str | None,
-        option(
-            "Recipe",
-            "float32, or bfloat16 or float16 for mixed precision.",
-            default="the preset's, else float32",
-        ),
-    ] = None
+    dtype: Precision = None
     settings: Annotated[
         list[str] | None,
         option(
@@ -113,17 +113,12 @@ class RunGroup:
     """How the run is carried out and what it writes."""
 
     device: options.Device = "auto"
-    workers: Annotated[
-        int, option("Machine", "Processes that load images; 0 loads them in the main process.")
-    ] = 2
+    workers: LoaderProcesses = 2
     accumulate: Annotated[
         int, option("Machine", "Parts to split each process's batch into, to save memory.")
     ] = 1
-    augment: Annotated[
-        str,
-        option("Machine", "Where to make views: cpu, device, or auto (device if it is a GPU)."),
-    ] = "auto"
-    compile: Annotated[bool, option("Machine", "Compile the backbone.", "--compile")] = False
+    augment: Augment = "auto"
+    compile: Compile = False
     slurm: Annotated[
         str | None,
         option(
@@ -131,13 +126,7 @@ class RunGroup:
             "Submit to Slurm with partition=…,gpus=…,nodes=…,hours=… (needs submitit).",
         ),
     ] = None
-    output: Annotated[
-        Path | None,
-        option(
-            "Results",
-            "Folder of checkpoint, metrics and weights; the same command resumes in it.",
-        ),
-    ] = None
+    output: RunFolder = None
     knn_every: Annotated[
         int, option("Results", "Epochs between k-NN scores on held-out labels; 0 for none.")
     ] = 0
