@@ -29,8 +29,9 @@ def read_pickle(path: Path) -> Any:
         DataError: If the file is missing, damaged, or holds anything else.
     """
     with (
-        reading(path, f"{path} is not a pickle of plain arrays", _FIX),
+        reading(path),
         path.open("rb") as file,
+        reading(path, f"{path} is not a pickle of plain arrays", _FIX),
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
     ):
         scan_pickle(data)

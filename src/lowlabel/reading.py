@@ -55,7 +55,7 @@ def reading(
     except (*DAMAGE, *also) as error:
         if isinstance(error, FileNotFoundError):
             why = f"{error.strerror or error}"
-            raise DataError(f"cannot read {path}: {why}", fix or _CHECK) from error
+            raise DataError(f"{problem or f'cannot read {path}'}: {why}", fix or _CHECK) from error
         if isinstance(error, OSError) and error.errno is not None:
             raise system_error(path, error) from error
         raise DataError(f"{problem or f'cannot read {path}'}: {reason(error)}", fix) from error
