@@ -13,6 +13,7 @@ from lowlabel.errors import DataError
 from lowlabel.features import ALIASES, load_backbone
 from lowlabel.features.embedded import Embedder
 from lowlabel.features.models.checkpoints.card import CARD_KEY
+from lowlabel.features.models.code.trust import trust_code
 from lowlabel.features.models.identity import (
     alias_identity,
     declared_identities,
@@ -58,6 +59,7 @@ def ways(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOWLABEL_HOME", str(home))
         specs = ("dino_vits16", DINO, str(file), f"hub:{home}:dino_vits16")
+        trust_code(specs[-1])
         yield [load_backbone(spec, device="cpu") for spec in specs]
 
 
