@@ -43,37 +43,36 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
                 "Mount its disk, or give the file that it should lead to.",
             )
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
-    try:
-        problem = f"{archive} is damaged, truncated or encrypted"
-        with reading(archive, problem, "Fetch it again; nothing that was unpacked is kept."):
-            if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
-                raise DataError(
-                    f"{archive} is not a zip or tar archive, or is cut off",
-                    "Fetch it again and compare its size with the published file's.",
-                )
+    problem = f"{archive} is damaged, truncated or encrypted"
+    with reading(archive, problem, "Fetch it again; nothing that was unpacked is kept."):
+        try:
             _unpack(archive, folder, progress)
-    except DataError as error:
-        cause = error.__cause__
-        if isinstance(cause, NotImplementedError):
+        except NotImplementedError as error:
             raise DataError(
-                f"{archive} is compressed by a method that Python does not read: {cause}",
+                f"{archive} is compressed by a method that Python does not read: {error}",
                 f"Unpack it with another program (7z x '{archive}') and give the folder.",
-            ) from cause
-        if isinstance(cause, OSError) and cause.errno is not None:
+            ) from error
+        except OSError as error:
+            if error.errno is None:  # of a reader, about the bytes
+                raise
             raise DataError(
-                f"cannot unpack {archive} into {folder}: {cause.strerror or cause}",
+                f"cannot unpack {archive} into {folder}: {error.strerror or error}",
                 "Allow more open files, then repeat the command (ulimit -n 4096)."
-                if cause.errno == errno.EMFILE
+                if error.errno == errno.EMFILE
                 else "Make room or fix the permissions, or set LOWLABEL_HOME to another folder.",
-            ) from cause
-        raise
+            ) from error
 
 
 def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
     if zipfile.is_zipfile(archive):
         _unpack_zip(archive, folder, progress)
-    else:
+    elif tarfile.is_tarfile(archive):
         _unpack_tar(archive, folder, progress)
+    else:
+        raise DataError(
+            f"{archive} is not a zip or tar archive, or is cut off",
+            "Fetch it again and compare its size with the published file's.",
+        )
 
 
 def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
