@@ -4,10 +4,10 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from lowlabel.results.labels import distinctions, natural_order
+from lowlabel.results.labels import distinctions
 from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.record import Record, Score
-from lowlabel.specs import canonical_json
+from lowlabel.specs import canonical_json, natural_order
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,6 @@ SUITES = {
 _LONGEST = 24
 
 
-def natural_order(text: str) -> list[tuple[int, str]]:
-    """Sort key that takes numbers by value: "5-way 5-shot" before "5-way 10-shot"."""
-    parts = re.findall(r"\d+|\D+", text)
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
-
-
 def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str:
     """A score as text: "71.20±1.15", "71.20" without an interval, "–" without a mean."""
     if mean is None:

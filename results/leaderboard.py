@@ -19,13 +19,12 @@ from lowlabel.results.labels import (
     UNSTATED_SPLIT,
     distinctions,
     format_score,
-    natural_order,
 )
 from lowlabel.results.metrics import common_unit, find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
 from lowlabel.results.reference.published import beside_published, published_for, published_table
-from lowlabel.specs import canonical_json
+from lowlabel.specs import canonical_json, natural_order
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
 _TABLE_PER_METRIC = frozenset({"label-budget"})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from lowlabel.results.labels import natural_order
+from lowlabel.specs import natural_order
 
 _MODES = ("easy", "medium", "hard")
 _PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{mode}": f"(?P<mode>{'|'.join(_MODES)})"}

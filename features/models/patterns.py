@@ -1,11 +1,12 @@
 """Weights files by a pattern: `RUN/checkpoints/*.safetensors[:ARCH]` names every model there."""
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError
 from lowlabel.features.models.weights_source import named_file
+from lowlabel.specs import natural_order
 
 _MARKS = ("*", "?", "[")
 _NO_FILES = ("timm:", "hub:", "random:")
@@ -50,11 +51,8 @@ def _seen(folder: Path, matches: list[Path]) -> str:
     if not folder.is_dir():
         return f"there is no folder {folder}"
     names = [file.name for file in sorted(folder.iterdir(), key=_number_order)]
-    shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-    return f"{folder} holds {shown or 'nothing'}"
+    return f"{folder} holds {first_few(names, _MOST_NAMED) or 'nothing'}"
 
 
 def _number_order(path: Path) -> list[tuple[int, str]]:
-    """Sort key that takes numbers by value: epoch_9 before epoch_10."""
-    parts = re.findall(r"\d+|\D+", str(path))
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+    return natural_order(str(path))

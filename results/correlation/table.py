@@ -15,12 +15,11 @@ from lowlabel.results.labels import (
     SUITES,
     distinctions,
     format_difference,
-    natural_order,
 )
 from lowlabel.results.leaderboard import Section, Table
 from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.record import Record
-from lowlabel.specs import canonical_json
+from lowlabel.specs import canonical_json, natural_order
 
 _CAPTIONS = {"spearman": "Spearman's ρ (p)", "kendall": "Kendall's τ-b (p)"}
 

@@ -146,9 +146,13 @@ def _drawing(record: Record) -> dict[str, object]:
 
 
 def _facts(record: Record) -> dict[str, object]:
+    return {"weights": record.experiment.model.weights_sha256, **applied(record)}
+
+
+def applied(record: Record) -> dict[str, object]:
+    """How the model was applied."""
     model = record.experiment.model
     return {
-        "weights": model.weights_sha256,
         "pooling": model.pooling,
         "resolution": model.resolution,
         "dtype": model.dtype,

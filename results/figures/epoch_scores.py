@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lowlabel.results.figures.curves import applied
 from lowlabel.results.grid import newest
-from lowlabel.results.labels import CONTAMINATED, distinctions, natural_order
+from lowlabel.results.labels import CONTAMINATED, distinctions
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
-from lowlabel.specs import canonical_json
+from lowlabel.specs import canonical_json, natural_order
 
 _EPOCH = re.compile(r"[ _-]*(?:epoch|checkpoint|ckpt)[ _-]*\d+$", re.IGNORECASE)
 
@@ -85,7 +86,7 @@ def _titles(records: Sequence[Record]) -> list[str]:
 def _curves(records: Sequence[Record], metric: str) -> tuple[EpochCurve, ...]:
     runs = [_EPOCH.sub("", record.experiment.model.name) or "checkpoints" for record in records]
     keys = [(run, record.row_label) for run, record in zip(runs, records, strict=True)]
-    added = distinctions(keys, [_facts(record) for record in records])
+    added = distinctions(keys, [applied(record) for record in records])
     grouped: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for (run, method), suffix, record in zip(keys, added, records, strict=True):
         grouped[run + suffix, method].append(record)
@@ -106,14 +107,3 @@ def _curve(run: str, method: str, records: Sequence[Record], metric: str) -> Epo
         scores[epoch] = EpochScore(epoch, score.mean, score.ci95 or 0.0)
     mark = f" {CONTAMINATED}" if any(record.contamination for record in records) else ""
     return EpochCurve(run + mark, method, tuple(sorted(scores.values())))
-
-
-def _facts(record: Record) -> dict[str, object]:
-    """How the models were applied."""
-    model = record.experiment.model
-    return {
-        "pooling": model.pooling,
-        "resolution": model.resolution,
-        "dtype": model.dtype,
-        "transform": canonical_json(model.transform),
-    }

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
@@ -145,6 +146,12 @@ def canonical_json(value: object) -> str:
 def json_sha256(value: object) -> str:
     """SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def natural_order(text: str) -> list[tuple[int, str]]:
+    """Sort key that takes numbers by value: "5-way 5-shot" before "5-way 10-shot"."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def _split_outside_brackets(text: str) -> list[str]:

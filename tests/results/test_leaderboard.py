@@ -4,10 +4,11 @@ import pytest
 
 from lowlabel.errors import InputError
 from lowlabel.results.experiment import Counts, Partial
-from lowlabel.results.labels import distinctions, natural_order
+from lowlabel.results.labels import distinctions
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Score
 from lowlabel.results.scores import scores_frame
+from lowlabel.specs import natural_order
 
 
 def board(*scored):
