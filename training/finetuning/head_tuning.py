@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lowlabel.features.models.embedding_head import EmbeddingHead, HeadShape
 from lowlabel.progress import Progress
 from lowlabel.training.engine.monitor import TrainingError
+from lowlabel.training.engine.update import clip_each
 from lowlabel.training.finetuning.batches import ClassBalancedOrder
 from lowlabel.training.finetuning.losses import MetricLoss, build_loss
 from lowlabel.training.finetuning.optimizer import factors, make_optimizer
@@ -118,25 +119,24 @@ def _epochs(
     recipe: FinetuneRecipe,
 ) -> Iterator[float]:
     """Runs the epochs, and yields the mean loss of each."""
-    o, steps = recipe.optimisation, recipe.epochs * order.steps_per_epoch
+    o, per_epoch = recipe.optimisation, order.steps_per_epoch
+    times = factors(o, recipe.epochs * per_epoch, per_epoch).reshape(recipe.epochs, per_epoch)
     optimizer = make_optimizer(nn.Identity(), head, loss, o)
     rates = [group["lr"] for group in optimizer.param_groups]
     for epoch in range(recipe.epochs):
         rows = torch.from_numpy(order.epoch_order(epoch)).to(learned.labels.device)
         total = torch.zeros((), device=learned.labels.device)
-        factor = factors(o, steps, order.steps_per_epoch)[epoch * order.steps_per_epoch :]
-        for batch, times in zip(rows.split(recipe.batch_size), factor, strict=False):
+        for batch, factor in zip(rows.split(recipe.batch_size), times[epoch], strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * float(times)
+                group["lr"] = rate * float(factor)
             value = loss(head(learned.features[batch]), learned.labels[batch])
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             if o.clip:
-                for parameter in head.parameters():
-                    nn.utils.clip_grad_norm_(parameter, o.clip)
+                clip_each([*head.parameters()], o.clip)
             optimizer.step()
             total += value.detach()
-        mean = float(total) / order.steps_per_epoch
+        mean = float(total) / per_epoch
         if not math.isfinite(mean):
             raise TrainingError(
                 f"the loss {recipe.loss} is {mean} in epoch {epoch + 1}",
