@@ -161,13 +161,3 @@ def is_plain(name: str, options: Mapping[str, Option]) -> bool:
     with torch.device("meta"):  # without memory for its weights
         plain, made = (create(name, each).state_dict() for each in (same, same | shapes))
     return {k: v.shape for k, v in plain.items()} == {k: v.shape for k, v in made.items()}
-
-
-def known_identities() -> set[str]:
-    """The identities that are the suite's own names, and those of its aliases."""
-    tuned = {
-        f"{TUNED}{data}_ssl-vit-{loss}"
-        for data in ("cub", "cars")
-        for loss in ("margin", "proxynca", "ms")
-    }
-    return {each.name for each in SSL_VIT} | {*map(alias_identity, ALIASES)} | tuned

@@ -8,7 +8,8 @@ from lowlabel.features import check_model
 from lowlabel.features.framing import frame
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import timm_transform
-from lowlabel.features.models.identity import RECIPE, known_identities
+from lowlabel.features.models.identity import RECIPE, SSL_VIT, alias_identity
+from lowlabel.features.models.identity import TUNED as TUNED_FILE
 from lowlabel.fields import encode
 from lowlabel.results.experiment import Counts, Partial
 from lowlabel.results.record import Score
@@ -47,6 +48,16 @@ VALUES = [  # dataset, protocol or K, method, embedder, source, value, ci95
     ("cub", 4, "frozen", "DeiT-S/16, distilled", "hyp_metric", 88.7, None),
     ("cub", 1, "frozen", "Unicom ViT-L/14@336", "Unicom", 89.2, None),
 ]
+
+
+def known_identities() -> set[str]:
+    """The identities that are the suite's own names, and those of its aliases."""
+    tuned = {
+        f"{TUNED_FILE}{data}_ssl-vit-{loss}"
+        for data in ("cub", "cars")
+        for loss in ("margin", "proxynca", "ms")
+    }
+    return {each.name for each in SSL_VIT} | {*map(alias_identity, ALIASES)} | tuned
 
 
 @pytest.mark.parametrize("line", VALUES, ids=lambda line: "-".join(map(str, line[:5])))

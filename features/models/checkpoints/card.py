@@ -101,7 +101,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
     facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
-    grown = {name: card[name] for name in ("base_identities",) if name in card}
+    grown = {n: list(card[n]) for n in ("tuned_before", "base_identities") if n in card}
     return Card(
         str(card["architecture"]),
         transform.crop,
@@ -111,7 +111,6 @@ def _tuned(card: Mapping[str, Any]) -> Card:
         card["pretrained_on"],
         {
             **{name: card[name] for name in facts},
-            **{name: list(card[name]) for name in ("tuned_before",) if name in card},
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,

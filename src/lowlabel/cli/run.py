@@ -80,7 +80,9 @@ def _request(
 
 def _trainer(models: Sequence[str], workers: int) -> "MakeTrainer | None":
     """What trains models on labels; None, without importing it, if no model needs it."""
-    if not any(model.startswith("scratch:") for model in models):
+    from lowlabel.benchmarks.from_labels import is_scratch
+
+    if not any(map(is_scratch, models)):
         return None
     from functools import partial
 
