@@ -45,6 +45,24 @@ def learned(tmp_path: Path) -> EmbeddedDataset:
 
 
 @pytest.fixture
+def draw_birds(tmp_path: Path) -> Callable[[int, int], str]:
+    """Draws a folder of three classes with train, val and test, in images of a size."""
+
+    def draw(height: int, width: int) -> str:
+        random = np.random.default_rng(0)
+        for name, colour in (("crow", 40), ("gull", 200), ("finch", 120)):
+            for part, images in (("train", 6), ("val", 2), ("test", 3)):
+                folder = tmp_path / "birds" / part / name
+                folder.mkdir(parents=True)
+                for index in range(images):
+                    noise = random.integers(-20, 20, (height, width, 3))
+                    Image.fromarray((colour + noise).astype(np.uint8)).save(folder / f"{index}.png")
+        return f"folder:{tmp_path / 'birds'}"
+
+    return draw
+
+
+@pytest.fixture
 def request_of(tmp_path: Path) -> Callable[..., Request]:
     """A request for pixels on a suite, with records in a folder of the test."""
 

@@ -3,11 +3,9 @@
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
 
 from lowlabel.cli.finetune import finetune
-from lowlabel.errors import InputError, UserError
+from lowlabel.errors import InputError
 
 MODEL = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,embed_dim=32,depth=1,num_heads=2"
 SMALL = [
@@ -17,18 +15,8 @@ SMALL = [
 
 
 @pytest.fixture
-def command():
-    app = typer.Typer()
-    app.command()(finetune)
-
-    def call(*arguments):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if isinstance(result.exception, UserError):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    return call
+def command(caller):
+    return caller(finetune)
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(command, image_folder, tmp_path):

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from lowlabel.benchmarks import make_plan, run_plan
 from lowlabel.benchmarks.protocols.linear import Linear, input_columns, input_of_dino
@@ -17,17 +16,8 @@ VIT = "random:vit_tiny_patch16_224,img_size=32,patch_size=8,embed_dim=24,depth=5
 
 
 @pytest.fixture
-def birds(tmp_path):
-    """A folder with train, val and test."""
-    random = np.random.default_rng(0)
-    for name, colour in (("crow", 40), ("gull", 200), ("finch", 120)):
-        for part, images in (("train", 6), ("val", 2), ("test", 3)):
-            folder = tmp_path / "birds" / part / name
-            folder.mkdir(parents=True)
-            for index in range(images):
-                noise = random.integers(-20, 20, (40, 36, 3))
-                Image.fromarray((colour + noise).astype(np.uint8)).save(folder / f"{index}.png")
-    return f"folder:{tmp_path / 'birds'}"
+def birds(draw_birds):
+    return draw_birds(40, 36)
 
 
 @pytest.fixture

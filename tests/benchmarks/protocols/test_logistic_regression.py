@@ -1,44 +1,18 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from lowlabel.benchmarks import make_plan, run_plan
 from lowlabel.benchmarks.protocols.logistic_regression import LogisticRegression
 from lowlabel.benchmarks.protocols.supervised import HELD_OUT
 from lowlabel.classification import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features import embedded_file
 
 
 @pytest.fixture
-def learned(tmp_path):
-    """Four classes; the labels to learn from are those that are scored."""
-    random = np.random.default_rng(0)
-    centres = random.normal(size=(4, 16))
-    arrays = {}
-    for prefix, images in (("", 10), ("base_", 15)):
-        labels = np.repeat(np.arange(4), images)
-        noise = random.normal(size=(len(labels), 16))
-        arrays |= {f"{prefix}features": centres[labels] + noise, f"{prefix}labels": labels}
-    np.savez(tmp_path / "learned.npz", **arrays)
-    return embedded_file(tmp_path / "learned.npz")
-
-
-@pytest.fixture
-def birds(tmp_path):
-    """A folder with train, val and test."""
-    random = np.random.default_rng(0)
-    for name, colour in (("crow", 40), ("gull", 200), ("finch", 120)):
-        for part, images in (("train", 6), ("val", 2), ("test", 3)):
-            folder = tmp_path / "birds" / part / name
-            folder.mkdir(parents=True)
-            for index in range(images):
-                noise = random.integers(-20, 20, (16, 16, 3))
-                Image.fromarray((colour + noise).astype(np.uint8)).save(folder / f"{index}.png")
-    return f"folder:{tmp_path / 'birds'}"
+def birds(draw_birds):
+    return draw_birds(16, 16)
 
 
 def test_c_is_chosen_on_a_tenth_of_train_where_there_is_no_val(learned):
