@@ -15,6 +15,7 @@ CORE = {
     "errors",
     "escaping",
     "fields",
+    "intervals",
     "locks",
     "npz",
     "paths",

@@ -1,0 +1,52 @@
+"""Confidence intervals: what each kind is about, and the formulas that the protocols share."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntervalKind = Literal["tasks", "images", "classes", "queries", "groups", "draws", "seeds", "open"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval of a mean, with what it is about.
+
+    Attributes:
+        kind: What another study would draw anew: tasks, images, classes, queries, ….
+        half_width: In the unit of the mean; NaN where it cannot be computed.
+        definition: The formula in words, with its numbers: "jackknife over 20 classes, Student's t
+            with 19 degrees of freedom"; where it cannot be computed, the reason.
+    """
+
+    kind: IntervalKind
+    half_width: float
+    definition: str
+
+
+def student_t(degrees: float) -> float:
+    """The 0.975 quantile of Student's t; scipy is imported when it is called."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, degrees))
+
+
+def jackknife(without: NDArray[np.float64]) -> float:
+    """Half-width of the interval of a mean from its values without each class (or group).
+
+    The variance is (C - 1)/C · Σ(θ₋c - mean)², Student's t has C - 1 degrees of freedom.
+
+    Args:
+        without: The mean without each of C classes, [C]; NaN where nothing is left.
+
+    Returns:
+        The half-width; NaN for fewer than two classes.
+    """
+    values = without[~np.isnan(without)]
+    classes = len(values)
+    if classes < 2:
+        return math.nan
+    variance = (classes - 1) / classes * float(((values - values.mean()) ** 2).sum())
+    return student_t(classes - 1) * math.sqrt(variance)
