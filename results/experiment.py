@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lowlabel.fields import encode, grown
 from lowlabel.results.decode import plain
@@ -219,6 +220,10 @@ class Experiment:
         how long it was pretrained, the title of the dataset, and its partial counts, which follow
         from the manifest.
         """
+        return self._identity
+
+    @cached_property
+    def _identity(self) -> str:
         facts = encode(self)
         for name in ("notes", "tuning", "epochs", "identities"):
             facts["model"].pop(name, None)

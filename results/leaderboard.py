@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -39,20 +39,30 @@ class Table:
         caption: Caption with the unit.
         frame: The cells; "" for a score that was never run.
         bold: (row, column) of the best cells.
+        shows: Column of the section's grid, by the column of scores that shows it.
     """
 
     caption: str
     frame: pd.DataFrame
     bold: frozenset[tuple[int, int]] = frozenset()
+    shows: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Section:
-    """The tables of one dataset, with notes for the reader."""
+    """The tables of one dataset, with notes for the reader.
+
+    Attributes:
+        title: Suite, dataset and division.
+        tables: The tables.
+        notes: What was scored, and what the marks mean.
+        grid: The scores that the tables show; None if they show something else.
+    """
 
     title: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
+    grid: Grid | None = None
 
 
 def leaderboard(
@@ -118,7 +128,7 @@ def _section(
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
     notes += _mark_notes(tables)
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
-    return Section(title, tuple(tables), tuple(notes))
+    return Section(title, tuple(tables), tuple(notes), grid)
 
 
 def _caption(name: str, by_metric: bool) -> str:
@@ -133,11 +143,12 @@ def _score_table(grid: Grid, caption: str, by_metric: bool) -> Table:
         "Model": [row.model + f" {CONTAMINATED}" * row.contaminated for row in grid.rows],
         "Method": [row.method + f" {TRANSDUCTIVE}" * row.transductive for row in grid.rows],
     }
-    bold = set()
+    bold, shows = set(), dict[int, int]()
     for column, heading in columns.items():
         bold |= {(row, len(data)) for row in grid.best(column)}
+        shows[len(data)] = column
         data[heading] = [_cell(grid, row, column) for row in range(len(grid.rows))]
-    return Table(caption, pd.DataFrame(data), frozenset(bold))
+    return Table(caption, pd.DataFrame(data), frozenset(bold), shows)
 
 
 def _cell(grid: Grid, row: int, column: int) -> str:

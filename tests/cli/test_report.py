@@ -45,3 +45,13 @@ def test_what_has_no_records_is_an_error(out, tmp_path, capsys):
     capsys.readouterr()
     assert call("compare", out / "leaderboard.tar.xz", out) == 2
     assert "without the scores of single tasks" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_page_is_written_by_runs_and_from_an_archive(out, tmp_path, capsys):
+    assert "knn,k=20" in (out / "report.html").read_text()
+    assert call("report", out, "--archive") == 0
+    page = tmp_path / "new" / "page.html"
+    assert call("report", out / "leaderboard.tar.xz", "--output", page) == 0
+    assert "knn,k=20" in page.read_text()
+    assert call("report", out, "--archive", "--output", page) == 2
+    assert "--archive does not go with" in " ".join(capsys.readouterr().err.split())

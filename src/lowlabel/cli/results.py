@@ -24,7 +24,11 @@ def report(
     ] = None,
     output: Annotated[
         Path | None,
-        option("Results", "Folder of the leaderboards.", default="that of the records"),
+        option(
+            "Results",
+            "Folder of the leaderboards; or a file FILE.html, the report as one page.",
+            default="the records' folder",
+        ),
     ] = None,
     archive: Annotated[
         bool,
@@ -45,14 +49,23 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Make the leaderboards from records; nothing is scored."""
+    """Make the leaderboards from records, or a page that people share; nothing is scored."""
+    from lowlabel.errors import InputError
     from lowlabel.paths import results_dir
     from lowlabel.results import archive_records, load_records, write_leaderboards
     from lowlabel.results.reference import parse_traits
+    from lowlabel.results.report import write_report
 
     traits = parse_traits(published or ())
     source = records or results_dir()
-    folder = output or (source if source.is_dir() else source.parent)
+    folder = source if source.is_dir() else source.parent
+    if output and output.suffix.lower() == ".html":
+        if archive:
+            raise InputError(f"--archive does not go with {output}", "Name a folder: --output DIR")
+        file = write_report(load_records(source), output, traits, pictures=folder)
+        typer.echo(f"written: {file}")
+        return
+    folder = output or folder
     files = write_leaderboards(load_records(source), folder, traits)
     if archive:
         files.append(folder / "leaderboard.tar.xz")

@@ -101,13 +101,16 @@ def _show(outcome: "Run") -> None:
 def _report(outcome: "Run", output: Path) -> None:
     """Prints the leaderboard of a run and writes that of all records; says what is missing."""
     from lowlabel.results import load_records, render_markdown, write_leaderboards
+    from lowlabel.results.report import write_report
 
     for note in dict.fromkeys(outcome.left_out):
         typer.echo(f"left out: {note}", err=True)
     if outcome.records:
         typer.echo(render_markdown(outcome.records))
-        files = write_leaderboards(load_records(output / "records"), output)
+        records = load_records(output / "records")
+        files = write_leaderboards(records, output)
         typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
+        typer.echo(f"report: {write_report(records, output / 'report.html')}", err=True)
     for failure in outcome.failures:
         say_error(failure)
     if outcome.failures:

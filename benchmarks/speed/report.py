@@ -1,0 +1,73 @@
+"""Time of a report of many records, and of a search in its page.
+
+python -m lowlabel.benchmarks.speed.report results/leaderboard.tar.xz
+"""
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import typer
+
+from lowlabel.results import Record, load_records
+from lowlabel.results.report import render_report
+
+_SEARCH = """word => {
+    const started = performance.now();
+    form.elements.search.value = word;
+    update();
+    document.body.offsetHeight;
+    return performance.now() - started;
+}"""
+
+
+def main(records: Path, count: int = 10_000, browser: bool = True) -> None:
+    """Prints the seconds to render the page, its size, and the time of a search in Chromium.
+
+    Args:
+        records: A results folder or an archive, whose records are repeated under other names.
+        count: Number of records.
+        browser: Open the page in Chromium, by playwright.
+    """
+    made = _repeated(load_records(records), count)
+    started = time.perf_counter()
+    page = render_report(made)
+    seconds = time.perf_counter() - started
+    print(f"{len(made):,} records: {seconds:.1f} s, {len(page) / 2**20:.1f} MiB")
+    if browser:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "report.html"
+            file.write_text(page, encoding="utf-8")
+            _search(file, made[-1].experiment.model.name)
+
+
+def _repeated(records: list[Record], count: int) -> list[Record]:
+    """Records under as many names of models as are needed."""
+    return [_renamed(records[n % len(records)], n // len(records)) for n in range(count)]
+
+
+def _renamed(record: Record, copy: int) -> Record:
+    model = record.experiment.model
+    renamed = replace(model, name=f"{model.name} {copy}", spec=f"{model.spec},copy={copy}")
+    return replace(record, experiment=replace(record.experiment, model=renamed))
+
+
+def _search(file: Path, word: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        opened = play.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = opened.new_page()
+        started = time.perf_counter()
+        page.goto(file.as_uri())
+        loaded = time.perf_counter() - started
+        times = sorted(page.evaluate(_SEARCH, each) for each in (word, "", word[:4], "", "ncm"))
+        print(f"opened in {loaded:.1f} s; searches {times[0]:.0f} to {times[-1]:.0f} ms")
+        opened.close()
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,6 @@
+"""The report: leaderboards, figures and the provenance of every number as one HTML page."""
+
+from lowlabel.results.report.page import render_report, write_report
+from lowlabel.results.report.pictures import Picture, find_pictures
+
+__all__ = ["Picture", "find_pictures", "render_report", "write_report"]

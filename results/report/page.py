@@ -1,0 +1,95 @@
+"""One self-contained page from records."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from lowlabel.paths import writable_dir, write_files
+from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.record import Record
+from lowlabel.results.render import footer
+from lowlabel.results.report.figures import figures
+from lowlabel.results.report.pictures import Picture, find_pictures
+from lowlabel.results.report.pools import pooled
+from lowlabel.results.report.tables import tables
+
+_SCRIPTS = ("dom", "details", "tables", "charts", "filters", "main")
+# no character that could end the script or begin a tag
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_NOTHING: Mapping[str, str] = {}
+
+
+def render_report(
+    records: Iterable[Record],
+    pictures: Sequence[Picture] = (),
+    published: Mapping[str, str] = _NOTHING,
+    title: str = "lowlabel report",
+) -> str:
+    """Makes an HTML page that opens from a file and loads nothing.
+
+    It has the leaderboards, which can be sorted and filtered, figures, pictures, and for each
+    score a fold-out with every interval, the whole provenance and the command that repeats it.
+
+    Args:
+        records: The records.
+        pictures: Pictures to show, such as those that a run saved beside its records.
+        published: What published numbers must state to be shown; see `leaderboard`.
+        title: Title of the page.
+
+    Raises:
+        InputError: If there are no records.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    records = list(records)
+    sections = leaderboard(records, published)
+    pool = pooled(records)
+    data = {
+        "records": pool.facts(),
+        "sections": tables(sections, pool),
+        "figures": figures(sections),
+        "pictures": [picture.facts() for picture in pictures],
+        "footer": footer(records),
+    }
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        _asset("report.html")
+    )
+    return template.render(
+        title=title.encode(errors="backslashreplace").decode(),
+        style=_asset("report.css"),
+        data=json.dumps(data, separators=(",", ":")).translate(_ESCAPES),
+        script="\n".join(_asset(f"{name}.js") for name in _SCRIPTS),
+    )
+
+
+def _asset(name: str) -> str:
+    folder = resources.files("lowlabel.results") / "report" / "assets"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def write_report(
+    records: Iterable[Record],
+    file: Path,
+    published: Mapping[str, str] = _NOTHING,
+    *,
+    pictures: Path | None = None,
+) -> Path:
+    """Writes the page of some records, with the pictures of a results folder.
+
+    Args:
+        records: The records.
+        file: The HTML file; its folder is created if missing.
+        published: See `render_report`.
+        pictures: The results folder; that of `file` by default.
+
+    Raises:
+        InputError: If there are no records.
+        DataError: If a picture cannot be read or the file cannot be written.
+    """
+    folder = pictures or file.parent
+    title = f"lowlabel: {folder.resolve().name}"
+    page = render_report(records, find_pictures(folder), published, title)
+    writable_dir(file.parent)
+    write_files({file: page})
+    return file
