@@ -1,4 +1,6 @@
-# make demo | make test | make fuzz | make check    (VENV=… puts the environment elsewhere)
+# make demo | make test | make fuzz | make check
+# VENV=… puts the environment elsewhere; TORCH_INDEX=URL takes torch from another index, such as
+# https://download.pytorch.org/whl/cpu, the smaller build without CUDA.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -29,14 +31,17 @@ check: ready
 # An editable install belongs to one clone: an environment that several share is pointed at this one.
 ready: $(INSTALLED)
 	@test "$$(cat $(VENV)/.clone 2>/dev/null)" = "$(CURDIR)" || { \
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+	echo "pointing $(VENV) at this clone" \
+	&& $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
 	&& echo "$(CURDIR)" > $(VENV)/.clone; }
 
 $(INSTALLED): setup.cfg
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools>=77" wheel
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[test,dev]"
-	rm -f $(VENV)/.installed-* $(VENV)/.clone
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install torch torchvision --index-url $(TORCH_INDEX))
+	$(BIN)/python -m pip install --no-build-isolation --editable ".[test,dev]"
+	rm -f $(VENV)/.installed-*
+	echo "$(CURDIR)" > $(VENV)/.clone
 	touch $@
 
 clean:

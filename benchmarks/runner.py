@@ -28,7 +28,6 @@ from lowlabel.features import (
     embed_dataset,
 )
 from lowlabel.paths import writable_dir
-from lowlabel.progress import progress_bar
 from lowlabel.results import Record
 
 Watch = Callable[[EmbeddedDataset, Protocol, Record], None]
@@ -205,8 +204,7 @@ def _embed(
 
 
 def _open(spec: str, division: Division, request: Request) -> OpenDataset:
-    with progress_bar(f"making {spec}", "img") as progress:
-        return open_dataset(spec, division, allow_partial=request.allow_partial, progress=progress)
+    return open_dataset(spec, division, allow_partial=request.allow_partial)
 
 
 def _joining_division(spec: str) -> Division:

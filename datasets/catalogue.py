@@ -30,7 +30,6 @@ from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
 from lowlabel.errors import DataError
-from lowlabel.progress import Progress
 from lowlabel.registry import Registry
 
 DATASETS: Registry[Dataset] = Registry("dataset")
@@ -149,7 +148,6 @@ def open_dataset(
     *,
     class_list: Path | None = None,
     allow_partial: bool = False,
-    progress: Progress | None = None,
 ) -> OpenDataset:
     """Finds a prepared dataset on the disk; generated datasets are written on first use.
 
@@ -158,7 +156,6 @@ def open_dataset(
         division: The division to open; by default the one that `spec` names, else the first.
         class_list: File of the only classes to take, one per line; None for all.
         allow_partial: Accept counts that differ from the full dataset's.
-        progress: Called with (images done, all images) while a dataset is generated.
 
     Raises:
         UnknownNameError: If there is no such dataset or division.
@@ -172,7 +169,7 @@ def open_dataset(
     if not dataset.marker:
         title = _title(dataset.title, division)
         return OpenDataset(dataset, division, Path(dataset.source), title, allow_partial)
-    make(dataset, progress)
+    make(dataset)
     folder = prepared_folder(dataset)
     if not folder.is_dir():
         raise DataError(

@@ -13,7 +13,7 @@ from lowlabel.datasets.io.archives import unpack
 from lowlabel.datasets.io.staging import remove, staged
 from lowlabel.errors import DataError
 from lowlabel.paths import datasets_dir, file_sha256, write_file
-from lowlabel.progress import Progress
+from lowlabel.progress import Progress, progress_bar
 from lowlabel.reading import reading
 
 CARD = "lowlabel.json"
@@ -165,14 +165,15 @@ def _convert(dataset: Dataset, folder: Path, progress: Progress | None) -> None:
             return
 
 
-def make(dataset: Dataset, progress: Progress | None = None) -> Path:
-    """Generates a dataset that needs no archive, unless it exists."""
+def make(dataset: Dataset) -> Path:
+    """Generates a dataset that needs no archive, unless it exists, and shows the progress."""
     folder = prepared_folder(dataset)
     if dataset.make is None or folder.is_dir():
         return folder
     with staged(folder) as staging:
         if not folder.is_dir():  # another process may have generated it in the meantime
-            dataset.make(staging, progress)
+            with progress_bar(f"making {dataset.name}", "img") as progress:
+                dataset.make(staging, progress)
     return folder
 
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from lowlabel import paths
+from lowlabel import progress as progress_module
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.progress import format_duration, interruptible, progress_bar
@@ -258,6 +260,22 @@ def test_slow_work_shows_the_time_of_one_and_never_a_rate_of_0(capsys, monkeypat
             progress(done, 12)
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["fits: 0/12 fit", "fits: 3/12 fit, 67 s each, 10 min left"]
+
+
+def test_the_first_line_comes_before_anything_is_counted(capsys, monkeypatch):
+    monkeypatch.setattr(progress_module, "_FIRST_LINE_S", 0.01)
+    with progress_bar("drawing", "img") as progress:
+        deadline = time.monotonic() + 30
+        while not (line := capsys.readouterr().err) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        progress(1, 2)
+    assert line == "drawing …\n"
+
+
+def test_short_work_prints_nothing(capsys):
+    with progress_bar("work", "img") as progress:
+        progress(1, 1)
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import lowlabel
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -119,3 +121,14 @@ def test_run_benchmark_does_not_hide_an_installed_datasets(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/")
     assert done.stdout == "True\n", done.stderr
+
+
+def test_the_package_is_found_from_the_folder_above_the_clone(tmp_path):
+    (tmp_path / "lowlabel").symlink_to(ROOT)
+    code = "import lowlabel.datasets, lowlabel.cli; print(lowlabel.__version__)"
+    for command in (["-c", code], ["-m", "lowlabel", "--version"]):
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[-1] == lowlabel.__version__

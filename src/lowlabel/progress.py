@@ -10,7 +10,8 @@ from types import FrameType
 
 from tqdm import tqdm
 
-_SECONDS_BETWEEN_LINES = 15.0
+_FIRST_LINE_S = 1.5
+_WAITS_S = (3.0, 6.0, 15.0)  # between lines, the last for all that follow
 _INTERRUPTED = threading.Event()
 
 Progress = Callable[[int, int], object]  # called with (done, total)
@@ -61,29 +62,57 @@ def progress_bar(title: str, unit: str, *, delay: float = 0.0) -> Iterator[Progr
 
             def draw(done: int, total: int) -> None:
                 _raise_if_interrupted()
+                if bar.total is None:  # what was done before is no part of the rate
+                    bar.initial = bar.n = done
                 bar.total = total
                 bar.update(done - bar.n)
 
             yield draw
     else:
-        yield _line_logger(title, unit)
+        lines = _Lines(title, unit)
+        first = threading.Timer(_FIRST_LINE_S, lines.begin)
+        first.daemon = True
+        first.start()
+        try:
+            yield lines.log
+        finally:
+            first.cancel()
 
 
-def _line_logger(title: str, unit: str) -> Progress:
-    started = last = time.monotonic()
-    first: int | None = None
+class _Lines:
+    """Lines on standard error: the first within two seconds, then fewer and fewer.
 
-    def log(done: int, total: int) -> None:
-        nonlocal last, first
+    The first comes from a timer, since work may take long before it counts anything.
+    """
+
+    def __init__(self, title: str, unit: str) -> None:
+        self.title, self.unit = title, unit
+        self.started = self.last = time.monotonic()
+        self.first = self.done = self.total = -1
+        self.waits = iter((_FIRST_LINE_S, *_WAITS_S))
+        self.wait = next(self.waits)
+
+    def begin(self) -> None:
+        """Prints the first line, unless there is one."""
+        if self.last == self.started:
+            self._print(time.monotonic())
+
+    def log(self, done: int, total: int) -> None:
+        """Notes the progress, and prints a line if the last one is some time ago."""
         _raise_if_interrupted()
         now = time.monotonic()
-        first = done if first is None else first
-        if now - last >= _SECONDS_BETWEEN_LINES:
-            last = now
-            pace = _pace((now - started) / (done - first), total - done) if done > first else ""
-            print(f"{title}: {done:,}/{total:,} {unit}{pace}", file=sys.stderr, flush=True)
+        self.done, self.total = done, total
+        self.first = done if self.first < 0 else self.first
+        if now - self.last >= self.wait:
+            self._print(now)
 
-    return log
+    def _print(self, now: float) -> None:
+        self.last, self.wait = now, next(self.waits, self.wait)
+        line, more = f"{self.title} …", self.done - self.first
+        if self.total >= 0:
+            pace = _pace((now - self.started) / more, self.total - self.done) if more else ""
+            line = f"{self.title}: {self.done:,}/{self.total:,} {self.unit}{pace}"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _pace(seconds: float, left: int) -> str:

@@ -106,3 +106,18 @@ def test_the_module_is_the_command(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Usage: lowlabel check [OPTIONS]" in done.stdout
+
+
+def test_the_first_line_of_a_run_comes_before_torch():
+    code = (
+        "import sys\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        return sys.exit('torch') if name == 'torch' else None\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
+        "from lowlabel.cli import main\n"
+        "main(['run', '--dry-run'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    lines = done.stderr.splitlines()
+    assert (lines[0], lines[-1]) == (f"lowlabel {__version__} run: loading PyTorch …", "torch")

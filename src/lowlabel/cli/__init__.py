@@ -12,7 +12,7 @@ import typer
 
 from lowlabel import __version__
 from lowlabel.cli import analyze, data, extract, finetune, pretrain, results, run
-from lowlabel.cli.command import Command
+from lowlabel.cli.command import Command, LoadingCommand
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
 
@@ -23,12 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", cls=Command)(run.run)
-app.command("list", cls=Command)(data.list_known)
-app.command("prepare", cls=Command)(data.prepare)
-app.command("extract", cls=Command)(extract.extract)
-app.command("pretrain", cls=Command)(pretrain.pretrain)
-app.command("finetune", cls=Command)(finetune.finetune)
+app.command("run", cls=LoadingCommand)(run.run)
+app.command("list", cls=LoadingCommand)(data.list_known)
+app.command("prepare", cls=LoadingCommand)(data.prepare)
+app.command("extract", cls=LoadingCommand)(extract.extract)
+app.command("pretrain", cls=LoadingCommand)(pretrain.pretrain)
+app.command("finetune", cls=LoadingCommand)(finetune.finetune)
 app.add_typer(analyze.app, name="analyze")
 app.command("report", cls=Command)(results.report)
 app.command("compare", cls=Command)(results.compare)

@@ -1,9 +1,14 @@
-"""The class of every command."""
+"""The classes of commands."""
 
+import os
+import sys
 from collections import Counter
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperOption
+
+from lowlabel import __version__
 
 
 class Command(TyperCommand):
@@ -17,3 +22,13 @@ class Command(TyperCommand):
             if times > 1 and takes_one and not ctx.resilient_parsing:
                 ctx.fail(f"{param.opts[0]} is given {times} times and takes one value")
         return super().parse_args(ctx, args)
+
+
+class LoadingCommand(Command):
+    """A command that works with models; its first line comes before torch, which takes seconds."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Says what is loaded, once however many processes torchrun starts; then runs."""
+        if "torch" not in sys.modules and os.environ.get("RANK", "0") == "0":
+            typer.echo(f"lowlabel {__version__} {ctx.info_name}: loading PyTorch …", err=True)
+        return super().invoke(ctx)

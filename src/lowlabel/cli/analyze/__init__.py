@@ -12,23 +12,23 @@ from lowlabel.cli.analyze.embedding_map import embedding_map
 from lowlabel.cli.analyze.patches import patch_matching
 from lowlabel.cli.analyze.retrieval import retrieval
 from lowlabel.cli.analyze.training import epochs, training
-from lowlabel.cli.command import Command
+from lowlabel.cli.command import LoadingCommand
 from lowlabel.cli.groups import DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.cli.pictures import read_picture, save_picture
 
 app = typer.Typer(help="Draw what training and models see in images.", no_args_is_help=True)
-app.command("attention", cls=Command)(attention)
-app.command("map", cls=Command)(embedding_map)
-app.command("retrieval", cls=Command)(retrieval)
-app.command("bad-data", cls=Command)(bad_data)
-app.command("leakage", cls=Command)(leakage)
-app.command("patch-matching", cls=Command)(patch_matching)
-app.command("training", cls=Command)(training)
-app.command("epochs", cls=Command)(epochs)
+app.command("attention", cls=LoadingCommand)(attention)
+app.command("map", cls=LoadingCommand)(embedding_map)
+app.command("retrieval", cls=LoadingCommand)(retrieval)
+app.command("bad-data", cls=LoadingCommand)(bad_data)
+app.command("leakage", cls=LoadingCommand)(leakage)
+app.command("patch-matching", cls=LoadingCommand)(patch_matching)
+app.command("training", cls=LoadingCommand)(training)
+app.command("epochs", cls=LoadingCommand)(epochs)
 
 
-@app.command("base-classes", cls=Command)
+@app.command("base-classes", cls=LoadingCommand)
 @grouped
 def base_classes(
     model: options.Models = None,
