@@ -71,7 +71,7 @@ def make_plan(request: Request) -> Plan:
     leaked = read_flagged(request.leakage) if request.leakage else None
     file = None
     if request.features:
-        file = embedded_file(request.features, request.label_of())
+        file = embedded_file(request.features, request.label_of(), request.features_key)
         wanted = _file_jobs(suite, file)
     else:
         _check_models(suite, request)

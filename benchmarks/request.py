@@ -21,6 +21,7 @@ class Request:
         model: Model specs; empty for the suite's own.
         label: Names in tables, one for each model, or empty.
         features: A file of embeddings made elsewhere, in place of models and datasets.
+        features_key: Names of the arrays in that file, `FEATURES` or `FEATURES,LABELS`.
         options: Fields of protocols that were asked for, by name: dataset, method, shots, k, ….
         settings: `PROTOCOL.field=value`, as `--set` takes it.
         backbone: How models are loaded.
@@ -39,6 +40,7 @@ class Request:
     model: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     features: Path | None = None
+    features_key: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
@@ -56,6 +58,11 @@ class Request:
             raise InputError(
                 "--features names no images, so --without and --leakage do not go with it",
                 "Leave them out, or name --model and --dataset.",
+            )
+        if self.features_key is not None and not self.features:
+            raise InputError(
+                f"--features-key {self.features_key} means nothing without --features",
+                "Give the file of embeddings: --features FILE.npz",
             )
         if self.reasons and not self.without:
             raise InputError(

@@ -41,13 +41,20 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
                 return read_hdf5(file, names), hdf5_key(file)
     raise DataError(
         f"{path} is neither .npz nor .h5, nor a pickle ({', '.join(CLASS_PICKLES)})",
-        "Save the arrays with numpy.savez.",
+        "Save the arrays with numpy.savez"
+        + (
+            f': numpy.savez("{path.stem}.npz", features=numpy.load("{path.name}"), labels=labels).'
+            if kind == ".npy"
+            else "."
+        ),
     )
 
 
 def array_names(path: Path) -> list[str]:
-    """Names of the arrays in a `.npz` or `.h5` file."""
+    """Names of the arrays in a file."""
     with _reading(path):
+        if path.suffix.lower() in CLASS_PICKLES:
+            return [*read_class_pickle(path)]
         if path.suffix.lower() == ".npz":
             return npz_names(path)
         with open_hdf5(path) as file:

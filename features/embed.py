@@ -13,7 +13,7 @@ from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
-from lowlabel.features.table import EmbeddingTable, load_feature_file
+from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
 from lowlabel.specs import json_sha256
 
@@ -125,22 +125,29 @@ def _dataset(
     )
 
 
-def embedded_file(path: Path, label: str | None = None) -> EmbeddedDataset:
-    """Takes embeddings that were made elsewhere as they are."""
-    file = load_feature_file(path)
+def embedded_file(path: Path, label: str | None = None, key: str | None = None) -> EmbeddedDataset:
+    """Takes embeddings that were made elsewhere as they are.
+
+    Args:
+        path: The file.
+        label: The model's name in tables; the file's by default.
+        key: Names of its arrays, `FEATURES` or `FEATURES,LABELS`; see `load_feature_file`.
+    """
+    file = load_feature_file(path, ArrayNames.parse(key) if key is not None else None)
     tables = {"all": file.evaluated}
     if file.base:
         tables["base"] = file.base
     if file.gallery:
         tables["gallery"] = replace(file.gallery, key="")  # the file's one key covers it
-    key = file.evaluated.key
+    digest = file.evaluated.key
+    spec = f"features:{path.name}" + (f":{key}" if key is not None else "")
     return EmbeddedDataset(
-        embedder=Embedder(label or path.stem, f"features:{path.name}", key),
+        embedder=Embedder(label or path.stem, spec, digest),
         name="features",
         title=path.name,
         division=FILE,
         evaluated_part="all",
-        manifest_sha256=key,
+        manifest_sha256=digest,
         tables=tables,
         gallery_part="gallery" if file.gallery else None,
         train_part="base" if file.base else None,

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features.array_file import array_names, from_store, read_arrays
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
+from lowlabel.specs import json_sha256
 
 _PARTS = ("", "base_", "gallery_")
+_TEXT = "USO"  # objects come from HDF5's texts alone
 _MOST_BYTES = 2**30  # of features that are read into memory
 
 
@@ -62,8 +64,37 @@ def check_feature_file(path: Path, option: str = "--features") -> None:
     read_arrays(path, ())
 
 
-def load_feature_file(path: Path) -> FeatureFile:
+@dataclass(frozen=True)
+class ArrayNames:
+    """Names of the two arrays in a feature file, to which `base_` and `gallery_` are prefixed."""
+
+    features: str = "features"
+    labels: str = "labels"
+
+    @classmethod
+    def parse(cls, text: str) -> "ArrayNames":
+        """Reads `FEATURES` or `FEATURES,LABELS`.
+
+        Raises:
+            InputError: If a name is empty or there are more than two.
+        """
+        names = text.split(",")
+        if len(names) > 2 or not all(names):
+            raise InputError(
+                f"--features-key {text} is not FEATURES or FEATURES,LABELS",
+                "Name one or two arrays of the file, as --features-key embeddings,targets.",
+            )
+        return cls(*names)
+
+    def of(self, prefix: str) -> tuple[str, str]:
+        """The names with a prefix."""
+        return f"{prefix}{self.features}", f"{prefix}{self.labels}"
+
+
+def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFile:
     """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file, or a pickle by class.
+
+    Labels are integers or texts; texts are numbered in alphabetical order, over all parts.
 
     `base_features` and `base_labels`, for methods that train on base or train classes, and
     `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
@@ -71,25 +102,35 @@ def load_feature_file(path: Path) -> FeatureFile:
     `lowlabel.datasets.io.class_pickle`. A file of the feature store is verified, and its rows of
     bad images are left out.
 
+    Args:
+        path: The file.
+        names: Names of the arrays, other than `features` and `labels`.
+
     Raises:
         DataError: If the file is missing, damaged, lacks an array, or refers to other files for
             its numbers.
     """
     check_feature_file(path)
-    if from_store(path):
+    if names is None and from_store(path):
         with StoreFile(path, None) as file:
             table = stored_table(file, file_sha256(path))
             return FeatureFile(path, table, origin=json.loads(file.key))
-    names = [f"{part}{kind}" for part in _PARTS for kind in ("features", "labels")]
-    arrays, origin = read_arrays(path, names)
+    chosen = names or ArrayNames()
+    by_part = {part: chosen.of(part) for part in _PARTS}
+    arrays, origin = read_arrays(path, [name for pair in by_part.values() for name in pair])
+    present = [part for part, pair in by_part.items() if not part or any(n in arrays for n in pair)]
+    for part in present:
+        _check_table(arrays, by_part[part], path)
+    labels = {by_part[part][1]: arrays[by_part[part][1]] for part in present}
+    numbered = _numbered(path, labels)
     digest = file_sha256(path)
-    evaluated = _table(arrays, "", path, digest)
-    others = {
-        name: _table(arrays, f"{name}_", path, digest)
-        for name in ("base", "gallery")
-        if f"{name}_features" in arrays or f"{name}_labels" in arrays
+    if names is not None:
+        digest = json_sha256({"file": digest, "features": names.features, "labels": names.labels})
+    tables = {
+        part: EmbeddingTable(arrays[by_part[part][0]], numbered[by_part[part][1]], digest)
+        for part in present
     }
-    return FeatureFile(path, evaluated, **others, origin=origin)
+    return FeatureFile(path, tables[""], tables.get("base_"), tables.get("gallery_"), origin)
 
 
 def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
@@ -105,26 +146,49 @@ def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
     return EmbeddingTable(features[good], labels[good], key, tuple(file.paths[~good]))
 
 
-def _table(
-    arrays: Mapping[str, NDArray[Any]], prefix: str, path: Path, digest: str
-) -> EmbeddingTable:
-    features, labels = (arrays.get(f"{prefix}{name}") for name in ("features", "labels"))
-    if features is None or labels is None:
-        absent = [f"{prefix}{n}" for n in ("features", "labels") if f"{prefix}{n}" not in arrays]
+def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], path: Path) -> None:
+    """Raises a `DataError` unless both arrays are there, with a label for each row."""
+    if absent := [name for name in names if name not in arrays]:
         raise DataError(
             f"{path} has no array {' and no '.join(absent)}; it has: "
             f"{', '.join(array_names(path)) or 'none'}",
-            "Save features [N, D] and labels [N] under these names.",
+            "Choose among them with --features-key FEATURES,LABELS, or save features [N, D] and "
+            "labels [N] under these names.",
         )
+    features, labels = (arrays[name] for name in names)
+    if features.dtype.kind in _TEXT:
+        raise DataError(f"{path}: {names[0]} are texts, not numbers", "Save features [N, D].")
     if features.shape[:1] != labels.shape[:1]:
         raise DataError(
-            f"{path}: {prefix}features have the shape {features.shape}, {prefix}labels "
-            f"{labels.shape}",
+            f"{path}: {names[0]} have the shape {features.shape}, {names[1]} {labels.shape}",
             "Save one label for each row of features.",
         )
-    if labels.dtype.kind not in "iu":
-        raise DataError(
-            f"{path}: {prefix}labels are {labels.dtype}, not integers",
-            "Number the classes: numpy.unique(labels, return_inverse=True)[1].",
-        )
-    return EmbeddingTable(features, labels, digest)
+
+
+def _numbered(path: Path, labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.int64]]:
+    """Integer labels as they are; the texts of all arrays numbered together, in their order.
+
+    Raises:
+        DataError: If an array holds anything else, or only some hold texts.
+    """
+    texts = {name: array for name, array in labels.items() if array.dtype.kind in _TEXT}
+    for name, array in labels.items():
+        if array.dtype.kind not in "iu" + _TEXT or (texts and name not in texts):
+            others = " as those of the other parts are" if texts and name not in texts else ""
+            raise DataError(
+                f"{path}: {name} are {array.dtype}, not {'texts' if others else 'integers'}"
+                f"{others or ' or texts'}",
+                "Number the classes: numpy.unique(labels, return_inverse=True)[1].",
+            )
+    if not texts:
+        return dict(labels)
+    as_text = [[_text(value) for value in array.tolist()] for array in texts.values()]
+    numbers = {name: n for n, name in enumerate(sorted({t for each in as_text for t in each}))}
+    return {
+        name: np.array([numbers[text] for text in each], dtype=np.int64)
+        for name, each in zip(texts, as_text, strict=True)
+    }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.datasets.io.hdf5_trial import NEEDS_MEMORY, TEXT_ROWS
 from lowlabel.errors import DataError
 from lowlabel.reading import require_room
 
 _MOST_NAMES = 4
 _MOST_LINKS = 16  # one after the other
+_LONGEST_TEXT = 4096  # characters of a label
 _PAUSE_S, _POLL_S = 0.5, 0.02
 _PATIENCE_S = 60.0  # for a block of 16 MiB on a slow disk
 _tried: set[tuple[Path, int, int, int]] = set()
@@ -64,6 +67,8 @@ def _try_apart(path: Path) -> None:
         code = _finished(process)
     if code is None:
         raise ValueError("it is damaged: HDF5 does not come to an end of it")
+    if code == NEEDS_MEMORY:
+        raise ValueError("a block of its texts needs more than a gigabyte of memory")
     if code < 0:
         raise ValueError("it is damaged: HDF5 crashes on it")
     _tried.add(state)  # an error that HDF5 tells comes again, with its reason
@@ -90,7 +95,7 @@ def read_hdf5(file: h5py.File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
 
     Raises:
         DataError: If the numbers of an array lie in other files, it is none, holds anything but
-            numbers and texts of one length, or needs far more memory than the file has bytes.
+            numbers and texts, or needs far more memory than the file has bytes.
         Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
     """
     present = [name for name in names if name in list(file)]
@@ -135,20 +140,37 @@ def _array(file: h5py.File, name: str) -> NDArray[Any]:
             file, name, f"it is stored in {_listed(storage for storage, *_ in found.external)}"
         )
     _check_plain(file, name, found)
+    if h5py.check_string_dtype(found.dtype):
+        return _texts(file, name, found)
     array: NDArray[Any] = found[()]
+    return array
+
+
+def _texts(file: h5py.File, name: str, found: h5py.Dataset) -> NDArray[Any]:
+    """Texts of any length, as Python's strings [N]; one stored text may stand for many rows."""
+    texts: list[str] = []
+    for start in range(0, found.shape[0], TEXT_ROWS):
+        block = found.asstr("utf-8", "replace")[start : start + TEXT_ROWS]
+        if (longest := max(map(len, block), default=0)) > _LONGEST_TEXT:
+            raise DataError(
+                f"{name} of {file.filename} are as long as {longest:,} characters",
+                "Save short names of classes.",
+            )
+        texts += block.tolist()
+    array = np.empty(len(texts), dtype=object)
+    array[:] = texts
     return array
 
 
 def _check_plain(file: h5py.File, name: str, found: h5py.Dataset) -> None:
     """Refuses what is no array of numbers or short texts, or is larger than its file can hold."""
     kind = found.dtype
-    if found.shape is None or kind.hasobject or kind.kind not in "biufSU":
-        what = "text of any length" if h5py.check_string_dtype(kind) else str(kind)
+    is_text = h5py.check_string_dtype(kind) is not None and found.ndim == 1
+    if found.shape is None or not (is_text or (not kind.hasobject and kind.kind in "biufSU")):
         raise DataError(
-            f"{name} in {file.filename} holds {'nothing' if found.shape is None else what}, not "
-            "numbers",
-            "Save features [N, D] as floats, and number the classes: "
-            "numpy.unique(labels, return_inverse=True)[1].",
+            f"{name} in {file.filename} holds {'nothing' if found.shape is None else kind}, not "
+            "numbers or texts [N]",
+            "Save features [N, D] as floats, and labels [N] as integers or texts.",
         )
     stored, what = found.id.get_storage_size(), f"{name} of {file.filename}"
     require_room(what, math.prod(found.shape) * kind.itemsize, stored)

@@ -7,16 +7,24 @@ refused for a reason (links, other files, sizes) is left to the reader that can 
 
 import math
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import h5py
 
+TEXT_ROWS = 1024  # read at once
+NEEDS_MEMORY = 3  # exit code
 _BLOCK_BYTES = 16 << 20
+_MOST_BYTES = 1 << 30
 
 
 def _read(found: object) -> None:
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         return
-    if found.shape is None or found.dtype.hasobject:
+    if found.shape is None:
+        return
+    if found.dtype.hasobject:
+        _read_texts(found)
         return
     size = math.prod(found.shape) * found.dtype.itemsize
     if not found.ndim or size > 4096 * max(found.id.get_storage_size(), 1 << 16):
@@ -25,6 +33,27 @@ def _read(found: object) -> None:
     for start in range(0, found.shape[0], rows):
         found[start : start + rows]
         print(start, flush=True)
+
+
+def _read_texts(found: h5py.Dataset) -> None:
+    if h5py.check_string_dtype(found.dtype) is None or found.ndim != 1:
+        return
+    if found.id.get_storage_size() < found.shape[0]:
+        return
+    for start in range(0, found.shape[0], TEXT_ROWS):
+        found[start : start + TEXT_ROWS]
+        print(start, flush=True)
+
+
+def _limit_memory() -> None:
+    """Takes at most a gigabyte more, where the system has such limits."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = Path("/proc/self/statm").read_text().split()[0]
+        now = int(pages) * resource.getpagesize()
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + _MOST_BYTES, hard))
 
 
 def main() -> None:
@@ -44,4 +73,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    _limit_memory()
+    try:
+        main()
+    except MemoryError:
+        sys.exit(NEEDS_MEMORY)

@@ -132,7 +132,7 @@ def texts(file):
     [
         (never_written, "would need 8,000,000,000,000 bytes of memory"),
         (named_type, r"features in .* is a Datatype, not an array"),
-        (texts, r"features in .* holds text of any length, not numbers"),
+        (texts, r"a\.h5: features are texts, not numbers"),
     ],
 )
 def test_what_is_no_array_of_its_size_is_refused(tmp_path, make, message):

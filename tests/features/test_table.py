@@ -2,8 +2,9 @@ import h5py
 import numpy as np
 import pytest
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
+from lowlabel.features.table import ArrayNames
 
 ARRAYS = {
     "features": np.eye(4, dtype=np.float32),
@@ -46,14 +47,69 @@ def test_unreadable_files_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.eye(2), y=[0, 1])
     with pytest.raises(DataError, match="no array features and no labels; it has: X, y"):
         load_feature_file(tmp_path / "a.npz")
-    np.savez(tmp_path / "a.npz", features=np.eye(2), labels=["cat", "dog"])
-    with pytest.raises(DataError, match=r"a\.npz: labels are <U3, not integers") as error:
+    np.savez(tmp_path / "a.npz", features=np.eye(2), labels=[0.5, 1.5])
+    with pytest.raises(DataError, match=r"a\.npz: labels are float64, not integers") as error:
         load_feature_file(tmp_path / "a.npz")
     assert "numpy.unique" in error.value.hint
     (tmp_path / "a.csv").write_text("1,2")
     with pytest.raises(DataError, match=r"neither \.npz nor \.h5"):
         load_feature_file(tmp_path / "a.csv")
+    np.save(tmp_path / "a.npy", np.eye(2))
+    with pytest.raises(DataError, match=r"neither \.npz nor \.h5") as error:
+        load_feature_file(tmp_path / "a.npy")
+    assert 'features=numpy.load("a.npy")' in error.value.hint
     for name in ("cut.npz", "cut.h5"):
         (tmp_path / name).write_bytes(b"PK\x03\x04 cut")
         with pytest.raises(DataError, match="cannot be read"):
             load_feature_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["U9", "S9", object])
+def test_texts_are_numbered_together_in_their_order(tmp_path, kind):
+    arrays = {
+        "features": np.eye(3, dtype=np.float32),
+        "labels": np.array(["zebra", "ant", "ant"], dtype=kind),
+        "gallery_features": np.eye(3, dtype=np.float32)[:2],
+        "gallery_labels": np.array(["bee", "zebra"], dtype=kind),
+    }
+    with h5py.File(tmp_path / "a.H5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array.astype("S9") if array.dtype.kind == "U" else array
+    files = [tmp_path / "a.H5"]
+    if kind is not object:
+        np.savez(tmp_path / "a.npz", **arrays)
+        files.append((tmp_path / "a.npz").rename(tmp_path / "a.NPZ"))
+    for path in files:
+        loaded = load_feature_file(path)
+        assert loaded.evaluated.labels.tolist() == [2, 0, 0]
+        assert loaded.gallery is not None
+        assert loaded.gallery.labels.tolist() == [1, 2]
+
+
+def test_texts_beside_integers_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", **ARRAYS | {"labels": ["a", "b", "c", "d"]})
+    with pytest.raises(DataError, match="base_labels are int64, not texts as those of the other"):
+        load_feature_file(tmp_path / "a.npz")
+
+
+def test_a_label_as_long_as_a_book_is_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["features"] = np.eye(4, dtype=np.float32)
+        file["labels"] = np.array(["x" * 5000] + ["y"] * 3, dtype=object)
+    with pytest.raises(DataError, match="labels of .* are as long as 5,000 characters"):
+        load_feature_file(tmp_path / "a.h5")
+
+
+def test_other_names_are_chosen_and_belong_to_the_identity(tmp_path):
+    np.savez(tmp_path / "a.npz", X=2 * np.eye(4), y=np.arange(4), base_X=np.eye(4), base_y=[1] * 4)
+    keys = {
+        text: load_feature_file(tmp_path / "a.npz", ArrayNames.parse(text)).evaluated.key
+        for text in ("X,y", "base_X,base_y")
+    }
+    assert len(set(keys.values())) == 2
+    file = load_feature_file(tmp_path / "a.npz", ArrayNames.parse("X,y"))
+    np.testing.assert_array_equal(file.evaluated.features, 2 * np.eye(4))
+    assert file.base is not None
+    for text in ("", ",y", "X,y,z"):
+        with pytest.raises(InputError, match="is not FEATURES or FEATURES,LABELS"):
+            ArrayNames.parse(text)

@@ -41,6 +41,14 @@ class WhatGroup:
             "to features).",
         ),
     ] = None
+    features_key: Annotated[
+        str | None,
+        option(
+            "Data",
+            "Names of the arrays in the file of --features: FEATURES or FEATURES,LABELS.",
+            default="features,labels",
+        ),
+    ] = None
     setting: Annotated[
         list[str] | None,
         option(
