@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lowlabel.benchmarks.from_labels import check_scratch, is_scratch
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
@@ -12,7 +11,7 @@ from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
 from lowlabel.datasets.class_list import only_classes
 from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
-from lowlabel.datasets.io.listing import shown_counts
+from lowlabel.datasets.splits.min_images import enough_images
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
@@ -66,16 +65,17 @@ def make_plan(request: Request) -> Plan:
     """
     suite = load_suite(request.suite)
     suite = suite.with_options(request.options, request.protocol_settings())
-    suite = dataclasses.replace(suite, model=request.model or suite.model)
+    label = request.label or (() if request.model else suite.label)
+    suite = dataclasses.replace(suite, model=request.model or suite.model, label=label)
     flagged = read_flagged(request.without, request.reasons) if request.without else None
     leaked = read_flagged(request.leakage) if request.leakage else None
     file = None
     if request.features:
-        file = embedded_file(request.features, request.label_of(), request.features_key)
+        file = embedded_file(request.features, suite.label_of(0), request.features_key)
         wanted = _file_jobs(suite, file)
     else:
         _check_models(suite, request)
-        wanted = _jobs(suite, request.class_list)
+        wanted = _jobs(suite, request)
         scratch = {model: request.make_trainer for model in suite.model if is_scratch(model)}
         if scratch and (flagged or leaked):
             raise InputError(
@@ -101,12 +101,12 @@ def make_plan(request: Request) -> Plan:
     return Plan(suite, jobs, notes_of_plan, file, flagged, leaked)
 
 
-def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
-    """Each protocol with those of its datasets that fit, with the listed classes alone."""
+def _jobs(suite: Suite, request: Request) -> list[Job]:
+    """Each protocol with those of its datasets that fit, with the chosen classes alone."""
     jobs = [
         Job(
             spec,
-            only_classes(division, class_list) if class_list else division,
+            _with_classes(division, spec, request),
             each.for_dataset(find_dataset(spec)[0]),
             stage,
         )
@@ -116,6 +116,12 @@ def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
         if (division := each.division_of(spec))
     ]
     return sorted(jobs, key=lambda job: job.stage)
+
+
+def _with_classes(division: Division, spec: str, request: Request) -> Division:
+    if request.class_list:
+        division = only_classes(division, request.class_list)
+    return enough_images(find_dataset(spec)[0], division, request.min_images)
 
 
 def _file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
@@ -213,14 +219,12 @@ def _check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
         opened = open_dataset(job.dataset, job.division)
         for part in job.protocol.needs(job.division):
             opened.check_classes(part)
-            if note := shown_counts(opened.left_out(part)):
-                notes[f"{job.dataset} {part}: {note}"] = None
+            notes |= {f"{job.dataset} {part}: {note}": None for note in opened.not_taken(part)}
     return tuple(notes)
 
 
 def _unfit(job: Job) -> str | None:
-    reason = job.protocol.unfit(job.division)
-    return f"{job.dataset}: {reason}" if reason else None
+    return (why := job.protocol.unfit(job.division)) and f"{job.dataset}: {why}"
 
 
 def _missing(job: Job, file: EmbeddedDataset | None) -> str | None:

@@ -27,6 +27,7 @@ class Request:
         backbone: How models are loaded.
         extraction: How features are extracted.
         class_list: File of the only classes to take of each dataset; None for all.
+        min_images: Images that each class of a folder must have; others are left out. 0 for none.
         allow_partial: Allow incomplete datasets; results are marked partial.
         without: A file that flags images to leave out.
         reasons: Reasons of the flags to leave out; empty for all.
@@ -46,6 +47,7 @@ class Request:
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
     extraction: ExtractionOptions = field(default_factory=ExtractionOptions)
     class_list: Path | None = None
+    min_images: int = 0
     allow_partial: bool = False
     overwrite: bool = False
     without: Path | None = None
@@ -79,9 +81,10 @@ class Request:
                 "--interpolation, --framing, --multi-scale and --orientation do not go with it",
                 "Leave them out, or leave --features out.",
             )
-        if self.features and self.class_list:
+        if self.features and (self.class_list or self.min_images):
             raise InputError(
-                "--features brings its own embeddings, so --class-list does not go with it",
+                "--features brings its own embeddings, so --class-list and --min-images do not go "
+                "with it",
                 "Leave one of them out.",
             )
         if self.features and len(self.label) > 1:
@@ -96,10 +99,6 @@ class Request:
     def dataset(self) -> tuple[str, ...]:
         """The datasets that were named."""
         return tuple(self.options.get("dataset", ()))
-
-    def label_of(self, place: int = 0) -> str | None:
-        """The name in tables of the model at a place; None for its own."""
-        return self.label[place] if self.label else None
 
     def protocol_settings(self) -> dict[str, dict[str, Any]]:
         """The settings by protocol and field.

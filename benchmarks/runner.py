@@ -132,7 +132,7 @@ def _embeddings(
                 run.fail(error)
                 continue
             for job in jobs:
-                yield job, partial(_embed, job, backbone, plan, request, request.label_of(place))
+                yield job, partial(_embed, job, backbone, plan, request, plan.suite.label_of(place))
             del backbone
             release_freed_memory()
 
@@ -149,7 +149,7 @@ def _from_labels(
             continue
         try:
             opened = _open(job.dataset, job.division, request)
-            name = named(model, request.label_of(place))
+            name = named(model, plan.suite.label_of(place))
             protocol, data = from_labels(job.protocol, trainer, opened, name)
         except UserError as error:
             run.fail(error)

@@ -10,7 +10,7 @@ from typing import Any
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.errors import InputError, UnknownNameError
 
-_KEYS = ("title", "model", "include")
+_KEYS = ("title", "model", "label", "include")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Suite:
         name: Name on the command line.
         title: What it is.
         model: Models to run when none is named.
+        label: Their names in tables; empty for their own.
         protocols: In the order of the registry.
     """
 
@@ -28,6 +29,11 @@ class Suite:
     title: str
     model: tuple[str, ...] = ()
     protocols: tuple[Protocol, ...] = ()
+    label: tuple[str, ...] = ()
+
+    def label_of(self, place: int) -> str | None:
+        """The name in tables of the model at a place; None for its own."""
+        return self.label[place] if self.label else None
 
     def protocol(self, name: str) -> Protocol:
         """The protocol of a name; raises an `InputError` if the suite has none."""
@@ -90,4 +96,5 @@ def load_suite(name: str) -> Suite:
             first = protocols.get(protocol.name)
             protocols[protocol.name] = first.joined(protocol) if first else protocol
     ordered = tuple(protocols[key] for key in PROTOCOLS if key in protocols)
-    return Suite(name, table["title"], tuple(table.get("model", ())), ordered)
+    model, label = (tuple(table.get(key, ())) for key in ("model", "label"))
+    return Suite(name, table["title"], model, ordered, label)

@@ -36,6 +36,8 @@ class Division:
         title: What tables add to the dataset's title; empty for nothing.
         unshared: Which classes the first part lacks, of a folder; empty if `shared_classes`.
         folder: Folder without which the division is left out; empty if the dataset must have it.
+        min_images: Images that each class must have; 0 if any number will do.
+        small_classes: The classes of a part that have fewer, each with its number of images.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Division:
     title: str = ""
     unshared: str = ""
     folder: str = ""
+    min_images: int = 0
+    small_classes: Callable[[Path, str], Mapping[str, int]] | None = None
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""

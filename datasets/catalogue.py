@@ -24,11 +24,13 @@ from lowlabel.datasets.imagenet.tiered import TIERED_IMAGENET
 from lowlabel.datasets.imagenet.tiny import TINY_IMAGENET
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.inshop import INSHOP
+from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.datasets.landmarks import REVISITOP1M, ROXFORD5K, RPARIS6K
 from lowlabel.datasets.layout import check_classes
 from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
+from lowlabel.datasets.splits.min_images import shown_small
 from lowlabel.errors import DataError
 from lowlabel.registry import Registry
 
@@ -102,6 +104,16 @@ class OpenDataset:
             return {}
         counts = (Counter(self.division.left_out(self.root, part)) for part in parts)
         return dict(sum(counts, Counter()))
+
+    def small_classes(self, part: str) -> dict[str, int]:
+        """The classes of a part that have too few images, each with their number."""
+        small = self.division.small_classes
+        return dict(small(self.root, part)) if small else {}
+
+    def not_taken(self, part: str) -> list[str]:
+        """The files and the classes of a part that are left out, one sentence each."""
+        small = shown_small(self.small_classes(part), self.division.min_images)
+        return [note for note in (shown_counts(self.left_out(part)), small) if note]
 
     def check_classes(self, *parts: str) -> None:
         """Raises a `DataError` if class folders of `folder:PATH` look like something else."""

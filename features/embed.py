@@ -122,7 +122,18 @@ def _dataset(
         partial=tuple(partial for part in images if (partial := opened.partial(part))),
         shared_classes=_shared_classes(images[division.evaluated], images.get(train)),
         left_out=opened.left_out(*images),
+        path="" if opened.dataset.marker else _as_text(opened.dataset.source),
+        min_images=division.min_images,
+        small_classes={
+            part: {_as_text(name): count for name, count in opened.small_classes(part).items()}
+            for part in images
+        },
     )
+
+
+def _as_text(name: str) -> str:
+    """A name of a file or folder, which may be no UTF-8, as terminals show it."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def embedded_file(path: Path, label: str | None = None, key: str | None = None) -> EmbeddedDataset:

@@ -138,6 +138,9 @@ class EmbeddedDataset:
             none, or if nothing is learned from it.
         seen_classes: How many evaluated classes the model was pretrained on, as a sentence.
         left_out: Number of the files of the folder that were not taken, by suffix.
+        path: The folder, as it was named; empty for a dataset that has a name.
+        min_images: Images that each class must have; 0 if any number will do.
+        small_classes: By part, the classes that have fewer, each with its number of images.
         without: Images that were left out because a file flags them; None for the whole dataset.
         leaked: How many scored images the model's pretraining data hold, as a sentence; empty if
             nobody said so.
@@ -162,6 +165,9 @@ class EmbeddedDataset:
     shared_classes: str = ""
     seen_classes: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
+    path: str = ""
+    min_images: int = 0
+    small_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     without: LeftOut | None = None
     leaked: str = ""
 

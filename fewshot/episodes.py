@@ -164,5 +164,6 @@ def _require_enough(
         raise InputError(
             f"{shots} shots and {queries} queries need {shots + queries} images of each class, "
             f"but {listed}{more}",
-            "Use fewer shots or queries, or remove these classes.",
+            "Use fewer shots or queries, or leave these classes out: --min-images "
+            f"{shots + queries} for folders, or remove them.",
         )

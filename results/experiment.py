@@ -141,6 +141,11 @@ class DatasetInfo:
         manifest: What the manifest knows images by: "content"; empty for the size in bytes, in
             older records, and for embeddings made elsewhere, whose manifest is the file's hash.
         without: Images that were left out because a file flags them; None for the whole dataset.
+        min_images: Images that each class must have; 0 if any number will do.
+        small_classes: The classes that have fewer and were left out, each with its number of
+            images.
+        path: The folder, as the run named it; empty for a dataset that has a name. Not in the
+            identity.
     """
 
     name: str
@@ -154,6 +159,9 @@ class DatasetInfo:
     bad_images: int = 0
     manifest: str = grown("")
     without: Without | None = grown(None)
+    min_images: int = grown(0)
+    small_classes: dict[str, int] = grown({})
+    path: str = grown("", compare=False)
 
     @property
     def whole_manifest(self) -> str:
@@ -217,8 +225,8 @@ class Experiment:
         """SHA-256 of everything that determines the scores: equal for runs of one experiment.
 
         Display fields are left out: the name of the model, how its weights were read or tuned and
-        how long it was pretrained, the title of the dataset, and its partial counts, which follow
-        from the manifest.
+        how long it was pretrained, the title and the path of the dataset, and its partial counts,
+        which follow from the manifest.
         """
         return self._identity
 
@@ -227,5 +235,6 @@ class Experiment:
         facts = encode(self)
         for name in ("notes", "tuning", "epochs", "identities"):
             facts["model"].pop(name, None)
+        facts["dataset"].pop("path", None)
         del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

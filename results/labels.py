@@ -3,7 +3,11 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+from lowlabel.results.experiment import DatasetInfo, ModelInfo
+from lowlabel.results.metrics import MEANINGS, find_metric
+from lowlabel.results.record import Record
 
 INCOMPLETE = "–"
 TRANSDUCTIVE = "ᵀ"
@@ -14,10 +18,10 @@ BEYOND = "*"
 
 SUITES = {
     "fewshot": "Few-shot classification",
+    "retrieval": "Retrieval",
     "classification": "Classification",
     "label-budget": "Accuracy against labels per class",
     "label-free": "Label-free measures",
-    "retrieval": "Retrieval",
 }
 
 _LONGEST = 24
@@ -33,6 +37,13 @@ def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str
 def format_difference(value: float) -> str:
     """A difference as text: "+0.42", "−0.42"."""
     return f"{value:+.2f}".replace("-", "−")
+
+
+def suite_order(title: str) -> int:
+    """Place of a section's suite in a leaderboard, by the section's title."""
+    return next(
+        place for place, kind in enumerate([*SUITES.values(), ""]) if title.startswith(kind)
+    )
 
 
 def distinctions(names: Sequence[Hashable], facts: Sequence[Mapping[str, object]]) -> list[str]:
@@ -56,3 +67,55 @@ def _short(value: object) -> str:
         return text
     is_digest = re.fullmatch(r"[0-9a-f]{64}", text) is not None
     return (text if is_digest else hashlib.sha256(text.encode()).hexdigest())[:8]
+
+
+def column_notes(records: Sequence[Record]) -> Iterator[str]:
+    """What the columns of each table mean, and what guessing scores."""
+    suite, classes = records[0].experiment.suite, records[0].experiment.dataset.classes
+    for family in dict.fromkeys(find_metric(name).family for r in records for name in r.scores):
+        note = MEANINGS.get(family, "")
+        if family == "Accuracy" and suite == "fewshot":
+            ways = {r.experiment.protocol.options.get("ways") for r in records}
+            counts = sorted(n for n in ways if isinstance(n, int) and n > 0)
+            chance = ", ".join(f"{100 / n:.4g} %" for n in counts)
+            note = "Queries that are given their class, from a few labelled images (shots) of each"
+            note += f" of a few classes (ways). Chance: {chance}." if chance else "."
+        elif family in ("Accuracy", "Recall@K") and classes:
+            first = "Top-1" if family == "Accuracy" else "R@1"
+            note += f" Chance for {first}: about {100 / classes:.2g} %."
+        if note:
+            yield note
+
+
+def dataset_names(datasets: Sequence[DatasetInfo]) -> list[str]:
+    """The title of each dataset; its folder where several folders have one title."""
+    folders: dict[str, set[str]] = defaultdict(set)
+    for dataset in datasets:
+        folders[dataset.title].add(dataset.path)
+    return [(len(folders[d.title]) > 1 and d.path) or d.title for d in datasets]
+
+
+def dataset_notes(records: Sequence[Record]) -> Iterator[str]:
+    """What the evaluated part holds, and which files and classes of its folder were left out."""
+    dataset = records[0].experiment.dataset
+    has_classes = any(r.experiment.suite != "retrieval" or "recall@1" in r.scores for r in records)
+    note = f"Dataset: {dataset.images:,} images"
+    note += f" of {dataset.classes:,} classes" if has_classes else ""
+    kinds = {kind: count for record in records for kind, count in record.left_out.items()}
+    if kinds:
+        order = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+        note += f"; not taken: {', '.join(f'{count:,} {kind}' for kind, count in order)}"
+    yield f"{note}."
+    if small := sorted(dataset.small_classes.items()):
+        named = ", ".join(f"{name} ({count:,})" for name, count in small)
+        least = dataset.min_images
+        yield f"Left out: {len(small):,} classes of fewer than {least:,} images: {named}."
+
+
+def tuned_label(model: ModelInfo) -> str:
+    """What of a model was tuned, with and on: "dino+margin: all on cub:dml-zeroshot, margin,…"."""
+    facts = model.tuning
+    head = f"{facts.get('layers')} layers to {facts.get('dimension')} dimensions"
+    return (
+        f"{model.name}: {facts.get('tuned')} on {facts.get('dataset')}, {facts.get('loss')}, {head}"
+    )

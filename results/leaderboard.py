@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from lowlabel.errors import InputError
-from lowlabel.results.experiment import ModelInfo
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
     BEFORE,
@@ -17,8 +16,13 @@ from lowlabel.results.labels import (
     SUITES,
     TRANSDUCTIVE,
     UNSTATED_SPLIT,
+    column_notes,
+    dataset_names,
+    dataset_notes,
     distinctions,
     format_score,
+    suite_order,
+    tuned_label,
 )
 from lowlabel.results.metrics import common_unit, find_metric
 from lowlabel.results.outdated import made_before
@@ -89,14 +93,15 @@ def leaderboard(
     if not groups:
         raise InputError("no records to make a table of", "Make some with `lowlabel run`.")
     heads = [members[-1] for members in groups.values()]
-    names = [_title(head) for head in heads]
+    datasets = dataset_names([head.experiment.dataset for head in heads])
+    names = [_title(head, name) for head, name in zip(heads, datasets, strict=True)]
     added = distinctions(names, [_section_facts(head) for head in heads])
     titles = (name + suffix for name, suffix in zip(names, added, strict=True))
     sections = (
         _section(title, group, outdated, published)
         for title, group in zip(titles, groups.values(), strict=True)
     )
-    return sorted(sections, key=lambda section: section.title)
+    return sorted(sections, key=lambda section: (suite_order(section.title), section.title))
 
 
 def _section(
@@ -179,6 +184,8 @@ def _columns(grid: Grid, caption: str, by_metric: bool) -> dict[int, str]:
 def _notes(records: Sequence[Record]) -> Iterable[str]:
     """What was scored, and what is unusual about the dataset or the models."""
     dataset = records[0].experiment.dataset
+    yield from column_notes(records)
+    yield from dataset_notes(records)
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
         yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
@@ -196,20 +203,11 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     ]
     if chosen:
         yield f"Chosen by tuning: {'; '.join(sorted(chosen, key=natural_order))}."
-    tuned = {_tuned(r.experiment.model) for r in records if r.experiment.model.tuning}
+    tuned = {tuned_label(r.experiment.model) for r in records if r.experiment.model.tuning}
     if tuned:
         yield f"Tuned: {'; '.join(sorted(tuned, key=natural_order))}."
     for reason in dict.fromkeys(r for record in records for r in record.contamination):
         yield f"{CONTAMINATED} contaminated, never bold: {reason}"
-
-
-def _tuned(model: ModelInfo) -> str:
-    """What of a model was tuned, with and on: "dino+margin: all on cub:dml-zeroshot, margin,…"."""
-    facts = model.tuning
-    head = f"{facts.get('layers')} layers to {facts.get('dimension')} dimensions"
-    return (
-        f"{model.name}: {facts.get('tuned')} on {facts.get('dataset')}, {facts.get('loss')}, {head}"
-    )
 
 
 def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
@@ -230,12 +228,13 @@ def _counted(record: Record) -> str:
     return f"{protocol}: {counts}" if record.experiment.suite in _PROTOCOLS_AS_COLUMNS else counts
 
 
-def _title(record: Record) -> str:
+def _title(record: Record, dataset: str) -> str:
     e = record.experiment
     shown = [e.dataset.scheme, e.dataset.split]
     if e.suite not in _PROTOCOLS_AS_COLUMNS:
         shown.append(e.protocol.name)
-    return f"{SUITES.get(e.suite, e.suite)}: {e.dataset.title} ({', '.join(dict.fromkeys(shown))})"
+    kind = SUITES.get(e.suite, e.suite)
+    return f"{kind}: {dataset} ({', '.join(dict.fromkeys(shown))})"
 
 
 def _section_facts(record: Record) -> dict[str, object]:

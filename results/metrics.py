@@ -117,6 +117,19 @@ METRICS = (  # in the order of columns
     _label_free("class_alignment", "Class alignment"),
 )
 
+MEANINGS = {  # of the columns of a table, by its family
+    "Recall@K": "R@K: queries with an image of their class among the K nearest.",
+    "Accuracy": "Test images that are given their class; Top-5: that have it among five guesses.",
+    "AUROC": "Chance that an image of a class is ranked before one of another class.",
+    "Calibration error": "Distance of the predicted probability from the accuracy.",
+    "Ranking": "MAP@R, mAP: precision along the ranking, 100 if all images to find come first; "
+    "R-Precision: share of them among the first R; MRR: 1 / rank of the first.",
+    "mP@K: precision among the first K": "mP@K: images to find among the K nearest. E, M, H: easy, "
+    "medium and hard ones.",
+    "Label-free measures": "Of the embeddings alone; how they go with the scores is in "
+    "label-free.md.",
+}
+
 
 def find_metric(name: str) -> Metric:
     """The row of a metric, with name and label filled in.

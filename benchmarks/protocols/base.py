@@ -220,6 +220,13 @@ def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> Dataset
         bad_images=len(data.evaluated.bad_images),
         manifest=data.manifest,
         without=_without(data, parts),
+        path=data.path,
+        min_images=data.min_images,
+        small_classes={
+            name: count
+            for part in parts
+            for name, count in data.small_classes.get(part or "", {}).items()
+        },
     )
 
 

@@ -170,7 +170,7 @@ def _random(rest: str, resolution: int | None, any_size: bool) -> Source:
     side = resolution or native
     encoder, positions = sized_encoder(make, rule, side != native, any_size)
     spec = canonical_spec("random", name, {**options, "seed": seed}, registered_code(name))
-    return Source(f"random:{name}", spec, encoder, protocol_transform(side), positions=positions)
+    return Source(f"random:{rest}", spec, encoder, protocol_transform(side), positions=positions)
 
 
 def _hub(rest: str, resolution: int | None) -> Source:

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from lowlabel.cli import main
-from lowlabel.results import load_record
+from lowlabel.results import load_record, load_records
 
 
 def call(*arguments):
@@ -85,3 +86,38 @@ def test_extract_and_pretrain_say_what_is_not_taken(image_folder, capsys):
     arguments = ("--preset", "small-images", "--batch-size", "8", "--dry-run")
     assert call("pretrain", "dino", "--dataset", folder, *arguments) == 0
     assert "1 files are not taken: 1 .txt" in capsys.readouterr().err
+
+
+def test_small_classes_are_left_out_named_and_recorded(image_folder, tmp_path, capsys):
+    novel = image_folder / "novel"
+    for extra in sorted((novel / "novel0").iterdir())[2:]:
+        extra.unlink()
+    (novel / "novel1/notes.txt").touch()
+    data = ["--dataset", f"folder:{novel}", "--output", str(tmp_path / "out")]
+    arguments = ["run", "--suite", "fewshot", "--model", "pixels", "--resolution", "8", *data]
+    arguments += ["--method", "ncm", "--ways", "2", "--queries", "2", "--shots", "1"]
+    assert call(*arguments, "--tasks", "20") == 2
+    assert "--min-images 3 for folders" in capsys.readouterr().err
+    assert call(*arguments, "--tasks", "20", "--min-images", "3") == 0
+    shown = capsys.readouterr()
+    assert "1 classes of fewer than 3 images: novel0 (2)" in shown.err
+    assert "- Dataset: 12 images of 2 classes; not taken: 1 .txt." in shown.out
+    assert "- Left out: 1 classes of fewer than 3 images: novel0 (2)." in shown.out
+    (record,) = load_records(tmp_path / "out")
+    dataset = record.experiment.dataset
+    assert (dataset.min_images, dataset.small_classes) == (3, {"novel0": 2})
+    without = replace(record.experiment, dataset=replace(dataset, small_classes={}))
+    assert without.identity() != record.identity()
+
+
+def test_two_folders_of_one_name_are_told_apart_by_their_paths(image_folder, tmp_path, capsys):
+    other = tmp_path / "other/novel"
+    shutil.copytree(image_folder / "novel", other)
+    (other / "novel0/0.png").unlink()
+    for folder in (image_folder / "novel", other):
+        arguments = ["--model", "pixels", "--resolution", "8", "--dataset", f"folder:{folder}"]
+        arguments += ["--suite", "retrieval", "--k", "1", "--output", str(tmp_path / "out")]
+        assert call("run", *arguments) == 0
+    table = (tmp_path / "out/leaderboard.md").read_text()
+    for folder in (image_folder / "novel", other):
+        assert f"## Retrieval: {folder} (" in table

@@ -96,7 +96,7 @@ def test_a_label_as_long_as_a_book_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["features"] = np.eye(4, dtype=np.float32)
         file["labels"] = np.array(["x" * 5000] + ["y"] * 3, dtype=object)
-    with pytest.raises(DataError, match="labels of .* are as long as 5,000 characters"):
+    with pytest.raises(DataError, match=r"labels of .* are as long as 5,000 characters"):
         load_feature_file(tmp_path / "a.h5")
 
 

@@ -1,28 +1,37 @@
 """`lowlabel list` and `lowlabel prepare`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
+from lowlabel.cli.tables import fitted
+from lowlabel.errors import DataError
+
+if TYPE_CHECKING:
+    from lowlabel.datasets import Dataset
 
 _DESCRIBED = ("name", "description")
-_WIDEST = 100  # characters in a column: no link is broken
 
 
 def list_known() -> None:
     """List suites, protocols, models, datasets and methods, and which data and weights are here."""
-    from tabulate import tabulate
+    from lowlabel.datasets import DATASETS, is_present
 
     for title, headers, rows in _tables():
         if rows:
-            table = tabulate(rows, headers, tablefmt="simple", maxcolwidths=_WIDEST)
-            typer.echo(f"{title}\n{table}\n")
+            typer.echo(f"{title}\n{fitted(headers, rows)}\n")
+    absent = [each for each in DATASETS.values() if not is_present(each)]
+    if absent:
+        typer.echo("Datasets to get, for lowlabel prepare NAME --archive FILE")
+    for dataset in absent:
+        typer.echo(f"{dataset.name}: {dataset.obtain}")
 
 
 def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
@@ -72,17 +81,46 @@ def _models() -> Sequence[tuple[str, ...]]:
 
 
 def _datasets() -> Sequence[tuple[str, ...]]:
-    from lowlabel.datasets import DATASETS, is_present
+    from lowlabel.datasets import DATASETS
 
     return [
         (
             name,
-            dataset.title,
+            _title(dataset),
             ", ".join(division.name for division in dataset.divisions),
-            "present" if is_present(dataset) else f"get {dataset.obtain}",
+            _state(dataset),
         )
         for name, dataset in DATASETS.items()
     ]
+
+
+def _title(dataset: "Dataset") -> str:
+    """The title in tables, which a prepared subset may have of its own."""
+    from lowlabel.datasets.prepare import read_card
+
+    with suppress(DataError):  # its state says that the card is damaged
+        if card := read_card(dataset):
+            return card.title
+    return dataset.title
+
+
+def _state(dataset: "Dataset") -> str:
+    """Whether a dataset is there, and all of it."""
+    from lowlabel.datasets import is_present, prepared_folder
+    from lowlabel.datasets.counts import check_divisions, find_root
+    from lowlabel.datasets.prepare import read_card
+
+    if dataset.make is not None:
+        return "built in"
+    if not is_present(dataset):
+        return ""
+    try:
+        read_card(dataset)
+        root = find_root(dataset, prepared_folder(dataset))
+        notes = check_divisions(dataset, root, allow_partial=True)
+    except DataError:
+        return "damaged"
+    return "present, partial" if notes else "present"
 
 
 def prepare(

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from lowlabel.benchmarks import Request, Run
     from lowlabel.benchmarks.from_labels import MakeTrainer
 
+_NEXT = (
+    "lowlabel run --suite fewshot --model dino_vits16 --dataset folder:PATH\n"
+    "(or --suite retrieval or classification; --model PATH.pth:ARCH; names: lowlabel list)"
+)
+
 
 @grouped
 def run(
@@ -40,6 +45,8 @@ def run(
     with resumable():
         outcome = run_plan(plan, request, gallery_writer(request), _show)
     _report(outcome, request.output)
+    if request.suite == "demo":
+        typer.echo(f"\nyour own model: {_NEXT}", err=True)
 
 
 def _request(
@@ -70,6 +77,7 @@ def _request(
         backbone=backbone.options(machine.device),
         extraction=machine.extraction(skip_bad_images=data.skip_bad_images),
         class_list=data.class_list,
+        min_images=what.min_images,
         allow_partial=data.allow_partial,
         overwrite=what.overwrite,
         without=what.without,

@@ -59,6 +59,15 @@ class WhatGroup:
             "--set",
         ),
     ] = None
+    min_images: Annotated[
+        int,
+        option(
+            "Data",
+            "Leave out the classes of folder:PATH that have fewer images; few-shot tasks need "
+            "shots + queries of each.",
+            default="none",
+        ),
+    ] = 0
     without: Annotated[
         Path | None,
         option(
