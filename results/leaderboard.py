@@ -184,8 +184,6 @@ def _columns(grid: Grid, caption: str, by_metric: bool) -> dict[int, str]:
 def _notes(records: Sequence[Record]) -> Iterable[str]:
     """What was scored, and what is unusual about the dataset or the models."""
     dataset = records[0].experiment.dataset
-    yield from column_notes(records)
-    yield from dataset_notes(records)
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
         yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
@@ -194,6 +192,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
     if dataset.bad_images:
         yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
+    yield from column_notes(records)
+    yield from dataset_notes(records)
     counts = dict.fromkeys(_counted(record) for record in records if record.complete)
     yield "Scored: " + "; ".join(counts) + "." if counts else "No run is complete."
     chosen = [

@@ -1,5 +1,7 @@
 """What `lowlabel cache` shows and removes."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_features_are_removed_by_model_and_dataset_and_nothing_else(filled, caps
 
 
 def test_nothing_is_removed_without_a_yes(filled, monkeypatch, capsys):
-    monkeypatch.setattr("builtins.input", lambda *_: "n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     assert call("remove", "--model", "pixels") == 1
     assert len(feature_files()) == 2
     assert call("remove", "--yes") == 2
@@ -75,7 +77,7 @@ def test_a_linked_dataset_loses_its_link_alone(filled, image_folder):
 
 
 def test_a_file_in_use_is_kept(filled, capsys):
-    first, second = feature_files()
+    first, _ = feature_files()
     with stock.file_lock(first.with_suffix(".lock"), ""):
         assert call("remove", "--model", "pixels", "--yes") == 0
     assert feature_files() == [first]
