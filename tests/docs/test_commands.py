@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,7 @@ SLOW = pytest.mark.skipif(not os.environ.get("LOWLABEL_SLOW"), reason="LOWLABEL_
 
 def needs_nothing(arguments: list[str]) -> bool:
     """Whether a command names built-in models and data alone."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
-    named = [value for option, value in pairs if option in NAMES]
+    named = [value for option, value in pairwise(arguments) if option in NAMES]
     return bool(named) and all(BUILT_IN.fullmatch(value) for value in named)
 
 
@@ -71,7 +71,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("place", "arguments"), RUNS, ids=lambda value: str(value)[:80])
 def test_what_needs_nothing_can_be_planned(place, arguments, demo_home, monkeypatch, tmp_path):
-    options = [value for name, value in zip(arguments, arguments[1:]) if name in NAMES]
+    options = [value for name, value in pairwise(arguments) if name in NAMES]
     if any("runs/" in value for value in options):
         pytest.skip("it takes the output of a command before it")
     monkeypatch.setenv("LOWLABEL_HOME", str(demo_home))

@@ -12,7 +12,12 @@ from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
 from lowlabel.features.models.checkpoints.matching import Match, best_match
-from lowlabel.features.models.checkpoints.tensor_names import is_head, is_pooling_head, layout_hint
+from lowlabel.features.models.checkpoints.tensor_names import (
+    is_head,
+    is_pooling_head,
+    layout_hint,
+    unread_hint,
+)
 from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.specs import Option
 
@@ -160,7 +165,10 @@ def _not_whole(
     hint = (
         f"Name the architecture that it was made with: --model {checkpoint.path}:ARCH,option=value"
     )
-    if layout := layout_hint(checkpoint.levels[0].tensors):
+    names = checkpoint.levels[0].tensors
+    if unread := unread_hint(names):
+        return DataError("\n".join(lines), unread)
+    if layout := layout_hint(names):
         hint = f"{layout} {hint}"
     if missing and not left_over:
         hint += "\nor let tensors be random: allow_missing=NAME+NAME or allow_missing=True."

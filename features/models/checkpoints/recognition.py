@@ -13,7 +13,7 @@ import timm
 
 from lowlabel.errors import InputError
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
-from lowlabel.features.models.checkpoints.tensor_names import layout_hint
+from lowlabel.features.models.checkpoints.tensor_names import layout_hint, unread_hint
 from lowlabel.features.models.checkpoints.vit_layouts import (
     Recognised,
     VitTensors,
@@ -159,7 +159,8 @@ def _unknown(checkpoint: Checkpoint, foreign: list[str] | None = None, why: str 
     return InputError(
         f"cannot infer the architecture of {checkpoint.path}: {reason}, "
         f"such as {', '.join(listed)}",
-        f"{hint} Name an architecture of timm: --model {checkpoint.path}:ARCH".strip(),
+        unread_hint(tensors)
+        or f"{hint} Name an architecture of timm: --model {checkpoint.path}:ARCH".strip(),
     )
 
 

@@ -15,9 +15,11 @@ _RECOMPUTED = re.compile(
     r"|rope(_embed)?\.(periods|bands|pos_embed)|freqs_(cos|sin)|inv_freq|attention_bias_idxs"
     r"|total_ops|total_params)$"
 )
+_UNREAD = (  # layouts that timm reads under no architecture
+    ("embeddings.patch_embeddings.", "Hugging Face transformers"),
+    ("encoder.layers.encoder_layer_0.", "torchvision's ViT"),
+)
 _LAYOUTS = (  # that timm reads under another architecture, or not at all
-    ("embeddings.patch_embeddings.", "Its names are those of Hugging Face transformers."),
-    ("encoder.layers.encoder_layer_0.", "Its names are those of torchvision's ViT."),
     ("visual.", "It holds an image-text model; timm's names of CLIP have `clip` in them."),
     ("lora_", "It holds adapters, which must be merged into the weights first."),
 )
@@ -42,6 +44,18 @@ def is_harmless(name: str) -> bool:
 def is_recomputed(name: str) -> bool:
     """Whether a tensor is a constant that a network makes itself, or a counter."""
     return bool(_RECOMPUTED.search(name))
+
+
+def unread_hint(names: Iterable[str]) -> str:
+    """What to do with a file in a layout that no architecture helps; empty for other files."""
+    every = tuple(names)
+    wrote = next((code for part, code in _UNREAD if any(part in name for name in every)), "")
+    if not wrote:
+        return ""
+    return (
+        f"Its names are those of {wrote}, which timm reads under no architecture. Take the same "
+        "weights by their name in timm (--model timm:NAME), or save them under timm's names."
+    )
 
 
 def layout_hint(names: Iterable[str]) -> str:
