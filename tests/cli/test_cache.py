@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 
-from lowlabel.cli import main, stock
+from lowlabel.cli import main
+from lowlabel.cli.cache import stock
 from lowlabel.datasets import open_dataset
 from lowlabel.features import extract_features, load_backbone
 from lowlabel.paths import datasets_dir, features_dir, weights_dir

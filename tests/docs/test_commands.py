@@ -1,6 +1,7 @@
 """Every command that README and docs print is one that lowlabel takes; what needs no weights,
 data or network runs as printed. LOWLABEL_SLOW=1 runs the long ones, too."""
 
+import io
 import os
 import re
 import shlex
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 import typer
 from documented import ROOT, blocks, inline_commands, lowlabel_commands, shell_blocks
+from PIL import Image
 
 from lowlabel.cli import app, main
+from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.errors import UserError
 
 COMMANDS = [*lowlabel_commands(), *inline_commands()]
@@ -60,21 +63,32 @@ RUNS = [
 
 
 @pytest.fixture(scope="session")
-def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the demo dataset, made once."""
-    folder = tmp_path_factory.mktemp("documented")
-    code = "from lowlabel.datasets import open_dataset; open_dataset('demo')"
-    environment = os.environ | {"LOWLABEL_HOME": str(folder)}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
+def planning_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the demo dataset in its layout and counts: plans look at no pixel."""
+    folder = tmp_path_factory.mktemp("planning")
+    picture = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(picture, "PNG")
+    (division, _) = DEMO.divisions
+    for part, counts in division.expected.items():
+        for number in range(counts.images):
+            place = folder / "datasets" / DEMO.folder_name / part / str(number % counts.classes)
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number // counts.classes:03d}.png").write_bytes(picture.getvalue())
     return folder
 
 
+@pytest.fixture(scope="session")
+def slow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the first command makes the demo dataset."""
+    return tmp_path_factory.mktemp("documented")
+
+
 @pytest.mark.parametrize(("place", "arguments"), RUNS, ids=lambda value: str(value)[:80])
-def test_what_needs_nothing_can_be_planned(place, arguments, demo_home, monkeypatch, tmp_path):
+def test_what_needs_nothing_can_be_planned(place, arguments, planning_home, monkeypatch, tmp_path):
     options = [value for name, value in pairwise(arguments) if name in NAMES]
     if any("runs/" in value for value in options):
         pytest.skip("it takes the output of a command before it")
-    monkeypatch.setenv("LOWLABEL_HOME", str(demo_home))
+    monkeypatch.setenv("LOWLABEL_HOME", str(planning_home))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--dry-run"] if "--dry-run" not in arguments else arguments)
@@ -100,10 +114,10 @@ def test_quick_commands_run_as_printed(arguments, monkeypatch, tmp_path, capsys)
     and (calls := [each for place, each in ours if place == str(block)])
     and all(each[0] in ("compare", "analyze", "report") or needs_nothing(each) for each in calls)
 ], ids=str)  # fmt: skip
-def test_blocks_that_need_nothing_run_as_printed(block, demo_home, tmp_path):
+def test_blocks_that_need_nothing_run_as_printed(block, slow_home, tmp_path):
     shutil.copytree(ROOT / "results", tmp_path / "results")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"LOWLABEL_HOME": str(demo_home), "PATH": path}
+    environment = os.environ | {"LOWLABEL_HOME": str(slow_home), "PATH": path}
     command = ["bash", "-e", "-c", block.text]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -128,7 +142,8 @@ NEEDS = re.compile(r"backbone|ground_truth|images|Path\(|patch_tokens|patch_colo
 
 
 @pytest.mark.parametrize("block", [
-    block for block in blocks() if block.language == "python" and not NEEDS.search(block.text)
+    pytest.param(block, marks=SLOW if "map_embeddings" in block.text else ())
+    for block in blocks() if block.language == "python" and not NEEDS.search(block.text)
 ], ids=str)  # fmt: skip
 def test_python_runs_as_printed(block):
     text = block.text.replace("tasks=10_000", "tasks=50").replace("whiten:256", "whiten:16")

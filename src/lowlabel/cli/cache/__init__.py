@@ -10,7 +10,7 @@ from lowlabel.cli.command import Command
 from lowlabel.cli.options import option
 
 if TYPE_CHECKING:
-    from lowlabel.cli.stock import Item
+    from lowlabel.cli.cache.stock import Item
 
 app = typer.Typer(
     help="Show and remove what lies under LOWLABEL_HOME: features, datasets, weights, records.",
@@ -23,7 +23,7 @@ def show(context: typer.Context) -> None:
     """Show what lies under LOWLABEL_HOME, with sizes by model and dataset."""
     if context.invoked_subcommand:
         return
-    from lowlabel.cli.stock import stock
+    from lowlabel.cli.cache.stock import stock
     from lowlabel.paths import home
 
     items = stock()
@@ -52,8 +52,8 @@ def remove(
 ) -> None:
     """Remove features, which are extracted again when needed, or other kinds that are named."""
     from lowlabel.arrays import require_name
-    from lowlabel.cli.stock import KINDS, stock
-    from lowlabel.cli.stock import remove as remove_item
+    from lowlabel.cli.cache.stock import KINDS, stock
+    from lowlabel.cli.cache.stock import remove as remove_item
     from lowlabel.errors import InputError
     from lowlabel.paths import home
 
