@@ -89,16 +89,15 @@ def make_plan(request: Request) -> Plan:
         job.protocol.backbone(request.backbone)  # checks its options
     _check_datasets(suite, request, wanted)
     _check_options(suite, request, wanted)
-    notes = [_unfit(job) or _missing(job, file) for job in wanted]
-    jobs = tuple(job for job, note in zip(wanted, notes, strict=True) if not note)
-    absent = tuple(dict.fromkeys(note for note in notes if note))
+    reasons = [_unfit(job) or _missing(job, file) for job in wanted]
+    jobs = tuple(job for job, reason in zip(wanted, reasons, strict=True) if not reason)
+    absent = tuple(dict.fromkeys(filter(None, reasons)))
     if absent and (request.dataset or file or not jobs):
         missing = any(_missing(job, file) for job in wanted)
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
-    notes_of_files = () if file else _check_folders(jobs)
-    notes_of_plan = (*absent, *_without_options(request, jobs), *notes_of_files)
-    return Plan(suite, jobs, notes_of_plan, file, flagged, leaked)
+    notes = (*absent, *_without_options(request, jobs), *(() if file else _check_folders(jobs)))
+    return Plan(suite, jobs, notes, file, flagged, leaked)
 
 
 def _jobs(suite: Suite, request: Request) -> list[Job]:

@@ -119,3 +119,14 @@ def tuned_label(model: ModelInfo) -> str:
     return (
         f"{model.name}: {facts.get('tuned')} on {facts.get('dataset')}, {facts.get('loss')}, {head}"
     )
+
+
+def mark_notes(text: str) -> Iterator[str]:
+    """The meaning of every mark that occurs in the text of tables."""
+    marks = {
+        TRANSDUCTIVE: "transductive: the queries of a task are classified together.",
+        INCOMPLETE: "incomplete run.",
+        f" {BEYOND}": "beyond the combined confidence intervals.",
+        UNSTATED_SPLIT: "another division of the data, or one that the source does not state.",
+    }
+    yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)

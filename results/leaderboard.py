@@ -10,17 +10,15 @@ from lowlabel.errors import InputError
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
     BEFORE,
-    BEYOND,
     CONTAMINATED,
-    INCOMPLETE,
     SUITES,
     TRANSDUCTIVE,
-    UNSTATED_SPLIT,
     column_notes,
     dataset_names,
     dataset_notes,
     distinctions,
     format_score,
+    mark_notes,
     suite_order,
     tuned_label,
 )
@@ -131,7 +129,7 @@ def _section(
             "them all."
         )
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
-    notes += _mark_notes(tables)
+    notes += mark_notes("\n".join(table.frame.to_csv() for table in tables))
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
     return Section(title, tuple(tables), tuple(notes), grid)
 
@@ -208,18 +206,6 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"Tuned: {'; '.join(sorted(tuned, key=natural_order))}."
     for reason in dict.fromkeys(r for record in records for r in record.contamination):
         yield f"{CONTAMINATED} contaminated, never bold: {reason}"
-
-
-def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
-    """The meaning of every mark that occurs."""
-    text = "\n".join(table.frame.to_csv() for table in tables)
-    marks = {
-        TRANSDUCTIVE: "transductive: the queries of a task are classified together.",
-        INCOMPLETE: "incomplete run.",
-        f" {BEYOND}": "beyond the combined confidence intervals.",
-        UNSTATED_SPLIT: "another division of the data, or one that the source does not state.",
-    }
-    yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)
 
 
 def _counted(record: Record) -> str:
