@@ -1,11 +1,11 @@
 """From a request to jobs: every name is resolved to an object here, once."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lowlabel.benchmarks.from_labels import check_scratch, is_scratch
+from lowlabel.benchmarks.from_labels import Trainer, is_scratch, scratch_trainers
 from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
@@ -46,6 +46,7 @@ class Plan:
         file: Embeddings made elsewhere, if they are what is scored.
         flagged: Images to leave out, if a file names some.
         leaked: Images that the models were pretrained on, if a file names some.
+        trainers: What trains the models that learn from the labels of a budget alone, by model.
     """
 
     suite: Suite
@@ -54,6 +55,7 @@ class Plan:
     file: EmbeddedDataset | None = None
     flagged: FlaggedImages | None = None
     leaked: FlaggedImages | None = None
+    trainers: Mapping[str, Trainer] = field(default_factory=dict)
 
 
 def make_plan(request: Request) -> Plan:
@@ -69,21 +71,15 @@ def make_plan(request: Request) -> Plan:
     suite = dataclasses.replace(suite, model=request.model or suite.model)
     flagged = read_flagged(request.without, request.reasons) if request.without else None
     leaked = read_flagged(request.leakage) if request.leakage else None
-    file = None
+    file, trainers = None, {}
     if request.features:
         file = embedded_file(request.features, request.label_of())
         wanted = _file_jobs(suite, file)
     else:
         _check_models(suite, request)
         wanted = _jobs(suite, request.class_list)
-        scratch = {model: request.make_trainer for model in suite.model if is_scratch(model)}
-        if scratch and (flagged or leaked):
-            raise InputError(
-                f"{next(iter(scratch))} learns from all images, so --without and --leakage do not "
-                "go with it",
-                "Leave them out, or score other models with them.",
-            )
-        check_scratch(scratch, {job.protocol.name for job in wanted})
+        trainers = scratch_trainers(suite.model, request.make_trainer)
+        _check_trained(trainers, request, wanted)
     resolve_device(request.backbone.device)
     for job in wanted:
         job.protocol.backbone(request.backbone)  # checks its options
@@ -98,7 +94,7 @@ def make_plan(request: Request) -> Plan:
         raise DataError("\n".join(absent), hint)
     notes_of_files = () if file else _check_folders(jobs)
     notes_of_plan = (*absent, *_without_options(request, jobs), *notes_of_files)
-    return Plan(suite, jobs, notes_of_plan, file, flagged, leaked)
+    return Plan(suite, jobs, notes_of_plan, file, flagged, leaked, trainers)
 
 
 def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
@@ -142,6 +138,21 @@ def _check_models(suite: Suite, request: Request) -> None:
     for model in suite.model:
         if not is_scratch(model):
             check_model(model)
+
+
+def _check_trained(trainers: Mapping[str, Trainer], request: Request, jobs: list[Job]) -> None:
+    """Refuses networks to train on labels where there are none, and options that they ignore."""
+    for model in trainers:
+        if request.without or request.leakage:
+            raise InputError(
+                f"{model} learns from all images, so --without and --leakage do not go with it",
+                "Leave them out, or score other models with them.",
+            )
+        if not any(job.protocol.gives_labels for job in jobs):
+            raise InputError(
+                f"{model} is trained on the labels of a budget, and nothing here has one",
+                "Choose --suite label-budget.",
+            )
 
 
 def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_integers
+from lowlabel.benchmarks.from_labels import FromLabels, Trainer
 from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import Supervised, train_table
 from lowlabel.classification.budget import (
@@ -17,7 +18,7 @@ from lowlabel.classification.budget import (
     build_budgets,
     build_learner,
 )
-from lowlabel.datasets import Division
+from lowlabel.datasets import Division, OpenDataset
 from lowlabel.datasets.labelled_list import Listed, listed_rows, read_labelled_list
 from lowlabel.datasets.parts import BASE
 from lowlabel.errors import InputError
@@ -48,6 +49,7 @@ class LabelBudget(Supervised):
 
     name: ClassVar[str] = "label-budget"
     suite: ClassVar[str] = "label-budget"
+    gives_labels: ClassVar[bool] = True
 
     method: tuple[Learner, ...] = ()
     budgets: tuple[int | str, ...] = ()
@@ -90,6 +92,12 @@ class LabelBudget(Supervised):
         if self.labelled and division.name == FILE:
             return "label-budget.labelled names image files, and --features has none: leave it out."
         return super().unfit(division)
+
+    def from_labels(self, trainer: Trainer, opened: OpenDataset) -> Self:
+        """The same budgets and draws, whose images a network is trained on."""
+        train, scored = opened.division.train_part, opened.division.evaluated
+        assert train is not None  # as `needs` says
+        return replace(self, method=(FromLabels.on(trainer, opened, train, scored),))
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings to learn from; its base classes stay."""
