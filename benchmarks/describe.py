@@ -7,11 +7,13 @@ from functools import cache
 import numpy as np
 from tabulate import tabulate
 
-from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
 
+_TRAINED = "trained for each draw"
 Load = Callable[[str, BackboneOptions], Backbone]
 
 
@@ -54,16 +56,17 @@ def _row(model: str, job: Job) -> dict[str, str]:
 def _facts(model: str, job: Job, plan: Plan, request: Request, load: Load) -> dict[str, str]:
     dataset, division = find_dataset(job.dataset)[0], job.division
     part = division.evaluated
+    trainer = plan.trainers.get(model)
+    if trainer and not job.protocol.gives_labels:
+        return {"images": "left out: no labels to train on", "cached": ""}
     if dataset.make and not prepared_folder(dataset).is_dir():
         count = division.expected.get(part, "unknown")
-        return {"images": f"{count}, made first", "cached": "0"}
+        return {"images": f"{count}, made first", "cached": _TRAINED if trainer else "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
-    if trainer := plan.trainers.get(model):
-        if not job.protocol.gives_labels:
-            return {"images": "left out: no labels to train on", "cached": ""}
+    if trainer:
         text = job.protocol.from_labels(trainer, opened).describe()
         counts = str(division.counts(opened.load(part)))
-        return {"protocol": text, "images": counts, "cached": "trained for each draw"}
+        return {"protocol": text, "images": counts, "cached": _TRAINED}
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
 
     def backbone() -> Backbone:

@@ -1,38 +1,27 @@
 """From a request to jobs: every name is resolved to an object here, once."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from lowlabel.benchmarks.from_labels import Trainer, is_scratch, scratch_trainers
-from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
+from lowlabel.benchmarks.checks import (
+    check_datasets,
+    check_folders,
+    check_models,
+    check_options,
+    check_trained,
+    ignored_options,
+    without_options,
+)
+from lowlabel.benchmarks.from_labels import Trainer, scratch_trainers
+from lowlabel.benchmarks.jobs import Job, file_jobs, suite_jobs
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
-from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
-from lowlabel.datasets.class_list import only_classes
+from lowlabel.datasets import find_dataset, is_present, open_dataset
 from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
-from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.devices import resolve_device
-from lowlabel.errors import DataError, InputError
-from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
-
-
-@dataclass(frozen=True)
-class Job:
-    """One dataset under one protocol, for every model.
-
-    Attributes:
-        dataset: Name, as on the command line; of embeddings made elsewhere, the file's.
-        division: The division to take.
-        protocol: The protocol, with what the dataset decides.
-        stage: Jobs of a stage are done before those of the next one.
-    """
-
-    dataset: str
-    division: Division
-    protocol: Protocol
-    stage: int = 0
+from lowlabel.errors import DataError
+from lowlabel.features import EmbeddedDataset, embedded_file
 
 
 @dataclass(frozen=True)
@@ -71,20 +60,20 @@ def make_plan(request: Request) -> Plan:
     suite = dataclasses.replace(suite, model=request.model or suite.model)
     flagged = read_flagged(request.without, request.reasons) if request.without else None
     leaked = read_flagged(request.leakage) if request.leakage else None
-    file, trainers = None, {}
+    file, trainers = None, dict[str, Trainer]()
     if request.features:
         file = embedded_file(request.features, request.label_of())
-        wanted = _file_jobs(suite, file)
+        wanted = file_jobs(suite, file)
     else:
-        _check_models(suite, request)
-        wanted = _jobs(suite, request.class_list)
+        check_models(suite, request)
+        wanted = suite_jobs(suite, request.class_list)
         trainers = scratch_trainers(suite.model, request.make_trainer)
-        _check_trained(trainers, request, wanted)
+        check_trained(trainers, request, wanted)
     resolve_device(request.backbone.device)
     for job in wanted:
         job.protocol.backbone(request.backbone)  # checks its options
-    _check_datasets(suite, request, wanted)
-    _check_options(suite, request, wanted)
+    check_datasets(suite, request, wanted)
+    check_options(suite, request, wanted)
     notes = [_unfit(job) or _missing(job, file) for job in wanted]
     jobs = tuple(job for job, note in zip(wanted, notes, strict=True) if not note)
     absent = tuple(dict.fromkeys(note for note in notes if note))
@@ -92,141 +81,9 @@ def make_plan(request: Request) -> Plan:
         missing = any(_missing(job, file) for job in wanted)
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
-    notes_of_files = () if file else _check_folders(jobs)
-    notes_of_plan = (*absent, *_without_options(request, jobs), *notes_of_files)
-    return Plan(suite, jobs, notes_of_plan, file, flagged, leaked, trainers)
-
-
-def _jobs(suite: Suite, class_list: Path | None) -> list[Job]:
-    """Each protocol with those of its datasets that fit, with the listed classes alone."""
-    jobs = [
-        Job(
-            spec,
-            only_classes(division, class_list) if class_list else division,
-            each.for_dataset(find_dataset(spec)[0]),
-            stage,
-        )
-        for protocol in suite.protocols
-        for stage, each in enumerate(protocol.stages())
-        for spec in protocol.dataset
-        if (division := each.division_of(spec))
-    ]
-    return sorted(jobs, key=lambda job: job.stage)
-
-
-def _file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
-    division = file_division(file)
-    jobs = [
-        Job(file.title, division, each.for_dataset(None), stage)
-        for protocol in suite.protocols
-        for stage, each in enumerate(protocol.stages())
-        if each.needs(division)
-    ]
-    return sorted(jobs, key=lambda job: job.stage)
-
-
-def _check_models(suite: Suite, request: Request) -> None:
-    if not suite.model:
-        raise InputError(
-            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
-        )
-    if request.label and len(request.label) != len(suite.model):
-        raise InputError(
-            f"{len(request.label)} labels for {len(suite.model)} models",
-            "Give --label once for every --model, in the same order, or not at all.",
-        )
-    for model in suite.model:
-        if not is_scratch(model):
-            check_model(model)
-
-
-def _check_trained(trainers: Mapping[str, Trainer], request: Request, jobs: list[Job]) -> None:
-    """Refuses networks to train on labels where there are none, and options that they ignore."""
-    for model in trainers:
-        if request.without or request.leakage:
-            raise InputError(
-                f"{model} learns from all images, so --without and --leakage do not go with it",
-                "Leave them out, or score other models with them.",
-            )
-        if not any(job.protocol.gives_labels for job in jobs):
-            raise InputError(
-                f"{model} is trained on the labels of a budget, and nothing here has one",
-                "Choose --suite label-budget.",
-            )
-
-
-def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
-    unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
-    if unfit:
-        reasons = {spec: _unshared(spec) for spec in unfit}
-        hints = [
-            f"Suite {suite.name} takes {protocol.takes}."
-            for protocol in suite.protocols
-            if protocol.takes
-        ] or [
-            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
-            "classes."
-        ]
-        if any(reasons.values()):
-            hints.append("Add train images of the classes, or move the classes out of the parts.")
-        named = (f"{spec}: {reason}" if reason else spec for spec, reason in reasons.items())
-        raise InputError(
-            f"suite {suite.name} has no protocol for {', '.join(named)}",
-            "\n".join(dict.fromkeys(hints)),
-        )
-
-
-def _unshared(spec: str) -> str:
-    """Which classes the train part of a folder lacks; empty for other datasets."""
-    return next((each.unshared for each in find_dataset(spec)[0].divisions if each.unshared), "")
-
-
-def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
-    """Refuses options that no protocol with a job has."""
-    chosen = {job.protocol.name for job in jobs}
-    for option in request.options:
-        owners = [name for name, kind in PROTOCOLS.items() if option in kind.options()]
-        if not chosen & set(owners):
-            flag = f"--{option.replace('_', '-')}"
-            raise InputError(
-                f"{flag} is not an option of {', '.join(sorted(chosen)) or suite.name}",
-                f"{' and '.join(owners)} {'takes' if len(owners) == 1 else 'take'} it: choose a "
-                f"suite and a dataset for that, or leave {flag} out.",
-            )
-    for name in request.protocol_settings():
-        if name not in chosen:
-            raise InputError(
-                f"--set {name}.… means nothing here: nothing is scored by {name}",
-                f"The protocols of this run: {', '.join(sorted(chosen))}.",
-            )
-
-
-def _without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
-    """Options that are meant for another protocol of the same kind of scores than a job's."""
-    return [
-        f"--{option.replace('_', '-')} on {job.dataset}: {job.protocol.name} has no such option"
-        for option in request.options
-        for job in jobs
-        if option not in job.protocol.options()
-        and any(
-            option in kind.options() and kind.suite == job.protocol.suite
-            for kind in PROTOCOLS.values()
-        )
-    ]
-
-
-def _check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
-    """Refuses folders that have no classes to tell apart; returns what they hold besides images."""
-    notes: dict[str, None] = {}
-    for job in jobs:
-        if find_dataset(job.dataset)[0].marker:
-            continue
-        opened = open_dataset(job.dataset, job.division)
-        for part in job.protocol.needs(job.division):
-            opened.check_classes(part)
-            if note := shown_counts(opened.left_out(part)):
-                notes[f"{job.dataset} {part}: {note}"] = None
-    return tuple(notes)
+    notes_of_files = () if file else check_folders(jobs)
+    ignored = (*without_options(request, jobs), *ignored_options(trainers, request))
+    return Plan(suite, jobs, (*absent, *ignored, *notes_of_files), file, flagged, leaked, trainers)
 
 
 def _unfit(job: Job) -> str | None:

@@ -62,11 +62,7 @@ class Request:
                 f"--reason {self.reasons[0]} means nothing without --without",
                 "Give the file of flags: --without FOLDER/flags.csv",
             )
-        if (
-            self.features
-            and self.backbone.completed()
-            != BackboneOptions(dtype=self.backbone.dtype, device=self.backbone.device).completed()
-        ):
+        if self.features and self.backbone.preprocesses:
             raise InputError(
                 "--features brings its own embeddings, so --pooling, --resolution, --resize, "
                 "--interpolation, --framing, --multi-scale and --orientation do not go with it",

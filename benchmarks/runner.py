@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
-from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.request import Request

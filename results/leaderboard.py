@@ -17,17 +17,17 @@ from lowlabel.results.labels import (
     SUITES,
     TRANSDUCTIVE,
     UNSTATED_SPLIT,
+    counted,
     distinctions,
     format_score,
 )
-from lowlabel.results.metrics import common_unit, find_metric
+from lowlabel.results.metrics import TABLE_PER_METRIC, common_unit, find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
 from lowlabel.results.reference.published import beside_published, published_for, published_table
 from lowlabel.specs import canonical_json, natural_order
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
-_TABLE_PER_METRIC = frozenset({"label-budget"})
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -106,7 +106,7 @@ def _section(
     traits: Mapping[str, str],
 ) -> Section:
     grid = build_grid(records, outdated)
-    by_metric = records[0].experiment.suite in _TABLE_PER_METRIC
+    by_metric = records[0].experiment.suite in TABLE_PER_METRIC
     captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
     beside, references = beside_published(grid, traits), published_for(grid, traits)
     tables = [_score_table(grid, caption, by_metric) for caption in captions]
@@ -187,8 +187,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
     if dataset.bad_images:
         yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
-    counts = dict.fromkeys(_counted(record) for record in records if record.complete)
-    yield "Scored: " + "; ".join(counts) + "." if counts else "No run is complete."
+    complete = [record for record in records if record.complete]
+    yield f"Scored: {_counted(complete)}." if complete else "No run is complete."
     chosen = [
         f"{e.protocol.name}, {e.model.name}: {record.chosen['method']}"
         for record in records
@@ -224,10 +224,17 @@ def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
     yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)
 
 
-def _counted(record: Record) -> str:
-    counts = ", ".join(f"{number:,} {what}" for what, number in record.counts.items())
-    protocol = record.experiment.protocol.name
-    return f"{protocol}: {counts}" if record.experiment.suite in _PROTOCOLS_AS_COLUMNS else counts
+def _counted(records: Sequence[Record]) -> str:
+    suite = records[0].experiment.suite
+    if suite in TABLE_PER_METRIC:
+        return counted([(r.experiment.protocol.name, r.counts) for r in records])
+    named = suite in _PROTOCOLS_AS_COLUMNS
+    texts = (
+        f"{r.experiment.protocol.name}: " * named
+        + ", ".join(f"{number:,} {what}" for what, number in r.counts.items())
+        for r in records
+    )
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _title(record: Record) -> str:
