@@ -19,7 +19,7 @@ from lowlabel.results.reference import (
     load_references,
     published_rows,
 )
-from lowlabel.results.reference.published import difference
+from lowlabel.results.reference.published import difference, published_table
 
 MINI, SHOT_1, SHOT_5 = "mini-imagenet", "5-way 1-shot", "5-way 5-shot"
 OURS, DINO = "SSL-ViT-16 + DC", "ViT-S/16 (DINO)"
@@ -407,3 +407,13 @@ def test_without_any_interval_nothing_is_marked(retrieval):
 
 def test_an_incomplete_run_has_no_difference(retrieval):
     assert difference(retrieval(complete=False).record, "recall@1") is None
+
+
+def test_published_label_budgets_have_a_column_each():
+    budgets = ("per class 100", "per class 200", "per class 500", "per class 1000")
+    rows = [
+        each for name in budgets for each in published_rows("label-budget", "folder:ships", name)
+    ]
+    table = published_table(rows, "folder")
+    headings = ["Top-1, 100 per class", "Top-1, 1000 per class"]
+    assert [table[heading].iloc[0] for heading in headings] == ["91.80", "95.75"]
