@@ -13,6 +13,7 @@ from lowlabel.benchmarks.checks import (
     ignored_options,
     without_options,
 )
+from lowlabel.benchmarks.declared import declared_features
 from lowlabel.benchmarks.from_labels import Trainer, scratch_trainers
 from lowlabel.benchmarks.jobs import Job, file_jobs, suite_jobs
 from lowlabel.benchmarks.request import Request
@@ -63,6 +64,8 @@ def make_plan(request: Request) -> Plan:
     file, trainers = None, dict[str, Trainer]()
     if request.features:
         file = embedded_file(request.features, request.label_of())
+        if request.features_of:
+            file = declared_features(request.features_of, file)
         wanted = file_jobs(suite, file)
     else:
         check_models(suite, request)

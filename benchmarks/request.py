@@ -21,6 +21,7 @@ class Request:
         model: Model specs; empty for the suite's own.
         label: Names in tables, one for each model, or empty.
         features: A file of embeddings made elsewhere, in place of models and datasets.
+        features_of: Dataset and published model that the user declares these embeddings to be of.
         options: Fields of protocols that were asked for, by name: dataset, method, shots, k, ….
         settings: `PROTOCOL.field=value`, as `--set` takes it.
         backbone: How models are loaded.
@@ -39,6 +40,7 @@ class Request:
     model: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     features: Path | None = None
+    features_of: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
@@ -56,6 +58,10 @@ class Request:
             raise InputError(
                 "--features names no images, so --without and --leakage do not go with it",
                 "Leave them out, or name --model and --dataset.",
+            )
+        if self.features_of and not self.features:
+            raise InputError(
+                "--features-of says what embeddings made elsewhere are of", "Add --features FILE."
             )
         if self.reasons and not self.without:
             raise InputError(

@@ -139,6 +139,7 @@ class EmbeddedDataset:
         seen_classes: How many evaluated classes the model was pretrained on, as a sentence.
         left_out: Number of the files of the folder that were not taken, by suffix.
         without: Images that were left out because a file flags them; None for the whole dataset.
+        declared: What a user says that embeddings made elsewhere are of; empty if nothing.
         leaked: How many scored images the model's pretraining data hold, as a sentence; empty if
             nobody said so.
     """
@@ -163,6 +164,7 @@ class EmbeddedDataset:
     seen_classes: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
     without: LeftOut | None = None
+    declared: str = ""
     leaked: str = ""
 
     @property

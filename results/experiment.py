@@ -141,6 +141,8 @@ class DatasetInfo:
         manifest: What the manifest knows images by: "content"; empty for the size in bytes, in
             older records, and for embeddings made elsewhere, whose manifest is the file's hash.
         without: Images that were left out because a file flags them; None for the whole dataset.
+        declared: What a user says that embeddings made elsewhere are of, with the published model:
+            "mini-imagenet:ravi,model=dc-wrn-28-10". Empty if nothing was declared.
     """
 
     name: str
@@ -154,6 +156,15 @@ class DatasetInfo:
     bad_images: int = 0
     manifest: str = grown("")
     without: Without | None = grown(None)
+    declared: str = grown("")
+
+    @property
+    def published_as(self) -> tuple[str, str]:
+        """The dataset and the division that published numbers are of, as declared."""
+        if not self.declared:
+            return self.name, self.scheme
+        name, _, scheme = self.declared.partition(",")[0].rpartition(":")
+        return name, scheme
 
     @property
     def whole_manifest(self) -> str:

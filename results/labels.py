@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 INCOMPLETE = "–"
 TRANSDUCTIVE = "ᵀ"
@@ -67,6 +67,17 @@ def counted(counts: Sequence[tuple[str, Mapping[str, int]]]) -> str:
 
 def _noun(plural: str, *counts: int) -> str:
     return _SINGULAR.get(plural, plural) if counts == (1,) else plural
+
+
+def mark_notes(text: str) -> Iterator[str]:
+    """The meaning of every mark that occurs in a text."""
+    marks = {
+        TRANSDUCTIVE: "transductive: the queries of a task are classified together.",
+        INCOMPLETE: "incomplete run.",
+        f" {BEYOND}": "beyond the combined confidence intervals.",
+        UNSTATED_SPLIT: "another division of the data, or one that the source does not state.",
+    }
+    yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)
 
 
 def distinctions(names: Sequence[Hashable], facts: Sequence[Mapping[str, object]]) -> list[str]:

@@ -11,15 +11,13 @@ from lowlabel.results.experiment import ModelInfo
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
     BEFORE,
-    BEYOND,
     CONTAMINATED,
-    INCOMPLETE,
     SUITES,
     TRANSDUCTIVE,
-    UNSTATED_SPLIT,
     counted,
     distinctions,
     format_score,
+    mark_notes,
 )
 from lowlabel.results.metrics import TABLE_PER_METRIC, common_unit, find_metric
 from lowlabel.results.outdated import made_before
@@ -114,7 +112,7 @@ def _section(
     if not beside.empty:
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
     if references:
-        scheme = records[0].experiment.dataset.scheme
+        _, scheme = records[0].experiment.dataset.published_as
         table = published_table(references, scheme)
         tables.append(Table(common_unit("Published", published), table))
     found = (outdated.get(record.identity()) for record in records if outdated)
@@ -126,7 +124,7 @@ def _section(
             "them all."
         )
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
-    notes += _mark_notes(tables)
+    notes += mark_notes("\n".join(table.frame.to_csv() for table in tables))
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
     return Section(title, tuple(tables), tuple(notes), grid)
 
@@ -182,6 +180,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
         yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
+    if dataset.declared:
+        yield f"Declared by the user, and not seen here: features of {dataset.declared}."
     if dataset.without:
         without = dict.fromkeys(str(record.experiment.dataset.without) for record in records)
         yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
@@ -210,18 +210,6 @@ def _tuned(model: ModelInfo) -> str:
     return (
         f"{model.name}: {facts.get('tuned')} on {facts.get('dataset')}, {facts.get('loss')}, {head}"
     )
-
-
-def _mark_notes(tables: Sequence[Table]) -> Iterable[str]:
-    """The meaning of every mark that occurs."""
-    text = "\n".join(table.frame.to_csv() for table in tables)
-    marks = {
-        TRANSDUCTIVE: "transductive: the queries of a task are classified together.",
-        INCOMPLETE: "incomplete run.",
-        f" {BEYOND}": "beyond the combined confidence intervals.",
-        UNSTATED_SPLIT: "another division of the data, or one that the source does not state.",
-    }
-    yield from (f"{mark.strip()} {meaning}" for mark, meaning in marks.items() if mark in text)
 
 
 def _counted(records: Sequence[Record]) -> str:
@@ -255,6 +243,7 @@ def _section_facts(record: Record) -> dict[str, object]:
         "manifest": dataset.manifest_sha256,
         "bad_images": dataset.bad_images,
         **({"without": dataset.without.flags} if dataset.without else {}),
+        **({"declared": dataset.declared} if dataset.declared else {}),
     }
     if e.suite in _PROTOCOLS_AS_COLUMNS:
         return facts

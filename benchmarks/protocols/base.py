@@ -234,6 +234,7 @@ def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> Dataset
         bad_images=len(data.evaluated.bad_images),
         manifest=data.manifest,
         without=_without(data, parts),
+        declared=data.declared,
     )
 
 

@@ -92,11 +92,12 @@ def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.Dat
 def published_for(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> list[Reference]:
     """Every number with these traits published for the dataset, protocols and metrics of a grid."""
     experiment = next(iter(grid.records.values())).experiment
+    dataset, _ = experiment.dataset.published_as
     shown = {(column.protocol, column.metric): None for column in grid.columns}
     return [
         reference
         for protocol in dict.fromkeys(protocol for protocol, _ in shown)
-        for reference in published_rows(experiment.suite, experiment.dataset.name, protocol)
+        for reference in published_rows(experiment.suite, dataset, protocol)
         if (protocol, reference.metric) in shown and reference.has(traits)
     ]
 

@@ -64,6 +64,7 @@ def _request(
         model=tuple(what.model or ()),
         label=tuple(what.label or ()),
         features=what.features,
+        features_of=what.features_of,
         options=protocol.asked(),
         settings=tuple(what.setting or ()),
         backbone=backbone.options(machine.device),
