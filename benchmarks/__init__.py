@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lowlabel.benchmarks.plan import Job, Plan, make_plan
+    from lowlabel.benchmarks.jobs import Job
+    from lowlabel.benchmarks.plan import Plan, make_plan
     from lowlabel.benchmarks.request import Request
     from lowlabel.benchmarks.runner import Run, run_plan
     from lowlabel.benchmarks.suite import Suite, load_suite, suite_names

@@ -7,13 +7,13 @@ from functools import cache
 import numpy as np
 from tabulate import tabulate
 
-from lowlabel.benchmarks.from_labels import is_scratch
-from lowlabel.benchmarks.plan import Job, Plan
-from lowlabel.benchmarks.protocols.label_budget import LabelBudget
+from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
 
+_TRAINED = "trained for each draw"
 Load = Callable[[str, BackboneOptions], Backbone]
 
 
@@ -36,7 +36,7 @@ def describe_plan(plan: Plan, request: Request) -> str:
             check_weights(model)
         load = cache(lambda model, options: options.load(model))  # a BackboneOptions
         rows = [
-            _row(model, job) | _facts(model, job, request, load)
+            _row(model, job) | _facts(model, job, plan, request, load)
             for job in plan.jobs
             for model in plan.suite.model
         ]
@@ -53,19 +53,20 @@ def _row(model: str, job: Job) -> dict[str, str]:
     return {"model": model, "dataset": job.dataset, "protocol": job.protocol.describe()}
 
 
-def _facts(model: str, job: Job, request: Request, load: Load) -> dict[str, str]:
+def _facts(model: str, job: Job, plan: Plan, request: Request, load: Load) -> dict[str, str]:
     dataset, division = find_dataset(job.dataset)[0], job.division
     part = division.evaluated
+    trainer = plan.trainers.get(model)
+    if trainer and not job.protocol.gives_labels:
+        return {"images": "left out: no labels to train on", "cached": ""}
     if dataset.make and not prepared_folder(dataset).is_dir():
         count = division.expected.get(part, "unknown")
-        return {"images": f"{count}, made first", "cached": "0"}
+        return {"images": f"{count}, made first", "cached": _TRAINED if trainer else "0"}
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
-    if is_scratch(model):
-        if not isinstance(job.protocol, LabelBudget):
-            return {"images": "left out: no labels to train on", "cached": ""}
-        text, _, _ = job.protocol.describe().rpartition(" × ")  # the methods are of embeddings
+    if trainer:
+        text = job.protocol.from_labels(trainer, opened).describe()
         counts = str(division.counts(opened.load(part)))
-        return {"protocol": text, "images": counts, "cached": "trained for each draw"}
+        return {"protocol": text, "images": counts, "cached": _TRAINED}
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
 
     def backbone() -> Backbone:

@@ -1,15 +1,14 @@
 """Label budgets of networks trained on the labels alone: `--model scratch:ARCH`."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 from typing import Protocol as Interface
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.classification.budget import Draws, Learner
 from lowlabel.classification.budget.learner import Tables, Values
 from lowlabel.classification.metrics import decision_values, top_hits
@@ -70,6 +69,21 @@ class FromLabels(Learner):
     train: ImageSet
     test: ImageSet
 
+    @classmethod
+    def on(cls, trainer: Trainer, opened: OpenDataset, train: str, test: str) -> Self:
+        """The network on two parts of a dataset.
+
+        Raises:
+            InputError: If images are cropped to boxes, which training does not do.
+        """
+        found = cls(trainer, opened.load(train), opened.load(test))
+        if found.train.boxes or found.test.boxes:
+            raise InputError(
+                f"{opened.name} crops images to boxes, and training takes whole images",
+                f"Give --dataset {opened.dataset.name}:classification-split.",
+            )
+        return found
+
     @property
     def options(self) -> dict[str, Any]:
         """None."""
@@ -96,37 +110,19 @@ class FromLabels(Learner):
             yield decision_values(predicted, targets, top_hits(scores, targets, predicted))
 
 
-def scratch_trainer(model: str, make: MakeTrainer | None) -> Trainer:
-    """The trainer of a model `scratch:ARCH`.
+def image_rows(trainer: Trainer, opened: OpenDataset, name: str) -> EmbeddedDataset:
+    """The images that a network learns from and is scored on, by their rows.
 
-    Raises:
-        InputError: If nothing can train it.
-    """
-    if make is None:
-        raise InputError(f"{model} needs a trainer", "Use lowlabel run --suite label-budget.")
-    return make(model.removeprefix(SCRATCH))
-
-
-def from_labels(
-    protocol: LabelBudget, trainer: Trainer, opened: OpenDataset, name: str
-) -> tuple[LabelBudget, EmbeddedDataset]:
-    """The protocol with a network as its only method, and the images that it takes.
-
-    Raises:
-        InputError: If the images are cropped to boxes, which training does not do.
+    Args:
+        trainer: What trains the network.
+        opened: The dataset.
+        name: The network's name in tables.
     """
     spec = SCRATCH + trainer.spec
     model = Embedder(name, spec, None, "", trainer.resolution, "float32", trainer.preprocessing)
     division = opened.division
-    assert division.train_part is not None
-    data = numbered_dataset(model, opened, (division.train_part, division.evaluated))
-    train, test = data.images[division.train_part], data.images[division.evaluated]
-    if train.boxes or test.boxes:
-        raise InputError(
-            f"{opened.name} crops images to boxes, and training takes whole images",
-            f"Give --dataset {opened.dataset.name}:classification-split.",
-        )
-    return replace(protocol, method=(FromLabels(trainer, train, test),)), data
+    parts = filter(None, (division.train_part, division.evaluated))
+    return numbered_dataset(model, opened, tuple(parts))
 
 
 def named(model: str, label: str | None) -> str:
@@ -139,16 +135,13 @@ def is_scratch(model: str) -> bool:
     return model.startswith(SCRATCH)
 
 
-def check_scratch(models: Mapping[str, MakeTrainer | None], protocols: set[str]) -> None:
-    """Checks the names of models that are trained from labels.
+def scratch_trainers(models: Sequence[str], make: MakeTrainer | None) -> dict[str, Trainer]:
+    """The trainer of each model `scratch:ARCH`; other models have none.
 
     Raises:
-        UserError: If one is not known, or nothing is scored by label budgets.
+        UserError: If a network is not known, or nothing can train it.
     """
-    for model, make in models.items():
-        if LabelBudget.name not in protocols:
-            raise InputError(
-                f"{model} is trained on the labels of a budget, and nothing here has one",
-                "Choose --suite label-budget.",
-            )
-        scratch_trainer(model, make)
+    scratch = [model for model in models if is_scratch(model)]
+    if scratch and make is None:
+        raise InputError(f"{scratch[0]} needs a trainer", "Use lowlabel run --suite label-budget.")
+    return {model: make(model.removeprefix(SCRATCH)) for model in scratch if make}

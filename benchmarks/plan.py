@@ -1,37 +1,28 @@
 """From a request to jobs: every name is resolved to an object here, once."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from lowlabel.benchmarks.from_labels import check_scratch, is_scratch
-from lowlabel.benchmarks.protocols import PROTOCOLS, Protocol
+from lowlabel.benchmarks.checks import (
+    check_datasets,
+    check_folders,
+    check_models,
+    check_options,
+    check_trained,
+    ignored_options,
+    without_options,
+)
+from lowlabel.benchmarks.declared import declared_features
+from lowlabel.benchmarks.from_labels import Trainer, scratch_trainers
+from lowlabel.benchmarks.jobs import Job, file_jobs, suite_jobs
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
-from lowlabel.datasets import Division, find_dataset, is_present, open_dataset
-from lowlabel.datasets.class_list import only_classes
+from lowlabel.datasets import find_dataset, is_present, open_dataset
 from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
-from lowlabel.datasets.splits.min_images import enough_images
 from lowlabel.devices import resolve_device
-from lowlabel.errors import DataError, InputError
-from lowlabel.features import EmbeddedDataset, check_model, embedded_file, file_division
-
-
-@dataclass(frozen=True)
-class Job:
-    """One dataset under one protocol, for every model.
-
-    Attributes:
-        dataset: Name, as on the command line; of embeddings made elsewhere, the file's.
-        division: The division to take.
-        protocol: The protocol, with what the dataset decides.
-        stage: Jobs of a stage are done before those of the next one.
-    """
-
-    dataset: str
-    division: Division
-    protocol: Protocol
-    stage: int = 0
+from lowlabel.errors import DataError
+from lowlabel.features import EmbeddedDataset, embedded_file
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,7 @@ class Plan:
         file: Embeddings made elsewhere, if they are what is scored.
         flagged: Images to leave out, if a file names some.
         leaked: Images that the models were pretrained on, if a file names some.
+        trainers: What trains the models that learn from the labels of a budget alone, by model.
     """
 
     suite: Suite
@@ -53,6 +45,7 @@ class Plan:
     file: EmbeddedDataset | None = None
     flagged: FlaggedImages | None = None
     leaked: FlaggedImages | None = None
+    trainers: Mapping[str, Trainer] = field(default_factory=dict)
 
 
 def make_plan(request: Request) -> Plan:
@@ -69,26 +62,22 @@ def make_plan(request: Request) -> Plan:
     suite = dataclasses.replace(suite, model=request.model or suite.model, label=label)
     flagged = read_flagged(request.without, request.reasons) if request.without else None
     leaked = read_flagged(request.leakage) if request.leakage else None
-    file = None
+    file, trainers = None, dict[str, Trainer]()
     if request.features:
         file = embedded_file(request.features, suite.label_of(0), request.features_key)
-        wanted = _file_jobs(suite, file)
+        if request.features_of:
+            file = declared_features(request.features_of, file)
+        wanted = file_jobs(suite, file)
     else:
-        _check_models(suite, request)
-        wanted = _jobs(suite, request)
-        scratch = {model: request.make_trainer for model in suite.model if is_scratch(model)}
-        if scratch and (flagged or leaked):
-            raise InputError(
-                f"{next(iter(scratch))} learns from all images, so --without and --leakage do not "
-                "go with it",
-                "Leave them out, or score other models with them.",
-            )
-        check_scratch(scratch, {job.protocol.name for job in wanted})
+        check_models(suite, request)
+        wanted = suite_jobs(suite, request)
+        trainers = scratch_trainers(suite.model, request.make_trainer)
+        check_trained(trainers, request, wanted)
     resolve_device(request.backbone.device)
     for job in wanted:
         job.protocol.backbone(request.backbone)  # checks its options
-    _check_datasets(suite, request, wanted)
-    _check_options(suite, request, wanted)
+    check_datasets(suite, request, wanted)
+    check_options(suite, request, wanted)
     reasons = [_unfit(job) or _missing(job, file) for job in wanted]
     jobs = tuple(job for job, reason in zip(wanted, reasons, strict=True) if not reason)
     absent = tuple(dict.fromkeys(filter(None, reasons)))
@@ -96,130 +85,9 @@ def make_plan(request: Request) -> Plan:
         missing = any(_missing(job, file) for job in wanted)
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
-    notes = (*absent, *_without_options(request, jobs), *(() if file else _check_folders(jobs)))
-    return Plan(suite, jobs, notes, file, flagged, leaked)
-
-
-def _jobs(suite: Suite, request: Request) -> list[Job]:
-    """Each protocol with those of its datasets that fit, with the chosen classes alone."""
-    jobs = [
-        Job(
-            spec,
-            _with_classes(division, spec, request),
-            each.for_dataset(find_dataset(spec)[0]),
-            stage,
-        )
-        for protocol in suite.protocols
-        for stage, each in enumerate(protocol.stages())
-        for spec in protocol.dataset
-        if (division := each.division_of(spec))
-    ]
-    return sorted(jobs, key=lambda job: job.stage)
-
-
-def _with_classes(division: Division, spec: str, request: Request) -> Division:
-    if request.class_list:
-        division = only_classes(division, request.class_list)
-    return enough_images(find_dataset(spec)[0], division, request.min_images)
-
-
-def _file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
-    division = file_division(file)
-    jobs = [
-        Job(file.title, division, each.for_dataset(None), stage)
-        for protocol in suite.protocols
-        for stage, each in enumerate(protocol.stages())
-        if each.needs(division)
-    ]
-    return sorted(jobs, key=lambda job: job.stage)
-
-
-def _check_models(suite: Suite, request: Request) -> None:
-    if not suite.model:
-        raise InputError(
-            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
-        )
-    if request.label and len(request.label) != len(suite.model):
-        raise InputError(
-            f"{len(request.label)} labels for {len(suite.model)} models",
-            "Give --label once for every --model, in the same order, or not at all.",
-        )
-    for model in suite.model:
-        if not is_scratch(model):
-            check_model(model)
-
-
-def _check_datasets(suite: Suite, request: Request, jobs: list[Job]) -> None:
-    unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
-    if unfit:
-        reasons = {spec: _unshared(spec) for spec in unfit}
-        hints = [
-            f"Suite {suite.name} takes {protocol.takes}."
-            for protocol in suite.protocols
-            if protocol.takes
-        ] or [
-            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
-            "classes."
-        ]
-        if any(reasons.values()):
-            hints.append("Add train images of the classes, or move the classes out of the parts.")
-        named = (f"{spec}: {reason}" if reason else spec for spec, reason in reasons.items())
-        raise InputError(
-            f"suite {suite.name} has no protocol for {', '.join(named)}",
-            "\n".join(dict.fromkeys(hints)),
-        )
-
-
-def _unshared(spec: str) -> str:
-    """Which classes the train part of a folder lacks; empty for other datasets."""
-    return next((each.unshared for each in find_dataset(spec)[0].divisions if each.unshared), "")
-
-
-def _check_options(suite: Suite, request: Request, jobs: list[Job]) -> None:
-    """Refuses options that no protocol with a job has."""
-    chosen = {job.protocol.name for job in jobs}
-    for option in request.options:
-        owners = [name for name, kind in PROTOCOLS.items() if option in kind.options()]
-        if not chosen & set(owners):
-            flag = f"--{option.replace('_', '-')}"
-            raise InputError(
-                f"{flag} is not an option of {', '.join(sorted(chosen)) or suite.name}",
-                f"{' and '.join(owners)} {'takes' if len(owners) == 1 else 'take'} it: choose a "
-                f"suite and a dataset for that, or leave {flag} out.",
-            )
-    for name in request.protocol_settings():
-        if name not in chosen:
-            raise InputError(
-                f"--set {name}.… means nothing here: nothing is scored by {name}",
-                f"The protocols of this run: {', '.join(sorted(chosen))}.",
-            )
-
-
-def _without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
-    """Options that are meant for another protocol of the same kind of scores than a job's."""
-    return [
-        f"--{option.replace('_', '-')} on {job.dataset}: {job.protocol.name} has no such option"
-        for option in request.options
-        for job in jobs
-        if option not in job.protocol.options()
-        and any(
-            option in kind.options() and kind.suite == job.protocol.suite
-            for kind in PROTOCOLS.values()
-        )
-    ]
-
-
-def _check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
-    """Refuses folders that have no classes to tell apart; returns what they hold besides images."""
-    notes: dict[str, None] = {}
-    for job in jobs:
-        if find_dataset(job.dataset)[0].marker:
-            continue
-        opened = open_dataset(job.dataset, job.division)
-        for part in job.protocol.needs(job.division):
-            opened.check_classes(part)
-            notes |= {f"{job.dataset} {part}: {note}": None for note in opened.not_taken(part)}
-    return tuple(notes)
+    notes_of_files = () if file else check_folders(jobs)
+    ignored = (*without_options(request, jobs), *ignored_options(trainers, request))
+    return Plan(suite, jobs, (*absent, *ignored, *notes_of_files), file, flagged, leaked, trainers)
 
 
 def _unfit(job: Job) -> str | None:

@@ -22,6 +22,7 @@ class Request:
         label: Names in tables, one for each model, or empty.
         features: A file of embeddings made elsewhere, in place of models and datasets.
         features_key: Names of the arrays in that file, `FEATURES` or `FEATURES,LABELS`.
+        features_of: Dataset and published model that the user declares these embeddings to be of.
         options: Fields of protocols that were asked for, by name: dataset, method, shots, k, ….
         settings: `PROTOCOL.field=value`, as `--set` takes it.
         backbone: How models are loaded.
@@ -42,6 +43,7 @@ class Request:
     label: tuple[str, ...] = ()
     features: Path | None = None
     features_key: str | None = None
+    features_of: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
@@ -66,16 +68,16 @@ class Request:
                 f"--features-key {self.features_key} means nothing without --features",
                 "Give the file of embeddings: --features FILE.npz",
             )
+        if self.features_of and not self.features:
+            raise InputError(
+                "--features-of says what embeddings made elsewhere are of", "Add --features FILE."
+            )
         if self.reasons and not self.without:
             raise InputError(
                 f"--reason {self.reasons[0]} means nothing without --without",
                 "Give the file of flags: --without FOLDER/flags.csv",
             )
-        if (
-            self.features
-            and self.backbone.completed()
-            != BackboneOptions(dtype=self.backbone.dtype, device=self.backbone.device).completed()
-        ):
+        if self.features and self.backbone.preprocesses:
             raise InputError(
                 "--features brings its own embeddings, so --pooling, --resolution, --resize, "
                 "--interpolation, --framing, --multi-scale and --orientation do not go with it",

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from lowlabel.benchmarks.from_labels import from_labels, is_scratch, named, scratch_trainer
-from lowlabel.benchmarks.plan import Job, Plan
+from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
+from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
-from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.without import (
@@ -122,8 +122,9 @@ def _embeddings(
         yield from ((job, lambda: file) for job in plan.jobs)
         return
     for place, model in enumerate(plan.suite.model):
-        if is_scratch(model):
-            yield from _from_labels(plan, request, run, place)
+        if trainer := plan.trainers.get(model):
+            name = named(model, plan.suite.label_of(place))
+            yield from _from_labels(plan, request, run, trainer, name)
             continue
         for options, jobs in _jobs_alike(plan, request).items():
             try:
@@ -138,27 +139,20 @@ def _embeddings(
 
 
 def _from_labels(
-    plan: Plan, request: Request, run: Run, place: int
+    plan: Plan, request: Request, run: Run, trainer: Trainer, name: str
 ) -> Iterator[tuple[Job, Callable[[], EmbeddedDataset]]]:
-    """Yields the label budgets, with a network that is trained on their labels as the method."""
-    model = plan.suite.model[place]
-    trainer = scratch_trainer(model, request.make_trainer)
+    """Yields the jobs that give labels, with a network trained on them as the method."""
     for job in plan.jobs:
-        if not isinstance(job.protocol, LabelBudget):
-            run.left_out.append(f"{model} on {job.dataset}: {job.protocol.name} has no labels")
+        if not job.protocol.gives_labels:
+            run.left_out.append(f"{name} on {job.dataset}: {job.protocol.name} has no labels")
             continue
         try:
             opened = _open(job.dataset, job.division, request)
-            name = named(model, plan.suite.label_of(place))
-            protocol, data = from_labels(job.protocol, trainer, opened, name)
+            protocol = job.protocol.from_labels(trainer, opened)
         except UserError as error:
             run.fail(error)
             continue
-        yield replace(job, protocol=protocol), partial(_same, data)
-
-
-def _same(data: EmbeddedDataset) -> EmbeddedDataset:
-    return data
+        yield replace(job, protocol=protocol), partial(image_rows, trainer, opened, name)
 
 
 def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:

@@ -142,6 +142,7 @@ class EmbeddedDataset:
         min_images: Images that each class must have; 0 if any number will do.
         small_classes: By part, the classes that have fewer, each with its number of images.
         without: Images that were left out because a file flags them; None for the whole dataset.
+        declared: What a user says that embeddings made elsewhere are of; empty if nothing.
         leaked: How many scored images the model's pretraining data hold, as a sentence; empty if
             nobody said so.
     """
@@ -169,6 +170,7 @@ class EmbeddedDataset:
     min_images: int = 0
     small_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     without: LeftOut | None = None
+    declared: str = ""
     leaked: str = ""
 
     @property

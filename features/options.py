@@ -50,6 +50,12 @@ class BackboneOptions:
             scales=self.scales or scales,
         )
 
+    @property
+    def preprocesses(self) -> bool:
+        """Whether anything but the arithmetic and the device is asked for."""
+        plain = BackboneOptions(dtype=self.dtype, device=self.device)
+        return self.completed() != plain.completed()
+
     def load(self, model: str) -> Backbone:
         """Loads a model with these options; see `load_backbone`."""
         chosen = {name: value for name, value in vars(self).items() if value is not None}

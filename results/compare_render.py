@@ -7,7 +7,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from lowlabel.escaping import markdown_cell, markdown_text
-from lowlabel.results.labels import format_difference
+from lowlabel.results.labels import format_difference, protocol_label
 from lowlabel.results.metrics import find_metric
 
 Row = dict[Hashable, Any]
@@ -52,7 +52,7 @@ def _names(rows: Sequence[Row]) -> list[dict[str, str]]:
 def _numbers(row: Row) -> dict[str, str]:
     half_width = (row["ci_high"] - row["ci_low"]) / 2
     return {
-        "Score": find_metric(row["metric"]).heading(row["protocol"]),
+        "Score": find_metric(row["metric"]).heading(protocol_label(row["protocol"]), row["suite"]),
         "Mean A": f"{row['mean_a']:.2f}",
         "Mean B": f"{row['mean_b']:.2f}",
         "A − B": f"{format_difference(row['difference'])}±{half_width:.2f}",
@@ -64,7 +64,7 @@ def _numbers(row: Row) -> dict[str, str]:
 def _refusal(row: Row) -> str:
     sides = [_full_name(row, side) for side in "ab" if not pd.isna(row[f"model_{side}"])]
     alone = "" if len(sides) == 2 else "A: " if pd.isna(row["model_b"]) else "B: "
-    scored = f"{row['dataset']}, {row['protocol']}"
+    scored = f"{row['dataset']}, {protocol_label(row['protocol'])}"
     if isinstance(row["metric"], str):  # NaN for whole records
         scored += f", {find_metric(row['metric']).label}"
     return f"- {scored}: {alone}{' and '.join(sides)}: {row['reason']}"

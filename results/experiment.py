@@ -146,6 +146,8 @@ class DatasetInfo:
             images.
         path: The folder, as the run named it; empty for a dataset that has a name. Not in the
             identity.
+        declared: What a user says that embeddings made elsewhere are of, with the published model:
+            "mini-imagenet:ravi,model=dc-wrn-28-10". Empty if nothing was declared.
     """
 
     name: str
@@ -162,6 +164,15 @@ class DatasetInfo:
     min_images: int = grown(0)
     small_classes: dict[str, int] = grown({})
     path: str = grown("", compare=False)
+    declared: str = grown("")
+
+    @property
+    def published_as(self) -> tuple[str, str]:
+        """The dataset and the division that published numbers are of, as declared."""
+        if not self.declared:
+            return self.name, self.scheme
+        name, _, scheme = self.declared.partition(",")[0].rpartition(":")
+        return name, scheme
 
     @property
     def whole_manifest(self) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from lowlabel.results.labels import distinctions
+from lowlabel.results.labels import distinctions, protocol_label
 from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.record import Record, Score
 from lowlabel.specs import canonical_json, natural_order
@@ -22,7 +22,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One metric under one protocol; `label` is the protocol name, made unique."""
+    """One metric under one protocol; `label` is the protocol's name in tables, made unique."""
 
     label: str
     protocol: str
@@ -128,7 +128,8 @@ def _protocol_labels(protocols: Mapping[str, Record]) -> dict[str, tuple[str, st
     added = distinctions(names, [protocol_facts(record) for record in protocols.values()])
     pairs = zip(names, added, strict=True)
     return {
-        key: (name + suffix, name) for key, (name, suffix) in zip(protocols, pairs, strict=True)
+        key: (protocol_label(name) + suffix, name)
+        for key, (name, suffix) in zip(protocols, pairs, strict=True)
     }
 
 
@@ -146,7 +147,11 @@ def _rows(records: Mapping[str, Record], contaminated: set[str]) -> tuple[Row, .
 def _sorted(grid: Grid) -> Grid:
     columns = sorted(
         range(len(grid.columns)),
-        key=lambda c: (natural_order(grid.columns[c].label), metric_order(grid.columns[c].metric)),
+        key=lambda c: (
+            natural_order(grid.columns[c].protocol),
+            natural_order(grid.columns[c].label),
+            metric_order(grid.columns[c].metric),
+        ),
     )
 
     def value(row: int) -> float:

@@ -25,6 +25,9 @@ SUITES = {
 }
 
 _LONGEST = 24
+_BUDGET = re.compile(r"(per class|percent) (\S+)")
+_KINDS = {"per class": "per class", "percent": "%"}
+_SINGULAR = {"draws": "draw", "tasks": "task", "images": "image", "neighbours": "neighbour"}
 
 
 def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str:
@@ -44,6 +47,37 @@ def suite_order(title: str) -> int:
     return next(
         place for place, kind in enumerate([*SUITES.values(), ""]) if title.startswith(kind)
     )
+
+
+def protocol_label(name: str) -> str:
+    """A protocol's name in tables: "per class 5" is "5 per class", "percent 10" is "10 %"."""
+    budget = _BUDGET.fullmatch(name)
+    return f"{budget[2]} {_KINDS[budget[1]]}" if budget else name
+
+
+def counted(counts: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+    """What was scored, each count once: "432 images, 36 (1 per class), 72 (2 per class) labelled".
+
+    Args:
+        counts: The counts of each record with the name of its protocol.
+    """
+    names = dict.fromkeys(what for _, found in counts for what in found)
+    parts = []
+    for what in names:
+        protocols: dict[int, dict[str, None]] = defaultdict(dict)
+        for protocol, found in counts:
+            if what in found:
+                protocols[found[what]][protocol_label(protocol)] = None
+        values = [
+            f"{value:,}" + f" ({', '.join(where)})" * (len(protocols) > 1)
+            for value, where in protocols.items()
+        ]
+        parts.append(f"{', '.join(values)} {_noun(what, *protocols)}")
+    return ", ".join(parts)
+
+
+def _noun(plural: str, *counts: int) -> str:
+    return _SINGULAR.get(plural, plural) if counts == (1,) else plural
 
 
 def distinctions(names: Sequence[Hashable], facts: Sequence[Mapping[str, object]]) -> list[str]:

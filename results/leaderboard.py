@@ -14,6 +14,7 @@ from lowlabel.results.labels import (
     SUITES,
     TRANSDUCTIVE,
     column_notes,
+    counted,
     dataset_names,
     dataset_notes,
     distinctions,
@@ -22,14 +23,13 @@ from lowlabel.results.labels import (
     suite_order,
     tuned_label,
 )
-from lowlabel.results.metrics import common_unit, find_metric
+from lowlabel.results.metrics import TABLE_PER_METRIC, common_unit, find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
 from lowlabel.results.reference.published import beside_published, published_for, published_table
 from lowlabel.specs import canonical_json, natural_order
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
-_TABLE_PER_METRIC = frozenset({"label-budget"})
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -109,7 +109,7 @@ def _section(
     traits: Mapping[str, str],
 ) -> Section:
     grid = build_grid(records, outdated)
-    by_metric = records[0].experiment.suite in _TABLE_PER_METRIC
+    by_metric = records[0].experiment.suite in TABLE_PER_METRIC
     captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
     beside, references = beside_published(grid, traits), published_for(grid, traits)
     tables = [_score_table(grid, caption, by_metric) for caption in captions]
@@ -117,7 +117,7 @@ def _section(
     if not beside.empty:
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
     if references:
-        scheme = records[0].experiment.dataset.scheme
+        _, scheme = records[0].experiment.dataset.published_as
         table = published_table(references, scheme)
         tables.append(Table(common_unit("Published", published), table))
     found = (outdated.get(record.identity()) for record in records if outdated)
@@ -185,6 +185,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     if dataset.partial:
         parts = "; ".join(str(part) for part in dataset.partial)
         yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
+    if dataset.declared:
+        yield f"Declared by the user, and not seen here: features of {dataset.declared}."
     if dataset.without:
         without = dict.fromkeys(str(record.experiment.dataset.without) for record in records)
         yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
@@ -192,8 +194,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
     yield from column_notes(records)
     yield from dataset_notes(records)
-    counts = dict.fromkeys(_counted(record) for record in records if record.complete)
-    yield "Scored: " + "; ".join(counts) + "." if counts else "No run is complete."
+    complete = [record for record in records if record.complete]
+    yield f"Scored: {_counted(complete)}." if complete else "No run is complete."
     chosen = [
         f"{e.protocol.name}, {e.model.name}: {record.chosen['method']}"
         for record in records
@@ -208,10 +210,17 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
         yield f"{CONTAMINATED} contaminated, never bold: {reason}"
 
 
-def _counted(record: Record) -> str:
-    counts = ", ".join(f"{number:,} {what}" for what, number in record.counts.items())
-    protocol = record.experiment.protocol.name
-    return f"{protocol}: {counts}" if record.experiment.suite in _PROTOCOLS_AS_COLUMNS else counts
+def _counted(records: Sequence[Record]) -> str:
+    suite = records[0].experiment.suite
+    if suite in TABLE_PER_METRIC:
+        return counted([(r.experiment.protocol.name, r.counts) for r in records])
+    named = suite in _PROTOCOLS_AS_COLUMNS
+    texts = (
+        f"{r.experiment.protocol.name}: " * named
+        + ", ".join(f"{number:,} {what}" for what, number in r.counts.items())
+        for r in records
+    )
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _title(record: Record, dataset: str) -> str:
@@ -233,6 +242,7 @@ def _section_facts(record: Record) -> dict[str, object]:
         "manifest": dataset.manifest_sha256,
         "bad_images": dataset.bad_images,
         **({"without": dataset.without.flags} if dataset.without else {}),
+        **({"declared": dataset.declared} if dataset.declared else {}),
     }
     if e.suite in _PROTOCOLS_AS_COLUMNS:
         return facts

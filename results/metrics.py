@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from lowlabel.specs import natural_order
 
+TABLE_PER_METRIC = frozenset({"label-budget"})  # suites, whose columns are budgets
 _MODES = ("easy", "medium", "hard")
 _PLACEHOLDERS = {"{k}": r"(?P<k>\d+)", "{mode}": f"(?P<mode>{'|'.join(_MODES)})"}
 
@@ -56,9 +57,11 @@ class Metric:
         """The caption of its table: "Recall@K (%)"."""
         return f"{self.family} ({self.unit})" if self.unit else self.family
 
-    def heading(self, protocol: str) -> str:
-        """The heading of its column under a protocol."""
-        return protocol if self.headed_by_protocol else self.label
+    def heading(self, protocol: str, suite: str = "") -> str:
+        """The heading of its column under a protocol, or of its line where columns are others."""
+        if self.headed_by_protocol:
+            return protocol
+        return f"{self.label}, {protocol}" if suite in TABLE_PER_METRIC else self.label
 
     def merit(self, value: float) -> float:
         """A value or a difference such that larger is better."""

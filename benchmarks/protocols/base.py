@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.datasets import Dataset, Division, find_dataset
+from lowlabel.benchmarks.from_labels import Trainer
+from lowlabel.datasets import Dataset, Division, OpenDataset, find_dataset
+from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
@@ -70,6 +72,7 @@ class Protocol(ABC):
         version: Raised when the same options would give other numbers.
         prefers: Evaluated parts to look for first where no division is named.
         takes: What a dataset must have, for messages; empty for protocols of one kind of dataset.
+        gives_labels: Whether a network can be trained on its labels alone; see `from_labels`.
         dataset: Names, as on the command line.
     """
 
@@ -78,6 +81,7 @@ class Protocol(ABC):
     version: ClassVar[int] = 1
     prefers: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[str] = ""
+    gives_labels: ClassVar[bool] = False
 
     dataset: tuple[str, ...] = ()
 
@@ -114,6 +118,16 @@ class Protocol(ABC):
     def for_dataset(self, dataset: Dataset | None) -> Self:
         """The protocol with what the dataset decides; None for embeddings made elsewhere."""
         return self
+
+    def from_labels(self, trainer: Trainer, opened: OpenDataset) -> Self:
+        """The protocol with a network that is trained on its labels as the only method.
+
+        Raises:
+            InputError: If it gives no labels, or the network cannot take the images.
+        """
+        raise InputError(
+            f"{self.name} has no labels to train a network on", "Choose --suite label-budget."
+        )
 
     def companions(self) -> dict[str, str]:
         """Other datasets that join, by the name of the part that they become."""
@@ -227,6 +241,7 @@ def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> Dataset
             for part in parts
             for name, count in data.small_classes.get(part or "", {}).items()
         },
+        declared=data.declared,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_integers
+from lowlabel.benchmarks.from_labels import FromLabels, Trainer
 from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import Supervised, train_table
 from lowlabel.classification.budget import (
@@ -16,8 +17,9 @@ from lowlabel.classification.budget import (
     Learner,
     build_budgets,
     build_learner,
+    repeated,
 )
-from lowlabel.datasets import Division
+from lowlabel.datasets import Division, OpenDataset
 from lowlabel.datasets.labelled_list import Listed, listed_rows, read_labelled_list
 from lowlabel.datasets.parts import BASE
 from lowlabel.errors import InputError
@@ -26,6 +28,7 @@ from lowlabel.features.embed import FILE
 from lowlabel.paths import file_sha256
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
+from lowlabel.results.labels import protocol_label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,7 @@ class LabelBudget(Supervised):
 
     name: ClassVar[str] = "label-budget"
     suite: ClassVar[str] = "label-budget"
+    gives_labels: ClassVar[bool] = True
 
     method: tuple[Learner, ...] = ()
     budgets: tuple[int | str, ...] = ()
@@ -91,6 +95,12 @@ class LabelBudget(Supervised):
             return "label-budget.labelled names image files, and --features has none: leave it out."
         return super().unfit(division)
 
+    def from_labels(self, trainer: Trainer, opened: OpenDataset) -> Self:
+        """The same budgets and draws, whose images a network is trained on."""
+        train, scored = opened.division.train_part, opened.division.evaluated
+        assert train is not None  # as `needs` says
+        return replace(self, method=(FromLabels.on(trainer, opened, train, scored),))
+
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings to learn from; its base classes stay."""
         found = super().prepared(data)
@@ -104,7 +114,7 @@ class LabelBudget(Supervised):
         for learner in self.method if self.strict else ():
             if reason := learner.unfit(task.tables):
                 raise InputError(f"{learner.spec} on {data.title}: {reason}")
-        for draws in task.draws:
+        for draws in _different(task):
             for learner in self.method:
                 if not (learner.unfit(task.tables) or learner.reason_against(task.tables, draws)):
                     run = partial(self._score, data, task, draws, learner)
@@ -115,7 +125,7 @@ class LabelBudget(Supervised):
             raise InputError(f"no budget and method can be scored on {data.title}: {notes}")
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:
-        """Budgets that some class has too few images for, methods that do not fit, lost names."""
+        """Budgets with too few images or those of another budget, unfit methods, lost names."""
         task = self._task(data, "cpu")
         notes = [
             f"{listed.missing:,} images of {path} that {data.title} does not have"
@@ -125,14 +135,17 @@ class LabelBudget(Supervised):
         if task.left_out:
             first = next(iter(task.left_out.values()))
             notes.append(f"label budgets {', '.join(task.left_out)} on {data.title}: {first}")
+        notes += [
+            f"label budget {name} on {data.title}: it labels the same images as {_shown(kept)}"
+            for name, kept in repeated(task.draws).items()
+        ]
         for learner in self.method:
             if reason := learner.unfit(task.tables):
                 notes.append(f"{learner.spec} on {data.title}: {reason}")
                 continue
-            for draws in task.draws:
+            for draws in _different(task):
                 if reason := learner.reason_against(task.tables, draws):
-                    where = f"{learner.spec} with {draws.budget.title} on {data.title}"
-                    notes.append(f"{where}: {reason}")
+                    notes.append(f"{_at(learner, draws)} on {data.title}: {reason}")
         return notes
 
     def describe(self) -> str:
@@ -197,7 +210,17 @@ class LabelBudget(Supervised):
 
 
 def _at(learner: Learner, draws: Draws) -> str:
-    return f"{learner.spec} with {draws.budget.title}"
+    return f"{learner.spec} with {_shown(draws)}"
+
+
+def _shown(draws: Draws) -> str:
+    return protocol_label(draws.budget.title)
+
+
+def _different(task: BudgetTask) -> list[Draws]:
+    """The draws without those of budgets that label the same images as another one."""
+    same = repeated(task.draws)
+    return [draws for draws in task.draws if draws.budget.name not in same]
 
 
 def _base(data: EmbeddedDataset) -> tuple[Any, Any] | None:

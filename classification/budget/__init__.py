@@ -5,7 +5,7 @@ and scores classifiers that learn from them on all test images.
 """
 
 from lowlabel.classification.budget.budgets import Budget, build_budget, build_budgets
-from lowlabel.classification.budget.draws import Draws
+from lowlabel.classification.budget.draws import Draws, repeated
 from lowlabel.classification.budget.evaluate import evaluate_label_budget
 from lowlabel.classification.budget.learner import Learner
 from lowlabel.classification.budget.learners import LEARNERS, build_learner
@@ -24,4 +24,5 @@ __all__ = [
     "build_budgets",
     "build_learner",
     "evaluate_label_budget",
+    "repeated",
 ]

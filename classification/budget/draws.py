@@ -6,7 +6,7 @@ independent. The order depends only on the seed, the draw's number, and how many
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +88,19 @@ def drawn(
         Draws(budget, tuple(found), tuple(each.tolist()), int(budget.short(counts).sum()))
         for budget, found, each in zip(budgets, rows, sizes, strict=True)
     ]
+
+
+def repeated(draws: Sequence[Draws]) -> dict[str, Draws]:
+    """The budgets that label the same images as another one, with that one, by name.
+
+    Of these, a budget stays that no class is short of; then a number of labels per class; then the
+    first. Lists are never left out.
+    """
+    drawn = [each for each in draws if not each.budget.rows]
+    kept: dict[tuple[int, ...], Draws] = {}
+    for each in sorted(drawn, key=lambda each: (each.short > 0, not each.budget.per_class)):
+        kept.setdefault(each.sizes, each)
+    return {each.budget.name: kept[each.sizes] for each in drawn if kept[each.sizes] is not each}
 
 
 def _all_rows(budget: Budget, classes: IntArray) -> IntArray:

@@ -6,9 +6,9 @@ from lowlabel.results.reference.numbers import (
     Reference,
     find_reference,
     load_references,
-    parse_traits,
     published_rows,
 )
+from lowlabel.results.reference.traits import parse_traits
 
 __all__ = [
     "CONDITIONS",

@@ -6,12 +6,11 @@ but no difference from them is shown.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.results.decode import plain
 from lowlabel.results.experiment import DatasetInfo, ModelInfo
 from lowlabel.results.record import Record
@@ -19,6 +18,7 @@ from lowlabel.specs import Option, parse_setting, parse_spec
 
 UNKNOWN = "unknown"
 TUNED = "tuned:"
+DECLARED = "declared:"
 TRAITS = ("pretraining", "self_supervised", "meta_learned")
 CONDITIONS = {
     "pooling": "from tokens to a vector",
@@ -52,8 +52,9 @@ class Reference:
         transductive: Whether the queries of a task are classified together.
         embedder: Name of the embedding model in the source.
         models: Identities of the embedding model: an alias or a spec, "recipe:PRESET LIST" of a
-            card, "sha256:HASH" of weights; before any tuning, but for "tuned:FILE". Empty if no
-            model of the suite can be it.
+            card, "sha256:HASH" of weights; before any tuning, but for "tuned:FILE";
+            "declared:NAME" of features that the authors hand out. Empty if no model of the suite
+            can be it.
         conditions: What its authors ran, which a record must agree with, by names of `CONDITIONS`:
             {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
@@ -98,6 +99,8 @@ class Reference:
     def applies_to(self, record: Record) -> bool:
         """Whether a record was made under the same conditions, whatever its metrics."""
         e = record.experiment
+        if e.dataset.declared:
+            return self._is_declared(record)
         ours = (e.suite, e.dataset.name, e.protocol.name, e.method.name)
         theirs = (self.suite, self.dataset, self.protocol, self.method_name)
         if ours != theirs or e.dataset.partial or e.dataset.bad_images or e.dataset.without:
@@ -110,6 +113,21 @@ class Reference:
             and self.conditions is not None
             and _agree(self.method_options, _method_options(record))
             and _agree(self.conditions, circumstances)
+        )
+
+    def _is_declared(self, record: Record) -> bool:
+        """As `applies_to`, for features whose images and preprocessing the user vouches for."""
+        e = record.experiment
+        dataset, scheme = e.dataset.published_as
+        ours = (e.suite, dataset, e.protocol.name, e.method.name)
+        model = DECLARED + str(parse_spec(e.dataset.declared)[1]["model"])
+        stated = {n: v for n, v in (self.conditions or {}).items() if n == "queries"}
+        return (
+            ours == (self.suite, self.dataset, self.protocol, self.method_name)
+            and scheme in self.schemes
+            and model in self.models
+            and _agree(self.method_options, _method_options(record))
+            and _agree(stated, e.protocol.options)
         )
 
     def has(self, traits: Mapping[str, str]) -> bool:
@@ -141,27 +159,6 @@ def identities(model: ModelInfo) -> set[str]:
     return {str(spec), f"sha256:{digest}", *map(str, names), *model.identities}
 
 
-def parse_traits(settings: Iterable[str]) -> dict[str, str]:
-    """What published numbers must state, from "self_supervised=yes"; see `Reference.has`.
-
-    Raises:
-        UnknownNameError: If no published number has the column or the value.
-        InputError: If a column is named twice.
-    """
-    traits: dict[str, str] = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        if name not in ("training", *TRAITS):
-            raise UnknownNameError("column of published numbers", name, ("training", *TRAITS))
-        known = {getattr(reference, name) for reference in load_references()} - {""}
-        if value not in known:
-            raise UnknownNameError(name, value, known)
-        if name in traits:
-            raise InputError(f"--published {name} is given twice", "Leave one of them out.")
-        traits[name] = value
-    return traits
-
-
 @cache
 def load_references() -> tuple[Reference, ...]:
     """All published numbers."""
@@ -172,6 +169,12 @@ def load_references() -> tuple[Reference, ...]:
         for table in map(folder.joinpath, names)
         for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines())
     )
+
+
+def declared_models() -> list[str]:
+    """Models whose features their authors hand out, and whose numbers are published."""
+    named = {model for reference in load_references() for model in reference.models}
+    return sorted(name.removeprefix(DECLARED) for name in named if name.startswith(DECLARED))
 
 
 def find_reference(record: Record, metric: str) -> Reference | None:

@@ -14,6 +14,7 @@ from lowlabel.results.labels import (
     UNSTATED_SPLIT,
     format_difference,
     format_score,
+    protocol_label,
 )
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
@@ -76,7 +77,9 @@ def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.Dat
             {
                 "Model": grid.rows[row].model,
                 "Method": grid.rows[row].method,
-                "Score": find_metric(metric).heading(grid.columns[column].label),
+                "Score": find_metric(metric).heading(
+                    grid.columns[column].label, record.experiment.suite
+                ),
                 "Ours": format_score(score.mean, score.ci95),
                 "Published": found.reference.printed,
                 "Δ": str(found),
@@ -89,11 +92,12 @@ def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.Dat
 def published_for(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> list[Reference]:
     """Every number with these traits published for the dataset, protocols and metrics of a grid."""
     experiment = next(iter(grid.records.values())).experiment
+    dataset, _ = experiment.dataset.published_as
     shown = {(column.protocol, column.metric): None for column in grid.columns}
     return [
         reference
         for protocol in dict.fromkeys(protocol for protocol, _ in shown)
-        for reference in published_rows(experiment.suite, experiment.dataset.name, protocol)
+        for reference in published_rows(experiment.suite, dataset, protocol)
         if (protocol, reference.metric) in shown and reference.has(traits)
     ]
 
@@ -105,7 +109,8 @@ def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFram
     """
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for reference in references:
-        heading = find_metric(reference.metric).heading(reference.protocol)
+        protocol = protocol_label(reference.protocol)
+        heading = find_metric(reference.metric).heading(protocol, reference.suite)
         lines[_line(reference, scheme)][heading] = reference.printed
     headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
     table = pd.DataFrame(

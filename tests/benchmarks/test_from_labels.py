@@ -10,6 +10,7 @@ from PIL import Image
 from lowlabel.benchmarks import Request, make_plan, run_plan
 from lowlabel.benchmarks.describe import describe_plan
 from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.features import BackboneOptions
 from lowlabel.results.figures.curves import panels
 
 MODEL = "scratch:means"
@@ -105,8 +106,8 @@ def test_other_images_are_another_experiment(tmp_path, birds):
 def test_the_plan_says_that_networks_are_trained(tmp_path, birds):
     asked = request(tmp_path, birds, Means())
     text = describe_plan(make_plan(asked), asked)
+    assert "2 label budgets × 2 draws × 1 method " in text
     assert "trained for each draw" in text
-    assert "methods" not in text
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path, birds):
@@ -119,6 +120,15 @@ def test_what_cannot_be_trained_is_refused(tmp_path, birds):
     untrained = Request("label-budget", tmp_path, (MODEL,), options={"dataset": (birds,)})
     with pytest.raises(InputError, match="needs a trainer"):
         make_plan(untrained)
+
+
+def test_options_of_preprocessing_belong_into_the_name(tmp_path, birds):
+    small = BackboneOptions(resolution=8)
+    with pytest.raises(InputError, match="has options of its own") as caught:
+        make_plan(request(tmp_path, birds, Means(), backbone=small))
+    assert "scratch:means,resolution=128" in caught.value.hint
+    (note,) = make_plan(request(tmp_path, birds, Means(), MODEL, "pixels", backbone=small)).skipped
+    assert note.endswith("for scratch:means: it has its own")
 
 
 def test_an_unknown_network_is_an_error_before_any_work(tmp_path, birds):

@@ -32,6 +32,8 @@ def test_base_classes_of_a_file_of_their_own_score_as_those_of_one_file(tmp_path
     base = {key: 3 * RNG.random((30, 5), dtype=np.float32) for key in range(4)}
     save(tmp_path / "novel_features.plk", NOVEL)
     save(tmp_path / "base_features.plk", base)
+    for name, rows in (("test.p", NOVEL), ("train.p", base)):  # as SSL-ViT's notebook does
+        (tmp_path / name).write_bytes(pickle.dumps(rows))
     x, y = (np.concatenate(list(rows.values())) for rows in (NOVEL, base))
     labels = [np.repeat(list(r), [len(t) for t in r.values()]) for r in (NOVEL, base)]
     np.savez(
@@ -41,6 +43,7 @@ def test_base_classes_of_a_file_of_their_own_score_as_those_of_one_file(tmp_path
     common += ["--shots", 1, "--queries", 5, "--tasks", 20, "--device", "cpu"]
     for name, more in (
         ("novel_features.plk", ["--train-features", tmp_path / "base_features.plk"]),
+        ("test.p", ["--train-features", tmp_path / "train.p"]),
         ("one.npz", []),
     ):
         out = tmp_path / f"out-{name}"
@@ -48,10 +51,12 @@ def test_base_classes_of_a_file_of_their_own_score_as_those_of_one_file(tmp_path
         assert call(*command) == 0
     accuracies = [
         {r.experiment.method.spec: r.scores["accuracy"].mean for r in load_records(out)}
-        for out in (tmp_path / "out-novel_features.plk", tmp_path / "out-one.npz")
+        for out in (
+            tmp_path / f"out-{name}" for name in ("novel_features.plk", "test.p", "one.npz")
+        )
     ]
     assert accuracies[0].keys() == {"dc", "ncm"}
-    assert accuracies[0] == accuracies[1]
+    assert accuracies[0] == accuracies[1] == accuracies[2]
 
 
 def test_base_classes_without_a_method_that_learns_from_them_are_refused(tmp_path, capsys):

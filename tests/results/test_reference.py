@@ -19,7 +19,8 @@ from lowlabel.results.reference import (
     load_references,
     published_rows,
 )
-from lowlabel.results.reference.published import difference
+from lowlabel.results.reference.numbers import DECLARED
+from lowlabel.results.reference.published import difference, published_table
 
 MINI, SHOT_1, SHOT_5 = "mini-imagenet", "5-way 1-shot", "5-way 5-shot"
 OURS, DINO = "SSL-ViT-16 + DC", "ViT-S/16 (DINO)"
@@ -121,8 +122,9 @@ def test_no_line_stands_twice_and_all_are_percentages():
 
 
 def test_a_line_names_a_model_only_with_its_preprocessing_and_method():
-    named = [r for r in load_references() if r.models]
-    assert named
+    ours = [r for r in load_references() if r.models]
+    named = [r for r in ours if not r.models[0].startswith(DECLARED)]
+    assert named and len(ours) - len(named) == 6  # DC's own features
     for reference in named:
         wanted = {"pooling", "resize", "crop", "interpolation"}
         if reference.suite == "fewshot":
@@ -152,7 +154,7 @@ def test_every_line_names_a_division_of_its_dataset_and_models_that_exist():
         divisions = {division.name for division in DATASETS[reference.dataset].divisions}
         assert set(reference.schemes) <= divisions
     for model in {model for reference in load_references() for model in reference.models}:
-        if model not in known_identities() and not model.startswith(RECIPE):
+        if model not in known_identities() and not model.startswith((RECIPE, DECLARED)):
             check_model(model)
 
 
@@ -407,3 +409,13 @@ def test_without_any_interval_nothing_is_marked(retrieval):
 
 def test_an_incomplete_run_has_no_difference(retrieval):
     assert difference(retrieval(complete=False).record, "recall@1") is None
+
+
+def test_published_label_budgets_have_a_column_each():
+    budgets = ("per class 100", "per class 200", "per class 500", "per class 1000")
+    rows = [
+        each for name in budgets for each in published_rows("label-budget", "folder:ships", name)
+    ]
+    table = published_table(rows, "folder")
+    headings = ["Top-1, 100 per class", "Top-1, 1000 per class"]
+    assert [table[heading].iloc[0] for heading in headings] == ["91.80", "95.75"]

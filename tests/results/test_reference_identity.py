@@ -13,11 +13,12 @@ from lowlabel.results.experiment import (
 )
 from lowlabel.results.record import Score
 from lowlabel.results.reference import load_references, parse_traits
-from lowlabel.results.reference.numbers import TUNED
+from lowlabel.results.reference.numbers import DECLARED, TUNED
 from lowlabel.results.reference.published import difference
 
 IN_TRANSFORM = {"resize", "crop", "interpolation", "side", "keep_aspect", "scales"}
-WITH_MODELS = [reference for reference in load_references() if reference.models]
+EVERY = [reference for reference in load_references() if reference.models]
+WITH_MODELS = [row for row in EVERY if not row.models[0].startswith(DECLARED)]
 DIGEST = "ab" * 32
 
 
@@ -86,6 +87,31 @@ def test_each_identity_of_a_row_has_its_difference_and_others_have_none(retrieva
         assert found.value == pytest.approx(1.0)
     for identity in ("timm:vit_base_patch32_224.other", "recipe:demo-vit", f"sha256:{'0' * 64}"):
         assert difference(made_up(retrieval, reference, identity), reference.metric) is None
+
+
+@pytest.mark.parametrize("reference", [r for r in EVERY if r not in WITH_MODELS], ids=name_of)
+def test_features_that_are_declared_have_the_number_of_their_row(retrieval, reference):
+    (model,), (scheme,) = reference.models, reference.schemes
+
+    def declared(text, queries=15):
+        record = made_up(retrieval, WITH_MODELS[0], WITH_MODELS[0].models[0])
+        experiment = replace(
+            record.experiment,
+            suite=reference.suite,
+            protocol=ProtocolInfo(reference.protocol, 1, {"queries": queries}),
+            dataset=replace(
+                record.experiment.dataset, name="features", scheme="file", declared=text
+            ),
+            method=MethodInfo(reference.method_name, reference.method_options),
+        )
+        scores = {reference.metric: Score(reference.value + 1.0, 0.25)}
+        return replace(record, experiment=experiment, scores=scores)
+
+    own = f"{reference.dataset}:{scheme},model={model.removeprefix(DECLARED)}"
+    assert difference(declared(own), reference.metric).reference is reference
+    for other in ("", own + "-2", "cub:feat," + own.partition(",")[2]):
+        assert difference(declared(other), reference.metric) is None
+    assert difference(declared(own, queries=16), reference.metric) is None
 
 
 def test_a_row_may_name_its_weights_by_their_hash(retrieval, monkeypatch):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.specs import Option, format_spec, parse_spec
 from lowlabel.training.finetuning.library import (
     library_losses,
@@ -115,6 +115,13 @@ def build_loss(spec: str, classes: int, dimension: int, miner: str = "") -> Metr
     made = MetricLoss(loss, None if chosen in ("", NO_MINER) else build_miner(chosen))
     _try_once(made, format_spec(name, options), min(classes, 4), dimension)
     return made
+
+
+def check_loss(spec: str) -> None:
+    """Raises an `UnknownNameError` if there is no such loss; nothing is made."""
+    name, _ = parse_spec(spec)
+    if name not in NAMED_LOSSES and name not in library_losses():
+        raise UnknownNameError("loss", name, [*NAMED_LOSSES, *library_losses()])
 
 
 def build_miner(spec: str) -> nn.Module:

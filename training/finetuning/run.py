@@ -5,10 +5,11 @@ from pathlib import Path
 
 from lowlabel.datasets import OpenDataset, find_dataset, open_dataset
 from lowlabel.errors import InputError
-from lowlabel.features import Backbone, load_backbone
+from lowlabel.features import Backbone, check_model, load_backbone
 from lowlabel.features.models.base_card import check_tunable
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run import joined_trainer, train_shown
+from lowlabel.training.finetuning.losses import check_loss
 from lowlabel.training.finetuning.plan import FinetunePlan
 from lowlabel.training.finetuning.recipe import FinetuneRecipe
 from lowlabel.training.finetuning.validation import split_classes
@@ -28,9 +29,12 @@ def make_finetune_plan(
         allow_partial: Allow incomplete datasets.
 
     Raises:
+        UnknownNameError: If there is no such loss, model or dataset.
         InputError: If the dataset has no train part or too few classes, the model cannot be tuned,
             or the options do not fit.
     """
+    check_loss(recipe.loss)
+    check_model(recipe.model)
     opened = _open(dataset, allow_partial)
     part = opened.division.train_part
     if part is None:

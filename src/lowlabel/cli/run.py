@@ -72,6 +72,7 @@ def _request(
         label=tuple(what.label or ()),
         features=what.features,
         features_key=what.features_key,
+        features_of=what.features_of,
         options=protocol.asked(),
         settings=tuple(what.setting or ()),
         backbone=backbone.options(machine.device),

@@ -49,6 +49,15 @@ class WhatGroup:
             default="features,labels",
         ),
     ] = None
+    features_of: Annotated[
+        str | None,
+        option(
+            "Data",
+            "Dataset and published model that the embeddings are of, by your word, which records "
+            "repeat: mini-imagenet:ravi,model=dc-wrn-28-10. Sets the published numbers of such "
+            "features beside the scores.",
+        ),
+    ] = None
     setting: Annotated[
         list[str] | None,
         option(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lowlabel.classification.budget.budgets import build_budget, build_budgets, shortage
-from lowlabel.classification.budget.draws import drawn
+from lowlabel.classification.budget.draws import drawn, repeated
 from lowlabel.errors import InputError
 
 COUNTS = np.array([30, 4, 150, 16])
@@ -40,6 +40,16 @@ def test_a_larger_budget_contains_the_smaller_one_of_the_same_draw():
         assert set(one.rows[number]) < set(three.rows[number])
         assert set(percent.rows[number]) < set(half.rows[number])
     assert len({tuple(rows) for rows in three.rows}) == 3
+
+
+def test_budgets_of_the_same_images_are_found_and_numbers_stay():
+    draws = draws_of("0.01%", 1, 200, "100%", "2%")
+    assert {name: kept.budget.name for name, kept in repeated(draws).items()} == {
+        "0.01%": "1",
+        "200": "100%",  # which no class is short of
+    }
+    same, one = draws[0], repeated(draws)["0.01%"]
+    assert all(np.array_equal(a, b) for a, b in zip(same.rows, one.rows, strict=True))
 
 
 def test_a_longer_run_begins_with_the_draws_of_a_shorter_one():

@@ -124,7 +124,7 @@ def test_tables_have_one_metric_each_with_a_column_for_each_budget(records, tmp_
     top1, f1 = text.index("Top-1 (%)"), text.index("Macro F1 (%)")
     header = text[top1:].split("\n")[2]
     cells = [cell.strip() for cell in header.strip("|").split("|")]
-    assert cells == ["Model", "Method", "list mine.txt", "per class 5", "per class 20", "percent 1"]
+    assert cells == ["Model", "Method", "list mine.txt", "5 per class", "20 per class", "1 %"]
     assert "80.00±1.50" in text[top1:f1] and "79.00±1.00" in text[f1:]
 
 
@@ -149,3 +149,12 @@ def test_published_numbers_of_the_dataset_stand_beside_it(budget):
     assert "ResNet-50 (DINO for ships)" in names
     (resnet,) = (c for c in methods["ncm"] if c.model == "ResNet-50 (DINO for ships)")
     assert resnet.per_class[-1] == Point(1000, 88.6, 0.0)
+
+
+def test_what_was_scored_is_said_once(records, tmp_path):
+    write_leaderboards(records, tmp_path)
+    text = (tmp_path / "leaderboard.md").read_text()
+    assert (
+        "Scored: 300 images, 5 draws, 200 (20 per class), 50 (5 per class), 13 (1 %), "
+        "30 (list mine.txt) labelled, 10 classes." in text
+    )

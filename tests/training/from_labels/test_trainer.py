@@ -102,3 +102,20 @@ def test_networks_of_the_ships_project_exist_in_timm_or_torchvision():
     network = build_network(parse_label_recipe("squeezenet1_1,resolution=64"), 7)
     assert network.training
     assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+
+
+@pytest.mark.parametrize(
+    "spec", ["resnet50,resolution=32", "deit_base,resolution=16,depth=2", "alexnet,resolution=64"]
+)
+def test_networks_of_the_ships_project_make_a_step(spec, stripes):
+    train, test = stripes
+    rows = [0, 1, 12, 13]  # two images of each class
+    trainer = make_label_trainer(f"{spec},epochs=1")
+    few, classes = train.only(rows), np.asarray(train.labels)[rows]
+    scores = trainer.scores(few, classes, test, 2, 0, CPU)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        untrained = build_network(trainer.recipe, 2)
+    before = trainer._logits(untrained, test, CPU)
+    assert scores.shape == (20, 2) and scores.isfinite().all()
+    assert (scores - before).abs().max() > 1e-6  # the step moved the weights

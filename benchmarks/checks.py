@@ -1,0 +1,134 @@
+"""What a plan refuses before any work: models, datasets and options that mean nothing."""
+
+from collections.abc import Mapping, Sequence
+
+from lowlabel.benchmarks.from_labels import Trainer, is_scratch
+from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.protocols import PROTOCOLS
+from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.suite import Suite
+from lowlabel.datasets import find_dataset, open_dataset
+from lowlabel.datasets.io.listing import shown_counts
+from lowlabel.errors import InputError
+from lowlabel.features import check_model
+
+
+def check_models(suite: Suite, request: Request) -> None:
+    """Refuses unknown models, none at all, and labels for another number of them."""
+    if not suite.model:
+        raise InputError(
+            f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
+        )
+    if request.label and len(request.label) != len(suite.model):
+        raise InputError(
+            f"{len(request.label)} labels for {len(suite.model)} models",
+            "Give --label once for every --model, in the same order, or not at all.",
+        )
+    for model in suite.model:
+        if not is_scratch(model):
+            check_model(model)
+
+
+def check_trained(trainers: Mapping[str, Trainer], request: Request, jobs: Sequence[Job]) -> None:
+    """Refuses networks to train on labels where there are none, and options that they ignore."""
+    for model in trainers:
+        if request.without or request.leakage:
+            raise InputError(
+                f"{model} learns from all images, so --without and --leakage do not go with it",
+                "Leave them out, or score other models with them.",
+            )
+        if trainers.keys() >= {*request.model} and request.backbone.preprocesses:
+            raise InputError(
+                f"{model} has options of its own, so --resolution, --pooling and the other options "
+                "of preprocessing do not go with it",
+                f"Write them behind its name: --model {model},resolution=128",
+            )
+        if not any(job.protocol.gives_labels for job in jobs):
+            raise InputError(
+                f"{model} is trained on the labels of a budget, and nothing here has one",
+                "Choose --suite label-budget.",
+            )
+
+
+def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
+    """Refuses datasets that no protocol of the suite can score."""
+    unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
+    if unfit:
+        reasons = {spec: _unshared(spec) for spec in unfit}
+        hints = [
+            f"Suite {suite.name} takes {protocol.takes}."
+            for protocol in suite.protocols
+            if protocol.takes
+        ] or [
+            "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
+            "classes."
+        ]
+        if any(reasons.values()):
+            hints.append("Add train images of the classes, or move the classes out of the parts.")
+        named = (f"{spec}: {reason}" if reason else spec for spec, reason in reasons.items())
+        raise InputError(
+            f"suite {suite.name} has no protocol for {', '.join(named)}",
+            "\n".join(dict.fromkeys(hints)),
+        )
+
+
+def _unshared(spec: str) -> str:
+    """Which classes the train part of a folder lacks; empty for other datasets."""
+    return next((each.unshared for each in find_dataset(spec)[0].divisions if each.unshared), "")
+
+
+def check_options(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
+    """Refuses options that no protocol with a job has."""
+    chosen = {job.protocol.name for job in jobs}
+    for option in request.options:
+        owners = [name for name, kind in PROTOCOLS.items() if option in kind.options()]
+        if not chosen & set(owners):
+            flag = f"--{option.replace('_', '-')}"
+            raise InputError(
+                f"{flag} is not an option of {', '.join(sorted(chosen)) or suite.name}",
+                f"{' and '.join(owners)} {'takes' if len(owners) == 1 else 'take'} it: choose a "
+                f"suite and a dataset for that, or leave {flag} out.",
+            )
+    for name in request.protocol_settings():
+        if name not in chosen:
+            raise InputError(
+                f"--set {name}.… means nothing here: nothing is scored by {name}",
+                f"The protocols of this run: {', '.join(sorted(chosen))}.",
+            )
+
+
+def without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
+    """Options that are meant for another protocol of the same kind of scores than a job's."""
+    return [
+        f"--{option.replace('_', '-')} on {job.dataset}: {job.protocol.name} has no such option"
+        for option in request.options
+        for job in jobs
+        if option not in job.protocol.options()
+        and any(
+            option in kind.options() and kind.suite == job.protocol.suite
+            for kind in PROTOCOLS.values()
+        )
+    ]
+
+
+def ignored_options(trainers: Mapping[str, Trainer], request: Request) -> list[str]:
+    """Options of preprocessing that networks to train on labels do not take."""
+    return [
+        f"--resolution, --pooling and other options of preprocessing for {model}: it has its own"
+        for model in trainers
+        if request.backbone.preprocesses
+    ]
+
+
+def check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
+    """Refuses folders that have no classes to tell apart; returns what they hold besides images."""
+    notes: dict[str, None] = {}
+    for job in jobs:
+        if find_dataset(job.dataset)[0].marker:
+            continue
+        opened = open_dataset(job.dataset, job.division)
+        for part in job.protocol.needs(job.division):
+            opened.check_classes(part)
+            if note := shown_counts(opened.left_out(part)):
+                notes[f"{job.dataset} {part}: {note}"] = None
+    return tuple(notes)

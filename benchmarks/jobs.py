@@ -1,0 +1,63 @@
+"""What a suite scores: each protocol on each of its datasets."""
+
+from dataclasses import dataclass
+
+from lowlabel.benchmarks.protocols import Protocol
+from lowlabel.benchmarks.request import Request
+from lowlabel.benchmarks.suite import Suite
+from lowlabel.datasets import Division, find_dataset
+from lowlabel.datasets.class_list import only_classes
+from lowlabel.datasets.splits.min_images import enough_images
+from lowlabel.features import EmbeddedDataset, file_division
+
+
+@dataclass(frozen=True)
+class Job:
+    """One dataset under one protocol, for every model.
+
+    Attributes:
+        dataset: Name, as on the command line; of embeddings made elsewhere, the file's.
+        division: The division to take.
+        protocol: The protocol, with what the dataset decides.
+        stage: Jobs of a stage are done before those of the next one.
+    """
+
+    dataset: str
+    division: Division
+    protocol: Protocol
+    stage: int = 0
+
+
+def suite_jobs(suite: Suite, request: Request) -> list[Job]:
+    """Each protocol with those of its datasets that fit, with the chosen classes alone."""
+    jobs = [
+        Job(
+            spec,
+            _with_classes(division, spec, request),
+            each.for_dataset(find_dataset(spec)[0]),
+            stage,
+        )
+        for protocol in suite.protocols
+        for stage, each in enumerate(protocol.stages())
+        for spec in protocol.dataset
+        if (division := each.division_of(spec))
+    ]
+    return sorted(jobs, key=lambda job: job.stage)
+
+
+def _with_classes(division: Division, spec: str, request: Request) -> Division:
+    if request.class_list:
+        division = only_classes(division, request.class_list)
+    return enough_images(find_dataset(spec)[0], division, request.min_images)
+
+
+def file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
+    """Each protocol that fits embeddings made elsewhere."""
+    division = file_division(file)
+    jobs = [
+        Job(file.title, division, each.for_dataset(None), stage)
+        for protocol in suite.protocols
+        for stage, each in enumerate(protocol.stages())
+        if each.needs(division)
+    ]
+    return sorted(jobs, key=lambda job: job.stage)
