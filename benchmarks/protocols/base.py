@@ -13,6 +13,7 @@ from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
+from lowlabel.intervals import Interval
 from lowlabel.results import (
     Counts,
     DatasetInfo,
@@ -37,6 +38,8 @@ class ProtocolScores:
         counts: What was scored.
         task_hash: Hash of the sampled tasks, if tasks were sampled.
         chosen: What was chosen on validation data, with what was tried; empty if nothing was.
+        intervals: Every interval that was computed, by metric and kind; empty for protocols
+            with one kind.
     """
 
     scores: dict[str, Score]
@@ -45,6 +48,14 @@ class ProtocolScores:
     counts: dict[str, int]
     task_hash: str | None = None
     chosen: dict[str, object] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+
+    def replicates(self) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """What intervals of paired differences are made of, by metric and kind."""
+        return {
+            metric: {k: each.replicates for k, each in kinds.items() if each.replicates is not None}
+            for metric, kinds in self.intervals.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -54,10 +65,12 @@ class Trial:
     Attributes:
         experiments: What determines each score; known before anything is computed.
         run: Computes the scores, one for each experiment.
+        interval: The kind of interval that the records show; empty for protocols with one kind.
     """
 
     experiments: tuple[Experiment, ...]
     run: Callable[[], list[ProtocolScores]]
+    interval: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Confidence intervals: what each kind is about, and the formulas that the protocols share."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -19,11 +20,20 @@ class Interval:
         half_width: In the unit of the mean; NaN where it cannot be computed.
         definition: The formula in words, with its numbers: "jackknife over 20 classes, Student's t
             with 19 degrees of freedom"; where it cannot be computed, the reason.
+        replicates: What the interval of a paired difference is made of; None where that is the
+            score of every item. [C] for a jackknife: the mean without each class or group. [S, T]
+            for half-sampling: the difference of the two halves, by split and task.
     """
 
     kind: IntervalKind
     half_width: float
     definition: str
+    replicates: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+
+
+def definitions(intervals: Iterable[Interval]) -> str:
+    """The different formulas of the intervals of several metrics, for a record."""
+    return "; ".join(dict.fromkeys(interval.definition for interval in intervals))
 
 
 def student_t(degrees: float) -> float:
