@@ -334,7 +334,7 @@ def test_a_damaged_record_is_named_with_the_fix(fewshot, tmp_path, text):
     assert "lowlabel run" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"intervals": {}}])
+@pytest.mark.parametrize("change", [{"schema_version": 2}, {"intervals_2": {}}])
 def test_a_record_of_a_newer_version_asks_for_an_update(fewshot, tmp_path, change):
     path = save(fewshot(), tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
