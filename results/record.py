@@ -158,10 +158,17 @@ class Record:
         return found.half_width if found else None
 
     def showing(self, kind: str) -> "Record":
-        """The record with another kind of interval in `scores`; as it is if it has none of it."""
-        by_metric = {name: kinds[kind] for name, kinds in self.intervals.items() if kind in kinds}
-        if not by_metric or kind == self.interval:
+        """The record with another kind of interval in `scores`; as it is if it has none of it.
+
+        A metric that has one kind alone, as the seeds of clusters, shows that.
+        """
+        if kind == self.interval or not any(kind in kinds for kinds in self.intervals.values()):
             return self
+        by_metric = {
+            name: kinds.get(kind) or next(iter(kinds.values()))
+            for name, kinds in self.intervals.items()
+            if kind in kinds or len(kinds) == 1
+        }
         scores = {
             name: Score(score.mean, by_metric[name].half_width if name in by_metric else None)
             for name, score in self.scores.items()

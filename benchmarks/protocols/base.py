@@ -4,7 +4,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ class ProtocolScores:
         counts: What was scored.
         task_hash: Hash of the sampled tasks, if tasks were sampled.
         chosen: What was chosen on validation data, with what was tried; empty if nothing was.
-        intervals: Every interval that was computed, by metric and kind; empty for protocols
-            with one kind.
+        intervals: Every interval that was computed, by metric and kind.
     """
 
     scores: dict[str, Score]
@@ -164,6 +163,12 @@ class Protocol(ABC):
     def options(cls) -> list[str]:
         """Names of the fields."""
         return [each.name for each in fields(cls)]
+
+    @classmethod
+    def has_option(cls, option: str, value: object) -> bool:
+        """Whether the protocol has an option, and this value of it where the values are named."""
+        kind = get_type_hints(cls)[option] if option in cls.options() else Literal[()]
+        return get_origin(kind) is not Literal or value in get_args(kind)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Self:

@@ -43,6 +43,38 @@ def student_t(degrees: float) -> float:
     return float(t.ppf(0.975, degrees))
 
 
+def half_sampling(halves: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Half-width of the interval of a mean over tasks, from random splits of the images in halves.
+
+    Student's t has S/2 degrees of freedom for S splits.
+
+    Args:
+        halves: See `half_sampling_error`.
+        values: See `half_sampling_error`.
+
+    Returns:
+        The half-width; NaN for fewer than two tasks.
+    """
+    if len(values) < 2:
+        return math.nan
+    return student_t(len(halves) / 2) * half_sampling_error(halves, values)
+
+
+def half_sampling_error(halves: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Standard error of a mean over tasks, for images and tasks drawn anew.
+
+    With dₛ the mean of the differences of split s and s²ₛ their variance over its T' tasks, the
+    variance is meanₛ (dₛ² - s²ₛ/T')/4, at least 0, plus σ²/T of the values.
+
+    Args:
+        halves: Value in the first half minus value in the second half, by split and task, [S, T'].
+        values: Value of each of T tasks on all images, T ≥ 2.
+    """
+    squares = halves.mean(1) ** 2 - halves.var(1, ddof=1) / halves.shape[1]
+    over_images = max(0.0, float(squares.mean()) / 4)
+    return math.sqrt(over_images + float(values.var(ddof=1)) / len(values))
+
+
 def jackknife(without: NDArray[np.float64]) -> float:
     """Half-width of the interval of a mean from its values without each class (or group).
 
