@@ -2,8 +2,8 @@
 
 from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
 from lowlabel.results.check import CheckReport, check
-from lowlabel.results.compare import compare, compare_tuned
-from lowlabel.results.compare_render import render_comparison
+from lowlabel.results.comparison.compare import compare, compare_tuned
+from lowlabel.results.comparison.render import render_comparison
 from lowlabel.results.environment import Environment, describe_environment
 from lowlabel.results.experiment import (
     Counts,

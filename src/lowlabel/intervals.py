@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lowlabel.errors import UnknownNameError
 
 IntervalKind = Literal["tasks", "images", "classes", "queries", "groups", "draws", "seeds", "open"]
 
@@ -29,6 +31,12 @@ class Interval:
     half_width: float
     definition: str
     replicates: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+
+
+def require_kind(name: str) -> None:
+    """Raises an `UnknownNameError` if there is no such kind of interval."""
+    if name not in get_args(IntervalKind):
+        raise UnknownNameError("kind of interval", name, get_args(IntervalKind))
 
 
 def definitions(intervals: Iterable[Interval]) -> str:
