@@ -157,12 +157,16 @@ class Record:
         found = self.intervals.get(metric, {}).get(kind)
         return found.half_width if found else None
 
+    def has_interval(self, kind: str) -> bool:
+        """Whether it has a kind of interval for some metric; True for the empty kind."""
+        return not kind or any(kind in kinds for kinds in self.intervals.values())
+
     def showing(self, kind: str) -> "Record":
         """The record with another kind of interval in `scores`; as it is if it has none of it.
 
         A metric that has one kind alone, as the seeds of clusters, shows that.
         """
-        if kind == self.interval or not any(kind in kinds for kinds in self.intervals.values()):
+        if kind == self.interval or not self.has_interval(kind):
             return self
         by_metric = {
             name: kinds.get(kind) or next(iter(kinds.values()))

@@ -58,3 +58,17 @@ def test_quick_methods_alone_are_shown_once(request_of, feature_file):
     request = request_of("fewshot", features=feature_file, options=options)
     plan = make_plan(request)
     assert run_plan(plan, request, show=lambda run: pytest.fail("shown")).records
+
+
+def test_records_that_lack_the_interval_are_named(request_of, feature_file):
+    options = {"method": ("ncm",), "ways": 3, "queries": 3, "tasks": 5}
+    notes = []
+    for interval in ("tasks", "images", "classes"):
+        request = request_of(
+            "fewshot", features=feature_file, options=options | {"interval": interval}
+        )
+        notes.append(set(run_plan(make_plan(request), request).left_out))
+    none, lack, after = notes
+    assert none == after
+    (note,) = lack - none
+    assert note.startswith("± over images on mine.npz: records of earlier runs keep their own")
