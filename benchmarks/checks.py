@@ -98,17 +98,24 @@ def check_options(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
 
 
 def without_options(request: Request, jobs: Sequence[Job]) -> list[str]:
-    """Options that are meant for another protocol of the same kind of scores than a job's."""
-    return [
-        f"--{option.replace('_', '-')} on {job.dataset}: {job.protocol.name} has no such option"
-        for option in request.options
-        for job in jobs
-        if option not in job.protocol.options()
-        and any(
-            option in kind.options() and kind.suite == job.protocol.suite
-            for kind in PROTOCOLS.values()
-        )
-    ]
+    """Options and values that are meant for another protocol of the same kind than a job's."""
+    notes = (
+        _unmet(option, value, job) for option, value in request.options.items() for job in jobs
+    )
+    return [note for note in notes if note]
+
+
+def _unmet(option: str, value: object, job: Job) -> str | None:
+    protocol, flag = job.protocol, f"--{option.replace('_', '-')}"
+    if option in protocol.options():
+        if protocol.has_option(option, value):
+            return None
+        own = getattr(protocol, option)
+        return f"{flag} {value} on {job.dataset}: {protocol.name} has no such one; it keeps {own}"
+    kin = (kind for kind in PROTOCOLS.values() if kind.suite == protocol.suite)
+    if not any(option in kind.options() for kind in kin):
+        return None
+    return f"{flag} on {job.dataset}: {protocol.name} has no such option"
 
 
 def ignored_options(trainers: Mapping[str, Trainer], request: Request) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lowlabel.features import Earlier
-from lowlabel.results import Experiment, Record, delete_record, find_records, save_renamed
+from lowlabel.results import Experiment, Record, delete_record, find_records, save_changed
 
 
 def take_over_record(folder: Path, experiment: Experiment, earlier: Earlier) -> bool:
@@ -34,7 +34,7 @@ def take_over_record(folder: Path, experiment: Experiment, earlier: Earlier) -> 
         text = f"{path.name}, made by an earlier version, is not used: {reason}"
         print(text, file=sys.stderr, flush=True)
         return False
-    save_renamed(path, experiment)
+    save_changed(path, replace(was, experiment=experiment))
     if was.experiment.model.name == name:
         delete_record(path)
     return True

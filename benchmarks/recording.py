@@ -16,10 +16,10 @@ from lowlabel.results import (
     Record,
     describe_environment,
     find_records,
-    load_scores,
     record_path,
+    save_changed,
     save_record,
-    save_renamed,
+    stored_intervals,
 )
 
 
@@ -53,22 +53,23 @@ class Recorder:
             left_out: Number of the dataset's files that were not taken, by suffix.
         """
         known = [self._known(each, contamination, earlier) for each in trial.experiments]
-        if None not in known:
-            yield from filter(None, known)
-            return
-        started = time.perf_counter()
-        results = trial.run()
-        seconds = round(time.perf_counter() - started, 3)
-        for experiment, scores, found in zip(trial.experiments, results, known, strict=True):
-            yield found or self._save(experiment, scores, contamination, left_out, seconds)
+        results: list[ProtocolScores] = []
+        seconds = 0.0
+        if None in known:
+            started = time.perf_counter()
+            results = trial.run()
+            seconds = round(time.perf_counter() - started, 3)
+        for place, (experiment, found) in enumerate(zip(trial.experiments, known, strict=True)):
+            if found:
+                yield self._kept(*found, trial.interval, contamination)
+            else:
+                record = self._record(experiment, results[place], contamination, left_out, seconds)
+                yield self._save(record.showing(trial.interval), results[place])
 
     def _known(
         self, experiment: Experiment, contamination: Sequence[str], earlier: Earlier | None
-    ) -> Record | None:
-        """The record of an experiment, under the names that this run gives.
-
-        Leakage that was marked on it stays, whether or not this run names it.
-        """
+    ) -> tuple[Path, Record] | None:
+        """The record of an experiment with its path, under the names that this run gives."""
         if self.overwrite:
             return None
         every = find_records(self.folder, experiment.identity())
@@ -78,22 +79,25 @@ class Recorder:
         found = {p: r for p, r in every.items() if _computed(r.contamination) == own}
         for path, record in found.items():
             if record.experiment == experiment:
-                return self._marked(path, record, contamination)
+                return path, record
         if not found:
             return None
-        path, record = next(iter(found)), save_renamed(next(iter(found)), experiment)
-        return self._marked(record_path(path.parent, experiment), record, contamination)
+        path, record = next(iter(found.items()))
+        renamed = save_changed(path, replace(record, experiment=experiment))
+        return record_path(path.parent, experiment), renamed
 
-    def _marked(self, path: Path, record: Record, contamination: Sequence[str]) -> Record:
-        """A record with the leakage that was found since it was made."""
+    def _kept(
+        self, path: Path, record: Record, interval: str, contamination: Sequence[str]
+    ) -> Record:
+        """A record that shows this kind of interval, with the leakage found since it was made.
+
+        Leakage that was marked on it stays, whether or not this run names it.
+        """
         marks = tuple(dict.fromkeys((*record.contamination, *contamination)))
-        if marks == record.contamination:
-            return record
-        marked = replace(record, contamination=marks)
-        save_record(marked, load_scores(path), path.parent)
-        return marked
+        changed = replace(record.showing(interval), contamination=marks)
+        return record if changed == record else save_changed(path, changed)
 
-    def _save(
+    def _record(
         self,
         experiment: Experiment,
         scores: ProtocolScores,
@@ -101,7 +105,7 @@ class Recorder:
         left_out: Mapping[str, int],
         seconds: float,
     ) -> Record:
-        record = Record(
+        return Record(
             experiment=experiment,
             scores=scores.scores,
             ci95_definition=scores.ci95_definition,
@@ -113,8 +117,11 @@ class Recorder:
             contamination=tuple(contamination),
             chosen=scores.chosen,
             left_out=dict(left_out),
+            intervals=stored_intervals(scores.intervals),
         )
-        save_record(record, scores.per_item, self.folder)
+
+    def _save(self, record: Record, scores: ProtocolScores) -> Record:
+        save_record(record, scores.per_item, self.folder, scores.replicates())
         return record
 
 

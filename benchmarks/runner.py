@@ -104,10 +104,19 @@ def _score(
         try:
             for record in recorder.records(trial, contamination, data.earlier, data.left_out):
                 run.records.append(record)
+                if not record.has_interval(trial.interval):
+                    run.left_out.append(_without_interval(trial.interval, data.title))
                 if watch:
                     watch(data, job.protocol, record)
         except InputError as error:  # of one method: others may do
             run.fail(error)
+
+
+def _without_interval(kind: str, title: str) -> str:
+    return (
+        f"± over {kind} on {title}: records of earlier runs keep their own; --overwrite scores "
+        "them again"
+    )
 
 
 def _embeddings(

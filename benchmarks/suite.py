@@ -51,7 +51,8 @@ class Suite:
         """Overrides options of the protocols.
 
         Args:
-            shared: By field, for every protocol that has it.
+            shared: By field, for every protocol that has it. Of a field whose values are named,
+                such as the kinds of intervals, for those that have the value.
             settings: By protocol and field.
 
         Raises:
@@ -61,12 +62,23 @@ class Suite:
             self.protocol(name)
         changed = tuple(
             protocol.with_options(
-                {name: value for name, value in shared.items() if name in protocol.options()}
+                {
+                    name: value
+                    for name, value in shared.items()
+                    if self._is_for(protocol, name, value)
+                }
                 | dict(settings.get(protocol.name, {}))
             )
             for protocol in self.protocols
         )
         return dataclasses.replace(self, protocols=changed)
+
+    def _is_for(self, protocol: Protocol, name: str, value: object) -> bool:
+        """Whether a protocol takes an option; a value that none has is for all, to be refused."""
+        if protocol.has_option(name, value):
+            return True
+        known = any(other.has_option(name, value) for other in self.protocols)
+        return name in protocol.options() and not known
 
 
 def suite_names() -> list[str]:

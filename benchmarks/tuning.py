@@ -56,6 +56,7 @@ def choose(
                 base=base if candidate.needs_base else None,
                 method=candidate,
                 shots=shots,
+                interval="tasks",
                 device=device,
                 **sampling,
             )

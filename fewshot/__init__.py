@@ -10,7 +10,9 @@ from lowlabel.fewshot.base_choices import chosen_base_classes
 from lowlabel.fewshot.episodes import QUERY_DISTRIBUTIONS, check_query_distribution
 from lowlabel.fewshot.evaluate import evaluate_fewshot
 from lowlabel.fewshot.methods import METHODS, Method, build_method
-from lowlabel.fewshot.result import FewShotResult, confidence_interval
+from lowlabel.fewshot.more_tasks import half_tasks
+from lowlabel.fewshot.result import FewShotResult
+from lowlabel.fewshot.uncertainty import confidence_interval, interval_kind
 
 __all__ = [
     "METHODS",
@@ -22,4 +24,6 @@ __all__ = [
     "chosen_base_classes",
     "confidence_interval",
     "evaluate_fewshot",
+    "half_tasks",
+    "interval_kind",
 ]

@@ -68,7 +68,7 @@ class EpisodeSampler:
         classes, membership, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         _require_enough(classes, sizes, ways, shots, queries)
         check_query_distribution(distribution)
-        self._is_balanced = distribution == "balanced"
+        self.distribution = distribution
         self.ways, self.shots, self.queries = ways, shots, queries
         self._rows_by_class = np.argsort(membership, kind="stable")
         self._sizes = sizes
@@ -79,7 +79,7 @@ class EpisodeSampler:
         # Unlike numpy's distributions, a bit generator's raw words are stable across versions.
         words = np.random.PCG64(seed)
         draws_per_class = 1 + self.shots + self.queries
-        if not self._is_balanced:
+        if self.distribution != "balanced":
             draws_per_class = 1 + DRAWS_PER_SHARE + self.shots + self.ways * self.queries
         draws_per_task = self.ways * draws_per_class
         together = block * max(1, _WORDS // (block * draws_per_task))
@@ -93,7 +93,8 @@ class EpisodeSampler:
     def _decode(self, uniforms: FloatArray) -> Episodes:
         by_class, rest = uniforms[:, : self.ways], uniforms[:, self.ways :]
         classes = pick_without_replacement(by_class, np.int64(len(self._sizes)))
-        return self._balanced(classes, rest) if self._is_balanced else self._unequal(classes, rest)
+        decode = self._balanced if self.distribution == "balanced" else self._unequal
+        return decode(classes, rest)
 
     def _balanced(self, classes: IntArray, uniforms: FloatArray) -> Episodes:
         by_image = uniforms.reshape(*classes.shape, -1)

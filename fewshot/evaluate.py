@@ -1,28 +1,25 @@
 """The few-shot protocol: accuracies of a method on random tasks."""
 
 import hashlib
-import math
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
-from lowlabel.fewshot.decisions import accuracies
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.methods import Method, build_method
+from lowlabel.fewshot.more_tasks import disjoint, in_halves
 from lowlabel.fewshot.prepared import prepare
-from lowlabel.fewshot.result import FewShotResult, require_interval
+from lowlabel.fewshot.result import FewShotResult
+from lowlabel.fewshot.task_scorer import TaskScorer
+from lowlabel.fewshot.uncertainty import interval_kind, over_classes, over_tasks
 from lowlabel.progress import Progress
-from lowlabel.workers import cpu_workers, run_parallel
 
-# Small enough on a CPU for glibc to reuse the memory (32 MiB), large enough to fill a GPU.
-_BLOCK_BYTES_CPU = 24 * 2**20
-_BLOCK_BYTES = 256 * 2**20  # of a GPU, or of all threads of a CPU
+IntArray = NDArray[np.int64]
 
 
 def evaluate_fewshot(
@@ -37,7 +34,8 @@ def evaluate_fewshot(
     query_distribution: str = "balanced",
     tasks: int = 10_000,
     seed: int = 0,
-    interval: str = "normal",
+    interval: str = "images",
+    groups: Labels | None = None,
     device: str | torch.device = "auto",
     task_block: int | None = None,
     progress: Progress | None = None,
@@ -62,15 +60,21 @@ def evaluate_fewshot(
             queries images, divided unequally among the classes; see `dirichlet_counts`).
         tasks: Number of tasks.
         seed: Random seed, at least 0. The same seed gives every model the same tasks.
-        interval: Definition of the confidence interval, "normal" or "student-t"; see
-            `confidence_interval`.
+        interval: What the confidence interval `ci95` is about. "images": other images of the same
+            classes, by half-sampling, which takes 2 · S · 200 more tasks with S = `splits` of the
+            method. "tasks" (or "normal"): other tasks of the same images, as papers print;
+            "student-t": the same by Student's t. "classes": other classes, by the jackknife.
+            "open": tasks that share no image (arXiv:2409.02850). The result has those over tasks
+            and classes in any case.
+        groups: Group of each image, as its patient or burst, any integers, [N]; the group takes
+            the image's place in half-sampling.
         device: Device to compute on; "auto" is a GPU if there is one.
         task_block: Number of tasks computed together, on a CPU by each thread; by default chosen
             to fit the memory.
         progress: Called with (tasks done, tasks) after each block.
 
     Returns:
-        The accuracies, their mean and 95 % confidence interval, and the hash of the tasks.
+        The accuracies, their mean and 95 % confidence intervals, and the hash of the tasks.
 
     Raises:
         InputError: If arrays or options are invalid; the message gives the values and counts.
@@ -88,61 +92,85 @@ def evaluate_fewshot(
         1, ways=ways, shots=shots, queries=queries, tasks=tasks
     )
     (seed,) = as_integers(0, seed=seed)
-    require_interval(interval)
+    kind = interval_kind(interval)
     if task_block is not None:
         (task_block,) = as_integers(1, task_block=task_block)
     device = resolve_device(device)
     prepared = prepare(classifier, features, base, device)
     classes = as_labels(labels, len(prepared.features))
+    units = None if groups is None else as_labels(groups, len(classes), "groups")
     sampler = EpisodeSampler(classes, ways, shots, queries, query_distribution)
-    rows = classifier.rows_per_task(ways, shots, queries)
-    workers = cpu_workers(device) if classifier.blocks_are_independent else 1
-    block = task_block or min(
-        _default_block(classifier, prepared.features, rows, workers), math.ceil(tasks / workers)
-    )
-
-    distribution = "" if query_distribution == "balanced" else f",{query_distribution}"
-    digest = hashlib.sha256(f"{ways},{shots},{queries}{distribution}:".encode())
-
-    def blocks() -> Iterator[tuple[int, Episodes]]:
-        first = 0
-        for episodes in sampler.blocks(tasks, seed, block):
-            digest.update(episodes.to_bytes())
-            yield first, episodes
-            first += len(episodes)
-
-    @torch.inference_mode()  # set per thread
-    def score(numbered: tuple[int, Episodes]) -> tuple[int, NDArray[np.float64]]:
-        first, episodes = numbered
-        seeds = [(seed, number) for number in range(first, first + len(episodes))]
-        return first, accuracies(classifier, prepared, episodes, seeds)
-
-    scored: dict[int, NDArray[np.float64]] = {}
-    done = 0
-    with closing(run_parallel(score, blocks(), workers)) as work:
-        for first, found in work:
-            scored[first] = found
-            done += len(found)
-            if progress is not None:
-                progress(done, tasks)
+    run = _Run(sampler, classes, tasks, seed)
+    more = None
+    if kind == "images":
+        drawn = {"splits": classifier.splits, "tasks": tasks, "seed": seed}
+        more = in_halves(sampler, classes, units, **drawn)
+    elif kind == "open":
+        more = disjoint(classes, ways, shots, seed)
+    tell = _counter(progress, tasks + (more.number if more else 0))
+    scorer = TaskScorer(classifier, prepared, ways, shots, seed, task_block, tell)
+    accuracies = scorer.accuracies(run.blocks, tasks, queries)
+    intervals = {
+        "tasks": over_tasks(accuracies, interval),
+        "classes": over_classes(accuracies, np.concatenate(run.drawn), len(np.unique(classes))),
+    }
+    if more:
+        found = scorer.accuracies(more.blocks, more.number, more.queries)
+        intervals[kind] = more.interval(found, accuracies)
     return FewShotResult(
-        accuracies=np.concatenate([scored[first] for first in sorted(scored)]),
+        accuracies=accuracies,
         method=classifier.spec,
         transductive=classifier.transductive,
         ways=ways,
         shots=shots,
         queries=queries,
         seed=seed,
-        task_hash=digest.hexdigest(),
+        task_hash=run.hash(),
+        intervals=intervals,
         query_distribution=query_distribution,
         interval=interval,
     )
 
 
-def _default_block(method: Method, features: Tensor, rows_per_task: int, workers: int) -> int:
-    limit = _BLOCK_BYTES // workers
-    if features.device.type == "cpu":
-        limit = min(limit, _BLOCK_BYTES_CPU)
-    # A transductive method may compare all images of a task with each other.
-    width = max(features.shape[1], rows_per_task * method.transductive)
-    return max(1, limit // (rows_per_task * width * features.element_size()))
+@dataclass
+class _Run:
+    """The tasks of a run, of which it keeps the hash and the classes as they are drawn."""
+
+    sampler: EpisodeSampler
+    labels: IntArray
+    tasks: int
+    seed: int
+    drawn: list[IntArray] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        sampler, distribution = self.sampler, self.sampler.distribution
+        added = "" if distribution == "balanced" else f",{distribution}"
+        head = f"{sampler.ways},{sampler.shots},{sampler.queries}{added}:"
+        self._digest = hashlib.sha256(head.encode())
+        self._classes = np.unique(self.labels, return_inverse=True)[1]
+
+    def blocks(self, block: int) -> Iterator[tuple[IntArray, Episodes]]:
+        """Yields the numbered tasks, at most `block` at a time."""
+        first = 0
+        for episodes in self.sampler.blocks(self.tasks, self.seed, block):
+            self._digest.update(episodes.to_bytes())
+            self.drawn.append(self._classes[episodes.support[:, :, 0]])
+            yield np.arange(first, first + len(episodes)), episodes
+            first += len(episodes)
+
+    def hash(self) -> str:
+        """SHA-256 of the options and of the rows of the tasks that were drawn."""
+        return self._digest.hexdigest()
+
+
+def _counter(progress: Progress | None, total: int) -> Callable[[int], None]:
+    """Counts tasks, for a progress of all."""
+    done = 0
+
+    def tell(tasks: int) -> None:
+        nonlocal done
+        done += tasks
+        if progress is not None:
+            progress(done, total)
+
+    return tell

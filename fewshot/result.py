@@ -1,18 +1,13 @@
-"""Result of a few-shot evaluation, and the confidence intervals that papers report."""
+"""Result of a few-shot evaluation."""
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from lowlabel.errors import UnknownNameError
-
-CI_DEFINITIONS = {
-    "normal": "1.96·σ/√n over tasks, σ with ddof=1",
-    "student-t": "t(0.975, n-1)·σ/√n over tasks, σ with ddof=1",
-}
+from lowlabel.fewshot.uncertainty import interval_kind
+from lowlabel.intervals import Interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +24,10 @@ class FewShotResult:
         seed: Random seed of the tasks.
         task_hash: SHA-256 of the drawn row numbers. Results with equal hashes were scored on
             identical tasks, so their accuracies can be compared in pairs.
+        intervals: Every 95 % confidence interval of the mean that was computed, by kind: "tasks"
+            and "classes", and the chosen one.
         query_distribution: "balanced" or "dirichlet".
-        interval: Definition of `ci95`; see `confidence_interval`.
+        interval: The chosen one, which `ci95` is; see `evaluate_fewshot`.
     """
 
     accuracies: NDArray[np.float64]
@@ -41,8 +38,9 @@ class FewShotResult:
     queries: int
     seed: int
     task_hash: str
+    intervals: Mapping[str, Interval]
     query_distribution: str = "balanced"
-    interval: str = "normal"
+    interval: str = "images"
 
     @property
     def tasks(self) -> int:
@@ -56,38 +54,14 @@ class FewShotResult:
 
     @property
     def ci95(self) -> float:
-        """Half-width of the 95 % confidence interval of the mean, in percentage points."""
-        return confidence_interval(self.accuracies, self.interval)
+        """Half-width of the chosen interval in percentage points; NaN where it has none."""
+        return self._shown.half_width
 
     @property
     def ci95_definition(self) -> str:
-        """The formula of `ci95`."""
-        return CI_DEFINITIONS[self.interval]
+        """The formula of `ci95`, or why it is NaN."""
+        return self._shown.definition
 
-
-def confidence_interval(accuracies: NDArray[np.float64], definition: str = "normal") -> float:
-    """Half-width of the 95 % confidence interval of a mean, in the unit of `accuracies`.
-
-    Args:
-        accuracies: One value per task, [tasks].
-        definition: "normal" is 1.96·σ/√n, as few-shot papers report; "student-t" replaces 1.96 by
-            the quantile of Student's t with n-1 degrees of freedom. σ has ddof=1.
-
-    Returns:
-        The half-width; NaN for a single task.
-
-    Raises:
-        UnknownNameError: If there is no such definition.
-    """
-    require_interval(definition)
-    n = len(accuracies)
-    if n < 2:
-        return math.nan
-    quantile = 1.96 if definition == "normal" else float(stats.t.ppf(0.975, n - 1))
-    return quantile * float(np.std(accuracies, ddof=1)) / math.sqrt(n)
-
-
-def require_interval(definition: str) -> None:
-    """Raises an `UnknownNameError` if there is no such confidence interval."""
-    if definition not in CI_DEFINITIONS:
-        raise UnknownNameError("confidence interval", definition, CI_DEFINITIONS)
+    @property
+    def _shown(self) -> Interval:
+        return self.intervals[interval_kind(self.interval)]

@@ -2,8 +2,8 @@
 
 from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
 from lowlabel.results.check import CheckReport, check
-from lowlabel.results.compare import compare, compare_tuned
-from lowlabel.results.compare_render import render_comparison
+from lowlabel.results.comparison.compare import compare, compare_tuned
+from lowlabel.results.comparison.render import render_comparison
 from lowlabel.results.environment import Environment, describe_environment
 from lowlabel.results.experiment import (
     Counts,
@@ -22,7 +22,7 @@ from lowlabel.results.folder import (
     load_scored,
 )
 from lowlabel.results.leaderboard import leaderboard
-from lowlabel.results.record import Record, Score
+from lowlabel.results.record import Record, Score, StoredInterval, stored_intervals
 from lowlabel.results.reference import find_reference, load_references, published_rows
 from lowlabel.results.render import (
     render_csv,
@@ -38,8 +38,8 @@ from lowlabel.results.store import (
     load_record,
     load_scores,
     record_path,
+    save_changed,
     save_record,
-    save_renamed,
 )
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Record",
     "Score",
     "ScoredRecord",
+    "StoredInterval",
     "Without",
     "archive_records",
     "check",
@@ -80,8 +81,9 @@ __all__ = [
     "render_label_free",
     "render_latex",
     "render_markdown",
+    "save_changed",
     "save_record",
-    "save_renamed",
     "scores_frame",
+    "stored_intervals",
     "write_leaderboards",
 ]

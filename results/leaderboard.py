@@ -8,6 +8,7 @@ import pandas as pd
 
 from lowlabel.errors import InputError
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
+from lowlabel.results.interval_notes import interval_notes
 from lowlabel.results.labels import (
     BEFORE,
     CONTAMINATED,
@@ -122,7 +123,7 @@ def _section(
         tables.append(Table(common_unit("Published", published), table))
     found = (outdated.get(record.identity()) for record in records if outdated)
     changes = dict.fromkeys(change for change in found if change)
-    notes = [*_notes(records)]
+    notes = [*_notes(records), *interval_notes(records, not beside.empty)]
     if grid.hidden:
         notes.append(
             f"Not shown: {len(grid.hidden):,} records of cells that hold a later one; the CSV has "

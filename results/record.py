@@ -1,11 +1,13 @@
 """The record: one model × dataset × protocol × method, its scores and their provenance."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from lowlabel.errors import InputError
 from lowlabel.fields import encode, grown
+from lowlabel.intervals import Interval
 from lowlabel.results.decode import NewerFormatError, decode, plain
 from lowlabel.results.environment import Environment
 from lowlabel.results.experiment import Experiment, Options
@@ -44,13 +46,42 @@ class Score:
 
 
 @dataclass(frozen=True)
+class StoredInterval:
+    """One kind of 95 % confidence interval of a score.
+
+    Attributes:
+        half_width: In the metric's unit; None where it cannot be computed.
+        definition: The formula with its numbers, or why it cannot be computed.
+    """
+
+    half_width: float | None
+    definition: str
+
+    @classmethod
+    def of(cls, interval: Interval) -> "StoredInterval":
+        """An interval as a record holds it; NaN and infinity are stored as None."""
+        finite = math.isfinite(interval.half_width)
+        return cls(interval.half_width if finite else None, interval.definition)
+
+
+def stored_intervals(
+    intervals: Mapping[str, Mapping[str, Interval]],
+) -> dict[str, dict[str, StoredInterval]]:
+    """The intervals of each metric and kind as a record holds them."""
+    return {
+        metric: {kind: StoredInterval.of(each) for kind, each in kinds.items()}
+        for metric, kinds in intervals.items()
+    }
+
+
+@dataclass(frozen=True)
 class Record:
     """One stored result: the source of tables, comparisons and checks.
 
     Attributes:
         experiment: What was measured.
         scores: Score by metric: "accuracy", "recall@1", "map@r", ….
-        ci95_definition: Formula of the intervals: "1.96·σ/√n over tasks, ddof 1".
+        ci95_definition: Formula of the intervals of `scores`: "1.96·σ/√n over tasks, ddof 1".
         counts: Number of scored items by kind: {"tasks": 10000}, {"queries": 5924, "lone": 0}.
         environment: Versions, commit and device.
         task_hash: Hash of the sampled tasks; None if no tasks are sampled.
@@ -63,6 +94,10 @@ class Record:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
         left_out: Number of files in the dataset's folder that were not taken, by suffix. Not in
             the identity.
+        intervals: Every interval that was computed, by metric and kind: {"accuracy": {"tasks": …,
+            "images": …}}. Empty in records of versions that had one kind. Not in the identity.
+        interval: The kind that `scores` and tables show; empty like `intervals`. Not in the
+            identity.
         per_item_sha256: SHA-256 of the scores of every task, query or image that stand beside it.
         content_sha256: SHA-256 of all other fields. Like the hash above, given when a record is
             saved, and empty in files of versions that had none.
@@ -81,6 +116,8 @@ class Record:
     created: str = field(default_factory=utc_now)
     chosen: Options = grown({})
     left_out: dict[str, int] = grown({})
+    intervals: dict[str, dict[str, StoredInterval]] = grown({})
+    interval: str = grown("")
     per_item_sha256: str = grown("", compare=False)
     content_sha256: str = grown("", compare=False)
 
@@ -94,8 +131,8 @@ class Record:
     @property
     def has_fields_of_hashed_records(self) -> bool:
         """Whether it has a field that no version without hashes wrote."""
-        fields = self.per_item_sha256, self.experiment.dataset.manifest, self.left_out
-        return any(fields)
+        dataset = self.experiment.dataset
+        return any((self.per_item_sha256, dataset.manifest, self.left_out, self.intervals))
 
     @property
     def row_label(self) -> str:
@@ -114,6 +151,34 @@ class Record:
     def score(self, metric: str) -> Score:
         """The score of a metric; empty if it is missing or the run is incomplete."""
         return self.scores.get(metric, Score(None)) if self.complete else Score(None)
+
+    def half_width(self, metric: str, kind: str) -> float | None:
+        """Half-width of one kind of interval of a score; None if the record has none."""
+        found = self.intervals.get(metric, {}).get(kind)
+        return found.half_width if found else None
+
+    def has_interval(self, kind: str) -> bool:
+        """Whether it has a kind of interval for some metric; True for the empty kind."""
+        return not kind or any(kind in kinds for kinds in self.intervals.values())
+
+    def showing(self, kind: str) -> "Record":
+        """The record with another kind of interval in `scores`; as it is if it has none of it.
+
+        A metric that has one kind alone, as the seeds of clusters, shows that.
+        """
+        if kind == self.interval or not self.has_interval(kind):
+            return self
+        by_metric = {
+            name: kinds.get(kind) or next(iter(kinds.values()))
+            for name, kinds in self.intervals.items()
+            if kind in kinds or len(kinds) == 1
+        }
+        scores = {
+            name: Score(score.mean, by_metric[name].half_width if name in by_metric else None)
+            for name, score in self.scores.items()
+        }
+        definition = "; ".join(dict.fromkeys(each.definition for each in by_metric.values()))
+        return replace(self, scores=scores, ci95_definition=definition, interval=kind)
 
     def to_json(self) -> dict[str, object]:
         """The record as a JSON object."""

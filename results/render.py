@@ -9,6 +9,7 @@ from lowlabel.escaping import csv_text, markdown_cell, markdown_text, one_line
 from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.correlation import label_free_sections, render_correlations_csv
 from lowlabel.results.figures.label_budget import render_label_budget
+from lowlabel.results.interval_notes import interval_definitions
 from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
@@ -116,7 +117,7 @@ def footer(records: Sequence[Record]) -> list[str]:
     devices = _distinct(record.environment.device for record in records)
     versions = _distinct(record.environment.lowlabel for record in records)
     return [
-        f"±: 95 % confidence interval, {_distinct(r.ci95_definition for r in complete)}.",
+        f"±: 95 % confidence interval, {_distinct(interval_definitions(complete))}.",
         "Bold: best of the inductive and of the transductive rows.",
         "Weights: " + ", ".join(f"{name} {prefix}" for name, prefix in sorted(weights)),
         f"lowlabel {versions}, commit {commits}, on {devices}",

@@ -11,7 +11,12 @@ from lowlabel.results.record import Record
 from lowlabel.results.reference.published import Difference, difference
 from lowlabel.specs import canonical_json
 
-_GROWN = {"method_version": 1, "chosen": "", "made_before": ""}  # left out if all have this value
+_GROWN = {
+    "method_version": 1,
+    "chosen": "",
+    "made_before": "",
+    "interval": "",
+}  # left out if all have this value
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -53,6 +58,11 @@ def _row(record: Record, metric: str, change: str) -> dict[str, object]:
         "method_version": e.method.version,
         "chosen": canonical_json(record.chosen) if record.chosen else "",
         "made_before": change,
+        "interval": record.interval,
+        **{
+            f"ci95_{kind}": each.half_width
+            for kind, each in record.intervals.get(metric, {}).items()
+        },
     }
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,11 @@ from lowlabel.results.experiment import Experiment
 from lowlabel.results.per_item import (
     REPEAT,
     PerItem,
+    Replicates,
     encode_scores,
     hash_scores,
+    joined,
+    parted,
     read_scores,
     scores_path,
 )
@@ -27,16 +30,24 @@ from lowlabel.results.record import Record
 from lowlabel.results.record_file import parse_record
 
 _SLUG_LENGTH = 100
+_NONE: Replicates = {}
 _AGREEMENT = 5e-3  # points: half of the last digit that tables show
 _READER_S = 60  # at most for a process that saves to a busy disk
 
 
 @dataclass(frozen=True)
 class ScoredRecord:
-    """A record and, by metric, the score of every task, query or image [n], in percent."""
+    """A record with the arrays that stand beside it.
+
+    Attributes:
+        record: The record.
+        per_item: By metric, the score of every task, query or image [n], in percent.
+        replicates: By metric and kind of interval; see `lowlabel.intervals.Interval`.
+    """
 
     record: Record
     per_item: PerItem
+    replicates: Replicates = field(default_factory=dict)
 
 
 def record_path(folder: Path, experiment: Experiment) -> Path:
@@ -55,7 +66,9 @@ def record_path(folder: Path, experiment: Experiment) -> Path:
     return folder / f"{slug}-{name}-{digits}.json"
 
 
-def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
+def save_record(
+    record: Record, per_item: PerItem, folder: Path, replicates: Replicates = _NONE
+) -> Path:
     """Writes the scores, then the record with its hashes, and reads them back.
 
     Both are on the disk before they replace older ones.
@@ -67,6 +80,7 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
         per_item: By metric, the score in percent of every task, query or image [n]; NaN for one
             without a score. Without metrics that have no such scores (NMI).
         folder: Folder of the records, or a results folder; created if missing.
+        replicates: By metric and kind of interval, what a paired difference needs.
 
     Returns:
         The path of the JSON.
@@ -77,9 +91,10 @@ def save_record(record: Record, per_item: PerItem, folder: Path) -> Path:
     """
     _check_agreement(record, per_item)
     path = record_path(writable_dir(records_folder(folder)), record.experiment)
-    sealed = record.sealed(hash_scores(per_item)).to_json()
+    arrays = joined(per_item, replicates)
+    sealed = record.sealed(hash_scores(arrays)).to_json()
     text = json.dumps(sealed, indent=2, ensure_ascii=False, allow_nan=False)
-    contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(per_item)}
+    contents: dict[Path, bytes | str] = {scores_path(path): encode_scores(arrays)}
     contents[path] = text + "\n"
     with _folder_lock(path.parent):
         write_files(contents)
@@ -113,7 +128,9 @@ def load_scored_record(path: Path) -> ScoredRecord:
         DataError: As `load_record`, and if there are no scores beside the record.
     """
     scored = _load(path)
-    return scored if scores_path(path).exists() else ScoredRecord(scored.record, read_scores(path))
+    if not scores_path(path).exists():
+        read_scores(path)  # says what is missing
+    return scored
 
 
 def records_folder(path: Path) -> Path:
@@ -121,18 +138,21 @@ def records_folder(path: Path) -> Path:
     return path / "records" if (path / "records").is_dir() else path
 
 
-def save_renamed(path: Path, experiment: Experiment) -> Record:
-    """Saves the record at `path` under the names of an equal experiment, in the same folder.
+def save_changed(path: Path, record: Record) -> Record:
+    """Saves `record` with the arrays of the record at `path`, in the same folder.
 
     The name of a model and the title of a dataset determine no score. A record under another name
     of the model stays.
 
     Args:
-        path: The record, with its scores beside it.
-        experiment: An experiment of the same identity.
+        path: A record of an experiment of the same identity, with its scores beside it.
+        record: The record with what changed.
+
+    Returns:
+        `record`.
     """
-    record = replace(load_record(path), experiment=experiment)
-    save_record(record, load_scores(path), path.parent)
+    scored = load_scored_record(path)
+    save_record(record, scored.per_item, path.parent, scored.replicates)
     return record
 
 
@@ -194,20 +214,21 @@ def _load_pair(path: Path) -> ScoredRecord:
     record = _read(path)
     if not scores_path(path).exists():
         return ScoredRecord(record, {})
-    per_item = read_scores(path)
+    arrays = read_scores(path)
+    per_item, replicates = parted(arrays)
     reason = ""
     if not record.per_item_sha256:  # of a version without hashes
         try:
             _check_agreement(record, per_item)
         except InputError as error:
             reason = f": {error.message}"
-    if reason or record.per_item_sha256 not in ("", hash_scores(per_item)):
+    if reason or record.per_item_sha256 not in ("", hash_scores(arrays)):
         raise _ForeignScoresError(
             f"{scores_path(path)} does not have the scores of the record {path.name}: one of the "
             f"files was changed or exchanged{reason}",
             REPEAT,
         )
-    return ScoredRecord(record, per_item)
+    return ScoredRecord(record, per_item, replicates)
 
 
 class _ForeignScoresError(DataError):

@@ -39,7 +39,7 @@ def features():
 
 def fewshot(x, labels=LABELS, **options):
     options = {"ways": 3, "queries": 2, "tasks": 20, "device": "cpu", **options}
-    return evaluate_fewshot(x, labels, **options).accuracies
+    return evaluate_fewshot(x, labels, interval="tasks", **options).accuracies
 
 
 def retrieval(x, labels=LABELS, **options):

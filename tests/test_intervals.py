@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lowlabel.intervals import jackknife, student_t
+from lowlabel.errors import UnknownNameError
+from lowlabel.intervals import (
+    half_sampling,
+    half_sampling_error,
+    jackknife,
+    require_kind,
+    student_t,
+)
 
 
 def test_student_t_is_the_quantile():
@@ -25,3 +32,37 @@ def test_jackknife_leaves_out_what_has_no_value():
     values = np.array([50.0, 52.0, math.nan, 49.0])
     assert jackknife(values) == jackknife(values[[0, 1, 3]])
     assert math.isnan(jackknife(values[:1]))
+
+
+def test_half_sampling_by_hand():
+    halves = np.array([[2.0, 4.0], [-6.0, -2.0]])  # means 3 and -4, variances 2 and 8
+    values = np.array([50.0, 54.0, 58.0])  # variance 16
+    variance = ((9 - 1) + (16 - 4)) / 2 / 4 + 16 / 3
+    assert half_sampling_error(halves, values) == pytest.approx(math.sqrt(variance))
+    quantile = stats.t.ppf(0.975, 1)
+    assert half_sampling(halves, values) == pytest.approx(quantile * math.sqrt(variance))
+
+
+def test_half_sampling_is_never_below_the_tasks():
+    """Where tasks explain more than the differences, nothing is left for the images."""
+    halves = np.array([[9.0, -9.0], [-8.0, 8.0]])
+    values = np.array([50.0, 54.0, 58.0])
+    assert half_sampling_error(halves, values) == pytest.approx(stats.sem(values))
+    assert math.isnan(half_sampling(halves, values[:1]))
+
+
+def test_half_sampling_finds_the_spread_of_a_mean_over_images():
+    """Means over 60 of many images; half a split is the mean over 30, and tasks add noise."""
+    random = np.random.default_rng(0)
+    images = random.normal(0, 6, 60)
+    order = np.argsort(random.random((4000, 60)), 1)
+    first, second = images[order[:, :30]].mean(1), images[order[:, 30:]].mean(1)
+    halves = (first - second)[:, None] + random.normal(0, 3, (4000, 50))
+    error = half_sampling_error(halves, np.full(2, 1.0))
+    assert error == pytest.approx(stats.sem(images), rel=0.05)
+
+
+def test_an_unknown_kind_is_refused():
+    require_kind("images")
+    with pytest.raises(UnknownNameError, match="Did you mean images"):
+        require_kind("image")

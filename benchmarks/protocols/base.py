@@ -4,7 +4,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
+from lowlabel.intervals import Interval
 from lowlabel.results import (
     Counts,
     DatasetInfo,
@@ -39,6 +40,7 @@ class ProtocolScores:
         counts: What was scored.
         task_hash: Hash of the sampled tasks, if tasks were sampled.
         chosen: What was chosen on validation data, with what was tried; empty if nothing was.
+        intervals: Every interval that was computed, by metric and kind.
     """
 
     scores: dict[str, Score]
@@ -47,6 +49,14 @@ class ProtocolScores:
     counts: dict[str, int]
     task_hash: str | None = None
     chosen: dict[str, object] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+
+    def replicates(self) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """What intervals of paired differences are made of, by metric and kind."""
+        return {
+            metric: {k: each.replicates for k, each in kinds.items() if each.replicates is not None}
+            for metric, kinds in self.intervals.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -56,10 +66,12 @@ class Trial:
     Attributes:
         experiments: What determines each score; known before anything is computed.
         run: Computes the scores, one for each experiment.
+        interval: The kind of interval that the records show; empty for protocols with one kind.
     """
 
     experiments: tuple[Experiment, ...]
     run: Callable[[], list[ProtocolScores]]
+    interval: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +177,12 @@ class Protocol(ABC):
     def options(cls) -> list[str]:
         """Names of the fields."""
         return [each.name for each in fields(cls)]
+
+    @classmethod
+    def has_option(cls, option: str, value: object) -> bool:
+        """Whether the protocol has an option, and this value of it where the values are named."""
+        kind = get_type_hints(cls)[option] if option in cls.options() else Literal[()]
+        return get_origin(kind) is not Literal or value in get_args(kind)
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> Self:

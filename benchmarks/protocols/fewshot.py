@@ -13,7 +13,7 @@ from lowlabel.datasets import Division
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
-from lowlabel.fewshot import Method, build_method, evaluate_fewshot
+from lowlabel.fewshot import Method, build_method, evaluate_fewshot, half_tasks, interval_kind
 from lowlabel.progress import format_duration, progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score
 
@@ -30,7 +30,8 @@ class FewShot(Protocol):
         tasks: Number of tasks.
         seed: Random seed. The same seed gives every model and method the same tasks.
         query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
-        interval: The 95 % confidence interval; see `lowlabel.fewshot.confidence_interval`.
+        interval: The 95 % confidence interval that tables show; see
+            `lowlabel.fewshot.evaluate_fewshot`.
         tune: Whether hyper-parameters are chosen on the validation part.
         train_features: A file of embeddings of base classes, for embeddings made elsewhere.
         strict: Whether a method that the embeddings do not fit is an error; by default it is left
@@ -47,7 +48,7 @@ class FewShot(Protocol):
     tasks: int = 10_000
     seed: int = 0
     query_distribution: Literal["balanced", "dirichlet"] = "balanced"
-    interval: Literal["normal", "student-t"] = "normal"
+    interval: Literal["images", "tasks", "classes", "open", "normal", "student-t"] = "images"
     tune: bool = False
     train_features: Path | None = None
     strict: bool = False
@@ -95,7 +96,8 @@ class FewShot(Protocol):
             for method in self.method:
                 if self.strict or _reason_against(method, data) is None:
                     run = partial(self._score, data, shots, method, device)
-                    yield Trial((self._experiment(data, shots, method),), run)
+                    experiment = self._experiment(data, shots, method)
+                    yield Trial((experiment,), run, interval_kind(self.interval))
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:
         """Methods of the suite that the embeddings do not fit."""
@@ -125,13 +127,18 @@ class FewShot(Protocol):
         slow = [method for method in self.method if any(method.task_ms)]
         if not slow:
             return text
-        tasks = self.tasks * len(self.shots) * self.ways / 5
+        scale = len(self.shots) * self.ways / 5 / 1000
         least, most = (
-            format_duration(tasks * sum(times) / 1000)
-            for times in zip(*(method.task_ms for method in slow), strict=True)
+            format_duration(scale * sum(self._tasks(m) * m.task_ms[place] for m in slow))
+            for place in (0, 1)
         )
         names = ", ".join(method.spec for method in slow)
         return f"{text}, {names}: {least} to {most} on two cores (384 to 640 dimensions)"
+
+    def _tasks(self, method: Method) -> int:
+        """Number of tasks for a number of shots, with those of half-sampling."""
+        halves = half_tasks(method.splits, self.tasks) if self.interval == "images" else 0
+        return self.tasks + halves
 
     def _experiment(self, data: EmbeddedDataset, shots: int, method: Method) -> Experiment:
         options: dict[str, object] = {
@@ -145,7 +152,7 @@ class FewShot(Protocol):
         name = f"{self.ways}-way {shots}-shot"
         if self.query_distribution != "balanced":
             name += f", {self.query_distribution.capitalize()} queries"
-        if self.interval != "normal":  # older records do not name the normal one
+        if self.interval == "student-t":  # of older records; no other kind is in the identity
             options["interval"] = self.interval
         tuned = {"tuned": self._tuning()} if self._tunes(method) else {}
         return self.experiment(
@@ -196,6 +203,7 @@ class FewShot(Protocol):
                 {"tasks": result.tasks},
                 result.task_hash,
                 choice.record(),
+                {"accuracy": result.intervals},
             )
         ]
 

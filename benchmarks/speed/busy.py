@@ -59,7 +59,15 @@ class LogisticRegression:
         random = np.random.default_rng(0)
         features = random.standard_normal((12_000, 384), dtype=np.float32)
         labels = np.arange(20).repeat(600)
-        evaluate_fewshot(features, labels, method="logreg", shots=5, tasks=self.tasks, device="cpu")
+        evaluate_fewshot(
+            features,
+            labels,
+            method="logreg",
+            shots=5,
+            tasks=self.tasks,
+            interval="tasks",
+            device="cpu",
+        )
 
 
 Work = Demo | LogisticRegression

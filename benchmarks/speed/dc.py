@@ -135,6 +135,7 @@ def _row(
             shots=shots,
             queries=QUERIES,
             tasks=tasks,
+            interval="tasks",
             device=device,
         )
         accuracies["ours"] = result.accuracies[:loop_tasks]

@@ -74,6 +74,7 @@ class Job:
             shots=self.shots,
             queries=QUERIES,
             tasks=self.tasks,
+            interval="tasks",
             device=self.device,
         )
 

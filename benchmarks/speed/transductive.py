@@ -89,7 +89,7 @@ def _row(
     ours, theirs = (max(1, round(n)) for n in (pair.tasks * tasks, pair.peer_tasks * peer_tasks))
     runs: dict[str, Callable[[], object]] = {
         "ours": lambda: evaluate_fewshot(
-            *data, method=pair.method, shots=shots, tasks=ours, device=device
+            *data, method=pair.method, shots=shots, tasks=ours, interval="tasks", device=device
         )
     }
     if peer_tasks:

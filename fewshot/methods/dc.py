@@ -38,6 +38,7 @@ class SslVitCalibration(Method):
 
     name: ClassVar[str] = "dc-sslvit"
     blocks_are_independent: ClassVar[bool] = False  # they share a cache of factors
+    splits: ClassVar[int] = 24
     task_ms: ClassVar[tuple[float, float]] = (20.0, 80.0)
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.0, 0.1, 0.21, 0.3, 0.5)}
 

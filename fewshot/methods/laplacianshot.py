@@ -49,6 +49,7 @@ class LaplacianShot(Normalized):
     """
 
     name: ClassVar[str] = "laplacianshot"
+    splits: ClassVar[int] = 24
     version: ClassVar[int] = 3
     transductive: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {

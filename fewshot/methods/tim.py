@@ -47,6 +47,7 @@ class Tim(Normalized):
     """
 
     name: ClassVar[str] = "tim"
+    splits: ClassVar[int] = 24
     transductive: ClassVar[bool] = True
 
     norm: str = "l2n"

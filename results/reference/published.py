@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lowlabel.results.grid import Grid
+from lowlabel.results.kinds import published_half_width
 from lowlabel.results.labels import (
     BEYOND,
     TRANSDUCTIVE,
@@ -52,14 +53,18 @@ class Difference:
 
 
 def difference(record: Record, metric: str) -> Difference | None:
-    """The difference of a score from its published number; None if there is none."""
+    """The difference of a score from its published number; None if there is none.
+
+    Its interval is over tasks or queries, as that of the published number.
+    """
     score, reference = record.score(metric), find_reference(record, metric)
     if score.mean is None or reference is None:
         return None
     value = score.mean - reference.value
-    if score.ci95 is None and reference.ci95 is None:
+    half_width = published_half_width(record, metric)
+    if half_width is None and reference.ci95 is None:
         return Difference(reference, value, None)
-    combined = math.hypot(score.ci95 or 0.0, reference.ci95 or 0.0)
+    combined = math.hypot(half_width or 0.0, reference.ci95 or 0.0)
     return Difference(reference, value, abs(value) > combined)
 
 
@@ -80,7 +85,7 @@ def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.Dat
                 "Score": find_metric(metric).heading(
                     grid.columns[column].label, record.experiment.suite
                 ),
-                "Ours": format_score(score.mean, score.ci95),
+                "Ours": format_score(score.mean, published_half_width(record, metric)),
                 "Published": found.reference.printed,
                 "Δ": str(found),
                 "Source": found.reference.source,

@@ -1,11 +1,14 @@
 """Confidence intervals: what each kind is about, and the formulas that the protocols share."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lowlabel.errors import UnknownNameError
 
 IntervalKind = Literal["tasks", "images", "classes", "queries", "groups", "draws", "seeds", "open"]
 
@@ -19,11 +22,26 @@ class Interval:
         half_width: In the unit of the mean; NaN where it cannot be computed.
         definition: The formula in words, with its numbers: "jackknife over 20 classes, Student's t
             with 19 degrees of freedom"; where it cannot be computed, the reason.
+        replicates: What the interval of a paired difference is made of; None where that is the
+            score of every item. [C] for a jackknife: the mean without each class or group. [S, T]
+            for half-sampling: the difference of the two halves, by split and task.
     """
 
     kind: IntervalKind
     half_width: float
     definition: str
+    replicates: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+
+
+def require_kind(name: str) -> None:
+    """Raises an `UnknownNameError` if there is no such kind of interval."""
+    if name not in get_args(IntervalKind):
+        raise UnknownNameError("kind of interval", name, get_args(IntervalKind))
+
+
+def definitions(intervals: Iterable[Interval]) -> str:
+    """The different formulas of the intervals of several metrics, for a record."""
+    return "; ".join(dict.fromkeys(interval.definition for interval in intervals))
 
 
 def student_t(degrees: float) -> float:
@@ -31,6 +49,38 @@ def student_t(degrees: float) -> float:
     from scipy.stats import t
 
     return float(t.ppf(0.975, degrees))
+
+
+def half_sampling(halves: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Half-width of the interval of a mean over tasks, from random splits of the images in halves.
+
+    Student's t has S/2 degrees of freedom for S splits.
+
+    Args:
+        halves: See `half_sampling_error`.
+        values: See `half_sampling_error`.
+
+    Returns:
+        The half-width; NaN for fewer than two tasks.
+    """
+    if len(values) < 2:
+        return math.nan
+    return student_t(len(halves) / 2) * half_sampling_error(halves, values)
+
+
+def half_sampling_error(halves: NDArray[np.float64], values: NDArray[np.float64]) -> float:
+    """Standard error of a mean over tasks, for images and tasks drawn anew.
+
+    With dₛ the mean of the differences of split s and s²ₛ their variance over its T' tasks, the
+    variance is meanₛ (dₛ² - s²ₛ/T')/4, at least 0, plus σ²/T of the values.
+
+    Args:
+        halves: Value in the first half minus value in the second half, by split and task, [S, T'].
+        values: Value of each of T tasks on all images, T ≥ 2.
+    """
+    squares = halves.mean(1) ** 2 - halves.var(1, ddof=1) / halves.shape[1]
+    over_images = max(0.0, float(squares.mean()) / 4)
+    return math.sqrt(over_images + float(values.var(ddof=1)) / len(values))
 
 
 def jackknife(without: NDArray[np.float64]) -> float:

@@ -6,7 +6,8 @@ import pytest
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.knn import KNN
 from lowlabel.benchmarks.recording import Recorder
-from lowlabel.results import Score, load_records
+from lowlabel.intervals import Interval
+from lowlabel.results import Score, load_records, load_scored
 
 
 @pytest.fixture
@@ -55,6 +56,26 @@ def test_overwriting_and_other_contamination_score_again(trial, tmp_path):
     (record, *_) = Recorder(tmp_path, "cpu").records(planned, ("seen",))
     assert record.contamination == ("seen",)
     assert len(runs) == 3
+
+
+def test_a_known_record_shows_the_interval_that_is_asked_for(trial, tmp_path):
+    planned, _ = trial
+
+    def run():
+        intervals = {
+            "tasks": Interval("tasks", 0.5, "over tasks"),
+            "images": Interval("images", 2.0, "over images", np.ones((2, 3))),
+        }
+        (scores, *_) = planned.run()
+        return [dataclasses.replace(scores, intervals={"top1": intervals})]
+
+    recorder = Recorder(tmp_path, "cpu")
+    for kind, half_width in (("images", 2.0), ("tasks", 0.5), ("open", 0.5)):
+        (record,) = recorder.records(Trial(planned.experiments[:1], run, kind), ())
+        assert record.scores["top1"] == Score(1.0, half_width)
+        (saved,) = load_scored(tmp_path)
+        assert saved.record == record
+        np.testing.assert_array_equal(saved.replicates["top1"]["images"], np.ones((2, 3)))
 
 
 def under(trial, name):

@@ -30,7 +30,13 @@ def test_failures_of_the_same_words_stand_once():
 
 
 def test_what_takes_long_comes_last_and_what_is_done_is_shown_before(request_of, feature_file):
-    options = {"method": ("dc-sslvit", "ncm"), "ways": 3, "queries": 3, "tasks": 5}
+    options = {
+        "method": ("dc-sslvit", "ncm"),
+        "ways": 3,
+        "queries": 3,
+        "tasks": 5,
+        "interval": "tasks",
+    }
     request = request_of("fewshot", features=feature_file, options=options)
     plan, shown = make_plan(request), []
     outcome = run_plan(plan, request, show=lambda run: shown.append(list(run.records)))
@@ -40,10 +46,29 @@ def test_what_takes_long_comes_last_and_what_is_done_is_shown_before(request_of,
     assert shown == [outcome.records[:2]]
     text = describe_plan(plan, request)
     assert "5 tasks × 1 methods, dc-sslvit: 0.1 s to 0.5 s on two cores" in text
+    over_images = request_of(
+        "fewshot", features=feature_file, options=options | {"interval": "images"}
+    )
+    text = describe_plan(make_plan(over_images), over_images)
+    assert "dc-sslvit: 5.9 s to 24 s on two cores" in text  # 24 splits × 2 halves × 5 tasks more
 
 
 def test_quick_methods_alone_are_shown_once(request_of, feature_file):
-    options = {"method": ("ncm",), "ways": 3, "queries": 3, "tasks": 5}
+    options = {"method": ("ncm",), "ways": 3, "queries": 3, "tasks": 5, "interval": "tasks"}
     request = request_of("fewshot", features=feature_file, options=options)
     plan = make_plan(request)
     assert run_plan(plan, request, show=lambda run: pytest.fail("shown")).records
+
+
+def test_records_that_lack_the_interval_are_named(request_of, feature_file):
+    options = {"method": ("ncm",), "ways": 3, "queries": 3, "tasks": 5}
+    notes = []
+    for interval in ("tasks", "images", "classes"):
+        request = request_of(
+            "fewshot", features=feature_file, options=options | {"interval": interval}
+        )
+        notes.append(set(run_plan(make_plan(request), request).left_out))
+    none, lack, after = notes
+    assert none == after
+    (note,) = lack - none
+    assert note.startswith("± over images on mine.npz: records of earlier runs keep their own")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from lowlabel.benchmarks import load_suite, suite_names
@@ -44,6 +46,21 @@ def test_settings_go_to_one_protocol_and_options_to_all_that_have_them():
     assert [suite.protocol(name).ties for name in ("retrieval", "landmarks", "copies")] == [
         "index", "index", "optimistic",
     ]  # fmt: skip
+
+
+def test_a_named_value_goes_to_the_protocols_that_have_it():
+    """As `--interval tasks`, which retrieval has not."""
+    fewshot, suite = load_suite("fewshot").protocol("fewshot"), load_suite("retrieval")
+    assert fewshot.has_option("interval", "tasks")
+    assert not fewshot.has_option("interval", "queries")
+    assert not fewshot.has_option("ties", "index")
+    assert fewshot.has_option("tasks", 3)
+    with pytest.raises(UnknownNameError, match="pessimistic"):  # nobody has it
+        suite.with_options({"ties": "pesimistic"}, {})
+    both = dataclasses.replace(suite, protocols=(fewshot, *suite.protocols))
+    changed = both.with_options({"interval": "tasks"}, {})
+    assert changed.protocol("fewshot").interval == "tasks"
+    assert changed.protocols[1:] == suite.protocols
 
 
 @pytest.mark.parametrize(

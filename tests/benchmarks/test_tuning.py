@@ -25,6 +25,7 @@ def test_the_best_candidate_on_the_validation_part_is_chosen(images):
             images.validation.labels,
             method=candidate,
             shots=1,
+            interval="tasks",
             device="cpu",
             **SAMPLING,
         ).mean

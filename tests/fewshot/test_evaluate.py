@@ -7,11 +7,13 @@ import pytest
 from lowlabel.errors import InputError
 from lowlabel.fewshot import build_method, evaluate_fewshot
 
-SMALL = {"tasks": 40, "queries": 5, "device": "cpu"}
+SMALL = {"tasks": 40, "queries": 5, "interval": "tasks", "device": "cpu"}
 
 
 def test_the_result_says_what_was_run(novel):
-    result = evaluate_fewshot(*novel, ways=4, shots=2, queries=6, tasks=30, seed=9, device="cpu")
+    result = evaluate_fewshot(
+        *novel, ways=4, shots=2, queries=6, tasks=30, seed=9, interval="tasks", device="cpu"
+    )
     said = (result.ways, result.shots, result.queries, result.tasks, result.seed, result.method)
     assert said == (4, 2, 6, 30, 9, "ncm")
     assert not result.transductive
@@ -28,7 +30,9 @@ def test_defaults_are_the_usual_protocol(novel):
 
 def test_a_longer_run_begins_with_the_shorter_one(novel):
     short, long = (
-        evaluate_fewshot(*novel, tasks=tasks, task_block=20, device="cpu").accuracies
+        evaluate_fewshot(
+            *novel, tasks=tasks, task_block=20, interval="tasks", device="cpu"
+        ).accuracies
         for tasks in (40, 90)
     )
     assert np.array_equal(long[:40], short)

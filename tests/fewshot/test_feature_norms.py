@@ -11,5 +11,11 @@ def test_signed_features_cannot_be_raised_to_a_power(novel, base, method):
     message = f"2 of {len(signed)} rows have negative entries, the lowest -0.5"
     with pytest.raises(InputError, match=message):
         evaluate_fewshot(
-            signed, novel[1], base=(abs(base[0]), base[1]), method=method, tasks=3, device="cpu"
+            signed,
+            novel[1],
+            base=(abs(base[0]), base[1]),
+            method=method,
+            tasks=3,
+            device="cpu",
+            interval="tasks",
         )

@@ -105,7 +105,9 @@ def test_blocks_change_nothing_and_a_longer_run_begins_with_the_shorter(block):
 
 def test_evaluation_over_unequal_queries(novel):
     runs = {
-        name: evaluate_fewshot(*novel, query_distribution=name, tasks=40, queries=5, device="cpu")
+        name: evaluate_fewshot(
+            *novel, query_distribution=name, tasks=40, queries=5, interval="tasks", device="cpu"
+        )
         for name in ("balanced", "dirichlet")
     }
     assert runs["dirichlet"].query_distribution == "dirichlet"
@@ -124,7 +126,7 @@ def test_methods_told_of_balance_lose_and_alpha_tim_does_not():
         balanced, unequal = (
             evaluate_fewshot(
                 features, labels, method=method, query_distribution=name, tasks=60, device="cpu",
-                queries=10,
+                queries=10, interval="tasks",
             ).mean
             for name in ("balanced", "dirichlet")
         )  # fmt: skip

@@ -10,7 +10,7 @@ from lowlabel.fewshot import METHODS, evaluate_fewshot
 from lowlabel.fewshot.methods.dc import DistributionCalibration
 from lowlabel.fewshot.methods.ncm import NearestCentroid
 
-SMALL = {"ways": 3, "queries": 5, "tasks": 12, "device": "cpu"}
+SMALL = {"ways": 3, "queries": 5, "tasks": 12, "interval": "tasks", "device": "cpu"}
 PARALLEL = [name for name in METHODS if METHODS[name].blocks_are_independent]
 
 

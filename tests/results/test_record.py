@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from lowlabel.errors import InputError
+from lowlabel.intervals import Interval
 from lowlabel.results.experiment import Counts, MethodInfo, Partial, ProtocolInfo
-from lowlabel.results.record import SCHEMA_VERSION, Record, Score
+from lowlabel.results.record import SCHEMA_VERSION, Record, Score, stored_intervals
 
 
 def through_json(record):
@@ -98,6 +99,41 @@ def test_what_was_chosen_is_kept_and_is_no_part_of_the_identity(fewshot):
         fewshot(chosen={"tried": {1}})
 
 
+INTERVALS = stored_intervals(
+    {
+        "accuracy": {
+            "tasks": Interval("tasks", 0.2, "over tasks"),
+            "images": Interval("images", 1.5, "over images"),
+            "classes": Interval("classes", float("nan"), "has 5 classes"),
+        }
+    }
+)
+
+
+def test_intervals_are_kept_and_are_no_part_of_the_identity(fewshot):
+    record = fewshot(intervals=INTERVALS).record.showing("images").sealed("")
+    assert through_json(record) == record
+    assert record.identity() == fewshot().record.identity()
+    assert record.half_width("accuracy", "tasks") == 0.2
+    assert record.half_width("accuracy", "classes") is None
+    assert record.half_width("accuracy", "open") is None
+    data = record.to_json()["intervals"]["accuracy"]
+    assert data["classes"] == {"half_width": None, "definition": "has 5 classes"}
+
+
+def test_a_record_shows_the_kind_of_interval_that_is_chosen(fewshot):
+    record = fewshot(intervals=INTERVALS).record
+    mean = record.scores["accuracy"].mean
+    images = record.showing("images")
+    assert (images.interval, images.scores["accuracy"]) == ("images", Score(mean, 1.5))
+    assert images.ci95_definition == "over images"
+    assert images.showing("tasks").scores["accuracy"] == Score(mean, 0.2)
+    assert images.showing("classes").scores["accuracy"] == Score(mean, None)
+    assert images.showing("open") is images
+    older = fewshot().record
+    assert older.showing("images") is older
+
+
 def test_a_corrected_method_carries_its_version(fewshot):
     record = fewshot(method_version=2).record
     assert record.to_json()["experiment"]["method"]["version"] == 2
@@ -114,11 +150,11 @@ def test_a_grown_field_is_absent_at_its_default(fewshot):
 
 
 def test_a_field_of_a_newer_version_is_named(fewshot):
-    newer = "has the unknown field intervals: made by a newer lowlabel"
+    newer = "has the unknown field intervals_2: made by a newer lowlabel"
     with pytest.raises(ValueError, match=f"record {newer}"):
-        Record.from_json(damaged(fewshot().record, intervals={}))
+        Record.from_json(damaged(fewshot().record, intervals_2={}))
     data = damaged(fewshot().record)
-    data["experiment"]["method"]["intervals"] = {}
+    data["experiment"]["method"]["intervals_2"] = {}
     with pytest.raises(ValueError, match=f"record.experiment.method {newer}"):
         Record.from_json(data)
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from lowlabel.cli.options import MULTI_SCALE
@@ -12,7 +13,8 @@ from lowlabel.features.models.identity import RECIPE, SSL_VIT, alias_identity
 from lowlabel.features.models.identity import TUNED as TUNED_FILE
 from lowlabel.fields import encode
 from lowlabel.results.experiment import Counts, Partial
-from lowlabel.results.record import Score
+from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.record import Score, StoredInterval
 from lowlabel.results.reference import (
     CONDITIONS,
     find_reference,
@@ -398,6 +400,22 @@ def test_a_difference_is_held_against_both_intervals(fewshot, linked, mean, ci95
     found = difference(record, "accuracy")
     assert found.value == pytest.approx(mean - 86.50)
     assert found.beyond_ci is beyond
+
+
+def test_a_published_number_is_held_against_the_interval_over_tasks(fewshot, linked):
+    kinds = {"tasks": StoredInterval(0.28, "over tasks"), "images": StoredInterval(5.0, "images")}
+    changes = {"scores": {"accuracy": Score(86.83)}, "intervals": {"accuracy": kinds}}
+    record = mini(fewshot, values=np.array([86.5, 87.16]), **changes).showing("images")
+    assert record.scores["accuracy"] == Score(86.83, 5.0)
+    assert difference(record, "accuracy").beyond_ci
+    (section,) = leaderboard([record])
+    scores, beside = (table.frame for table in section.tables[:2])
+    assert scores.iloc[0, -1] == "86.83±5.00"
+    assert beside["Ours"].tolist() == ["86.83±0.28"]
+    note = "Beside the published numbers, ± is over tasks, as papers have it."
+    assert note in section.notes
+    (older,) = leaderboard([mini(fewshot)])
+    assert note not in older.notes
 
 
 def test_without_any_interval_nothing_is_marked(retrieval):

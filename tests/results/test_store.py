@@ -11,8 +11,9 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.paths import write_files
 from lowlabel.results.folder import find_records, load_records, load_scored
 from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.per_item import joined
 from lowlabel.results.record import Score
-from lowlabel.results.store import load_record, load_scores, save_record, save_renamed
+from lowlabel.results.store import load_record, load_scores, save_changed, save_record
 
 
 def save(scored, folder):
@@ -69,7 +70,7 @@ def test_every_name_of_equal_weights_has_a_record_and_a_row(fewshot, tmp_path, n
     first, second = (renamed(fewshot().record, name) for name in names)
     per_item = fewshot().per_item
     path = save_record(first, per_item, tmp_path)
-    assert save_renamed(path, second.experiment) == second
+    assert save_changed(path, second) == second
     found = find_records(tmp_path, first.identity()).values()
     assert sorted(record.experiment.model.name for record in found) == sorted(names)
     for scored in load_scored(tmp_path):
@@ -83,9 +84,33 @@ def test_every_name_of_equal_weights_has_a_record_and_a_row(fewshot, tmp_path, n
 
 def test_a_new_title_of_the_dataset_replaces_the_old_in_its_record(fewshot, tmp_path):
     path = save(fewshot(title="CIFAR-FS"), tmp_path)
-    record = save_renamed(path, fewshot(title="CIFAR-FS, half").record.experiment)
+    record = save_changed(path, fewshot(title="CIFAR-FS, half").record)
     assert load_records(tmp_path) == [record]
     assert record.experiment.dataset.title == "CIFAR-FS, half"
+
+
+REPLICATES = {"accuracy": {"images": np.arange(6.0).reshape(2, 3), "classes": np.arange(5.0)}}
+
+
+def test_what_paired_intervals_need_stands_beside_the_record_and_stays(fewshot, tmp_path):
+    scored = fewshot()
+    path = save_record(scored.record, scored.per_item, tmp_path, REPLICATES)
+    save_changed(path, renamed(scored.record, "other"))
+    for found in load_scored(tmp_path):
+        assert found.per_item.keys() == {"accuracy"}
+        assert found.replicates.keys() == {"accuracy"}
+        assert found.replicates["accuracy"].keys() == {"images", "classes"}
+        for kind, values in REPLICATES["accuracy"].items():
+            np.testing.assert_array_equal(found.replicates["accuracy"][kind], values)
+
+
+def test_changed_replicates_are_refused(fewshot, tmp_path):
+    scored = fewshot()
+    path = save_record(scored.record, scored.per_item, tmp_path, REPLICATES)
+    changed = {"accuracy": {"images": np.zeros((2, 3)), "classes": np.arange(5.0)}}
+    np.savez(path.with_suffix(".npz"), **joined(scored.per_item, changed))
+    with pytest.raises(DataError, match="changed or exchanged"):
+        load_record(path)
 
 
 def test_a_damaged_record_is_replaced_by_a_new_one(fewshot, tmp_path):
@@ -309,7 +334,7 @@ def test_a_damaged_record_is_named_with_the_fix(fewshot, tmp_path, text):
     assert "lowlabel run" in caught.value.hint
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"intervals": {}}])
+@pytest.mark.parametrize("change", [{"schema_version": 2}, {"intervals_2": {}}])
 def test_a_record_of_a_newer_version_asks_for_an_update(fewshot, tmp_path, change):
     path = save(fewshot(), tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))

@@ -82,6 +82,14 @@ def compare(
     ],
     b: Annotated[str, typer.Argument(help="Another one, or tuned. Differences are A - B.")],
     output: options.Output = None,
+    interval: Annotated[
+        str | None,
+        option(
+            "Results",
+            "What the intervals of the differences are about: images, classes, tasks or queries.",
+            default="images in few-shot, classes in retrieval",
+        ),
+    ] = None,
 ) -> None:
     """Compare models, results folders or records over identical tasks; exit code 2 if none are."""
     from lowlabel.errors import InputError
@@ -91,9 +99,9 @@ def compare(
 
     folder = output or results_dir()
     if (a, b) == BEFORE_AND_AFTER and not any(Path(name).exists() for name in (a, b)):
-        frame = compare_tuned(load_scored(folder))
+        frame = compare_tuned(load_scored(folder), interval=interval)
     else:
-        frame = paired(_scored(a, folder), _scored(b, folder))
+        frame = paired(_scored(a, folder), _scored(b, folder), interval=interval)
     typer.echo(render_comparison(frame))
     if frame["p"].isna().all():
         reasons = frame["reason"].value_counts()

@@ -154,8 +154,10 @@ class ProtocolGroup:
         str | None,
         option(
             "Protocol",
-            "95 % interval of few-shot means: normal (1.96·σ/√n) or student-t.",
-            default=_SUITE,
+            "What the 95 % intervals in tables are about: tasks, images, classes, queries, groups "
+            "or open (disjoint tasks). In few-shot, tasks is fastest; normal and student-t are "
+            "over tasks.",
+            default="the protocol's own: images in few-shot",
         ),
     ] = None
     tune: Annotated[

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from lowlabel.benchmarks.protocols.fewshot import FewShot
+from lowlabel.benchmarks.recording import Recorder
 from lowlabel.benchmarks.tuning import TUNING_TASKS
 from lowlabel.datasets import DATASETS
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fewshot import build_method, evaluate_fewshot
+from lowlabel.results import load_scored
 
 QUICK = {"ways": 2, "shots": (1,), "queries": 2, "tasks": 20}
 
@@ -86,6 +88,41 @@ def test_a_tuned_experiment_is_known_before_tuning(data):
     assert ridge.method.options["tuned"] == {"part": "val", "tasks": 20, "seed": 0}
     assert "tuned" not in ncm.method.options  # there is nothing to choose
     assert TUNING_TASKS == 500
+
+
+def test_the_interval_that_is_shown_is_no_part_of_the_experiment(data):
+    trials = {
+        name: next(
+            FewShot.from_table({**QUICK, "method": "ncm", "interval": name}).trials(data, "cpu")
+        )
+        for name in ("images", "tasks", "classes", "open", "normal", "student-t")
+    }
+    identities = {name: trial.experiments[0].identity() for name, trial in trials.items()}
+    student = identities.pop("student-t")  # as in older records
+    assert len(set(identities.values())) == 1
+    assert student != identities["tasks"]
+    shown = {name: trial.interval for name, trial in trials.items()}
+    assert shown == {
+        **{name: name for name in ("images", "tasks", "classes", "open")},
+        **dict.fromkeys(("normal", "student-t"), "tasks"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("interval", "kinds"),
+    [("images", {"tasks", "classes", "images"}), ("tasks", {"tasks", "classes"})],
+)
+def test_a_record_keeps_the_intervals_with_what_a_pair_needs(data, tmp_path, interval, kinds):
+    protocol = FewShot.from_table({**QUICK, "method": "ncm", "interval": interval})
+    (record,) = Recorder(tmp_path, "cpu").records(next(protocol.trials(data, "cpu")), ())
+    assert record.interval == interval
+    assert record.intervals["accuracy"].keys() == kinds
+    assert record.scores["accuracy"].ci95 == record.half_width("accuracy", interval)
+    (scored,) = load_scored(tmp_path)
+    replicates = scored.replicates["accuracy"]
+    assert replicates.keys() == kinds - {"tasks"}
+    if interval == "images":
+        assert replicates["images"].shape == (48, 20)
 
 
 def test_tuning_needs_a_validation_part():

@@ -32,7 +32,9 @@ def run():
     """`evaluate_fewshot` on the CPU."""
 
     def evaluate(features, labels, method, **options):
-        return evaluate_fewshot(features, labels, method=method, device="cpu", **options)
+        return evaluate_fewshot(
+            features, labels, method=method, device="cpu", interval="tasks", **options
+        )
 
     return evaluate
 

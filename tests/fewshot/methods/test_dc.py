@@ -59,7 +59,7 @@ def test_the_mean_is_that_of_a_plain_loop_over_the_same_tasks(novel, base, name,
     spec = f"{name},samples={SAMPLES}"
     tasks = 150
     ours = evaluate_fewshot(
-        *novel, base=base, method=spec, shots=shots, tasks=tasks, device="cpu"
+        *novel, base=base, method=spec, shots=shots, tasks=tasks, device="cpu", interval="tasks"
     ).accuracies
     theirs = reference_accuracies(novel, base, name=name, shots=shots, tasks=tasks, seed=5)
     difference = ours - theirs
@@ -72,7 +72,9 @@ def test_the_mean_is_that_of_a_plain_loop_over_the_same_tasks(novel, base, name,
 def test_blocks_and_the_number_of_tasks_change_nothing(novel, base, name):
     def run(tasks, block):
         options = {"method": f"{name},samples=50", "tasks": tasks, "task_block": block}
-        return evaluate_fewshot(*novel, base=base, device="cpu", **options).accuracies
+        return evaluate_fewshot(
+            *novel, base=base, device="cpu", interval="tasks", **options
+        ).accuracies
 
     whole = run(24, 24)
     one_query = 1.4
@@ -84,7 +86,12 @@ def test_classes_of_fewer_images_than_dimensions_will_do(novel):
     base = novel[0][::20], novel[1][::20]
     rows = np.concatenate([np.flatnonzero(base[1] == c)[:2] for c in np.unique(base[1])[:3]])
     result = evaluate_fewshot(
-        *novel, base=(base[0][rows], base[1][rows]), method="dc,samples=60", tasks=20, device="cpu"
+        *novel,
+        base=(base[0][rows], base[1][rows]),
+        method="dc,samples=60",
+        tasks=20,
+        device="cpu",
+        interval="tasks",
     )
     assert 25 < result.mean <= 100
 
@@ -100,6 +107,7 @@ def test_any_task_will_do(novel, base, ways, shots, queries):
         queries=queries,
         tasks=12,
         device="cpu",
+        interval="tasks",
     )
     assert result.mean > 130 / ways or ways == 1
 
@@ -109,14 +117,20 @@ def test_constant_features_score_about_chance(value):
     labels = np.arange(6).repeat(25)
     features = np.full((150, 8), value, dtype=np.float32)
     result = evaluate_fewshot(
-        features, labels, base=(features, labels), method="dc,samples=20", tasks=30, device="cpu"
+        features,
+        labels,
+        base=(features, labels),
+        method="dc,samples=20",
+        tasks=30,
+        device="cpu",
+        interval="tasks",
     )
     assert result.mean == pytest.approx(20)  # every query falls into one class
 
 
 def test_what_dc_cannot_do_without(novel, base):
     def run(base, method="dc"):
-        evaluate_fewshot(*novel, base=base, method=method, tasks=3, device="cpu")
+        evaluate_fewshot(*novel, base=base, method=method, tasks=3, device="cpu", interval="tasks")
 
     with pytest.raises(InputError, match="dc needs the base classes' features"):
         run(None)

@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from lowlabel.errors import InputError
-from lowlabel.results.compare import compare, compare_tuned, holm
-from lowlabel.results.compare_render import render_comparison
+from lowlabel.results.comparison.compare import compare, compare_tuned, holm
+from lowlabel.results.comparison.render import render_comparison
 
 
 def paired(seed, shift, n=300):
@@ -103,7 +103,7 @@ def test_knn_is_compared_image_by_image_at_each_k(knn):
     assert frame["reason"].dropna().tolist() == ["no counterpart in B"]
     markdown = render_comparison(frame)
     assert "| knn,k=10 | a   | b   | Top-5   |" in markdown
-    assert "the same tasks, queries or images; Holm over 4 tests" in markdown
+    assert "paired t-test over the same images. Holm over 4 tests" in markdown
 
 
 def test_one_spec_with_several_options_pairs_by_the_options(knn):
@@ -304,7 +304,9 @@ def test_markdown_of_a_comparison(fewshot):
     assert (difference, half_width) == pytest.approx(
         ((a - b).mean(), (oracle.high - oracle.low) / 2), abs=6e-3
     )
-    assert cells[7:] == ["<0.001", "B better"]
+    assert cells[7:] == ["tasks", "<0.001", "B better"]
+    assert "± over tasks in 1 rows: A and B have none over images." in markdown
+    assert "± and p: paired t-test over the same tasks. Holm over 1 tests." in markdown
     assert "pixels with lr and dino with lr: task hash differs: tasks and other" in markdown
     assert "Holm over 1 tests" in markdown
 

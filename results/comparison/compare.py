@@ -1,4 +1,4 @@
-"""Paired comparison of records over the same tasks, queries or images."""
+"""Paired comparison of records over the same tasks and splits, queries or images."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from lowlabel.errors import InputError
-from lowlabel.results.experiment import Experiment, ModelInfo
-from lowlabel.results.grid import newest
-from lowlabel.results.metrics import find_metric, is_known, metric_order
-from lowlabel.results.pairing import (
+from lowlabel.intervals import require_kind
+from lowlabel.results.comparison.paired import paired_interval
+from lowlabel.results.comparison.pairing import (
     Pair,
     common_items,
     exact_method,
@@ -21,25 +19,33 @@ from lowlabel.results.pairing import (
     reason_against,
     same_protocol,
 )
+from lowlabel.results.experiment import Experiment, ModelInfo
+from lowlabel.results.grid import newest
+from lowlabel.results.kinds import kind_of_items
+from lowlabel.results.metrics import find_metric, is_known, metric_order
 from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
 
 _LEVEL = 0.05
-_NO_SPREAD = 1e-9
 _COLUMNS = [
     "suite", "dataset", "protocol", "metric", "model_a", "method_a", "model_b", "method_b",
-    "n", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "p_holm", "verdict", "reason",
+    "n", "mean_a", "mean_b", "difference", "interval", "ci_low", "ci_high", "p", "p_holm",
+    "verdict", "reason", "note",
 ]  # fmt: skip
 
 
 def compare(
-    a: Sequence[ScoredRecord], b: Sequence[ScoredRecord], metrics: Sequence[str] | None = None
+    a: Sequence[ScoredRecord],
+    b: Sequence[ScoredRecord],
+    metrics: Sequence[str] | None = None,
+    interval: str | None = None,
 ) -> pd.DataFrame:
     """Compares A with B by a paired test for each pair of records and each metric.
 
-    `lowlabel.results.pairing.pair_records` pairs the records. The test is Student's paired t over
-    tasks, queries or images; p-values are corrected for all comparisons of the call by Holm's
-    step-down method (Scandinavian Journal of Statistics, 1979).
+    `lowlabel.results.comparison.pairing.pair_records` pairs the records.
+    `lowlabel.results.comparison.paired.paired_interval` gives the interval and p-value of each
+    difference; p-values are corrected for all comparisons of the call by Holm's step-down method
+    (Scandinavian Journal of Statistics, 1979).
 
     Of several runs of one experiment the latest counts.
 
@@ -48,28 +54,35 @@ def compare(
         b: Records of side B.
         metrics: Metrics to compare; by default those that `lowlabel.results.metrics` marks as
             compared. What cannot be compared has a row with the reason.
+        interval: The kind of interval: "images", "classes", "tasks", "queries"; by default that of
+            the suite. A `note` says where a side has none and it is over the items instead.
 
     Returns:
         One row per comparison: means, `difference` (A − B, in the unit of the metric) with its
-        95 % interval `ci_low`…`ci_high`, `p`, `p_holm`, and `verdict`: "A better", "B better",
-        "no difference shown" (p_holm ≥ 0.05) or "not comparable", with the `reason`.
+        95 % interval `ci_low`…`ci_high` of the kind `interval`, `p`, `p_holm`, and `verdict`:
+        "A better", "B better", "no difference shown" (p_holm ≥ 0.05) or "not comparable", with the
+        `reason`.
 
     Raises:
         InputError: If a side is empty.
+        UnknownNameError: If there is no such kind of interval.
     """
     if not a or not b:
         raise InputError(f"nothing to compare: A has {len(a)} records, B has {len(b)}")
-    return _frame(pair_records(_latest(a), _latest(b)), metrics)
+    return _frame(pair_records(_latest(a), _latest(b)), metrics, interval)
 
 
 def compare_tuned(
-    records: Sequence[ScoredRecord], metrics: Sequence[str] | None = None
+    records: Sequence[ScoredRecord],
+    metrics: Sequence[str] | None = None,
+    interval: str | None = None,
 ) -> pd.DataFrame:
     """Compares base models, as side A, with the models that were tuned from them.
 
     Args:
         records: Records of both.
         metrics: See `compare`.
+        interval: See `compare`.
 
     Returns:
         See `compare`.
@@ -83,7 +96,7 @@ def compare_tuned(
             f"none of the {len(records)} records is of a tuned model",
             "Score one: lowlabel run --suite retrieval --model FOLDER",
         )
-    return _frame(pairs, metrics)
+    return _frame(pairs, metrics, interval)
 
 
 def _pair_with_base(records: Sequence[ScoredRecord]) -> list[Pair]:
@@ -114,8 +127,12 @@ def _as_base(e: Experiment, model: ModelInfo) -> Hashable:
     return same_protocol(e), exact_method(e), canonical_json(facts)
 
 
-def _frame(pairs: Sequence[Pair], metrics: Sequence[str] | None) -> pd.DataFrame:
-    rows = [row for pair in pairs for row in _rows(pair, metrics)]
+def _frame(
+    pairs: Sequence[Pair], metrics: Sequence[str] | None, interval: str | None
+) -> pd.DataFrame:
+    if interval is not None:
+        require_kind(interval)
+    rows = [row for pair in pairs for row in _rows(pair, metrics, interval)]
     tested = [row for row in rows if "p" in row]
     p_values = np.array([row["p"] for row in tested], dtype=np.float64)
     for row, p in zip(tested, holm(p_values), strict=True):
@@ -138,7 +155,7 @@ def _latest(records: Sequence[ScoredRecord]) -> list[ScoredRecord]:
     return [scored for scored in records if id(scored.record) in chosen]
 
 
-def _rows(pair: Pair, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
+def _rows(pair: Pair, metrics: Sequence[str] | None, interval: str | None) -> list[dict[str, Any]]:
     a, b = pair.a, pair.b
     head = _head(a, b)
     if a is None or b is None:
@@ -150,7 +167,8 @@ def _rows(pair: Pair, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
         scored = sorted({*a.per_item, *b.per_item}, key=metric_order)
         reason = f"only metrics that are not compared by default: {', '.join(scored) or 'none'}"
         return [{**head, **_refused(reason)}]
-    return [{**head, "metric": m, **_compared(a, b, m, metrics is not None)} for m in wanted]
+    named = metrics is not None
+    return [{**head, "metric": m, **_compared(a, b, m, named, interval)} for m in wanted]
 
 
 def _refused(reason: str) -> dict[str, Any]:
@@ -163,7 +181,9 @@ def _wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
     return [name for name in every if find_metric(name).compared or not is_known(name)]
 
 
-def _compared(a: ScoredRecord, b: ScoredRecord, metric: str, named: bool) -> dict[str, Any]:
+def _compared(
+    a: ScoredRecord, b: ScoredRecord, metric: str, named: bool, interval: str | None
+) -> dict[str, Any]:
     """The test of a metric, or why there is none; one that is not known must be asked for."""
     without = [side for side, one in (("A", a), ("B", b)) if metric not in one.per_item]
     if without:
@@ -174,7 +194,28 @@ def _compared(a: ScoredRecord, b: ScoredRecord, metric: str, named: bool) -> dic
     common = common_items(a, b, metric)
     if common is None:
         return _refused("other images were left out, and what was scored then does not pair")
-    return _test(*common)
+    ours, theirs = common
+    if len(ours) != len(a.per_item[metric]):  # replicates are of all items
+        interval = kind_of_items(a.record.experiment.suite)
+    if refusal := _refusal(ours, theirs):
+        return _refused(refusal)
+    scored = np.isfinite(ours)
+    ours, theirs = ours[scored].astype(np.float64), theirs[scored].astype(np.float64)
+    return {
+        "n": len(ours),
+        "mean_a": float(ours.mean()),
+        "mean_b": float(theirs.mean()),
+        "difference": float(np.mean(ours - theirs)),
+        **vars(paired_interval(a, b, metric, ours - theirs, interval)),
+    }
+
+
+def _refusal(a: NDArray[np.floating], b: NDArray[np.floating]) -> str:
+    """Why the scores of the items of two records do not pair; empty if they do."""
+    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return f"scored items differ: {np.isfinite(a).sum():,} and {np.isfinite(b).sum():,}"
+    count = int(np.isfinite(a).sum())
+    return f"{count} scored items; an interval needs 2" if count < 2 else ""
 
 
 def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
@@ -187,37 +228,6 @@ def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
             head[f"model_{side}"] = scored.record.experiment.model.name
             head[f"method_{side}"] = scored.record.method_label
     return head
-
-
-def _test(a: NDArray[np.floating], b: NDArray[np.floating]) -> dict[str, Any]:
-    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
-        counts = f"{np.isfinite(a).sum():,} and {np.isfinite(b).sum():,}"
-        return _refused(f"scored items differ: {counts}")
-    scored = np.isfinite(a)
-    a, b = a[scored].astype(np.float64), b[scored].astype(np.float64)
-    if len(a) < 2:
-        return _refused(f"{len(a)} scored items; an interval needs 2")
-    difference = float(np.mean(a - b))
-    low, high, p = _paired_t(a - b)
-    return {
-        "n": len(a),
-        "mean_a": float(a.mean()),
-        "mean_b": float(b.mean()),
-        "difference": difference,
-        "ci_low": low,
-        "ci_high": high,
-        "p": p,
-    }
-
-
-def _paired_t(differences: NDArray[np.float64]) -> tuple[float, float, float]:
-    """The 95 % interval of the mean difference and the two-sided p-value."""
-    if np.ptp(differences) < _NO_SPREAD:  # the t statistic would be 0/0 or infinite
-        mean = float(differences[0])
-        return mean, mean, 1.0 if abs(mean) < _NO_SPREAD else 0.0
-    test = stats.ttest_1samp(differences, 0.0)
-    interval = test.confidence_interval(0.95)
-    return float(interval.low), float(interval.high), float(test.pvalue)
 
 
 def _verdict(row: Mapping[str, Any], p: float) -> str:

@@ -1,5 +1,6 @@
 """Comparisons as Markdown."""
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from lowlabel.escaping import markdown_cell, markdown_text
+from lowlabel.results.kinds import kind_of_items
 from lowlabel.results.labels import format_difference, protocol_label
 from lowlabel.results.metrics import find_metric
 
@@ -31,10 +33,24 @@ def render_comparison(frame: pd.DataFrame) -> str:
         parts.append(
             "## Not comparable\n\n" + "\n".join(markdown_text(_refusal(row)) for row in refused)
         )
-    parts.append(
-        f"Paired t-test over the same tasks, queries or images; Holm over {len(tested)} tests."
-    )
+    if notes := Counter((row["interval"], row["note"]) for row in tested if row["note"]):
+        parts += [f"± over {kind} in {n:,} rows: {note}." for (kind, note), n in notes.items()]
+    parts.append(f"{_how(tested)} Holm over {len(tested)} tests.".strip())
     return "\n\n".join(parts) + "\n"
+
+
+def _how(tested: Sequence[Row]) -> str:
+    """The test of each kind of interval that occurs."""
+    tests = dict.fromkeys(_test_of(row["suite"], row["interval"]) for row in tested)
+    return f"± and p: {'; '.join(tests)}." if tests else ""
+
+
+def _test_of(suite: str, kind: str) -> str:
+    if kind == kind_of_items(suite):
+        return f"paired t-test over the same {kind}"
+    if kind == "images":
+        return "over images, half-sampling on the same splits and tasks"
+    return f"over {kind}, jackknife of the difference"
 
 
 def _names(rows: Sequence[Row]) -> list[dict[str, str]]:
@@ -56,6 +72,7 @@ def _numbers(row: Row) -> dict[str, str]:
         "Mean A": f"{row['mean_a']:.2f}",
         "Mean B": f"{row['mean_b']:.2f}",
         "A − B": f"{format_difference(row['difference'])}±{half_width:.2f}",
+        "± over": row["interval"],
         "p (Holm)": "<0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
         "Verdict": row["verdict"],
     }

@@ -1,0 +1,121 @@
+"""Tasks besides those of a run: for the intervals over images and over disjoint tasks."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lowlabel.fewshot.disjoint import disjoint_tasks
+from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
+from lowlabel.fewshot.halves import HALF_TASKS, Halves, differences
+from lowlabel.fewshot.task_scorer import Blocks
+from lowlabel.fewshot.uncertainty import confidence_interval
+from lowlabel.intervals import Interval, IntervalKind, half_sampling
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MoreTasks:
+    """Tasks that an interval needs.
+
+    Attributes:
+        number: Number of tasks; 0 where the interval cannot be computed.
+        queries: Images per class to classify, on average.
+        blocks: Gives them by blocks.
+        interval: Computes the interval from their accuracies and those of the run.
+    """
+
+    number: int
+    queries: int
+    blocks: Blocks
+    interval: Callable[[FloatArray, FloatArray], Interval]
+
+
+def half_tasks(splits: int, tasks: int) -> int:
+    """Number of tasks that half-sampling adds to a run of `tasks`: in both halves of each split."""
+    return 2 * splits * min(tasks, HALF_TASKS)
+
+
+def in_halves(
+    sampler: EpisodeSampler,
+    labels: IntArray,
+    groups: IntArray | None,
+    *,
+    splits: int,
+    tasks: int,
+    seed: int,
+) -> MoreTasks:
+    """Tasks in halves of the images, for other images of the same classes.
+
+    Args:
+        sampler: Draws the tasks of the run.
+        labels: Class of each image, [N].
+        groups: Group of each image, which no split divides; None for none, [N].
+        splits: Number of splits of the images, S.
+        tasks: Number of tasks of the run.
+        seed: Random seed of the run.
+    """
+    units = np.arange(len(labels)) if groups is None else groups
+    halves = Halves.draw(labels, units, splits, seed)
+    least, tasks = int(halves.sizes.min()), min(tasks, HALF_TASKS)
+    if tasks < 2:
+        return _none("images", "over images: a single task")
+    if least <= sampler.shots:
+        return _none("images", _too_small(labels, halves, sampler.shots, groups is not None))
+    queries = min(sampler.queries, least - sampler.shots)
+    places = EpisodeSampler(
+        halves.labels, sampler.ways, sampler.shots, queries, sampler.distribution
+    )
+    (drawn,) = places.blocks(tasks, seed, tasks)
+    definition = (
+        f"half-sampling of {'images' if groups is None else 'groups of images'}, {splits} splits × "
+        f"{tasks} tasks, plus σ²/n over tasks, Student's t with {splits // 2} degrees of freedom"
+    )
+    if queries < sampler.queries:
+        definition += f"; {queries} instead of {sampler.queries} queries per class in a half"
+
+    def interval(found: FloatArray, accuracies: FloatArray) -> Interval:
+        halved = differences(found, tasks)
+        return Interval("images", half_sampling(halved, accuracies), definition, halved)
+
+    return MoreTasks(half_tasks(splits, tasks), queries, partial(halves.blocks, drawn), interval)
+
+
+def disjoint(labels: IntArray, ways: int, shots: int, seed: int) -> MoreTasks:
+    """Tasks that share no image, for the open interval; see `disjoint_tasks`."""
+    drawn = disjoint_tasks(labels, ways, shots, seed)
+    if len(drawn) < 2:
+        return _none("open", f"over disjoint tasks: the images give {len(drawn)}")
+
+    def blocks(block: int) -> Iterator[tuple[IntArray, Episodes]]:
+        for first in range(0, len(drawn), block):
+            numbers = np.arange(first, min(first + block, len(drawn)))
+            yield numbers, drawn[first : first + block]
+
+    def interval(found: FloatArray, accuracies: FloatArray) -> Interval:
+        definition = (
+            f"Student's t over {len(found)} disjoint tasks of 1 query per class, whose mean is "
+            f"{found.mean():.2f}"
+        )
+        return Interval("open", confidence_interval(found, "student-t"), definition)
+
+    return MoreTasks(len(drawn), 1, blocks, interval)
+
+
+def _none(kind: IntervalKind, reason: str) -> MoreTasks:
+    return MoreTasks(0, 0, lambda block: iter(()), lambda *_: Interval(kind, math.nan, reason))
+
+
+def _too_small(labels: IntArray, halves: Halves, shots: int, grouped: bool) -> str:
+    """Why the images of a class cannot be halved."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    place = int(halves.sizes.argmin())
+    found = f"class {classes[place]} has {sizes[place]}"
+    if grouped:
+        found += f", whose groups make halves of {halves.sizes[place]}"
+    return f"over images: {2 * (shots + 1)} images of each class are needed, but {found}"

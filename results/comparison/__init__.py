@@ -1,0 +1,1 @@
+"""Paired comparisons of records over the same tasks, splits, queries or images."""
