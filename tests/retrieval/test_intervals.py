@@ -159,7 +159,7 @@ def test_bad_intervals_and_groups(images):
     x, labels = images
     with pytest.raises(UnknownNameError, match="confidence interval"):
         evaluate_retrieval(x, labels, interval="tasks")
-    with pytest.raises(InputError, match="needs the groups"):
+    with pytest.raises(InputError, match="needs the group of each query"):
         evaluate_retrieval(x, labels, interval="groups")
     with pytest.raises(InputError, match="groups"):
         evaluate_retrieval(x, labels, groups=labels[:-1])
