@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from tabulate import tabulate
 
 from lowlabel.benchmarks.coverage.cells import CELLS
 from lowlabel.benchmarks.coverage.outcomes import append, read, table
-from lowlabel.benchmarks.speed.timing import markdown
 from lowlabel.errors import UnknownNameError
 
 _ROUND = 20  # worlds of a cell before the next cell has its turn
@@ -40,7 +40,8 @@ def main(
                     found = list(each.outcomes(seed))
                     append(output, found)
                     outcomes += found
-    print(markdown(list(table(outcomes))))
+    rows = list(table(outcomes))
+    print(tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True))
 
 
 if __name__ == "__main__":
