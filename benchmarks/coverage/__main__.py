@@ -11,14 +11,14 @@ import typer
 from tabulate import tabulate
 
 from lowlabel.benchmarks.coverage.cells import CELLS
-from lowlabel.benchmarks.coverage.outcomes import append, read, table
+from lowlabel.benchmarks.coverage.outcomes import WORLDS, append, read, table
 from lowlabel.errors import UnknownNameError
 
 _ROUND = 20  # worlds of a cell before the next cell has its turn
 
 
 def main(
-    worlds: Annotated[int, typer.Option(help="Number of worlds of each cell.")] = 1000,
+    worlds: Annotated[int, typer.Option(help="Number of worlds of each cell.")] = WORLDS,
     cell: Annotated[
         list[str] | None, typer.Option(help="Cells whose names contain this; repeats.")
     ] = None,

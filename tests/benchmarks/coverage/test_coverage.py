@@ -135,3 +135,8 @@ def test_a_run_is_continued(tmp_path):
     assert len(first) == 2  # equal and unequal classes
     assert run(1) == (first, length)
     assert run(2)[1] == 2 * length
+
+
+def test_few_worlds_give_no_verdict():
+    (row,) = table(outcomes("images", "images", 2, worlds=40))
+    assert row["holds"] == "so far"
