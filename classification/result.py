@@ -103,4 +103,5 @@ class KNNResult(WithIntervals):
     @cached_property
     def intervals(self) -> Mapping[str, Mapping[str, Interval]]:
         """The intervals of each accuracy: "images", "classes", "groups" where there are any."""
-        return self.units.intervals({name: 100.0 * hits for name, hits in self.correct.items()})
+        values = {name: 100 * hits.astype(np.float64) for name, hits in self.correct.items()}
+        return self.units.intervals(values)

@@ -159,19 +159,19 @@ def evaluate_retrieval(
     )
     per_query = dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True))
     per_seed = _clustering_scores(data, nmi_seeds) if nmi else {}
-    rows, classes = scored.numpy(), query_classes.cpu().numpy()
-    without = recall_without(rivals, classes, rows, ks) if rivals else {}
+    chosen, classes = scored.numpy(), query_classes.cpu().numpy()
+    without = recall_without(rivals, classes, chosen, ks) if rivals else {}
     if grouped is not None:
-        grouped = grouped[rows]
+        grouped = grouped[chosen]
     return RetrievalResult.of(
         per_query,
         overall,
         per_seed=per_seed,
         intervals=score_intervals(
-            per_query, classes[rows], groups=grouped, without=without, per_seed=per_seed
+            per_query, classes[chosen], groups=grouped, without=without, per_seed=per_seed
         ),
         interval=interval,
-        query_index=rows,
+        query_index=chosen,
         lone=data.without_positives,
         lone_queries=lone_queries,
         ties=ties,

@@ -120,7 +120,8 @@ def _landmarks(positives: Sequence[Tensor], images: int) -> NDArray[np.int64]:
     rows = np.repeat(np.arange(queries), [len(each) for each in positives])
     columns = queries + torch.cat(list(positives)).numpy()
     graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), (queries + images,) * 2)
-    return connected_components(graph, directed=False)[1][:queries].astype(np.int64)
+    found: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return found[:queries]
 
 
 def _among(ranked: RankedPositives, rows: Sequence[Tensor], images: int) -> Tensor:

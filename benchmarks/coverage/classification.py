@@ -63,7 +63,8 @@ class KNNCell:
             yield Outcome(self.name, seed, "top1", kind, target, mean, interval.half_width, known)
         if not self.grouped:
             gap = mean - other.metrics[name]
-            width = 100 * normal(one.correct[name] * 1.0 - other.correct[name])
+            hits = [each.correct[name].astype(np.float64) for each in (one, other)]
+            width = 100 * normal(hits[0] - hits[1])
             yield Outcome(self.name, seed, "top1", "images", DIFFERENCE, gap, width, 0.0)
 
 
