@@ -21,6 +21,7 @@ from lowlabel.arrays import (
     require_same_width,
 )
 from lowlabel.classification.classes import number_classes
+from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
@@ -50,6 +51,8 @@ def evaluate_knn(
     unvoted: Unvoted = "never",
     all_metrics: bool = False,
     probabilistic: bool = True,
+    groups: Labels | None = None,
+    interval: ClassifierInterval | None = None,
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -76,6 +79,9 @@ def evaluate_knn(
         all_metrics: Whether the shares of the votes are scored as probabilities too: the metrics of
             `ClassifierResult` for each k.
         probabilistic: Whether AUROC and calibration error are among all metrics.
+        groups: Group of each test image (patient, camera, burst), any integers, [M].
+        interval: What another study would draw anew: test "images", their "groups" or "classes"; by
+            default groups where they are given, else images. The result has all of them.
         block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (test images done, test images) after each block.
@@ -86,7 +92,7 @@ def evaluate_knn(
     Raises:
         InputError: If shapes do not match, features are not floats, not finite or all zero, labels
             are not integers, no test image has a train class, or an option is invalid.
-        UnknownNameError: If `unvoted` is unknown.
+        UnknownNameError: If `unvoted` or `interval` is unknown.
 
     Example:
         >>> train = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
@@ -102,6 +108,7 @@ def evaluate_knn(
     train, voting_labels = _checked(train_features, train_labels, device, "train")
     test, wanted_labels = _checked(test_features, test_labels, device, "test")
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
+    units = Units.of(wanted_labels, groups, interval)
     ks = _counts(k, len(train), clip_k)
     if block_size is None:
         block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
@@ -137,7 +144,7 @@ def evaluate_knn(
         votes = _votes(all_voted[:, :count], all_weights[:, :count], len(names))
         values[count] = _values(votes, test_targets, correct[f"top5@{count}"], probabilistic)
     unseen = int((test_classes < 0).sum())
-    return KNNResult(correct, ks, float(temperature), len(names), unseen, values)
+    return KNNResult(correct, ks, float(temperature), len(names), unseen, units, values)
 
 
 def _votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:

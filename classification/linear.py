@@ -17,6 +17,7 @@ from lowlabel.arrays import (
 )
 from lowlabel.classification.classes import number_classes, validation_columns
 from lowlabel.classification.held_out import held_out_for
+from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
@@ -39,6 +40,8 @@ def evaluate_linear(
     views: Sequence[Features] = (),
     seed: int = 0,
     probabilistic: bool = True,
+    groups: Labels | None = None,
+    interval: ClassifierInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> ClassifierResult:
@@ -65,6 +68,9 @@ def evaluate_linear(
             (e mod V)-th of the V tables, instead of from `train_features`.
         seed: Random seed of batches, first weights and the held-out tenth.
         probabilistic: Whether AUROC and calibration error are computed too.
+        groups: Group of each test image (patient, camera, burst), any integers, [M].
+        interval: What another study would draw anew: test "images", their "groups" or "classes"; by
+            default groups where they are given, else images. The result has all of them.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (steps done, steps) after each step.
 
@@ -76,7 +82,7 @@ def evaluate_linear(
         InputError: If shapes do not match, features are not finite floats, labels are not integers,
             no test or validation image has a train class, nothing can be held out, training
             diverges, or an option is invalid.
-        UnknownNameError: If `recipe` is unknown.
+        UnknownNameError: If `recipe` or `interval` is unknown.
 
     Example:
         >>> train = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
@@ -92,6 +98,7 @@ def evaluate_linear(
     test, wanted = _checked(test_features, test_labels, device, "test")
     tables = [as_float32(view, device, f"view {n}") for n, view in enumerate(views, 1)] or [train]
     _require_alike(train, test, tables)
+    units = Units.of(wanted, groups, interval)
     names, train_targets, test_targets = number_classes(labels, wanted)
     targets = torch.from_numpy(train_targets).to(device)
     inputs = _known_columns(columns, train.shape[1])
@@ -119,7 +126,8 @@ def evaluate_linear(
     probabilities = grid.probabilities(trained, head, test)
     truth = torch.from_numpy(test_targets).to(device)
     values = classification_values(probabilities, truth, probabilistic=probabilistic)
-    return ClassifierResult(values, len(names), int((test_targets < 0).sum()), chosen)
+    unseen = int((test_targets < 0).sum())
+    return ClassifierResult(values, len(names), unseen, units, chosen)
 
 
 def _best(

@@ -21,6 +21,7 @@ from lowlabel.arrays import (
 )
 from lowlabel.classification.classes import number_classes, validation_columns
 from lowlabel.classification.held_out import held_out_for
+from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.logistic.choice import Fits
 from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.classification.metrics import classification_values
@@ -46,6 +47,8 @@ def evaluate_logistic_regression(
     norm: Norm = "none",
     max_iter: int = MAX_ITER,
     seed: int = 0,
+    groups: Labels | None = None,
+    interval: ClassifierInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> ClassifierResult:
@@ -72,6 +75,9 @@ def evaluate_logistic_regression(
         max_iter: Largest number of Newton steps for each C. A fit that does not converge by then
             is used as it is, with a warning; `chosen` names it.
         seed: Random seed of the held-out tenth.
+        groups: Group of each test image (patient, camera, burst), any integers, [M].
+        interval: What another study would draw anew: test "images", their "groups" or "classes"; by
+            default groups where they are given, else images. The result has all of them.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (fits done, fits) during and after each fit.
 
@@ -84,7 +90,7 @@ def evaluate_logistic_regression(
         InputError: If shapes do not match, features are not floats or not finite, labels are not
             integers, train has one class, no test or validation image has a train class, nothing
             can be held out, or an option is invalid.
-        UnknownNameError: If `norm` is unknown.
+        UnknownNameError: If `norm` or `interval` is unknown.
 
     Example:
         >>> train = np.array([[1.0, 0.1], [1.0, 0.2], [0.1, 1.0]])
@@ -100,6 +106,7 @@ def evaluate_logistic_regression(
     train, labels = _checked(train_features, train_labels, place, "train")
     test, wanted = _checked(test_features, test_labels, place, "test")
     require_same_width({"train features": train.shape[1], "test features": test.shape[1]})
+    units = Units.of(wanted, groups, interval)
     names, train_targets, test_targets = number_classes(labels, wanted)
     normalise = _normaliser(norm, train)
     train, targets = normalise(train), torch.from_numpy(train_targets).to(place)
@@ -127,7 +134,7 @@ def evaluate_logistic_regression(
     probabilities = best.logits(normalise(test)).softmax(1)
     values = classification_values(probabilities, torch.from_numpy(test_targets).to(place))
     unseen = int((test_targets < 0).sum())
-    return ClassifierResult(values, len(names), unseen, fits.record(best, tried))
+    return ClassifierResult(values, len(names), unseen, units, fits.record(best, tried))
 
 
 def checked_cs(c: float | Sequence[float]) -> tuple[float, ...]:

@@ -1,18 +1,45 @@
 """Results of classifiers."""
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-CI95_DEFINITION = "1.96·σ/√n over test images, σ with ddof=1"
-DELTA_CI95_DEFINITION = f"{CI95_DEFINITION}; delta method where the metric is no mean over images"
+from lowlabel.classification.intervals import Units
+from lowlabel.intervals import Interval, definitions
+
+
+class WithIntervals(ABC):
+    """A result with several kinds of intervals, of which it shows one."""
+
+    units: Units
+
+    @property
+    @abstractmethod
+    def intervals(self) -> Mapping[str, Mapping[str, Interval]]:
+        """The 95 % confidence intervals of each metric, by kind."""
+
+    @property
+    def interval(self) -> str:
+        """The kind that `ci95` takes."""
+        return self.units.interval
+
+    @property
+    def ci95(self) -> dict[str, float]:
+        """Half-width of each interval of the kind `interval`; NaN where it cannot be computed."""
+        return {name: kinds[self.interval].half_width for name, kinds in self.intervals.items()}
+
+    @property
+    def ci95_definition(self) -> str:
+        """The formulas of `ci95`."""
+        return definitions(kinds[self.interval] for kinds in self.intervals.values())
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierResult:
+class ClassifierResult(WithIntervals):
     """Metrics of a classifier on test images, in percent.
 
     Attributes:
@@ -20,12 +47,14 @@ class ClassifierResult:
             `lowlabel.classification.metrics.classification_values`.
         classes: Number of train classes.
         unseen: Number of test images whose class has no train image; they count as wrong.
+        units: Classes and groups of the test images, and the kind of interval that is shown.
         chosen: What was chosen on validation images, with what was tried; empty if nothing was.
     """
 
     values: Mapping[str, NDArray[np.float64]]
     classes: int
     unseen: int
+    units: Units
     chosen: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -33,19 +62,14 @@ class ClassifierResult:
         """Each metric, in percent."""
         return {name: float(values.mean()) for name, values in self.values.items()}
 
-    @property
-    def ci95(self) -> dict[str, float]:
-        """Half-width of each 95 % confidence interval; NaN for a single image."""
-        return {name: half_width(values) for name, values in self.values.items()}
-
-    @property
-    def ci95_definition(self) -> str:
-        """The formula of `ci95`."""
-        return DELTA_CI95_DEFINITION
+    @cached_property
+    def intervals(self) -> Mapping[str, Mapping[str, Interval]]:
+        """The intervals of each metric: "images", "classes", and "groups" where there are any."""
+        return self.units.intervals(self.values)
 
 
 @dataclass(frozen=True, eq=False)
-class KNNResult:
+class KNNResult(WithIntervals):
     """Accuracies of a k-NN classifier for each k, in percent.
 
     Attributes:
@@ -55,6 +79,7 @@ class KNNResult:
         temperature: T of the vote exp(similarity / T).
         classes: Number of train classes.
         unseen: Number of test images whose class has no train image; they count as wrong.
+        units: Classes and groups of the test images, and the kind of interval that is shown.
         values: By k, as those of `ClassifierResult`; empty unless asked for.
     """
 
@@ -63,6 +88,7 @@ class KNNResult:
     temperature: float
     classes: int
     unseen: int
+    units: Units
     values: Mapping[int, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     @property
@@ -72,21 +98,10 @@ class KNNResult:
 
     def of(self, k: int) -> ClassifierResult:
         """All metrics of one k; a `KeyError` unless they were asked for."""
-        return ClassifierResult(self.values[k], self.classes, self.unseen)
+        return ClassifierResult(self.values[k], self.classes, self.unseen, self.units)
 
-    @property
-    def ci95(self) -> dict[str, float]:
-        """Half-width of each accuracy's 95 % confidence interval; NaN for a single image."""
-        return {name: 100 * half_width(hits) for name, hits in self.correct.items()}
-
-    @property
-    def ci95_definition(self) -> str:
-        """The formula of `ci95`."""
-        return CI95_DEFINITION
-
-
-def half_width(values: NDArray[np.float64] | NDArray[np.bool_]) -> float:
-    """Half-width of the 95 % confidence interval of a mean; NaN for a single value."""
-    if len(values) < 2:
-        return math.nan
-    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    @cached_property
+    def intervals(self) -> Mapping[str, Mapping[str, Interval]]:
+        """The intervals of each accuracy: "images", "classes", "groups" where there are any."""
+        values = {name: 100 * hits.astype(np.float64) for name, hits in self.correct.items()}
+        return self.units.intervals(values)

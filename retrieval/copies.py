@@ -10,7 +10,7 @@ from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
 from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
-from lowlabel.retrieval.result import RetrievalResult
+from lowlabel.retrieval.result import RetrievalInterval, RetrievalResult
 from lowlabel.retrieval.revisited_metrics import Ranks
 
 
@@ -24,6 +24,8 @@ def evaluate_copies(
     top: int = 20,
     ties: Ties = "pessimistic",
     transform: Transform | None = None,
+    groups: Labels | None = None,
+    interval: RetrievalInterval = "classes",
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -43,6 +45,9 @@ def evaluate_copies(
         top: Number of ranks within which an original counts as found.
         ties: How another image as similar as the original is ranked; see `evaluate_retrieval`.
         transform: Applied to features [n, D] before they are compared, for example whitening.
+        groups: Other groups of queries, integers [Q], for the interval over groups.
+        interval: What another study would draw anew: "classes" (originals), "queries" or "groups";
+            the result has all of them. Every query keeps its ranking.
         block_size: Database images that each thread compares at once.
         device: Device to compute on; "auto" uses a GPU if there is one.
         progress: Called with the number of database images done and their total.
@@ -69,6 +74,8 @@ def evaluate_copies(
         gallery_name="original",
         ties=ties,
         transform=transform,
+        groups=groups,
+        interval=interval,
         block_size=block_size,
         device=device,
     )
@@ -78,4 +85,5 @@ def evaluate_copies(
     positives = [(groups == copy).nonzero().flatten() for copy in copies]
     ranked = search.rank(positives, [groups.new_empty(0)] * queries, progress)
     ranks = Ranks.of(ranked, torch.ones_like(ranked.row, dtype=torch.bool), queries)
-    return search.result({f"map@{top}": ranks.average_precision(top)}, ranked)
+    scores = {f"map@{top}": ranks.average_precision(top)}
+    return search.result(scores, ranked, copies.numpy(), "originals")

@@ -12,6 +12,7 @@ from lowlabel.arrays import (
     Labels,
     as_counts,
     as_integers,
+    as_labels,
     require_at_most,
     require_name,
 )
@@ -19,6 +20,7 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.retrieval.clustering import SEEDS, Scores, clustering_scores
+from lowlabel.retrieval.intervals import class_codes, recall_without, score_intervals
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.post import PostProcessing, build_chain, check_chain
 from lowlabel.retrieval.ranking.approximate_ranker import ApproximateRanker
@@ -27,7 +29,13 @@ from lowlabel.retrieval.ranking.exact_ranker import ExactRanker
 from lowlabel.retrieval.ranking.precomputed_ranker import PrecomputedRanker
 from lowlabel.retrieval.ranking.query_gallery import LabelledFeatures, QueryGallery
 from lowlabel.retrieval.ranking.ranker import Ranker
-from lowlabel.retrieval.result import LoneQueries, RetrievalResult
+from lowlabel.retrieval.ranking.rivals import Rivals
+from lowlabel.retrieval.result import (
+    LoneQueries,
+    RetrievalInterval,
+    RetrievalResult,
+    require_interval,
+)
 from lowlabel.retrieval.search import EXACT, Index, build_index
 from lowlabel.workers import cpu_workers
 
@@ -50,6 +58,8 @@ def evaluate_retrieval(
     map_at: Sequence[int] = (),
     ties: Ties = "pessimistic",
     lone_queries: LoneQueries = "exclude",
+    groups: Labels | None = None,
+    interval: RetrievalInterval = "classes",
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -83,6 +93,11 @@ def evaluate_retrieval(
             ("index").
         lone_queries: Whether queries without a positive are left out ("exclude") or score 0
             ("miss"); the result counts them.
+        groups: Integers [N]: queries of one patient, camera or burst, for the interval over
+            groups.
+        interval: What another study would draw anew: "classes", of which each is deleted in turn
+            from queries and gallery for Recall@K, and from the queries for other scores; "queries"
+            (against this gallery), or "groups". The result has all of them.
         block_size: Queries that each thread compares at once; by default 512 on a CPU, 2048
             elsewhere. A block of similarities holds 4 x its square.
         device: Device to compute on; "auto" uses a GPU if there is one.
@@ -96,7 +111,7 @@ def evaluate_retrieval(
     Raises:
         InputError: If shapes do not match, features are not finite floats or are all zero, labels
             are not integers, a K is out of range, or no query has a positive.
-        UnknownNameError: If `ties`, `lone_queries`, `search` or a `post` is unknown.
+        UnknownNameError: If `ties`, `lone_queries`, `interval`, `search` or a `post` is unknown.
 
     Example:
         >>> import numpy as np
@@ -106,12 +121,14 @@ def evaluate_retrieval(
     """
     require_name("tie policy", ties, get_args(Ties))
     require_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
+    require_interval(interval, groups)
     device, index = resolve_device(device), build_index(search)
     steps = build_chain(post)
     check_chain(steps, index=index is not None, nmi=nmi)
     block_rows = _block_rows(block_size, device)
     as_integers(1, nmi_seeds=nmi_seeds)
     data = QueryGallery.of((features, labels), gallery, device)
+    grouped = None if groups is None else as_labels(groups, len(data.queries), "groups")
     ks = as_counts(ks, "ks")
     map_at = as_counts(map_at, "map_at") if len(map_at) else ()
     require_at_most("ks", ks, data.others, "other images that a query is compared with")
@@ -127,7 +144,9 @@ def evaluate_retrieval(
         )
     data = data.processed(steps, train, train_labels)
 
-    ranker = _ranker(data, index, ks, map_at, ties, block_rows)
+    query_classes, gallery_classes = class_codes(data.query_labels, data.gallery_labels)
+    rivals = None if index else Rivals((1, *ks), data.layout, gallery_classes)
+    ranker = _ranker(data, index, ks, map_at, ties, block_rows, rivals)
     names = score_names(ks, map_at, whole=index is None)
     scores = torch.zeros(len(data.queries), len(names), dtype=torch.float64)
     for rows, values in ranker.run(progress):
@@ -138,11 +157,21 @@ def evaluate_retrieval(
     overall = (
         {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, ApproximateRanker) else {}
     )
+    per_query = dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True))
+    per_seed = _clustering_scores(data, nmi_seeds) if nmi else {}
+    chosen, classes = scored.numpy(), query_classes.cpu().numpy()
+    without = recall_without(rivals, classes, chosen, ks) if rivals else {}
+    if grouped is not None:
+        grouped = grouped[chosen]
     return RetrievalResult.of(
-        dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True)),
+        per_query,
         overall,
-        per_seed=_clustering_scores(data, nmi_seeds) if nmi else {},
-        query_index=scored.numpy(),
+        per_seed=per_seed,
+        intervals=score_intervals(
+            per_query, classes[chosen], groups=grouped, without=without, per_seed=per_seed
+        ),
+        interval=interval,
+        query_index=chosen,
         lone=data.without_positives,
         lone_queries=lone_queries,
         ties=ties,
@@ -156,6 +185,7 @@ def _ranker(
     map_at: tuple[int, ...],
     ties: Ties,
     block_rows: int,
+    rivals: Rivals | None,
 ) -> Ranker[Tensor]:
     """Ranks within the lists of an index, or else over the whole gallery."""
 
@@ -174,8 +204,8 @@ def _ranker(
         )
     if data.similarity is not None:
         precomputed = replace(comparison, precomputed=True)
-        return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows)
-    return ExactRanker(comparison, summarise, block_rows, workers)
+        return PrecomputedRanker(precomputed, data.similarity, summarise, block_rows, rivals)
+    return ExactRanker(comparison, summarise, block_rows, workers, rivals=rivals)
 
 
 def _clustering_scores(data: QueryGallery, seeds: int) -> Scores:

@@ -1,19 +1,21 @@
 """The result of a retrieval evaluation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.arrays import require_name
+from lowlabel.errors import InputError
+from lowlabel.intervals import Interval, definitions
 from lowlabel.retrieval.ranking.comparison import Ties
 
 LoneQueries = Literal["exclude", "miss"]
-
-CI95_DEFINITION = "1.96·σ/√n over queries, σ with ddof=1"
-_PER_SEED = "of {names}: Student's t over {seeds} seeds of k-means"
+RetrievalInterval = Literal["classes", "queries", "groups"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,11 @@ class RetrievalResult:
         metrics: Mean of each score over the scored queries, by the names of the protocol:
             "recall@1", "map@r", "map_hard"; "nmi", "ami" and "f1" if requested,
             "search_recall" for an index.
-        ci95: Half the width of the 95 % confidence interval of each mean; NaN for a single query
-            or seed, and for "search_recall".
+        intervals: The 95 % confidence intervals of each mean, by kind: "queries" for other queries
+            in this gallery, "classes" for other classes (landmarks, originals), "groups" where
+            groups of queries are given, "seeds" of k-means for scores of clusters. None for
+            "search_recall".
+        interval: The kind that `ci95` takes.
         per_query: Scores of each scored query, float64 [queries]; NaN where a query has no
             positive of the kind that the score is about, and is left out of its mean.
         query_index: Rows of the scored queries in the features, rising, int64 [queries].
@@ -36,7 +41,8 @@ class RetrievalResult:
     """
 
     metrics: Mapping[str, float]
-    ci95: Mapping[str, float]
+    intervals: Mapping[str, Mapping[str, Interval]]
+    interval: RetrievalInterval
     per_query: Mapping[str, NDArray[np.float64]]
     query_index: NDArray[np.int64]
     lone: int
@@ -52,7 +58,7 @@ class RetrievalResult:
         per_seed: Mapping[str, NDArray[np.float64]] = MappingProxyType({}),
         **about: Any,
     ) -> "RetrievalResult":
-        """Computes the means and their intervals.
+        """Computes the means.
 
         Args:
             per_query: Scores of each scored query.
@@ -63,24 +69,25 @@ class RetrievalResult:
         means = {
             n: float(np.nanmean(values)) for n, values in [*per_query.items(), *per_seed.items()]
         }
-        intervals = {name: _ci95(values) for name, values in per_query.items()}
-        intervals |= {name: _ci95_of_few(values) for name, values in per_seed.items()}
-        return cls(
-            metrics={**means, **overall},
-            ci95={**intervals, **dict.fromkeys(overall, float("nan"))},
-            per_query=per_query,
-            per_seed=per_seed,
-            **about,
-        )
+        return cls(metrics={**means, **overall}, per_query=per_query, per_seed=per_seed, **about)
+
+    @property
+    def ci95(self) -> dict[str, float]:
+        """Half-width of each interval of the kind `interval`; NaN where there is none.
+
+        Scores of clusters have the interval over the seeds of k-means.
+        """
+        widths = {name: each.half_width for name, each in self._shown().items()}
+        return {name: widths.get(name, math.nan) for name in self.metrics}
 
     @property
     def ci95_definition(self) -> str:
-        """How `ci95` is computed."""
-        if not self.per_seed:
-            return CI95_DEFINITION
-        *first, last = map(str.upper, self.per_seed)
-        names, seeds = f"{', '.join(first)} and {last}", len(self.per_seed["nmi"])
-        return f"{CI95_DEFINITION}; " + _PER_SEED.format(names=names, seeds=seeds)
+        """The formulas of `ci95`."""
+        return definitions(self._shown().values())
+
+    def _shown(self) -> dict[str, Interval]:
+        kinds = [(name, [self.interval, "seeds"], found) for name, found in self.intervals.items()]
+        return {name: found[k] for name, wanted, found in kinds for k in wanted if k in found}
 
     @property
     def queries(self) -> int:
@@ -88,16 +95,15 @@ class RetrievalResult:
         return len(self.query_index)
 
 
-def _ci95(values: NDArray[np.float64]) -> float:
-    values = values[~np.isnan(values)]
-    if len(values) < 2:
-        return float("nan")
-    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
+def require_interval(interval: RetrievalInterval, groups: object) -> None:
+    """Raises unless there is such an interval, and the one over groups has groups.
 
-
-def _ci95_of_few(values: NDArray[np.float64]) -> float:
-    from scipy.stats import sem, t
-
-    if len(values) < 2:
-        return float("nan")
-    return float(t.ppf(0.975, len(values) - 1) * sem(values))
+    Raises:
+        UnknownNameError: If there is no such interval.
+        InputError: If there are no groups.
+    """
+    require_name("confidence interval", interval, get_args(RetrievalInterval))
+    if interval == "groups" and groups is None:
+        raise InputError(
+            "interval='groups' needs the group of each query", "Pass groups=, or another interval."
+        )

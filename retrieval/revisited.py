@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, as_counts, require_at_most
+from lowlabel.arrays import Features, Labels, as_counts, as_labels, require_at_most
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ground_truth import GroundTruth, read_ground_truth
 from lowlabel.retrieval.ranking.comparison import Ties
@@ -13,7 +15,7 @@ from lowlabel.retrieval.ranking.database import RankedPositives
 from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
 from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
-from lowlabel.retrieval.result import RetrievalResult
+from lowlabel.retrieval.result import RetrievalInterval, RetrievalResult
 from lowlabel.retrieval.revisited_metrics import Ranks
 
 MODES = {"easy": ("easy",), "medium": ("easy", "hard"), "hard": ("hard",)}
@@ -28,6 +30,9 @@ def evaluate_revisited(
     ks: Sequence[int] = (1, 5, 10),
     ties: Ties = "pessimistic",
     transform: Transform | None = None,
+    landmarks: Labels | None = None,
+    groups: Labels | None = None,
+    interval: RetrievalInterval = "classes",
     block_size: int | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
@@ -49,6 +54,11 @@ def evaluate_revisited(
         ks: The k of mP@k.
         ties: How a negative as similar as a positive is ranked; see `evaluate_retrieval`.
         transform: Applied to features [n, D] before they are compared, for example whitening.
+        landmarks: Landmark of each query, integers [Q]; by default queries that have a positive in
+            common, directly or through others, show one landmark.
+        groups: Other groups of queries, integers [Q], for the interval over groups.
+        interval: What another study would draw anew: "classes" (landmarks), "queries" or "groups";
+            the result has all of them. Every query keeps its ranking.
         block_size: Database images that each thread compares at once; by default some tens of MB.
         device: Device to compute on; "auto" uses a GPU if there is one.
         progress: Called with the number of database images done and their total.
@@ -75,6 +85,8 @@ def evaluate_revisited(
         distractors,
         ties=ties,
         transform=transform,
+        groups=groups,
+        interval=interval,
         block_size=block_size,
         device=device,
     )
@@ -91,7 +103,25 @@ def evaluate_revisited(
             ranks = Ranks.of(ranked, kept, queries)
             scores[f"map_{mode}"] = ranks.average_precision()
             scores |= {f"mp@{k}_{mode}": ranks.precision(k) for k in ks}
-    return search.result(scores, ranked)
+    found = (
+        _landmarks(positives, images)
+        if landmarks is None
+        else as_labels(landmarks, queries, "landmarks")
+    )
+    return search.result(scores, ranked, found, "landmarks")
+
+
+def _landmarks(positives: Sequence[Tensor], images: int) -> NDArray[np.int64]:
+    """Numbers of the sets of queries that positives connect, [Q]."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    queries = len(positives)
+    rows = np.repeat(np.arange(queries), [len(each) for each in positives])
+    columns = queries + torch.cat(list(positives)).numpy()
+    graph = coo_array((np.ones(len(rows), np.int8), (rows, columns)), (queries + images,) * 2)
+    found: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return found[:queries]
 
 
 def _among(ranked: RankedPositives, rows: Sequence[Tensor], images: int) -> Tensor:

@@ -11,6 +11,8 @@ from lowlabel.intervals import (
     half_sampling,
     half_sampling_error,
     jackknife,
+    means_without,
+    normal,
     require_kind,
     student_t,
 )
@@ -66,3 +68,31 @@ def test_an_unknown_kind_is_refused():
     require_kind("images")
     with pytest.raises(UnknownNameError, match="Did you mean images"):
         require_kind("image")
+
+
+def test_the_normal_interval_leaves_out_what_has_no_value():
+    values = np.array([50.0, math.nan, 52.0, 49.0])
+    assert normal(values) == pytest.approx(1.96 * stats.sem(values[[0, 2, 3]]))
+    assert math.isnan(normal(values[:2]))
+
+
+def test_means_without_each_group_are_means_of_the_others():
+    rng = np.random.default_rng(1)
+    values, groups = rng.normal(60, 10, 30), rng.integers(-2, 5, 30)
+    values[groups == 3] = math.nan
+    values[0] = math.nan
+    expected = [
+        math.nan if group == 3 else np.nanmean(values[groups != group])
+        for group in np.unique(groups)
+    ]
+    assert means_without(values, groups) == pytest.approx(expected, nan_ok=True)
+    assert np.isnan(means_without(values[1:4], np.zeros(3, np.int64))).all()
+
+
+def test_the_jackknife_of_clustered_values_is_nearly_the_cluster_robust_interval():
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(40), 12)
+    values = rng.normal(60, 10, 40)[groups] + rng.normal(0, 10, len(groups))
+    sums = np.bincount(groups, values - values.mean())
+    robust = stats.t.ppf(0.975, 39) * math.sqrt(40 / 39 * float((sums**2).sum())) / len(values)
+    assert jackknife(means_without(values, groups)) == pytest.approx(robust)

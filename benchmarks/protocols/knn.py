@@ -75,7 +75,8 @@ class KNN(Supervised):
             )
             for k in self.neighbours
         )
-        yield Trial(experiments, partial(self._score, data, device, by_train=by_train))
+        run = partial(self._score, data, device, by_train=by_train)
+        yield Trial(experiments, run, self.interval)
 
     def describe(self) -> str:
         """Such as "k-NN, k = 20, half of each class"."""
@@ -108,6 +109,7 @@ class KNN(Supervised):
                 clip_k=True,
                 unvoted=self.unvoted,
                 all_metrics=by_train,
+                interval=self.interval,
                 device=device,
                 progress=progress,
             )
@@ -128,6 +130,7 @@ def _scores(result: KNNResult, k: int, counts: dict[str, int]) -> ProtocolScores
         },
         result.ci95_definition,
         counts,
+        intervals={name: result.intervals[at] for name, at in names.items()},
     )
 
 

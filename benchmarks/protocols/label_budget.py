@@ -44,6 +44,8 @@ class LabelBudget(Supervised):
         short: What to do with classes that have fewer images than a budget: "leave-out", leave the
             budget out; "error", the default for budgets of the command line; "all", label all of
             their images.
+        interval: What the 95 % confidence intervals in tables are over: "images" (draws and test
+            images), "draws" or "classes"; records have all.
         labelled: Files with the names of labelled train images, one a line: further budgets.
         strict: Whether a method that the embeddings do not fit is an error; by default it is left
             out, and this is said, as is a method that takes too much memory at a budget.
@@ -58,6 +60,7 @@ class LabelBudget(Supervised):
     draws: int = 5
     seed: int = 0
     short: Literal["leave-out", "error", "all"] = "leave-out"
+    interval: Literal["images", "draws", "classes"] = "images"  # type: ignore[assignment]
     labelled: tuple[Path, ...] = ()
     strict: bool = False
 
@@ -118,7 +121,8 @@ class LabelBudget(Supervised):
             for learner in self.method:
                 if not (learner.unfit(task.tables) or learner.reason_against(task.tables, draws)):
                     run = partial(self._score, data, task, draws, learner)
-                    yield Trial((self._experiment(data, draws, learner),), run)
+                    experiment = self._experiment(data, draws, learner)
+                    yield Trial((experiment,), run, self.interval)
                     scored += 1
         if not scored:
             notes = "; ".join(self.left_out(data))
@@ -173,6 +177,7 @@ class LabelBudget(Supervised):
             short=self.short,
             seed=self.seed,
             device=device,
+            interval=self.interval,
             class_names=data.class_names,
         )
 
@@ -242,4 +247,5 @@ def _scores(result: BudgetResult, data: EmbeddedDataset) -> ProtocolScores:
         result.ci95_definition,
         {**counts, **result.counts},
         result.task_hash,
+        intervals=result.intervals,
     )

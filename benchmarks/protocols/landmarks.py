@@ -110,7 +110,7 @@ class InstanceRetrieval(RankingProtocol):
             DISTRACTORS,
             data.train_part,
         )
-        yield Trial((experiment,), partial(self._score, data, device))
+        yield Trial((experiment,), partial(self._score, data, device), self.interval)
 
     def describe(self) -> str:
         """Such as "landmarks, distractors: none"."""
@@ -134,6 +134,7 @@ class InstanceRetrieval(RankingProtocol):
                 distractors=rows,
                 ties=self.ties,
                 transform=transform,
+                interval=self.interval,
                 device=device,
                 progress=stack.enter_context(progress_bar(f"{self.name} on {data.title}", "img")),
             )
@@ -170,5 +171,6 @@ class Landmarks(InstanceRetrieval):
             data.gallery.features,
             data.ground_truth,
             ks=self.precision_at,
+            landmarks=data.evaluated.labels,
             **shared,
         )

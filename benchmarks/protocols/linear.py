@@ -97,7 +97,7 @@ class Linear(Supervised):
         """Yields a trial for each recipe."""
         for name in self.recipe:
             run = partial(self._score, data, name, device)
-            yield Trial((self._experiment(data, name),), run)
+            yield Trial((self._experiment(data, name),), run, self.interval)
 
     def describe(self) -> str:
         """Such as "linear probe, recipe dino, dinov2"."""
@@ -194,6 +194,7 @@ class Linear(Supervised):
                 columns=columns,
                 views=[view.features for view in views],
                 seed=self.seed,
+                interval=self.interval,
                 device=device,
                 progress=progress,
             )

@@ -68,7 +68,7 @@ class LogisticRegression(Supervised):
             "val" if several and data.validation is not None else None,
             data.evaluated_part,
         )
-        yield Trial((experiment,), partial(self._score, data, device))
+        yield Trial((experiment,), partial(self._score, data, device), self.interval)
 
     def describe(self) -> str:
         """Such as "logistic regression, 12 values of C"."""
@@ -88,6 +88,7 @@ class LogisticRegression(Supervised):
                 norm=self.norm,
                 max_iter=self.max_iter,
                 seed=self.seed,
+                interval=self.interval,
                 device=device,
                 progress=progress,
             )

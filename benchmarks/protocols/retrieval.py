@@ -30,6 +30,7 @@ class RankingProtocol(Protocol):
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
         train_features: A file of embeddings to learn whitening from.
+        interval: What the 95 % confidence intervals in tables are over; records have both.
     """
 
     suite: ClassVar[str] = "retrieval"
@@ -37,6 +38,7 @@ class RankingProtocol(Protocol):
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     post: tuple[PostProcessing, ...] = ()
     train_features: Path | None = None
+    interval: Literal["classes", "queries"] = "classes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
@@ -111,7 +113,8 @@ class Retrieval(RankingProtocol):
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""
-        yield Trial((self._experiment(data),), partial(self._score, data, device))
+        run = partial(self._score, data, device)
+        yield Trial((self._experiment(data),), run, self.interval)
 
     def describe(self) -> str:
         """Such as "retrieval, aqe:10, NMI, AMI, F1, K = 1, 2, 4, 8"."""
@@ -162,6 +165,7 @@ class Retrieval(RankingProtocol):
                 map_at=self.map_at,
                 ties=self.ties,
                 lone_queries=self.lone_queries,
+                interval=self.interval,
                 device=device,
                 progress=progress,
             )
@@ -176,6 +180,7 @@ def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
         {**result.per_query, **result.per_seed},
         result.ci95_definition,
         {"queries": result.queries, "lone": result.lone, **counts},
+        intervals=result.intervals,
     )
 
 

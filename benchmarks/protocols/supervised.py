@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores
 from lowlabel.classification import ClassifierResult
@@ -22,6 +22,7 @@ class Supervised(Protocol):
 
     Attributes:
         train_features: A file of embeddings to learn from, for embeddings made elsewhere.
+        interval: What the 95 % confidence intervals in tables are over; records have all.
     """
 
     suite: ClassVar[str] = "classification"
@@ -32,6 +33,7 @@ class Supervised(Protocol):
     chooses: ClassVar[bool] = False  # whether hyper-parameters are chosen
 
     train_features: Path | None = None
+    interval: Literal["images", "classes"] = "images"
 
     def __post_init__(self) -> None:
         if self.train_features is not None:
@@ -91,4 +93,5 @@ def classifier_scores(result: ClassifierResult, data: EmbeddedDataset) -> Protoc
         result.ci95_definition,
         counts,
         chosen=dict(result.chosen),
+        intervals=result.intervals,
     )

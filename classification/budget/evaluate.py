@@ -8,7 +8,7 @@ from lowlabel.arrays import Features, Labels
 from lowlabel.classification.budget.budgets import Budget, build_budgets
 from lowlabel.classification.budget.learner import Learner
 from lowlabel.classification.budget.learners import build_learners
-from lowlabel.classification.budget.result import LabelBudgetResult
+from lowlabel.classification.budget.result import BudgetInterval, LabelBudgetResult
 from lowlabel.classification.budget.task import BudgetTask, Short
 from lowlabel.errors import InputError
 from lowlabel.fewshot import Method
@@ -28,6 +28,8 @@ def evaluate_label_budget(
     lists: Mapping[str, Sequence[int]] | None = None,
     short: Short = "error",
     seed: int = 0,
+    groups: Labels | None = None,
+    interval: BudgetInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
 ) -> LabelBudgetResult:
@@ -53,6 +55,10 @@ def evaluate_label_budget(
         short: What to do with classes that have fewer images than a budget: "error"; "leave-out",
             leave the budget out; "all", label all of their images, which is counted.
         seed: Random seed.
+        groups: Group of each test image (patient, camera, burst), any integers, [M].
+        interval: What another study would draw anew: "images" (draws of labels and test images) or
+            "groups" (draws and groups, the default where they are given), "draws" alone, or
+            "classes". The result has all of them.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (draws done, draws) of all budgets and methods.
 
@@ -85,6 +91,8 @@ def evaluate_label_budget(
         short=short,
         seed=seed,
         device=device,
+        groups=groups,
+        interval=interval,
     )
     jobs = [(each, learner) for each in task.draws for learner in learners]
     left_out = {

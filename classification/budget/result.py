@@ -2,24 +2,33 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from lowlabel.classification.result import half_width
+from lowlabel.classification.intervals import Units, over
+from lowlabel.classification.result import WithIntervals
+from lowlabel.intervals import Interval, jackknife, means_without, normal, student_t
 
-CI95_DEFINITION = (
+BudgetInterval = Literal["images", "groups", "draws", "classes"]
+_DRAWS = "Student's t over {} draws of labels, for these test images"
+_BOTH = (
     "t(0.975, ν)·√(s²_D/D + s²_M/M − s²_DM/(D·M)) over D draws of labels and M test images, with "
     "the variances of draw means, image means and the rest, ν by Satterthwaite; 1.96·σ/√M over "
     "test images for a single draw; delta method where the metric is no mean over images"
+)
+_GROUPS = (
+    "t(0.975, ν)·√(s²_D/D + v) over D draws of labels and {} groups of test images, with the "
+    "variance v of a jackknife over groups, ν by Satterthwaite"
 )
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class BudgetResult:
+class BudgetResult(WithIntervals):
     """Metrics of one method at one budget, in percent.
 
     Attributes:
@@ -28,7 +37,8 @@ class BudgetResult:
         by_draw: Each metric of each draw, [draws].
         values: By metric, a value of each test image [M], the mean over the draws; their mean is
             the metric.
-        ci95: Half-width of each 95 % confidence interval, over draws and test images.
+        squares: By metric, the sum of the squared values of all draws and images.
+        units: Classes and groups of the test images, and the kind of interval that is shown.
         labelled: Number of labelled images of a draw.
         classes: Number of train classes.
         counts: What was replaced: classes that are "short" of the budget and have all of their
@@ -40,7 +50,8 @@ class BudgetResult:
     method: str
     by_draw: Mapping[str, FloatArray]
     values: Mapping[str, FloatArray]
-    ci95: Mapping[str, float]
+    squares: Mapping[str, float]
+    units: Units
     labelled: int
     classes: int
     task_hash: str
@@ -56,10 +67,26 @@ class BudgetResult:
         """Each metric, in percent: its mean over the draws."""
         return {name: float(values.mean()) for name, values in self.values.items()}
 
-    @property
-    def ci95_definition(self) -> str:
-        """The formula of `ci95`."""
-        return CI95_DEFINITION
+    @cached_property
+    def intervals(self) -> Mapping[str, Mapping[str, Interval]]:
+        """The intervals of each metric, by kind.
+
+        "images" is over draws of labels and test images together, "groups" over draws and groups,
+        "draws" for these test images, "classes" over classes with the mean of the draws.
+        """
+        found = {}
+        for name, values in self.values.items():
+            draws = self.by_draw[name]
+            both = two_way_half_width(draws, values, self.squares[name])
+            kinds = {
+                "images": Interval("images", both, _BOTH),
+                "draws": _over_draws(draws),
+                "classes": self.units.over_classes(name, values, self.values),
+            }
+            if self.units.groups is not None:
+                kinds["groups"] = _over_groups(draws, means_without(values, self.units.groups))
+            found[name] = kinds
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,13 +138,9 @@ class Accumulator:
         return {name: total / len(self._draws[name]) for name, total in self._sums.items()}
 
     @property
-    def ci95(self) -> dict[str, float]:
-        """Half-width of each interval."""
-        by_draw, values = self.by_draw, self.values
-        return {
-            name: two_way_half_width(by_draw[name], values[name], self._squares[name])
-            for name in values
-        }
+    def squares(self) -> dict[str, float]:
+        """Sum of the squares of each metric's values."""
+        return dict(self._squares)
 
 
 def two_way_half_width(draws: FloatArray, images: FloatArray, squares: float) -> float:
@@ -137,7 +160,7 @@ def two_way_half_width(draws: FloatArray, images: FloatArray, squares: float) ->
     """
     d, m = len(draws), len(images)
     if d < 2 or m < 2:
-        return half_width(images)
+        return normal(images)
     mean = float(images.mean())
     by_draw, by_image = float(draws.var(ddof=1)) / d, float(images.var(ddof=1)) / m
     rest = squares - m * float(draws @ draws) - d * float(images @ images) + d * m * mean**2
@@ -146,4 +169,25 @@ def two_way_half_width(draws: FloatArray, images: FloatArray, squares: float) ->
     if variance == 0:
         return 0.0
     terms = by_draw**2 / (d - 1) + by_image**2 / (m - 1) + both**2 / ((d - 1) * (m - 1))
-    return float(stats.t.ppf(0.975, variance**2 / terms)) * math.sqrt(variance)
+    return student_t(variance**2 / terms) * math.sqrt(variance)
+
+
+def _over_draws(draws: FloatArray) -> Interval:
+    without = means_without(draws, np.arange(len(draws)))
+    if len(draws) < 2:
+        return Interval("draws", math.nan, "none: a single draw")
+    return Interval("draws", jackknife(without), _DRAWS.format(len(draws)), without)
+
+
+def _over_groups(draws: FloatArray, without: FloatArray) -> Interval:
+    alone = over("groups", without)
+    groups, d = int((~np.isnan(without)).sum()), len(draws)
+    if d < 2 or groups < 2:
+        return alone
+    by_draw = float(draws.var(ddof=1)) / d
+    by_group = (alone.half_width / student_t(groups - 1)) ** 2
+    if by_draw + by_group == 0:
+        return replace(alone, definition=_GROUPS.format(groups))
+    freedom = (by_draw + by_group) ** 2 / (by_draw**2 / (d - 1) + by_group**2 / (groups - 1))
+    width = student_t(freedom) * math.sqrt(by_draw + by_group)
+    return Interval("groups", width, _GROUPS.format(groups), without)

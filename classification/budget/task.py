@@ -21,8 +21,9 @@ from lowlabel.arrays import (
 from lowlabel.classification.budget.budgets import Budget, shortage
 from lowlabel.classification.budget.draws import Draws, drawn
 from lowlabel.classification.budget.learner import Learner, Tables
-from lowlabel.classification.budget.result import Accumulator, BudgetResult
+from lowlabel.classification.budget.result import Accumulator, BudgetInterval, BudgetResult
 from lowlabel.classification.classes import number_classes
+from lowlabel.classification.intervals import Units
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -39,12 +40,14 @@ class BudgetTask:
         draws: The draws of each budget that can be scored.
         left_out: Why a budget cannot, by its name.
         device: Device to compute on.
+        units: Classes and groups of the test images, and the kind of interval that is shown.
     """
 
     tables: Tables
     draws: tuple[Draws, ...]
     left_out: Mapping[str, str]
     device: torch.device
+    units: Units
 
     @classmethod
     def of(
@@ -59,6 +62,8 @@ class BudgetTask:
         short: Short,
         seed: int,
         device: str | torch.device,
+        groups: Labels | None = None,
+        interval: BudgetInterval | None = None,
         class_names: Sequence[str] = (),
     ) -> "BudgetTask":
         """Checks arrays and options, and draws; see `evaluate_label_budget`.
@@ -91,6 +96,7 @@ class BudgetTask:
             tuple(drawn(kept, classes, counts, draws, seed)),
             lacking if short == "leave-out" else {},
             place,
+            Units.of(wanted, groups, interval, get_args(BudgetInterval)),
         )
 
     def score(
@@ -114,7 +120,8 @@ class BudgetTask:
             method=learner.spec,
             by_draw=sums.by_draw,
             values=sums.values,
-            ci95=sums.ci95,
+            squares=sums.squares,
+            units=self.units,
             labelled=draws.labelled,
             classes=len(draws.sizes),
             task_hash=draws.digest,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features, as_integers, as_labels, refuse_rows
 from lowlabel.classification.label_free import geometry, spectrum
-from lowlabel.classification.result import half_width
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
+from lowlabel.intervals import normal
 from lowlabel.precision import full_precision
 from lowlabel.scale import magnitudes
 
@@ -50,7 +50,7 @@ class LabelFreeResult:
         The spectrum of a sample is biased: an interval over images would miss that of more images.
         """
         found = dict.fromkeys(self.metrics, math.nan)
-        return found | {name: half_width(v[~np.isnan(v)]) for name, v in self.per_image.items()}
+        return found | {name: normal(values) for name, values in self.per_image.items()}
 
     @property
     def ci95_definition(self) -> str:

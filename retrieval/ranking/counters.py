@@ -7,6 +7,7 @@ from torch import Tensor
 
 from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.positives import Positives
+from lowlabel.retrieval.ranking.rivals import RivalList
 
 
 class Counter(Protocol):
@@ -27,6 +28,7 @@ class Counter(Protocol):
         counts: Tensor,
         *,
         transposed: bool = False,
+        rivals: RivalList | None = None,
     ) -> None:
         """Adds to `counts` the negatives in the block that are ranked before each positive.
 
@@ -37,6 +39,7 @@ class Counter(Protocol):
             first_place: Place of the first gallery image in the block.
             counts: int32 [P], one entry per positive of `positives`.
             transposed: Whether the columns of the block are the queries.
+            rivals: Where to list the negatives before each query's best positive, if anywhere.
         """
         ...
 

@@ -16,6 +16,7 @@ from lowlabel.retrieval.ranking.counters import Counter, counter_for
 from lowlabel.retrieval.ranking.positives import Positives, find_positives
 from lowlabel.retrieval.ranking.products import multiply, unit_rows
 from lowlabel.retrieval.ranking.ranker import Found, summaries
+from lowlabel.retrieval.ranking.rivals import Rivals, Unlisted
 from lowlabel.workers import run_parallel
 
 S = TypeVar("S")
@@ -23,6 +24,7 @@ Span = tuple[int, int]
 
 _SYMMETRIC_POSITIVES = 2**22  # most positives held at once: about 100 MB
 _STRIP_POSITIVES = 2**20  # most positives held by each worker beyond that
+_LISTED_RIVALS = 2**21  # most rivals listed in the symmetric case: 16 MB
 _COLUMNS = 4  # columns of a block for each of its rows
 _MANY = 128  # positives from which on their similarities come from matrix products
 _PROBES = 64, 256  # queries and gallery images in the sample for `product_dtype`
@@ -44,6 +46,7 @@ class ExactRanker(Generic[S]):
         workers: Threads that process strips side by side.
         counter: Compares blocks; by default the one for the device.
         found: Which positives count as found; all by default.
+        rivals: Takes the rivals of all queries; by default they are not listed.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class ExactRanker(Generic[S]):
         workers: int,
         counter: type[Counter] | None = None,
         found: Found | None = None,
+        rivals: Rivals | None = None,
     ) -> None:
         layout = comparison.layout
-        kind = counter or counter_for(layout.queries.device)
-        dtype = _product_dtype(comparison, kind(comparison))
+        self._kind = counter or counter_for(layout.queries.device)
+        dtype = _product_dtype(comparison, self._kind(comparison))
         self._comparison = replace(comparison, dtype=dtype)
-        self._counter = kind(self._comparison)
+        self._counter = self._kind(self._comparison)
+        self._rivals = rivals
         self._summarise, self._rows, self._workers = summarise, block_rows, workers
         self._found = found
         self._gallery = unit_rows(comparison.gallery, layout.gallery, dtype)
@@ -87,6 +92,8 @@ class ExactRanker(Generic[S]):
     def _symmetric(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
         images = len(self._gallery)
         positives = self._positives(0, images)
+        most = max(1, _LISTED_RIVALS // images)
+        listed = self._rivals.list_for(images, most) if self._rivals else None
         free: SimpleQueue[Tensor] = SimpleQueue()
         all_counts = [self._zero_counts(positives) for _ in range(self._workers)]
         for counts in all_counts:
@@ -97,31 +104,39 @@ class ExactRanker(Generic[S]):
             buffer = self._buffer()
             try:
                 block = self._product(begin, end, begin, end, buffer)
-                self._counter.count(block, positives, begin, begin, counts)
+                self._counter.count(block, positives, begin, begin, counts, rivals=listed)
                 for left, right in self._column_spans(end, self._rows):
                     block = self._product(begin, end, left, right, buffer)
-                    self._counter.count(block, positives, begin, left, counts)
-                    self._counter.count(block, positives, left, begin, counts, transposed=True)
+                    self._counter.count(block, positives, begin, left, counts, rivals=listed)
+                    self._counter.count(
+                        block, positives, left, begin, counts, transposed=True, rivals=listed
+                    )
             finally:
                 free.put(counts)
             return (end - begin) * (2 * images - begin - end)
 
-        spans = [(begin, min(begin + self._rows, images)) for begin in range(0, images, self._rows)]
+        spans = list(_spans(images, self._rows))
         total, done = sum((end - begin) * (2 * images - begin - end) for begin, end in spans), 0
         with closing(run_parallel(count, spans, self._workers)) as work:
             for similarities in work:
                 done += similarities
                 if progress:
                     progress(images * done // total, images)
-        yield from self._summaries(positives, torch.stack(all_counts).sum(dim=0))
+        counts = torch.stack(all_counts).sum(dim=0)
+        if self._rivals and listed:
+            self._list_again(self._rivals, self._rivals.take(positives, counts, listed))
+        yield from self._summaries(positives, counts)
 
     def _by_strips(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
         def rank(span: Span) -> tuple[int, list[tuple[Tensor, S]]]:
             positives = self._positives(*span)
             counts, buffer = self._zero_counts(positives), self._buffer()
+            listed = self._rivals.list_for(span[1] - span[0]) if self._rivals else None
             for left, right in self._column_spans(0, span[1] - span[0]):
                 block = self._product(*span, left, right, buffer)
-                self._counter.count(block, positives, span[0], left, counts)
+                self._counter.count(block, positives, span[0], left, counts, rivals=listed)
+            if self._rivals and listed:
+                self._rivals.take(positives, counts, listed)
             return span[1] - span[0], list(self._summaries(positives, counts))
 
         spans, done = self._strip_spans(), 0
@@ -131,6 +146,27 @@ class ExactRanker(Generic[S]):
                 if progress:
                     progress(done, sum(end - begin for begin, end in spans))
                 yield from strip
+
+    def _list_again(self, rivals: Rivals, unlisted: Unlisted) -> None:
+        """Lists all rivals of some queries, by another product of these with the gallery."""
+
+        def list_all(span: Span) -> None:
+            part = unlisted.part(*span)
+            layout = self._comparison.layout.with_best_of(part.places)
+            counter = self._kind(replace(self._comparison, layout=layout))
+            counts, buffer = self._zero_counts(part.positives), self._buffer()
+            listed, rows = rivals.list_for(len(part.places)), self._queries[part.places]
+            for left, right in self._column_spans(0, len(rows)):
+                block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
+                multiply(rows, self._gallery[left:right], block)
+                counter.count(block, part.positives, 0, left, counts, rivals=listed)
+            query, place = listed.pairs()
+            rivals.add(part.places, counts.long(), torch.stack([part.places[query], place]))
+
+        spans = list(_spans(len(unlisted.places), self._rows))
+        with closing(run_parallel(list_all, spans, self._workers)) as work:
+            for _ in work:
+                pass
 
     def _strip_spans(self) -> list[Span]:
         """Strips of queries that have positives, each within the limit on positives."""
@@ -186,6 +222,11 @@ class ExactRanker(Generic[S]):
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
         layout = self._comparison.layout
         return summaries(layout, positives, counts, self._summarise, self._found)
+
+
+def _spans(length: int, step: int) -> Iterator[Span]:
+    for begin in range(0, length, step):
+        yield begin, min(begin + step, length)
 
 
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:

@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import (
     Features,
+    Labels,
     as_features,
     as_integers,
+    as_labels,
     require_name,
     require_same_width,
 )
@@ -18,11 +22,12 @@ from lowlabel.devices import resolve_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
+from lowlabel.retrieval.intervals import score_intervals
 from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.database import Database, Judgements, RankedPositives
 from lowlabel.retrieval.ranking.products import Transform, embed_transformed
 from lowlabel.retrieval.ranking.sources import RowSource, as_sources, require_one_model
-from lowlabel.retrieval.result import RetrievalResult
+from lowlabel.retrieval.result import RetrievalInterval, RetrievalResult, require_interval
 from lowlabel.workers import cpu_workers
 
 _BLOCK_VALUES = 2**22  # features, or similarities, in a block: 16 MB in float32
@@ -41,6 +46,8 @@ class InstanceRetrieval:
         transform: Applied to queries, gallery and each block of distractors.
         block_rows: Database images that each thread compares at once.
         device: Device to compute on.
+        groups: Group of each query, int64 [Q], if groups are given.
+        interval: The kind of interval that the result shows.
     """
 
     queries: Tensor
@@ -51,6 +58,8 @@ class InstanceRetrieval:
     transform: Transform | None
     block_rows: int
     device: torch.device
+    groups: NDArray[np.int64] | None
+    interval: RetrievalInterval
 
     @classmethod
     def of(
@@ -62,6 +71,8 @@ class InstanceRetrieval:
         gallery_name: str = "gallery",
         ties: Ties,
         transform: Transform | None,
+        groups: Labels | None,
+        interval: RetrievalInterval,
         block_size: int | None,
         device: str | torch.device,
     ) -> "InstanceRetrieval":
@@ -69,9 +80,10 @@ class InstanceRetrieval:
 
         Raises:
             InputError: If shapes or models do not match, or an option is out of range.
-            UnknownNameError: If there is no such tie policy.
+            UnknownNameError: If there is no such tie policy or interval.
         """
         require_name("tie policy", ties, get_args(Ties))
+        require_interval(interval, groups)
         queries = as_features(query, "query features")
         images = as_features(gallery, f"{gallery_name} features")
         width = queries.shape[1]
@@ -91,6 +103,8 @@ class InstanceRetrieval:
             transform,
             block_rows,
             resolve_device(device),
+            None if groups is None else as_labels(groups, len(queries), "groups"),
+            interval,
         )
 
     def rank(
@@ -123,12 +137,30 @@ class InstanceRetrieval:
         by_query = query_row.argsort(stable=True)
         return RankedPositives(query_row[by_query], ranked.row[by_query], ranked.before[by_query])
 
-    def result(self, scores: Mapping[str, Tensor], ranked: RankedPositives) -> RetrievalResult:
-        """Builds the result from scores [Q], which are NaN for queries without a positive."""
-        scored = ranked.query.unique()
+    def result(
+        self,
+        scores: Mapping[str, Tensor],
+        ranked: RankedPositives,
+        classes: NDArray[np.int64],
+        noun: str,
+    ) -> RetrievalResult:
+        """Builds the result.
+
+        Args:
+            scores: Scores [Q], which are NaN for queries without a positive.
+            ranked: The ranked positives.
+            classes: Class of each query [Q].
+            noun: What a class is, in the plural.
+        """
+        scored = ranked.query.unique().cpu()
+        rows = scored.numpy()
+        per_query = {name: values.cpu()[scored].numpy() for name, values in scores.items()}
+        groups = None if self.groups is None else self.groups[rows]
         return RetrievalResult.of(
-            {name: values[scored].cpu().numpy() for name, values in scores.items()},
-            query_index=scored.cpu().numpy(),
+            per_query,
+            intervals=score_intervals(per_query, classes[rows], groups=groups, noun=noun),
+            interval=self.interval,
+            query_index=rows,
             lone=len(self.queries) - len(scored),
             lone_queries="exclude",
             ties=self.ties,

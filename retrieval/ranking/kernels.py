@@ -32,7 +32,9 @@ class Job(NamedTuple):  # keep the name: caches on disk contain it and fail to l
     class in the gallery; the positives of the queries from `begin` on (`Positives`); and the
     counts to add to. Within `doubt_from` to `doubt_to` of a positive's cosine a block decides
     nothing, unless it is `exact`. Cosines equal up to `tie` are decided by `policy`: 1 counts the
-    negative, -1 does not, 0 does if its row is the lower one.
+    negative, -1 does not, 0 does if its row is the lower one. Negatives before a query's best
+    positive are listed in `rivals`, as places of query and image [2, n], from `listed_now[0]` on,
+    until `listed` has `most_rivals` of the query.
     """
 
     queries: Array
@@ -53,6 +55,10 @@ class Job(NamedTuple):  # keep the name: caches on disk contain it and fail to l
     tie: float
     policy: int
     exact: bool
+    most_rivals: int
+    listed: Array
+    rivals: Array
+    listed_now: Array
 
 
 class _Doubts(NamedTuple):
@@ -112,7 +118,7 @@ def count_by_tiles(
     reaches the positive. It is one function because a call for each row would cost too much.
     """
     rows, length = _rows(block, turned)
-    doubts, waiting = _no_doubts(), 0
+    doubts, waiting, listing = _no_doubts(), 0, job.most_rivals > 0
     for i in range(begin, end):
         if turned and (i - begin) % _STRIP == 0:
             _turn(block, i, rows)
@@ -128,6 +134,9 @@ def count_by_tiles(
                     if possible == 0:
                         break
                     job.counts[k] += sure
+                    room = listing and job.listed[query - job.begin] < job.most_rivals
+                    if k == first and sure > 0 and room:
+                        _list_rivals(rows, r, start, stop, high, query, first_place, job)
                     if possible > sure:
                         if waiting + _TILE > _WAITING:
                             waiting = _settle(doubts, waiting, job)
@@ -143,7 +152,7 @@ def count_by_look_up(
 ) -> None:
     """Does the same for queries with many positives: looks up the place of each value."""
     rows, length = _rows(block, turned)
-    doubts, waiting = _no_doubts(), 0
+    doubts, waiting, listing = _no_doubts(), 0, job.most_rivals > 0
     for i in range(begin, end):
         if turned and (i - begin) % _STRIP == 0:
             _turn(block, i, rows)
@@ -157,6 +166,8 @@ def count_by_look_up(
             for j in range(left, right):
                 k = _first_below(high, firsts, scale, rows[r, j])
                 bins[k] += 1
+                if k == 0 and listing and job.listed[query - job.begin] < job.most_rivals:
+                    _list_rival(query, first_place + j, job)
                 while k > 0 and rows[r, j] >= low[k - 1]:
                     k -= 1
                     if waiting == _WAITING:
@@ -282,6 +293,39 @@ def _note(doubts: _Doubts, begin: int, end: int, query: int, k: int, first_place
 
 
 @_inner
+def _list_rivals(
+    rows: Array,
+    r: int,
+    start: int,
+    stop: int,
+    high: float,
+    query: int,
+    first_place: int,
+    job: Job,
+) -> None:
+    """Lists the images whose values are above `high`, while there is room."""
+    i, number = job.listed_now[0], job.listed[query - job.begin]
+    end = min(job.rivals.shape[1], i + job.most_rivals - number)
+    begin = i
+    for j in range(start, stop):
+        if rows[r, j] > high and i < end:
+            job.rivals[0, i], job.rivals[1, i] = query, first_place + j
+            i += 1
+    job.listed_now[0] = i
+    job.listed[query - job.begin] += i - begin
+
+
+@_inner
+def _list_rival(query: int, place: int, job: Job) -> None:
+    """Lists one image, unless threads that list the same query have filled the array."""
+    i = job.listed_now[0]
+    if i < job.rivals.shape[1]:
+        job.rivals[0, i], job.rivals[1, i] = query, place
+        job.listed_now[0] = i + 1
+        job.listed[query - job.begin] += 1
+
+
+@_inner
 def _settle(doubts: _Doubts, waiting: int, job: Job) -> int:
     """Settles the doubts by float64 cosines and the tie policy; returns 0, the number left."""
     for i in range(waiting):
@@ -291,11 +335,16 @@ def _settle(doubts: _Doubts, waiting: int, job: Job) -> int:
             value = _cosine(job.query_row[doubts.query[i]], row, job)
         difference = value - job.cosine[k]
         if abs(difference) > job.tie:
-            job.counts[k] += difference > 0
+            before = difference > 0
         elif job.policy == 0:
-            job.counts[k] += row < job.row[k]
+            before = row < job.row[k]
         else:
-            job.counts[k] += job.policy > 0
+            before = job.policy > 0
+        job.counts[k] += before
+        query = doubts.query[i] - job.begin
+        room = job.most_rivals > 0 and job.listed[query] < job.most_rivals
+        if before and k == job.offsets[query] and room:
+            _list_rival(query + job.begin, doubts.place[i], job)
     return 0
 
 

@@ -34,6 +34,12 @@ class Layout:
     positives: Tensor
     leave_one_out: bool
 
+    def with_best_of(self, places: Tensor) -> "Layout":
+        """Some of the queries, by their places [n], with one positive each."""
+        start, stop = self.start[places], self.stop[places]
+        one = torch.ones_like(places)
+        return Layout(self.queries[places], self.gallery, start, stop, one, self.leave_one_out)
+
     def groups(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yields runs of the queries `begin` to `end` as (number of positives, begin, end)."""
         sizes, lengths = torch.unique_consecutive(self.positives[begin:end], return_counts=True)

@@ -13,6 +13,7 @@ from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import find_positives
 from lowlabel.retrieval.ranking.ranker import summaries
+from lowlabel.retrieval.ranking.rivals import Rivals
 
 S = TypeVar("S")
 
@@ -36,6 +37,7 @@ class PrecomputedRanker(Generic[S]):
         similarity: The similarities.
         summarise: Called with rising ranks [queries, R] from 1 on; its result is yielded.
         block_rows: Most queries at once; fewer for a gallery of more than 65,536 images.
+        rivals: Takes the rivals of all queries; by default they are not listed.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class PrecomputedRanker(Generic[S]):
         similarity: Similarity,
         summarise: Callable[[Tensor], S],
         block_rows: int,
+        rivals: Rivals | None = None,
     ) -> None:
+        self._rivals = rivals
         self._comparison, self._similarity = comparison, similarity
         self._summarise, self._rows = summarise, block_rows
         self._counter = counter_for(comparison.layout.queries.device)(comparison)
@@ -71,5 +75,8 @@ class PrecomputedRanker(Generic[S]):
         tie = 0.0 if self._comparison.ties == "index" else None
         positives = find_positives(layout, begin, end, similarities, tie)
         counts = torch.zeros(len(positives.cosine), dtype=torch.int32, device=block.device)
-        self._counter.count(block, positives, begin, 0, counts)
+        listed = self._rivals.list_for(end - begin) if self._rivals else None
+        self._counter.count(block, positives, begin, 0, counts, rivals=listed)
+        if self._rivals and listed:
+            self._rivals.take(positives, counts, listed)
         yield from summaries(layout, positives, counts, self._summarise)

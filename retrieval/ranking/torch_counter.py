@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.positives import Positives
+from lowlabel.retrieval.ranking.rivals import RivalList
 
 _CHUNK_VALUES = 2**24  # float64 values of gathered features, or of positives, held at once
 _NEVER = 3.0  # negated similarity of an image that is not compared: below every cosine
@@ -37,6 +38,7 @@ class TorchCounter:
         counts: Tensor,
         *,
         transposed: bool = False,
+        rivals: RivalList | None = None,
     ) -> None:
         """Adds to `counts`; see `Counter.count`."""
         block = block.T if transposed else block
@@ -57,6 +59,9 @@ class TorchCounter:
             rows = positives.rows[flat[r]] if self._comparison.ties == "index" else None
             value = block[r, c].double()
             beaten[r, c] = self._first_beaten(queries[r], places[c], value, cosine[r], rows)
+        if rivals is not None:
+            before = (beaten == 0) & held[:, :1]
+            _list_rivals(rivals, before, first_query - positives.begin, first_query, first_place)
         bins = torch.zeros(len(block), cosine.shape[1] + 1, dtype=counts.dtype, device=block.device)
         bins.scatter_add_(1, beaten, bins.new_ones(()).expand_as(beaten))
         counts[flat[held]] += bins.cumsum(dim=1, dtype=counts.dtype)[:, :-1][held]
@@ -85,6 +90,27 @@ class TorchCounter:
                 equal &= gallery_rows[:, None] < rows
             before |= equal
         return (~before).sum(dim=1)
+
+
+def _list_rivals(
+    rivals: RivalList, before: Tensor, first: int, first_query: int, first_place: int
+) -> None:
+    """Lists the images of a block [queries, gallery] that are marked, as far as there is room.
+
+    Args:
+        rivals: The list.
+        before: Which images are ranked before the query's best positive; changed in place.
+        first: Index of the first query in the list.
+        first_query: Place of the first query in the block.
+        first_place: Place of the first gallery image in the block.
+    """
+    listed = rivals.listed[first : first + len(before)]
+    number, room = before.sum(dim=1, dtype=listed.dtype), rivals.most - listed
+    over = (number > room).nonzero().flatten()
+    before[over] &= before[over].cumsum(dim=1, dtype=listed.dtype) <= room[over, None]
+    listed += torch.minimum(number, room)
+    query, place = before.nonzero().int().T
+    rivals.parts.append(torch.stack([query + first_query, place + first_place]))
 
 
 def _padded(positives: Positives, queries: Tensor) -> tuple[Tensor, Tensor]:

@@ -100,3 +100,33 @@ def jackknife(without: NDArray[np.float64]) -> float:
         return math.nan
     variance = (classes - 1) / classes * float(((values - values.mean()) ** 2).sum())
     return student_t(classes - 1) * math.sqrt(variance)
+
+
+def normal(values: NDArray[np.float64]) -> float:
+    """Half-width 1.96·σ/√n of the interval of a mean of independent values, [n].
+
+    Returns:
+        The half-width; NaN for a single value. Values that are NaN are left out.
+    """
+    values = values[~np.isnan(values)]
+    if len(values) < 2:
+        return math.nan
+    return 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def means_without(values: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean of the values without each class or group, for `jackknife`.
+
+    Args:
+        values: [n]; values that are NaN are left out.
+        groups: Class or group of each value, any integers, [n].
+
+    Returns:
+        [C], by rising group; NaN where a group has no value, or nothing is left without it.
+    """
+    _, place = np.unique(groups, return_inverse=True)
+    there = ~np.isnan(values)
+    size = np.bincount(place[there], minlength=place.max() + 1)
+    total = np.bincount(place[there], values[there], minlength=len(size))
+    left = np.where(size > 0, size.sum() - size, 0)
+    return np.where(left > 0, total.sum() - total, math.nan) / np.maximum(left, 1)

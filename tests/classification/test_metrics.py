@@ -9,6 +9,7 @@ from sklearn.metrics import (
 )
 
 from lowlabel.classification import ClassifierResult
+from lowlabel.classification.intervals import Units
 from lowlabel.classification.metrics import classification_values
 
 
@@ -24,7 +25,7 @@ def drawn(images=400, classes=7, seed=0, digits=None):
 
 def metrics(probabilities, labels, **options):
     values = classification_values(probabilities, labels, **options)
-    return ClassifierResult(values, probabilities.shape[1], 0).metrics
+    return ClassifierResult(values, probabilities.shape[1], 0, Units(labels.numpy())).metrics
 
 
 def calibration_error(probabilities, labels):
@@ -116,7 +117,9 @@ def test_blocks_of_classes_change_nothing(monkeypatch):
 def test_intervals_are_those_of_resampled_images():
     """The bootstrap's standard deviation, for metrics that are no mean over images."""
     probabilities, labels = drawn(images=1500, classes=4)
-    result = ClassifierResult(classification_values(probabilities, labels), 4, 0)
+    result = ClassifierResult(
+        classification_values(probabilities, labels), 4, 0, Units(labels.numpy())
+    )
     rng = np.random.default_rng(0)
     resampled = []
     for _ in range(400):

@@ -154,8 +154,8 @@ def test_lone_queries_of_a_gallery(clustered):
     assert list(result.query_index) == [2, 4, *range(5, 40)]
 
 
-def test_interval_is_that_of_the_mean(clustered):
-    result = evaluate_retrieval(*clustered())
+def test_the_interval_over_queries_is_that_of_the_mean(clustered):
+    result = evaluate_retrieval(*clustered(), interval="queries")
     for name, values in result.per_query.items():
         expected = 1.96 * np.std(values, ddof=1) / np.sqrt(len(values))
         assert result.ci95[name] == pytest.approx(expected)

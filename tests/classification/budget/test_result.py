@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from lowlabel.classification.budget.result import Accumulator, two_way_half_width
-from lowlabel.classification.result import half_width
+from lowlabel.intervals import normal
 
 
 def half_width_of(table):
@@ -13,7 +13,7 @@ def half_width_of(table):
 def test_draws_and_images_both_count():
     random = np.random.default_rng(0)
     draws, images = random.normal(size=(5, 1)), random.normal(size=(1, 400))
-    assert half_width_of(0 * draws + images) == pytest.approx(half_width(images[0]), rel=5e-3)
+    assert half_width_of(0 * draws + images) == pytest.approx(normal(images[0]), rel=5e-3)
     assert half_width_of(draws + 0 * images) == pytest.approx(
         2.776445 * draws.std(ddof=1) / np.sqrt(5), rel=1e-6
     )
@@ -44,7 +44,7 @@ def test_it_covers_the_truth(by_draw, by_image):
 
 def test_a_single_draw_varies_over_images_alone():
     values = np.random.default_rng(3).random(50)
-    assert half_width_of(values[None]) == half_width(values)
+    assert half_width_of(values[None]) == normal(values)
     assert half_width_of(np.full((4, 9), 3.0)) == 0
     assert np.isnan(half_width_of(np.ones((3, 1))))
 
@@ -56,4 +56,4 @@ def test_sums_over_draws_are_those_of_the_table():
         sums.add({"top1": row})
     assert sums.by_draw["top1"] == pytest.approx(table.mean(1))
     assert sums.values["top1"] == pytest.approx(table.mean(0))
-    assert sums.ci95["top1"] == pytest.approx(half_width_of(table))
+    assert sums.squares["top1"] == pytest.approx((table**2).sum())

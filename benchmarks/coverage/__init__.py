@@ -1,0 +1,1 @@
+"""Coverage of confidence intervals in simulated worlds whose truth is known."""
