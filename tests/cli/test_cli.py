@@ -22,7 +22,7 @@ from lowlabel.fewshot import METHODS
 ROOT = Path(__file__).parents[2]
 KS = ["--k", "1", "--k", "4"]
 TASKS = ["--tasks", "20", "--ways", "2", "--queries", "2", "--shots", "1"]
-QUICK = [*TASKS, *KS]
+QUICK = [*TASKS, *KS, "--interval", "tasks"]
 
 
 def call(*arguments: str) -> int:

@@ -13,7 +13,7 @@ from lowlabel.features import BackboneOptions
 from lowlabel.results import compare, load_records, load_scored
 from lowlabel.results.metrics import find_metric
 
-TASKS = {"ways": 2, "shots": (1,), "queries": 2, "tasks": 20}
+TASKS = {"ways": 2, "shots": (1,), "queries": 2, "tasks": 20, "interval": "tasks"}
 REQUESTS = {  # protocol: suite, dataset, options
     "fewshot": ("fewshot", "folder", TASKS),
     "knn": ("knn", "folder", {}),
