@@ -6,10 +6,15 @@ from scipy import stats
 
 from lowlabel.errors import UnknownNameError
 from lowlabel.fewshot import FewShotResult, confidence_interval
+from lowlabel.fewshot.uncertainty import over_tasks
 
 
-def result(accuracies):
-    return FewShotResult(np.asarray(accuracies, float), "ncm", False, 5, 1, 15, 0, "")
+def result(accuracies, interval="tasks"):
+    values = np.asarray(accuracies, float)
+    intervals = {"tasks": over_tasks(values, interval)}
+    return FewShotResult(
+        values, "ncm", False, 5, 1, 15, 0, "", intervals=intervals, interval=interval
+    )
 
 
 @pytest.mark.parametrize("tasks", [2, 30, 10_000])
