@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -22,6 +22,14 @@ from lowlabel.features.transforms import ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Forward(Protocol):
+    """Computes features [B, D] of normalised images [B, 3, H, W]."""
+
+    name: str
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class Backbone:
         epochs: Passes over the images that the pretraining had made, if the file says so.
         identities: Names of the published weights that it has, however it was loaded; see
             `lowlabel.features.models.identity`.
+        forward: What computes features in place of the encoder during an extraction; None for the
+            encoder itself. See `lowlabel.features.engines`.
     """
 
     name: str
@@ -61,6 +71,12 @@ class Backbone:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
     identities: tuple[str, ...] = ()
+    forward: Forward | None = None
+
+    @property
+    def engine(self) -> str:
+        """What computes features, for records; empty for torch."""
+        return self.forward.name if self.forward else ""
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.
@@ -111,6 +127,8 @@ class Backbone:
         return self.transform.normalise(pixels, DTYPES[self.dtype])
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
+        if self.forward:
+            return self.forward(images)
         if is_convolutional(self.encoder):
             images = images.contiguous(memory_format=torch.channels_last)
         else:

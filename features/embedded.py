@@ -174,6 +174,11 @@ class EmbeddedDataset:
     leaked: str = ""
 
     @property
+    def engine(self) -> str:
+        """What computed the embeddings, if not torch did: "OpenVINO 2026.4.1"."""
+        return ", ".join(sorted({table.engine for table in self.tables.values()} - {""}))
+
+    @property
     def evaluated(self) -> EmbeddingTable:
         """Embeddings of the evaluated part."""
         return self.tables[self.evaluated_part]

@@ -16,6 +16,7 @@ from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import take_over
+from lowlabel.features.engines import check_engine, with_engine
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.head_features import from_base_features
 from lowlabel.features.partial_file import PartialFile
@@ -40,16 +41,20 @@ class ExtractionOptions:
         batch_size: Number of images in one forward pass.
         workers: Number of threads that decode images.
         skip_bad_images: Leave out and count images that cannot be decoded, instead of stopping.
+        engine: What runs the network: "torch", "openvino", or "auto" for OpenVINO on a CPU where
+            it is installed and converts the network. Both give the same features to rounding.
     """
 
     batch_size: int = 32
     workers: int = 4
     skip_bad_images: bool = False
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name}={getattr(self, name)} must be at least 1")
+        check_engine(self.engine)
 
 
 def extract_features(
@@ -144,20 +149,25 @@ class _Extraction:
     def run(self) -> None:
         pending = self.file.pending()
         done = len(self.images) - sum(map(len, pending))
+        engine = check_engine(self.options.engine)
+        backbone = with_engine(self.backbone, engine, len(self.images) - done)
+        self.file.engine = backbone.engine
         self.progress(done, len(self.images))
         with ThreadPoolExecutor(self.options.workers) as pool:
             decoded = self._decode_ahead(pool, chain.from_iterable(pending))
             for rows in pending:
-                self._chunk(rows, decoded, done)
+                self._chunk(backbone, rows, decoded, done)
                 done += len(rows)
         self.file.finish()
 
-    def _chunk(self, rows: range, decoded: Iterator[Pixels | None], done: int) -> None:
+    def _chunk(
+        self, backbone: Backbone, rows: range, decoded: Iterator[Pixels | None], done: int
+    ) -> None:
         features = torch.full((len(rows), self.width), torch.nan)
         bad, before = np.zeros(len(rows), dtype=bool), done
         for batch in self._batches(len(rows), decoded, bad):
             pixels = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
-            features[[row for row, _ in batch]] = self.backbone.embed(pixels).cpu()
+            features[[row for row, _ in batch]] = backbone.embed(pixels).cpu()
             done += len(batch)
             self.progress(done, len(self.images))
         broken = np.flatnonzero(~np.isfinite(features.numpy()).all(axis=1) & ~bad)

@@ -44,6 +44,7 @@ class PartialFile:
         self.images = images
         self.block = block
         self.earlier = earlier
+        self.engine = ""  # what computes the first block, if it is not torch
         self.path = feature_path(key).with_suffix(".partial")
         self._token, self._owned = secrets.token_hex(16), False
 
@@ -82,6 +83,7 @@ class PartialFile:
         marks = np.where(bad, BAD_IMAGE, DONE).astype(np.uint8)
         if not self.path.exists():
             facts = {"key": self.key.json(), "earlier": self.earlier}
+            facts |= {"engine": self.engine} if self.engine else {}
             lay_out(self.path, facts, self.images, features.shape[1], self.block, self._token)
             self._owned = True
         with self._opened() as (file, head):

@@ -69,6 +69,12 @@ class StoreFile:
             self._file.close()
 
     @property
+    def engine(self) -> str:
+        """What computed the features, if it was not torch."""
+        with _reading(self.path), h5py.File(self._file, "r") as file:
+            return str(file.attrs.get("engine", ""))
+
+    @property
     def earlier(self) -> str:
         """The key under which an earlier version stored the features; empty if it did not."""
         with _reading(self.path), h5py.File(self._file, "r") as file:

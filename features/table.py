@@ -30,12 +30,14 @@ class EmbeddingTable:
         labels: int64 [N].
         key: SHA-256 that identifies their origin.
         bad_images: Paths of images that could not be decoded and have no row.
+        engine: What computed them, if it was not torch: "OpenVINO 2026.4.1".
     """
 
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     key: str
     bad_images: tuple[str, ...] = ()
+    engine: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,9 @@ def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
     large = 4 * file.head.rows * file.head.width > _MOST_BYTES
     features = file.mapped() if large else file.features(0, len(good))
     if good.all():
-        return EmbeddingTable(features, labels, key)
-    return EmbeddingTable(features[good], labels[good], key, tuple(file.paths[~good]))
+        return EmbeddingTable(features, labels, key, engine=file.engine)
+    bad = tuple(file.paths[~good])
+    return EmbeddingTable(features[good], labels[good], key, bad, file.engine)
 
 
 def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], path: Path) -> None:

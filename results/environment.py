@@ -7,11 +7,15 @@ from importlib import metadata
 from pathlib import Path
 
 import lowlabel
+from lowlabel.fields import grown
 
 
 @dataclass(frozen=True)
 class Environment:
-    """Versions (None if not installed), commit (None outside a checkout) and device."""
+    """Versions (None if not installed), commit (None outside a checkout) and device.
+
+    `engine` is what computed the embeddings, if it was not torch: "OpenVINO 2026.4.1".
+    """
 
     lowlabel: str
     commit: str | None
@@ -20,13 +24,15 @@ class Environment:
     timm: str | None
     numpy: str | None
     device: str
+    engine: str = grown("")
 
 
-def describe_environment(device: str) -> Environment:
+def describe_environment(device: str, engine: str = "") -> Environment:
     """The current environment.
 
     Args:
         device: Name of the device, from `lowlabel.devices.describe_device`.
+        engine: See `Environment`.
     """
     return Environment(
         lowlabel=lowlabel.__version__,
@@ -36,6 +42,7 @@ def describe_environment(device: str) -> Environment:
         timm=_version("timm"),
         numpy=_version("numpy"),
         device=device,
+        engine=engine,
     )
 
 

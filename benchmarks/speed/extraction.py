@@ -1,10 +1,13 @@
 """Extraction and the bare forward pass: `python -m lowlabel.benchmarks.speed.extraction`.
 
-Times the whole path (decoding, resizing, forward, HDF5) on 500×375 JPEG files, and the same model's
-forward pass on normalised tensors in memory, in turn in one process.
+Times the whole path (decoding, resizing, forward, HDF5) on 500×375 JPEG files by each engine, and
+the bare forward passes on normalised tensors in memory, in turn in one process.
 """
 
 import tempfile
+from collections.abc import Iterator
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,57 +19,79 @@ from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.datasets import ImageSet, open_dataset
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.features import (
+    Backbone,
     ExtractionOptions,
     FeatureKey,
     extract_features,
     feature_path,
     load_backbone,
 )
+from lowlabel.features.backbone import is_convolutional
+from lowlabel.features.engines import Engine, with_engine
 
-MODELS = ("random:vit_small_patch16_224", "random:mobilenetv2_100")
+MODELS = ("random:vit_small_patch16_224", "random:resnet50", "random:mobilenetv2_100")
 
 
-def main(images: int = 256, repeats: int = 3, batch_size: int = 32, device: str = "auto") -> None:
-    """Prints the images per second of both, and their ratio."""
+def main(
+    images: int = 256,
+    repeats: int = 3,
+    batch_size: int = 32,
+    device: str = "auto",
+    dtype: str = "float32",
+) -> None:
+    """Prints images per second, and their ratio to the fastest bare forward pass."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         _write_photographs(Path(folder) / "class", images)
         part = open_dataset(f"folder:{folder}").load("all")
-        rows = [_measure(model, part, repeats, batch_size, device) for model in MODELS]
+        rows = [
+            row
+            for model in MODELS
+            for row in _measure(
+                load_backbone(model, device=device, dtype=dtype), part, repeats, batch_size
+            )
+        ]
     print(markdown(rows))
-    print(f"\n{describe_device(resolve_device(device))}")
+    print(f"\n{describe_device(resolve_device(device))}, {dtype}")
 
 
 def _measure(
-    model: str, part: ImageSet, repeats: int, batch_size: int, device: str
-) -> dict[str, object]:
-    backbone = load_backbone(model, device=device)
+    backbone: Backbone, part: ImageSet, repeats: int, batch_size: int
+) -> Iterator[dict[str, object]]:
     side = backbone.transform.side
-    batch = torch.randn(batch_size, 3, side, side, device=backbone.device)
-    if "mobilenet" in model:
-        batch = batch.to(memory_format=torch.channels_last)
+    pixels = torch.randint(256, (batch_size, side, side, 3), dtype=torch.uint8)
+    batch = backbone.network_input(pixels)
+    if is_convolutional(backbone.encoder):
+        batch = batch.contiguous(memory_format=torch.channels_last)
     path = feature_path(FeatureKey.of(backbone, part))
-    options = ExtractionOptions(batch_size)
+    on_cpu = backbone.device.type == "cpu" and find_spec("openvino")
+    engines: list[Engine] = ["torch", "openvino"] if on_cpu else ["torch"]
+    backbones = {engine: with_engine(backbone, engine, len(part)) for engine in engines}
 
     @torch.inference_mode()
-    def bare() -> None:
+    def bare(engine: Engine) -> None:
         for _ in range(len(part) // batch_size):
-            backbone.encoder.head(batch)
+            (backbones[engine].forward or backbone.encoder.head)(batch)
         if backbone.device.type == "cuda":
             torch.cuda.synchronize()
 
-    def whole() -> None:
+    def whole(engine: Engine) -> None:
         path.unlink(missing_ok=True)
-        extract_features(backbone, part, options)
+        extract_features(backbones[engine], part, ExtractionOptions(batch_size, engine=engine))
 
-    seconds = median_seconds({"bare": bare, "whole": whole}, repeats)
+    jobs = {f"bare {engine}": partial(bare, engine) for engine in engines}
+    jobs |= {f"whole {engine}": partial(whole, engine) for engine in engines}
+    seconds = median_seconds(jobs, repeats)
     path.unlink(missing_ok=True)
-    return {
-        "model": backbone.name,
-        "bare forward, img/s": len(part) / seconds["bare"],
-        "whole path, img/s": len(part) / seconds["whole"],
-        "ratio": seconds["bare"] / seconds["whole"],
-    }
+    fastest = min(seconds[f"bare {engine}"] for engine in engines)
+    for engine in engines:
+        yield {
+            "model": backbone.name,
+            "engine": engine,
+            "bare forward, img/s": len(part) / seconds[f"bare {engine}"],
+            "whole path, img/s": len(part) / seconds[f"whole {engine}"],
+            "of the fastest forward": fastest / seconds[f"whole {engine}"],
+        }
 
 
 def _write_photographs(folder: Path, count: int) -> None:

@@ -69,12 +69,13 @@ class MachineGroup:
     device: options.Device = "auto"
     batch_size: options.BatchSize = 32
     workers: options.Workers = 4
+    engine: options.Engine = "auto"
 
     def extraction(self, *, skip_bad_images: bool = False) -> "ExtractionOptions":
         """The options of `extract_features`."""
         from lowlabel.features import ExtractionOptions
 
-        return ExtractionOptions(self.batch_size, self.workers, skip_bad_images)
+        return ExtractionOptions(self.batch_size, self.workers, skip_bad_images, self.engine)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -151,6 +151,13 @@ TrainFeatures = Annotated[
 Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda or cuda:1.")]
 BatchSize = Annotated[int, option("Machine", "Images per forward pass.")]
 Workers = Annotated[int, option("Machine", "Threads that decode images.")]
+Engine = Annotated[
+    str,
+    option(
+        "Machine",
+        "What runs the network: torch, openvino, or auto: OpenVINO on a CPU where it is installed.",
+    ),
+]
 
 Output = Annotated[
     Path | None,

@@ -1,0 +1,78 @@
+"""The choice of an engine; OpenVINO is imported only where it may run."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Literal
+
+from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.transforms import ImageTransform
+
+Engine = Literal["auto", "torch", "openvino"]
+ENGINES: tuple[Engine, ...] = ("auto", "torch", "openvino")
+_WORTHWHILE = 500  # images from which on the seconds of a conversion are saved again
+
+
+def check_engine(engine: str) -> Engine:
+    """Raises an `UnknownNameError` unless there is such an engine."""
+    for known in ENGINES:
+        if engine == known:
+            return known
+    raise UnknownNameError("engine", engine, ENGINES)
+
+
+def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
+    """The backbone with the engine that is to embed a number of images.
+
+    "auto" takes OpenVINO on a CPU where it is installed, can convert the network and gives the
+    features of torch; else torch, with one line that says why. It is not tried for few images.
+
+    Args:
+        backbone: The backbone; one that has an engine keeps it.
+        engine: "auto", "torch" or "openvino".
+        images: Number of images to embed.
+
+    Raises:
+        InputError: If `engine` is "openvino" and it cannot be used.
+    """
+    if backbone.forward or engine == "torch" or (engine == "auto" and not _is_promising(backbone, images)):
+        return backbone
+    try:
+        return _converted(backbone)
+    except InputError as error:
+        if engine == "openvino":
+            raise
+        print(f"{backbone.name} runs in torch: {error.message}", flush=True)
+        return backbone
+
+
+def _is_promising(backbone: Backbone, images: int) -> bool:
+    return (
+        images >= _WORTHWHILE
+        and backbone.device.type == "cpu"
+        and any(True for _ in backbone.encoder.parameters())
+        and backbone.dtype != "float16"
+        and isinstance(backbone.transform, ImageTransform)
+        and find_spec("openvino") is not None
+    )
+
+
+def _converted(backbone: Backbone) -> Backbone:
+    if backbone.device.type != "cpu":
+        raise InputError(
+            f"OpenVINO runs on a CPU here, not on {backbone.device}", "Use --engine torch."
+        )
+    if not isinstance(backbone.transform, ImageTransform):
+        raise InputError(
+            "OpenVINO is compiled for one size, and this framing has images of many",
+            "Use --engine torch.",
+        )
+    if backbone.dtype == "float16":
+        raise InputError("OpenVINO computes in float32 or bfloat16 here", "Use --dtype bfloat16.")
+    if find_spec("openvino") is None:
+        raise InputError("OpenVINO is not installed", "pip install 'lowlabel[cpu]'")
+    from lowlabel.features.engines.openvino import convert
+
+    forward = convert(backbone)
+    print(f"{backbone.name} runs in {forward.name}", flush=True)
+    return replace(backbone, forward=forward)

@@ -1,0 +1,106 @@
+"""OpenVINO: a network traced by torch and compiled for the CPU."""
+
+import copy
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from lowlabel.errors import InputError
+from lowlabel.features.backbone import Backbone
+from lowlabel.features.models.embedding_head import pooled_features
+
+if TYPE_CHECKING:
+    from lowlabel.features.models.encoders import Encoder
+
+_TRACED, _TRIED = 2, 3  # images, so that a traced batch that stays fixed is found
+_AGREEMENT = {"float32": 1e-4, "bfloat16": 5e-2}  # largest difference relative to the norm
+_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class OpenVINOForward:
+    """The forward pass of a network in OpenVINO.
+
+    Attributes:
+        name: Name in records: "OpenVINO 2026.4.1".
+    """
+
+    def __init__(self, name: str, compiled: Any) -> None:
+        self.name = name
+        self._compiled = compiled
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Computes the features [B, D], float32, of normalised images [B, 3, H, W]."""
+        found = self._compiled([images.float().contiguous().numpy()], share_inputs=True)[0]
+        return torch.from_numpy(found).float()
+
+
+def convert(backbone: Backbone) -> OpenVINOForward:
+    """Converts a backbone's network with its pooling and compares both on random images.
+
+    Raises:
+        InputError: If OpenVINO cannot convert it, or gives other features.
+    """
+    openvino = _import()
+    height, width = backbone.transform.blank
+    pixels = torch.randint(
+        256, (_TRIED, height, width, 3), dtype=torch.uint8, generator=torch.Generator()
+    )
+    network = _Pooled(copy.deepcopy(backbone.encoder), backbone.pooling).eval().float()
+    images = backbone.network_input(pixels).float()
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer, about shapes that become constants
+            model = openvino.convert_model(
+                network, example_input=images[:_TRACED], input=[-1, 3, height, width]
+            )
+            settings = {
+                "INFERENCE_PRECISION_HINT": _PRECISION[backbone.dtype],
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                "PERFORMANCE_HINT": "LATENCY",
+            }
+            compiled = openvino.compile_model(model, "CPU", settings)
+        forward = OpenVINOForward(f"OpenVINO {openvino.__version__.partition('-')[0]}", compiled)
+        found = forward(images)
+    except Exception as error:  # OpenVINO raises what its plugins and torch's tracer raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"OpenVINO cannot convert it ({reason})", "Use --engine torch.") from error
+    _check(backbone, pixels, found)
+    return forward
+
+
+def _check(backbone: Backbone, pixels: torch.Tensor, found: torch.Tensor) -> None:
+    """Raises an `InputError` unless the features are those of torch."""
+    wanted = backbone.embed(pixels)
+    if found.shape != wanted.shape:
+        raise InputError(
+            f"OpenVINO gives features {tuple(found.shape)}, torch {tuple(wanted.shape)}",
+            "Use --engine torch.",
+        )
+    difference = float(((found - wanted).norm(dim=1) / wanted.norm(dim=1)).max())
+    if not difference <= _AGREEMENT[backbone.dtype]:
+        raise InputError(
+            f"OpenVINO's features differ from torch's by {difference:.1e} of their norm",
+            "Use --engine torch.",
+        )
+
+
+class _Pooled(nn.Module):
+    """A network with its pooling as one module, which can be traced."""
+
+    def __init__(self, encoder: "Encoder", pooling: str) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return pooled_features(self.encoder, images, self.pooling)
+
+
+def _import() -> Any:
+    """Imports OpenVINO without its telemetry, which would open a connection at import."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
