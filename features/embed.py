@@ -14,11 +14,7 @@ from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
-from lowlabel.features.models.checkpoints.card import (
-    TRAIN_FOLDER,
-    TRAIN_MANIFEST,
-    folder_sha256,
-)
+from lowlabel.features.models.checkpoints import card
 from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
 from lowlabel.specs import json_sha256
@@ -234,23 +230,21 @@ def _tuned_classes(
 ) -> str:
     """How many evaluated classes are in the part that a model was tuned on, as a sentence.
 
-    A folder is known by its place or by the images of its train part, where the facts of a tuning
-    have them, and not by its name, which others share.
+    A folder is known by its place or the images to tune on, if the facts of the tuning have them.
     """
     name, _, division_name = spec.rpartition(":")
     divisions = {each.name: each for each in opened.dataset.divisions}
     division = divisions.get(division_name)
-    is_folder = name.startswith("folder:") and TRAIN_MANIFEST in facts
+    is_folder = name.startswith("folder:") and card.TRAIN_MANIFEST in facts
     alike = opened.dataset.name.startswith("folder:") if is_folder else name == opened.dataset.name
     if not alike or division is None or division.train_part is None:
         return ""
     tuned_on = replace(opened, division=division, allow_partial=True, _parts={})
     train = tuned_on.load(division.train_part)
-    known = train.manifest_sha256, folder_sha256(train.root)
-    if is_folder and not {facts[TRAIN_MANIFEST], facts.get(TRAIN_FOLDER)} & {*known}:
+    known = train.manifest_sha256, card.folder_sha256(train.root)
+    if is_folder and not {facts[card.TRAIN_MANIFEST], facts.get(card.TRAIN_FOLDER)} & {*known}:
         return ""
-    shared = set(images.class_names) & set(train.class_names)
-    if not shared:
+    if not (shared := {*images.class_names} & {*train.class_names}):
         return ""
     return (
         f"tuned on {spec} {train.part}: {len(shared)} of the {len(images.class_names)} "
