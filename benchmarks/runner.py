@@ -20,7 +20,7 @@ from lowlabel.benchmarks.without import (
 )
 from lowlabel.datasets import Division, OpenDataset, find_dataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
-from lowlabel.errors import InputError, UserError
+from lowlabel.errors import ClassError, InputError, UserError
 from lowlabel.features import (
     Backbone,
     BackboneOptions,
@@ -109,7 +109,8 @@ def _score(
                 if watch:
                     watch(data, job.protocol, record)
         except InputError as error:  # of one method: others may do
-            run.fail(error)
+            named = isinstance(error, ClassError) and data.class_names
+            run.fail(error.named(data.class_names) if named else error)
 
 
 def _without_interval(kind: str, title: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError
+from lowlabel.errors import ClassError, InputError
 
 
 def number_classes(
@@ -19,9 +19,10 @@ def number_classes(
     classes, train_columns = np.unique(train, return_inverse=True)
     columns = np.searchsorted(classes, test).clip(max=len(classes) - 1)
     if len(classes) == 1:
-        raise InputError(
-            f"all {len(train)} train images have the class {classes[0]}: nothing can be told apart",
+        raise ClassError(
+            f"all {len(train)} train images have the class {{}}: nothing can be told apart",
             "Add train images of other classes, or check the labels.",
+            [int(classes[0])],
         )
     known = classes[columns] == test
     if not known.any():

@@ -1,5 +1,7 @@
 """A part of the train images on which hyper-parameters are chosen."""
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,13 @@ def held_out(
 
     Returns:
         Whether each image is held out, [N].
+
+    Raises:
+        InputError: If the share is not between 0 and 1.
     """
+    is_number = isinstance(share, Real) and not isinstance(share, bool)
+    if not (is_number and 0 < share < 1):
+        raise InputError(f"share={share!r} must be a number between 0 and 1")
     shuffled = np.random.default_rng(seed).permutation(len(labels))
     order = shuffled[np.argsort(labels[shuffled], kind="stable")]
     _, starts, counts = np.unique(labels[order], return_index=True, return_counts=True)

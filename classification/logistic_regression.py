@@ -124,8 +124,9 @@ def evaluate_logistic_regression(
         rows = held_out_for("C", labels, "a single value of C: c=1.0", seed=seed)
         held = torch.from_numpy(rows).to(place)
         images = train[held], targets[held]
-        chosen, tried = fits.choose(train[~held], targets[~held], cs, images)
-        (best,) = fits.fit(train, targets, (chosen.c,), chosen)
+        kept = (~held).nonzero().flatten()
+        found, tried = fits.choose(train, targets[~held], cs, images, kept)
+        (best,) = fits.fit(train, targets, (found.c,), start=found)
     else:
         x, y = _checked(*validation, place, "validation")
         require_same_width({"train features": train.shape[1], "validation features": x.shape[1]})

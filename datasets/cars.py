@@ -5,7 +5,6 @@ images; `dml-zeroshot-box` crops them to the car's box. `classification-split` i
 division with all classes in both parts, which some also score as retrieval.
 """
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ import numpy as np
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import Box, Counts, LabelledPath
 from lowlabel.datasets.io.lists import nested
+from lowlabel.datasets.io.mat import read_mat
 from lowlabel.datasets.kaggle_cars import LISTS, KaggleCar, read_kaggle_cars
 from lowlabel.errors import DataError
 
@@ -113,19 +113,8 @@ def _listed(path: Path, annotations: Any, name_field: str, folder: str) -> list[
 
 def _load(path: Path, *names: str) -> list[Any]:
     """Reads variables of a MATLAB file; nothing in it is executed."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(path, squeeze_me=True, variable_names=names)
-        return [content[name] for name in names]
-    except (OSError, ValueError, TypeError, KeyError, MatReadError, zlib.error) as error:
-        raise DataError(
-            f"cannot read Cars-196 annotations from {path}: {error}", _PREPARE
-        ) from error
-    except NotImplementedError as error:
-        message = f"{path} is a MATLAB 7.3 file, unlike the published annotations"
-        raise DataError(message, _PREPARE) from error
+    content = read_mat(path, names, f"cannot read Cars-196 annotations from {path}", _PREPARE)
+    return [content[name] for name in names]
 
 
 def _texts(names: Any) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
+from lowlabel.features.models.checkpoints import card
 from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
 from lowlabel.specs import json_sha256
@@ -216,22 +218,33 @@ def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> str:
 def _seen_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
     seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
     tuning = backbone.tuning
-    specs = dict.fromkeys([*tuning.get("tuned_before", ()), str(tuning.get("dataset", ""))])
-    found = [seen, *(_tuned_classes(spec, opened, images) for spec in specs)]
+    last = str(tuning.get("dataset", ""))
+    before = dict.fromkeys(spec for spec in tuning.get("tuned_before", ()) if spec != last)
+    found = [seen, *(_tuned_classes(spec, opened, images, {}) for spec in before)]
+    found.append(_tuned_classes(last, opened, images, tuning))
     return "; ".join(f"{backbone.name} was {sentence}" for sentence in found if sentence)
 
 
-def _tuned_classes(spec: str, opened: OpenDataset, images: ImageSet) -> str:
-    """How many evaluated classes are in the part that a model was tuned on, as a sentence."""
+def _tuned_classes(
+    spec: str, opened: OpenDataset, images: ImageSet, facts: Mapping[str, Any]
+) -> str:
+    """How many evaluated classes are in the part that a model was tuned on, as a sentence.
+
+    A folder is known by its place or the images to tune on, if the facts of the tuning have them.
+    """
     name, _, division_name = spec.rpartition(":")
     divisions = {each.name: each for each in opened.dataset.divisions}
     division = divisions.get(division_name)
-    if name != opened.dataset.name or division is None or division.train_part is None:
+    is_folder = name.startswith("folder:") and card.TRAIN_MANIFEST in facts
+    alike = opened.dataset.name.startswith("folder:") if is_folder else name == opened.dataset.name
+    if not alike or division is None or division.train_part is None:
         return ""
     tuned_on = replace(opened, division=division, allow_partial=True, _parts={})
     train = tuned_on.load(division.train_part)
-    shared = set(images.class_names) & set(train.class_names)
-    if not shared:
+    known = train.manifest_sha256, card.folder_sha256(train.root)
+    if is_folder and not {facts[card.TRAIN_MANIFEST], facts.get(card.TRAIN_FOLDER)} & {*known}:
+        return ""
+    if not (shared := {*images.class_names} & {*train.class_names}):
         return ""
     return (
         f"tuned on {spec} {train.part}: {len(shared)} of the {len(images.class_names)} "

@@ -138,15 +138,21 @@ def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFil
 def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
     """Reads a finished file of the feature store; rows of bad images are left out.
 
-    Features of more than a gigabyte are verified and mapped: memory need not hold them.
+    Features of more than a gigabyte are verified and mapped: memory need not hold them. With bad
+    images among them they are read, once.
     """
     good, labels = file.done == DONE, file.labels
-    large = 4 * file.head.rows * file.head.width > _MOST_BYTES
-    features = file.mapped() if large else file.features(0, len(good))
     if good.all():
+        large = 4 * file.head.rows * file.head.width > _MOST_BYTES
+        features = file.mapped() if large else file.features(0, len(good))
         return EmbeddingTable(features, labels, key, engine=file.engine)
+    features, filled = np.empty((int(good.sum()), file.head.width), np.float32), 0
+    for rows in file.head.blocks(0, file.head.rows):
+        kept = file.features(rows.start, rows.stop)[good[rows.start : rows.stop]]
+        features[filled : filled + len(kept)] = kept
+        filled += len(kept)
     bad = tuple(file.paths[~good])
-    return EmbeddingTable(features[good], labels[good], key, bad, file.engine)
+    return EmbeddingTable(features, labels[good], key, bad, file.engine)
 
 
 def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], path: Path) -> None:

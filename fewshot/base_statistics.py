@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features, as_float32, as_labels, require_same_width
-from lowlabel.errors import InputError
+from lowlabel.errors import ClassError, InputError
 from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.scale import unit
 
@@ -48,9 +48,11 @@ class BaseStatistics:
         """
         classes, sizes = np.unique(self.labels, return_counts=True)
         if sizes.min() < 2:
-            raise InputError(
-                f"base class {classes[sizes.argmin()]} has one image, which has no covariance",
-                "Remove it from the base classes.",
+            raise ClassError(
+                f"{(sizes < 2).sum()} of the {len(classes)} base classes have one image, which has "
+                "no covariance, such as class {}",
+                "Remove them from the base classes.",
+                [int(classes[sizes.argmin()])],
             )
         width = self.features.shape[1]
         means = self.features.new_empty(len(classes), width)

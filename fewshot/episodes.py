@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import ClassError, InputError, UnknownNameError
 from lowlabel.fewshot.query_counts import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
 QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
+_MOST_LISTED = 5
 _WORDS = 2**18  # random words decoded at once, independent of the block size
 
 IntArray = NDArray[np.int64]
@@ -160,11 +161,13 @@ def _require_enough(
         )
     small = np.flatnonzero(sizes < shots + queries)
     if len(small):
-        listed = ", ".join(f"class {classes[i]} has {sizes[i]}" for i in small[:5])
-        more = f" and {len(small) - 5} more classes have too few" if len(small) > 5 else ""
-        raise InputError(
+        few = small[:_MOST_LISTED]
+        listed = ", ".join(f"class {{}} has {size}" for size in sizes[few])
+        more = f" and {len(small) - len(few)} more classes have too few"
+        raise ClassError(
             f"{shots} shots and {queries} queries need {shots + queries} images of each class, "
-            f"but {listed}{more}",
+            f"but {listed}{more if len(small) > len(few) else ''}",
             "Use fewer shots or queries, or leave these classes out: --min-images "
             f"{shots + queries} for folders, or remove them.",
+            classes[few].tolist(),
         )

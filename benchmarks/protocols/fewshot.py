@@ -219,6 +219,6 @@ def _reason_against(method: Method, data: EmbeddedDataset) -> str | None:
     """Why a method cannot run on the embeddings; None if it can."""
     if method.needs_base and data.train is None:
         return "it needs base classes, and there are none"
-    if method.needs_non_negative and (data.evaluated.features < 0).any():
+    if method.needs_non_negative and data.evaluated.features.min() < 0:
         return "it needs features without negative values"
     return None

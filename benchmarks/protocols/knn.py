@@ -99,6 +99,12 @@ class KNN(Supervised):
             voting, scored = (train.features, train.labels), (features, labels)
         else:
             odd = index_in_class(labels) % 2 == 1
+            if not odd.any():
+                raise InputError(
+                    f"no class of the {len(labels)} images of {data.title} has two images: half of "
+                    "each class cannot vote on the other half",
+                    "Score images of classes that have several, or give a train part to vote.",
+                )
             voting, scored = (features[~odd], labels[~odd]), (features[odd], labels[odd])
         with progress_bar(f"k-NN on {data.title}", "img") as progress:
             result = evaluate_knn(

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import typer
 
+from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.results import Record, load_records
 from lowlabel.results.report import render_report
 
@@ -23,24 +24,25 @@ _SEARCH = """word => {
 }"""
 
 
-def main(records: Path, count: int = 10_000, browser: bool = True) -> None:
-    """Prints the seconds to render the page, its size, and the time of a search in Chromium.
+def main(records: Path, count: int = 10_000, browser: bool = True, repeats: int = 3) -> None:
+    """Prints the seconds to render the page, to open it in Chromium and to search in it.
 
     Args:
         records: A results folder or an archive, whose records are repeated under other names.
         count: Number of records.
         browser: Open the page in Chromium, by playwright.
+        repeats: Number of times that it is rendered.
     """
     made = _repeated(load_records(records), count)
-    started = time.perf_counter()
+    seconds = median_seconds({"render": lambda: render_report(made)}, repeats)
     page = render_report(made)
-    seconds = time.perf_counter() - started
-    print(f"{len(made):,} records: {seconds:.1f} s, {len(page) / 2**20:.1f} MiB")
     if browser:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "report.html"
             file.write_text(page, encoding="utf-8")
-            _search(file, made[-1].experiment.model.name)
+            seconds |= _in_browser(file, made[-1].experiment.model.name)
+    print(markdown([{"job": job, "s": value} for job, value in seconds.items()]))
+    print(f"\n{len(made):,} records, {len(page) / 2**20:.1f} MiB")
 
 
 def _repeated(records: list[Record], count: int) -> list[Record]:
@@ -54,7 +56,7 @@ def _renamed(record: Record, copy: int) -> Record:
     return replace(record, experiment=replace(record.experiment, model=renamed))
 
 
-def _search(file: Path, word: str) -> None:
+def _in_browser(file: Path, word: str) -> dict[str, float]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
@@ -64,9 +66,10 @@ def _search(file: Path, word: str) -> None:
         started = time.perf_counter()
         page.goto(file.as_uri())
         loaded = time.perf_counter() - started
-        times = sorted(page.evaluate(_SEARCH, each) for each in (word, "", word[:4], "", "ncm"))
-        print(f"opened in {loaded:.1f} s; searches {times[0]:.0f} to {times[-1]:.0f} ms")
+        words = (word, "", word[:4], "", "ncm")
+        slowest = max(page.evaluate(_SEARCH, each) for each in words) / 1000
         opened.close()
+    return {"open": loaded, "slowest search": slowest}
 
 
 if __name__ == "__main__":

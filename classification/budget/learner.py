@@ -65,9 +65,7 @@ class Learner(Configurable, ABC):
         """Why it cannot learn from the embeddings at any budget; empty if it can."""
         if self.needs_base and tables.base is None:
             return "it needs base classes, and there are none"
-        negative = self.needs_non_negative and any(
-            (t < 0).any() for t in (tables.train, tables.test)
-        )
+        negative = self.needs_non_negative and any(t.min() < 0 for t in (tables.train, tables.test))
         return "it needs features without negative values" if negative else ""
 
     def reason_against(self, tables: Tables, draws: Draws) -> str:

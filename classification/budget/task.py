@@ -27,6 +27,7 @@ from lowlabel.classification.intervals import Units
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
+from lowlabel.scale import magnitudes
 
 Short = Literal["error", "leave-out", "all"]
 
@@ -139,7 +140,8 @@ def _checked(
     features: Features, labels: Labels, device: torch.device, part: str
 ) -> tuple[torch.Tensor, NDArray[np.int64]]:
     rows = as_features(features, f"{part} features").to(device)
-    refuse_rows(~rows.isfinite().all(1), f"{part} features", "hold NaN or infinite values")
+    bad = ~magnitudes(rows)[:, 0].isfinite()
+    refuse_rows(bad, f"{part} features", "hold NaN or infinite values")
     return rows, as_labels(labels, len(rows), f"{part} labels")
 
 

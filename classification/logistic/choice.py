@@ -47,11 +47,24 @@ class Fits:
         return method_spec(self.norm, c)
 
     def fit(
-        self, x: Tensor, targets: Tensor, cs: Sequence[float], start: LogisticFit | None = None
+        self,
+        x: Tensor,
+        targets: Tensor,
+        cs: Sequence[float],
+        *,
+        chosen: Tensor | None = None,
+        start: LogisticFit | None = None,
     ) -> Iterator[LogisticFit]:
         """Yields the fit of each C, in ascending order, and warns where one does not converge."""
         for fitted in fit_path(
-            x, targets, self.classes, cs, start=start, max_iter=self.max_iter, tick=self._tell
+            x,
+            targets,
+            self.classes,
+            cs,
+            chosen=chosen,
+            start=start,
+            max_iter=self.max_iter,
+            tick=self._tell,
         ):
             self.done += 1
             self._tell()
@@ -60,21 +73,27 @@ class Fits:
             yield fitted
 
     def choose(
-        self, x: Tensor, targets: Tensor, cs: Sequence[float], images: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        targets: Tensor,
+        cs: Sequence[float],
+        images: tuple[Tensor, Tensor],
+        chosen: Tensor | None = None,
     ) -> tuple[LogisticFit, dict[str, float]]:
         """The fit with the highest top-1 accuracy on `images`, the smallest C of equal ones.
 
         Args:
-            x: Features to learn from, [N, D].
-            targets: Class of each, [N].
+            x: Features to learn from, [M, D].
+            targets: Class of each example, [N].
             cs: The candidates, in ascending order.
             images: Features to choose on and their classes, negative for other classes.
+            chosen: The row of `x` of each example, int64 [N]; all rows by default.
 
         Returns:
             The fit, and the accuracy of every candidate in percent, by spec.
         """
         best, tried = None, {}
-        for fitted in self.fit(x, targets, cs):
+        for fitted in self.fit(x, targets, cs, chosen=chosen):
             hits = fitted.logits(images[0]).argmax(1) == images[1]
             tried[self.spec(fitted.c)] = accuracy = 100 * float(hits.double().mean())
             if best is None or accuracy > tried[self.spec(best.c)]:

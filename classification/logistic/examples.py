@@ -1,7 +1,7 @@
 """Examples in the coordinates in which they are fitted: centred, and of order one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,11 +17,12 @@ class Examples:
     """Features with their classes; nothing is copied as a whole.
 
     Attributes:
-        x: Features as given, [N, D], float32 or float64.
+        x: Features as given, float32 or float64 [M, D].
         targets: Class of each example, 0 … K-1, int64 [N].
         classes: K.
         center: Mean of the features, float64 [D].
         scale: Power of two that brings the largest centred feature into [1, 2).
+        chosen: The row of `x` of each example, int64 [N]; None for all rows.
     """
 
     x: Tensor
@@ -29,18 +30,22 @@ class Examples:
     classes: int
     center: Tensor
     scale: float
+    chosen: Tensor | None = None
 
     @classmethod
-    def of(cls, x: Tensor, targets: Tensor, classes: int) -> "Examples":
+    def of(
+        cls, x: Tensor, targets: Tensor, classes: int, chosen: Tensor | None = None
+    ) -> "Examples":
         """Computes centre and scale, block by block."""
-        raw = cls(x, targets, classes, x.new_zeros(x.shape[1], dtype=torch.float64), 1.0)
-        largest = x.abs().amax().double()
+        origin = x.new_zeros(x.shape[1], dtype=torch.float64)
+        raw = cls(x, targets, classes, origin, 1.0, chosen)
+        largest = torch.stack([raw.block(rows).abs().amax() for rows in raw.blocks()]).amax()
         # Divided before they are added: a sum of large features may overflow.
         total = sum((raw.block(rows) / largest.clamp_min(1e-300)).sum(0) for rows in raw.blocks())
-        center = total / len(x) * largest
-        centred = cls(x, targets, classes, center, 1.0)
+        center = total / len(raw) * largest
+        centred = replace(raw, center=center)
         spread = torch.stack([centred.block(rows).abs().amax() for rows in centred.blocks()]).amax()
-        return cls(x, targets, classes, center, float(power_of_two(spread)))
+        return replace(centred, scale=float(power_of_two(spread)))
 
     @classmethod
     def within_span(cls, examples: "Examples") -> tuple["Examples", Tensor]:
@@ -54,7 +59,7 @@ class Examples:
         return cls(x, examples.targets, examples.classes, origin, 1.0), basis
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.targets)
 
     @property
     def block_rows(self) -> int:
@@ -69,4 +74,5 @@ class Examples:
 
     def block(self, rows: slice | Tensor) -> Tensor:
         """Centred and scaled features of some rows, float64."""
-        return (self.x[rows].double() - self.center) / self.scale
+        places = rows if self.chosen is None else self.chosen[rows]
+        return (self.x[places].double() - self.center) / self.scale

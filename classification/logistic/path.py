@@ -58,6 +58,7 @@ def fit_path(
     classes: int,
     cs: Sequence[float],
     *,
+    chosen: Tensor | None = None,
     start: LogisticFit | None = None,
     tolerance: float = TOLERANCE,
     max_iter: int = MAX_ITER,
@@ -72,10 +73,11 @@ def fit_path(
     place in the span of the examples.
 
     Args:
-        x: Features, finite, float32 or float64 [N, D].
+        x: Features, finite, float32 or float64 [M, D].
         targets: Class of each example, 0 … classes-1, int64 [N].
         classes: Number of classes.
         cs: Inverse strengths of the penalty, in ascending order.
+        chosen: The row of `x` of each example, int64 [N]; all rows by default.
         start: A fit to start from.
         tolerance: Largest distance of the objective from its minimum, relative to it, as estimated.
         max_iter: Largest number of Newton steps for each c.
@@ -84,9 +86,10 @@ def fit_path(
     Yields:
         The fit of each c.
     """
-    examples, basis = Examples.of(x, targets, classes), None
+    examples, basis = Examples.of(x, targets, classes, chosen), None
     center, scale = examples.center, examples.scale
-    if len(x) <= x.shape[1]:
+    images = len(examples)
+    if images <= x.shape[1]:
         examples, basis = Examples.within_span(examples)
     params = examples.center.new_zeros(classes, examples.x.shape[1] + 1)
     if start is not None:
@@ -95,7 +98,7 @@ def fit_path(
         params[:, -1] = start.bias + start.weight @ (center - start.center)
     point = evaluate(examples, params)
     for c in cs:
-        alpha = 1 / len(x) / penalty_ratio(c, classes) / scale / scale
+        alpha = 1 / images / penalty_ratio(c, classes) / scale / scale
         alpha = min(alpha, _STRONGEST)
         found = minimize(examples, point, alpha, tolerance=tolerance, max_iter=max_iter, tick=tick)
         point = found.point
@@ -106,7 +109,7 @@ def fit_path(
             weight,
             point.params[:, -1],
             center,
-            c * len(x) * point.objective(alpha),
+            c * images * point.objective(alpha),
             found.steps,
             found.converged,
         )

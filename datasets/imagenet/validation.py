@@ -2,7 +2,6 @@
 
 import csv
 import re
-import zlib
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
@@ -10,8 +9,10 @@ import numpy as np
 
 from lowlabel.datasets.imagenet.folders import wnid_in
 from lowlabel.datasets.io.lists import read_lines
+from lowlabel.datasets.io.mat import read_mat
 from lowlabel.datasets.splits import imagenet_classes
 from lowlabel.errors import DataError
+from lowlabel.reading import reading
 
 HINT = (
     "Add their list: lowlabel prepare imagenet --archive FOLDER --archive "
@@ -125,17 +126,11 @@ def _from_truth(path: Path, meta: Path) -> dict[str, str]:
 
 def _meta(path: Path) -> dict[int, str]:
     """WordNet ids by ILSVRC2012_ID; nothing in the file is executed."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        synsets = np.atleast_1d(loadmat(path, squeeze_me=True)["synsets"])
-        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
-    except (
-        *(OSError, ValueError, TypeError, KeyError, IndexError),
-        *(MatReadError, NotImplementedError, zlib.error),
-    ) as error:
-        raise DataError(f"cannot read the classes in {path}: {error}", HINT) from error
+    problem = f"cannot read the classes in {path}"
+    synsets = read_mat(path, ("synsets",), problem, HINT)["synsets"]
+    with reading(path, problem, HINT):
+        rows = np.atleast_1d(synsets)
+        return {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
 
 
 def _wnid(text: str, path: Path) -> str:

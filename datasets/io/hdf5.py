@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.datasets.io.apart import read_apart
 from lowlabel.datasets.io.hdf5_trial import NEEDS_MEMORY, TEXT_ROWS
 from lowlabel.errors import DataError
 from lowlabel.reading import require_room
@@ -22,9 +20,8 @@ from lowlabel.reading import require_room
 _MOST_NAMES = 4
 _MOST_LINKS = 16  # one after the other
 _LONGEST_TEXT = 4096  # characters of a label
-_PAUSE_S, _POLL_S = 0.5, 0.02
-_PATIENCE_S = 60.0  # for a block of 16 MiB on a slow disk
-_tried: set[tuple[Path, int, int, int]] = set()
+_PAUSE_S = 0.5
+_MEANINGS = {NEEDS_MEMORY: "a block of its texts needs more than a gigabyte of memory"}
 
 
 @contextmanager
@@ -37,7 +34,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
     """
     _wait_for_writer(path)
-    _try_apart(path)
+    read_apart(path, "hdf5_trial.py", "HDF5", _MEANINGS)
     with h5py.File(path, "r") as file:
         yield file
 
@@ -53,41 +50,6 @@ def _wait_for_writer(path: Path) -> None:
                 print(f"Waiting for another program that has {path} open for writing.", flush=True)
             said = True
             time.sleep(_PAUSE_S)
-
-
-def _try_apart(path: Path) -> None:
-    """Reads the file in another process, once for each of its states."""
-    status = path.stat()
-    state = (path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
-    if state in _tried:
-        return
-    script = Path(__file__).with_name("hdf5_trial.py")
-    command = [sys.executable, "-I", str(script), str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        code = _finished(process)
-    if code is None:
-        raise ValueError("it is damaged: HDF5 does not come to an end of it")
-    if code == NEEDS_MEMORY:
-        raise ValueError("a block of its texts needs more than a gigabyte of memory")
-    if code < 0:
-        raise ValueError("it is damaged: HDF5 crashes on it")
-    _tried.add(state)  # an error that HDF5 tells comes again, with its reason
-
-
-def _finished(process: "subprocess.Popen[bytes]") -> int | None:
-    """The exit code of a process that prints lines; None after a long silence, which ends it."""
-    assert process.stdout
-    os.set_blocking(process.stdout.fileno(), False)
-    last = time.monotonic()
-    while process.poll() is None:
-        if process.stdout.read():
-            last = time.monotonic()
-        if time.monotonic() - last > _PATIENCE_S:
-            process.kill()
-            process.wait()
-            return None
-        time.sleep(_POLL_S)
-    return process.returncode
 
 
 def read_hdf5(file: h5py.File, names: Iterable[str]) -> dict[str, NDArray[Any]]:

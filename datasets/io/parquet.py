@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from lowlabel.errors import DataError
+from lowlabel.reading import reading
 
 _BATCH = 256
 
@@ -41,16 +42,20 @@ class ParquetImages:
     class_names: list[str]
     _file: Any
     _columns: tuple[str, str]
+    _refetch: str
 
     def rows(self) -> Iterator[Row]:
-        """Reads the images in the order of the file."""
+        """Reads the images in the order of the file; a `DataError` if it is damaged."""
         image_column, label_column = self._columns
-        for batch in self._file.iter_batches(batch_size=_BATCH, columns=list(self._columns)):
-            for row in batch.to_pylist():
-                value = row[image_column]
-                image = value if isinstance(value, dict) else {"bytes": value}
-                name = PurePosixPath(image.get("path") or "").name
-                yield Row(image["bytes"], name, row[label_column])
+        with _reading(self.path, self._refetch):
+            for batch in self._file.iter_batches(batch_size=_BATCH, columns=list(self._columns)):
+                for row in batch.to_pylist():
+                    value = row[image_column]
+                    image = value if isinstance(value, dict) else {"bytes": value}
+                    if not isinstance(image["bytes"], bytes):
+                        raise ValueError(f"the column {image_column} has a row without an image")
+                    name = PurePosixPath(image.get("path") or "").name
+                    yield Row(image["bytes"], name, row[label_column])
 
 
 @contextmanager
@@ -73,7 +78,6 @@ def open_parquet(
             is missing.
     """
     try:
-        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise DataError(
@@ -81,12 +85,19 @@ def open_parquet(
             "installed",
             "pip install 'lowlabel[parquet]'",
         ) from error
-    try:
-        yield [_opened(path, ParquetFile(path), image, label, refetch) for path in paths]
-    except ArrowException as error:
-        raise DataError(
-            f"cannot read the parquet files in {paths[0].parent}: {error}", refetch
-        ) from error
+    with ExitStack() as files:
+        opened = []
+        for path in paths:
+            with _reading(path, refetch):
+                file = files.enter_context(ParquetFile(path))
+                opened.append(_opened(path, file, image, label, refetch))
+        yield opened
+
+
+def _reading(path: Path, refetch: str) -> AbstractContextManager[None]:
+    from pyarrow import ArrowException
+
+    return reading(path, f"{path} cannot be read", refetch, (ArrowException,))
 
 
 def _opened(
@@ -101,7 +112,7 @@ def _opened(
             refetch,
         )
     names = _class_names(file.schema_arrow.metadata or {}, found[1])
-    return ParquetImages(path, file.metadata.num_rows, names, file, (found[0], found[1]))
+    return ParquetImages(path, file.metadata.num_rows, names, file, (found[0], found[1]), refetch)
 
 
 def _class_names(metadata: Mapping[bytes, bytes], label: str) -> list[str]:

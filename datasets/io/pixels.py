@@ -83,7 +83,8 @@ def upright(image: Image.Image, path: Path) -> Image.Image:
         OSError, ValueError, SyntaxError: If the EXIF data are damaged. `path` is named.
     """
     with _decoding(path):
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)  # elsewhere, it copies upright images too
+        return image
 
 
 def to_rgb(image: Image.Image, path: Path) -> Image.Image:

@@ -35,7 +35,11 @@ def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
     Raises:
         InputError: If `engine` is "openvino" and it cannot be used.
     """
-    if backbone.forward or engine == "torch" or (engine == "auto" and not _is_promising(backbone, images)):
+    if (
+        backbone.forward
+        or engine == "torch"
+        or (engine == "auto" and not _is_promising(backbone, images))
+    ):
         return backbone
     try:
         return _converted(backbone)

@@ -10,12 +10,19 @@ from torch import Tensor
 from lowlabel.arrays import refuse_rows
 from lowlabel.scale import order_one
 
+_BLOCK_ELEMENTS = 2**21
 _NORMS = 1e-100, 1e100  # products of two norms, and of their inverses, are far from float64's ends
 
 
 def vector_norms(features: Tensor) -> Tensor:
-    """L2 norms of rows, float64 [N]."""
-    norms: Tensor = torch.linalg.vector_norm(features, dim=1, dtype=torch.float64)
+    """L2 norms of rows, float64 [N].
+
+    Block by block: of a float32 table, torch makes a copy in float64.
+    """
+    norms = features.new_empty(len(features), dtype=torch.float64)
+    rows = max(1, _BLOCK_ELEMENTS // features.shape[1])
+    for part, out in zip(features.split(rows), norms.split(rows), strict=True):
+        torch.linalg.vector_norm(part, dim=1, dtype=torch.float64, out=out)
     return norms
 
 

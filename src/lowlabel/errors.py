@@ -5,7 +5,7 @@ looked, its `hint` gives the command that fixes it. The command line prints both
 2. A traceback means a defect of lowlabel itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _MOST_NAMES = 40
@@ -30,6 +30,24 @@ class UserError(Exception):
 
 class InputError(UserError, ValueError):
     """Arrays or options that do not fit: wrong shapes, NaN, too few images, a value too large."""
+
+
+class ClassError(InputError):
+    """Some classes do not fit: messages give their labels, or their names where they are known.
+
+    Args:
+        template: What is wrong, with "{}" in place of each class.
+        hint: How to fix it.
+        classes: The label of each class.
+    """
+
+    def __init__(self, template: str, hint: str, classes: Sequence[int]) -> None:
+        super().__init__(template.format(*classes), hint)
+        self._template, self._classes = template, classes
+
+    def named(self, names: Sequence[str]) -> InputError:
+        """The error with the names of the classes, by label."""
+        return InputError(self._template.format(*(names[c] for c in self._classes)), self.hint)
 
 
 class UnknownNameError(UserError, LookupError):

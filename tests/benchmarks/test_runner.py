@@ -22,6 +22,14 @@ def test_what_one_method_cannot_do_leaves_the_others_their_scores(request_of, tm
     assert methods == {"knn", "linear-grid-cached", "logreg"}
 
 
+def test_classes_that_do_not_fit_are_named(request_of, draw_birds):
+    """Three folders of train classes, with two images of validation each."""
+    options = {"ways": 3, "shots": (1,), "queries": 3, "method": ("ncm",)}
+    request = request_of("fewshot", draw_birds(8, 8), options=options)
+    (failure,) = run_plan(make_plan(request), request).failures
+    assert "class crow has 3, class finch has 3, class gull has 3" in str(failure)
+
+
 def test_failures_of_the_same_words_stand_once():
     run = Run()
     for message in ("too few images", "too few images", "too many"):

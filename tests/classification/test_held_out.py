@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lowlabel.classification import held_out
+from lowlabel.errors import InputError
 
 
 def test_a_tenth_of_each_class_is_drawn():
@@ -21,6 +22,12 @@ def test_small_classes_keep_an_image_to_learn_from():
         assert min(kept) >= 1
         assert [int(chosen[labels == name].sum()) for name in range(1, 4)] != [0, 0, 0]
         assert all(chosen[labels == name].any() for name in range(1, 4))
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan"), True, "0.1", None])
+def test_a_share_that_is_none_is_refused(share):
+    with pytest.raises(InputError, match="must be a number between 0 and 1"):
+        held_out(np.arange(4) % 2, share)
 
 
 @pytest.mark.parametrize("images", [0, 1])

@@ -110,7 +110,7 @@ def test_classes_in_another_order_and_images_in_another_order_change_nothing():
 
 def test_blocks_of_classes_change_nothing(monkeypatch):
     whole = metrics(*drawn())
-    monkeypatch.setattr("lowlabel.classification.metrics._BLOCK_ELEMENTS", 800)
+    monkeypatch.setattr("lowlabel.classification.metrics._BLOCK_ELEMENTS", {"cpu": 800})
     assert metrics(*drawn()) == pytest.approx(whole)
 
 

@@ -1,6 +1,7 @@
 """Mutated files for readers, and what a reader may do with them.
 
-LOWLABEL_FUZZ is the number of mutations of each file; `make fuzz` sets thousands.
+LOWLABEL_FUZZ is the number of mutations of each file; `make fuzz` sets thousands. Another
+LOWLABEL_FUZZ_SEED makes other mutations.
 """
 
 import io
@@ -19,6 +20,7 @@ import pytest
 from lowlabel.errors import UserError
 
 COUNT = int(os.environ.get("LOWLABEL_FUZZ", "20"))
+SEED = os.environ.get("LOWLABEL_FUZZ_SEED", "")
 MOST_S = 20
 MOST_KIB = 1 << 20
 EXTREMES = [b"\0", b"\xff", b"\x7f", b"\x80"]
@@ -135,7 +137,7 @@ def attack(tmp_path: Path) -> Callable[..., int]:
         read(path)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for seed in range(max(1, round(COUNT * share))):
-            draw = random.Random(f"{path.name} {seed}")
+            draw = random.Random(f"{path.name} {seed}{SEED}")
             change = mutated_member if inside and draw.random() < 0.7 else mutated
             bad = path.with_name(f"bad-{path.name}")
             with suppress(OSError):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lowlabel.datasets.io import hdf5
+from lowlabel.datasets.io import apart
 from lowlabel.features import load_feature_file
 
 pytestmark = pytest.mark.fuzz
@@ -37,6 +37,6 @@ def test_feature_files(tmp_path, attack, name, write):
 
 
 def test_hdf5_files(tmp_path, attack, monkeypatch):
-    monkeypatch.setattr(hdf5, "_PATIENCE_S", 5)
+    monkeypatch.setattr(apart, "_PATIENCE_S", 5)
     written_h5(tmp_path / "a.h5")
     attack(tmp_path / "a.h5", load_feature_file, share=0.2)  # each starts a process

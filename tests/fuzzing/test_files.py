@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, features
 
 from lowlabel.analysis.maps.flags import read_flags
 from lowlabel.datasets.io.archives import unpack
@@ -31,8 +31,13 @@ ROOT = Path(__file__).parents[2]
 IMAGE_ERRORS = (OSError, ValueError, SyntaxError)  # as `open_rgb` documents
 
 
-@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp", "tif", "ppm", "tga", "webp"])
+@pytest.mark.parametrize(
+    "kind", ["png", "jpg", "gif", "bmp", "tif", "ppm", "tga", "webp", "avif", "jp2"]
+)
 def test_images(tmp_path, attack, kind):
+    needed = {"avif": "avif", "jp2": "jpg_2000"}
+    if kind in needed and not features.check(needed[kind]):
+        pytest.skip(f"this Pillow was built without {kind}")
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     path = tmp_path / f"a.{kind}"
     exif = {"exif": Image.Exif()} if kind in ("png", "jpg") else {}

@@ -9,6 +9,7 @@ import torch
 
 from lowlabel.datasets import Manifest
 from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.checkpoints.card import TRAIN_MANIFEST
 from lowlabel.features.models.checkpoints.weights_file import load_torch
 from lowlabel.reading import reading
 from lowlabel.training.torch_file import damaged_part, write_torch
@@ -80,7 +81,7 @@ def check_same_run(
     differing = [
         f"  {name}: {before.get(name, 'not set')} there, {now.get(name, 'not set')} now"
         for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
+        if before.get(name) != now.get(name) and (name in before or name not in _GROWN)
     ]
     if differing:
         raise InputError(
@@ -109,4 +110,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+_GROWN = (TRAIN_MANIFEST,)  # absent in checkpoints of earlier versions
 _FIELDS = ("fingerprint", "step", "seconds", "unreadable", "state")

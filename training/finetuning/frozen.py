@@ -15,11 +15,12 @@ from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddingTable, ExtractionOptions, extract_shown
 from lowlabel.features.models.base_card import tuned_tensors
-from lowlabel.features.models.checkpoints.card import card_text
+from lowlabel.features.models.checkpoints.card import TRAIN_FOLDER, TRAIN_MANIFEST, card_text
 from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.checkpoint import FILE_NAME as CHECKPOINT_NAME
 from lowlabel.training.engine.checkpoint import Checkpoint
+from lowlabel.training.engine.distributed import planned_processes
 from lowlabel.training.engine.export import (
     CARD_NAME,
     WEIGHTS_NAME,
@@ -56,6 +57,11 @@ def tune_frozen(
         InputError: If an option is not possible, or the folder holds another run.
         TrainingError: If the loss is no longer finite.
     """
+    if (processes := planned_processes()) > 1:
+        raise InputError(
+            f"a head on frozen features is tuned in one process, and torchrun started {processes}",
+            "Leave torchrun out: lowlabel finetune --frozen … takes seconds.",
+        )
     plan.build_loss()  # refuses what is not possible before anything is extracted
     if exported := _exported(writable_dir(output), plan):
         return exported
@@ -89,6 +95,8 @@ def _exported(folder: Path, plan: FinetunePlan) -> Path | None:
         return None
     found = _card_in(path) if path.is_file() else {}
     wanted = plan.card() | {"manifest_sha256": plan.images.manifest_sha256}
+    del wanted[TRAIN_FOLDER]  # images may move
+    found.setdefault(TRAIN_MANIFEST, wanted[TRAIN_MANIFEST])  # absent in cards of earlier versions
     differing = [n for n, value in wanted.items() if _plain(value) != _plain(found.get(n))]
     if differing:
         what = f"{', '.join(differing)} differ" if found else f"{path.name} has no card"
@@ -98,7 +106,7 @@ def _exported(folder: Path, plan: FinetunePlan) -> Path | None:
             "Choose another --output.",
         )
     if not card_path.is_file():  # a kill between the two files
-        write_card(folder, found)
+        write_card(folder, _card_in(path))
     return path
 
 

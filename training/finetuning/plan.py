@@ -11,7 +11,12 @@ from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import base_card
-from lowlabel.features.models.checkpoints.card import TUNED_HEAD
+from lowlabel.features.models.checkpoints.card import (
+    TRAIN_FOLDER,
+    TRAIN_MANIFEST,
+    TUNED_HEAD,
+    folder_sha256,
+)
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.training.backbones import parameter_count
 from lowlabel.training.engine.batches import BatchOrder
@@ -144,6 +149,7 @@ class FinetunePlan(RunPlan):
             "manifest": CONTENT,
             "manifest_sha256": self.images.manifest_sha256,
             "images": len(self.images),
+            TRAIN_MANIFEST: self.all_images.manifest_sha256,  # with the validation classes
         }
 
     def card(self) -> dict[str, Any]:
@@ -164,6 +170,8 @@ class FinetunePlan(RunPlan):
             "validation_classes": list(held_out.class_names) if held_out else [],
             "validation_images": len(held_out) if held_out else 0,
             "classes_seed": self.split.seed,
+            TRAIN_MANIFEST: self.all_images.manifest_sha256,
+            TRAIN_FOLDER: folder_sha256(self.all_images.root),
             **self._undrawn(),
         }
 

@@ -80,6 +80,12 @@ class FinetuneRecipe:
                     f"{name}={getattr(o, name)} tunes the backbone, which frozen leaves as it is",
                     "Leave one of them out.",
                 )
+        if self.dtype != "float32":
+            raise InputError(
+                f"dtype={self.dtype} means nothing to frozen: the features are those of the store, "
+                "and the head is tuned in float32",
+                "Leave --dtype out.",
+            )
         if not o.head_layers:
             raise InputError(
                 "a head without layers has nothing to tune on frozen features",

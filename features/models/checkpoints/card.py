@@ -1,6 +1,8 @@
 """The card in the metadata of weights that lowlabel exported."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,8 @@ from lowlabel.fields import fit_fields
 from lowlabel.reading import reading
 
 CARD_KEY = "lowlabel"
+TRAIN_MANIFEST = "train_manifest_sha256"  # of all images of the part that a model was tuned on
+TRAIN_FOLDER = "train_folder_sha256"  # see `folder_sha256`
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
 _MOST_PIXELS = 16_384  # of the side of an image
 
@@ -97,11 +101,17 @@ def _pretrained(card: Mapping[str, Any]) -> Card:
     )
 
 
+def folder_sha256(folder: Path) -> str:
+    """What a folder is known by in a card, which others may read."""
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+
+
 def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
     facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
     grown = {n: list(card[n]) for n in ("tuned_before", "base_identities") if n in card}
+    grown |= {n: str(card[n]) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
     return Card(
         str(card["architecture"]),
         transform.crop,

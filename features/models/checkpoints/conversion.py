@@ -68,10 +68,13 @@ def grey_to_colour(module: nn.Module, tensors: Tensors) -> Tensors:
 
 
 def _loader_filter(name: str, options: Mapping[str, Option]) -> _Filter | None:
-    """The conversion that timm hands to its loader and keeps nowhere else."""
+    """The conversion that timm hands to its loader and keeps nowhere else.
+
+    The network that timm makes for it is without numbers, on torch's meta device.
+    """
     if not timm.model_entrypoint(name.partition(".")[0]).__module__.startswith("timm."):
         return None  # a user's own architecture may load anything when asked for weights
-    with _taken() as found:
+    with torch.device("meta"), _taken() as found:
         overlay = {"state_dict": {"": None}}
         arguments = {"num_classes": 0, **options, "pretrained_cfg_overlay": overlay}
         timm.create_model(name, pretrained=True, **arguments)

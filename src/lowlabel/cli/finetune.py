@@ -32,6 +32,12 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         typer.echo(plan.describe())
         return
     options = run.build()
+    if plan.recipe.frozen and (unused := run.unused_when_frozen()):
+        raise InputError(
+            f"{', '.join(unused)} mean nothing to --frozen, which runs the backbone once over "
+            "each image",
+            "Leave them out.",
+        )
     with resumable():
         if plan.recipe.frozen:
             extraction = ExtractionOptions(

@@ -204,6 +204,15 @@ class TuningRunGroup:
     output: RunFolder = None
     dry_run: options.DryRun = False
 
+    def unused_when_frozen(self) -> list[str]:
+        """Options that were given and that a frozen backbone has no use for."""
+        given = {
+            "--accumulate": self.accumulate != 1,
+            "--augment": self.augment != "auto",
+            "--compile": self.compile,
+        }
+        return [name for name, is_given in given.items() if is_given]
+
     def build(self) -> "RunOptions":
         """The options of `lowlabel.training.finetuning.finetune`.
 

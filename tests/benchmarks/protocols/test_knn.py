@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,13 @@ from lowlabel.errors import InputError
 def test_index_in_class():
     labels = np.array([3, 1, 3, 3, 1, 9])
     assert index_in_class(labels).tolist() == [0, 0, 1, 2, 1, 0]
+
+
+def test_classes_of_one_image_cannot_vote_on_themselves(data):
+    table = replace(data.evaluated, labels=np.arange(len(data.evaluated.labels)))
+    (trial,) = KNN.from_table({}).trials(replace(data, tables={"all": table}), "cpu")
+    with pytest.raises(InputError, match="no class of the 80 images of mine"):
+        trial.run()
 
 
 def test_numbers_of_neighbours_share_one_pass_and_give_a_record_each(data, monkeypatch):

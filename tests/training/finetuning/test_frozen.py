@@ -134,6 +134,8 @@ def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
         make_plan(data, model="pixels")
     with pytest.raises(InputError, match="lora=4 tunes the backbone"):
         make_plan(data, lora=4)
+    with pytest.raises(InputError, match="dtype=bfloat16 means nothing to frozen"):
+        make_plan(data, dtype="bfloat16")
     with pytest.raises(InputError, match="nothing to tune on frozen features"):
         make_plan(data, head_layers=0)
     with pytest.raises(InputError, match=r"would leave 1 to learn"):
@@ -141,6 +143,21 @@ def test_what_a_frozen_backbone_cannot_do_is_refused(data, tmp_path):
     with pytest.raises(UnknownNameError, match="proxy-nca"):
         tune_frozen(make_plan(data, "proxy-nce"), tmp_path / "out", "cpu")
     assert not (tmp_path / "out" / "backbone.json").exists()
+
+
+def test_processes_of_torchrun_are_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="in one process, and torchrun started 2"):
+        tune_frozen(make_plan(data), tmp_path, "cpu")
+
+
+def test_changed_images_of_the_validation_classes_are_another_run(data, tmp_path):
+    plan = make_plan(data)
+    tune_frozen(plan, tmp_path / "out", "cpu")
+    held_out = plan.split.validation
+    shutil.copy(held_out.root / held_out.paths[1], held_out.root / held_out.paths[0])
+    with pytest.raises(InputError, match="train_manifest_sha256 differ"):
+        tune_frozen(make_plan(data), tmp_path / "out", "cpu")
 
 
 @pytest.mark.parametrize("asked", [["--frozen"], ["--set", "frozen=True"]])
@@ -151,7 +168,10 @@ def test_the_command_tunes_a_head(data, tmp_path, asked):
     dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
     assert "0 of " in dry.output
     assert "views" not in dry.output
-    result = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "out")])
+    arguments += ["--output", str(tmp_path / "out")]
+    unused = CliRunner().invoke(app, [*arguments, "--accumulate", "2", "--compile"])
+    assert str(unused.exception).startswith("--accumulate, --compile mean nothing to --frozen")
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "score it: lowlabel run --suite retrieval" in result.output
     assert not (tmp_path / "out" / "checkpoint.pth").exists()  # features, not the usual loop
@@ -184,6 +204,26 @@ def test_a_score_on_tuned_classes_is_marked(data, tmp_path):
     assert found[0] == found[2] == found[3] == ""
     assert "was tuned on " in found[1]
     assert found[1].endswith("train: 5 of the 5 train classes")
+
+
+def test_folders_of_one_name_are_told_apart_by_their_images_and_their_place(data, tmp_path):
+    path = tune_frozen(make_plan(data), tmp_path / "out", "cpu")
+    copy = shutil.copytree(data, tmp_path / "renamed")
+    other = shutil.copytree(data, tmp_path / "elsewhere" / data.name)
+    edited = next((other / "train").rglob("*.png"))
+
+    def marked(folder):
+        opened = open_dataset(f"folder:{folder}")
+        parts = opened.division.parts[:1]
+        scored = replace(opened, division=replace(opened.division, parts=parts), _parts={})
+        model = load_backbone(str(path), device="cpu")
+        return bool(embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes)
+
+    assert [marked(data), marked(copy), marked(other)] == [True, True, True]
+    edited.unlink()
+    assert not marked(other)
+    next((data / "train").rglob("*.png")).unlink()
+    assert marked(data)
 
 
 def test_a_score_on_classes_of_an_earlier_tuning_is_marked(data, tmp_path):

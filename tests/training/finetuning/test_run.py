@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions
-from lowlabel.training.engine.checkpoint import load_checkpoint
+from lowlabel.training.engine.checkpoint import load_checkpoint, save_checkpoint
 from lowlabel.training.engine.metrics import read_metrics
 from lowlabel.training.finetuning import finetune, make_finetune_plan, make_finetune_recipe
 from lowlabel.training.finetuning.validation import best_epoch, validation_scores
@@ -157,6 +157,18 @@ def test_another_run_in_the_folder_is_refused(make_plan, tmp_path):
     finetune(make_plan(epochs=1), options(tmp_path), "cpu")
     with pytest.raises(InputError, match="dimension: 16 there, 8 now"):
         finetune(make_plan(epochs=1, dimension=8), options(tmp_path), "cpu")
+
+
+def test_changed_validation_images_are_another_run(make_plan, tmp_path):
+    plan = make_plan(epochs=1)
+    finetune(plan, options(tmp_path), "cpu")
+    (content,) = [load_checkpoint(tmp_path, torch.device("cpu"))]
+    learned = plan.split.learned  # an all_images without the images that validate
+    with pytest.raises(InputError, match="train_manifest_sha256: "):
+        finetune(replace(plan, all_images=learned), options(tmp_path), "cpu")
+    earlier = {k: v for k, v in content.fingerprint.items() if k != "train_manifest_sha256"}
+    save_checkpoint(tmp_path, replace(content, fingerprint=earlier))
+    finetune(plan, options(tmp_path), "cpu")
 
 
 def test_a_tuned_model_asks_for_its_backbone_to_be_tuned_again(make_plan, tmp_path):

@@ -1,0 +1,73 @@
+"""Tables of datasets: MATLAB files of annotations, parquet files of images."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from lowlabel.datasets.cars import CARS
+from lowlabel.datasets.imagenet.validation import validation_classes
+from lowlabel.datasets.io.parquet import open_parquet
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
+BOX = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_annotations_of_cars(tmp_path, attack, compressed):
+    kinds = [("relative_im_path", "O"), *((side, "i4") for side in BOX), ("class", "i4")]
+    rows = np.zeros((1, 4), [*kinds, ("test", "u1")])
+    for number, row in enumerate(rows[0]):
+        row["relative_im_path"], row["class"] = f"car_ims/{number}.jpg", number % 2 + 1
+        row["bbox_x1"] = row["bbox_y1"] = 1
+        row["bbox_x2"] = row["bbox_y2"] = 9
+        row["test"] = number // 2
+    names = np.array(["Audi", "BMW"], dtype=object)
+    source = tmp_path / "source" / "cars_annos.mat"
+    source.parent.mkdir()
+    content = {"annotations": rows, "class_names": names}
+    savemat(source, content, do_compression=compressed)
+    division = CARS.division("classification-split")
+
+    def read(path):
+        (tmp_path / "car_ims").mkdir(exist_ok=True)
+        (tmp_path / source.name).write_bytes(path.read_bytes())
+        division.read(tmp_path, division.evaluated)
+
+    attack(source, read, share=0.1)  # each starts a process
+
+
+def test_classes_of_imagenet(tmp_path, attack):
+    rows = np.zeros((2, 1), [("ILSVRC2012_ID", "f8"), ("WNID", "O")])
+    for number, row in enumerate(rows[:, 0], 1):
+        row["ILSVRC2012_ID"], row["WNID"] = number, f"n0000000{number}"
+    savemat(tmp_path / "meta.mat", {"synsets": rows})
+    images = tmp_path / "val"
+    images.mkdir()
+    (images / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n")
+
+    def read(path):
+        (images / "meta.mat").write_bytes(path.read_bytes())
+        assert len(validation_classes(images, images)) == 2
+
+    attack(tmp_path / "meta.mat", read, share=0.1)
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy"])
+def test_parquet_files(tmp_path, attack, compression):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    png = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(png, "PNG")
+    image = {"bytes": png.getvalue(), "path": "a.png"}
+    table = pyarrow.table({"image": [image] * 6, "label": [0, 1, 2] * 2})
+    write_table(table, tmp_path / "a.parquet", compression=compression)
+
+    def read(path):
+        with open_parquet([path]) as (file,):
+            return [row.name for row in file.rows()]
+
+    assert attack(tmp_path / "a.parquet", read)
