@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from lowlabel.benchmarks.earlier import take_over_record
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
@@ -21,6 +20,26 @@ from lowlabel.results import (
     save_record,
     stored_intervals,
 )
+
+
+@dataclass(frozen=True)
+class About:
+    """What a record says besides its experiment and its scores.
+
+    Attributes:
+        earlier: How earlier versions identified the embeddings.
+        left_out: Number of the dataset's files that were not taken, by suffix.
+        engine: What computed the embeddings, if torch did not.
+        command: The command that repeats the scores.
+    """
+
+    earlier: Earlier | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    engine: str = ""
+    command: str = ""
+
+
+_NOTHING = About()
 
 
 @dataclass(frozen=True)
@@ -41,18 +60,16 @@ class Recorder:
         self,
         trial: Trial,
         contamination: Sequence[str],
-        earlier: Earlier | None = None,
-        left_out: Mapping[str, int] = MappingProxyType({}),
+        about: About = _NOTHING,
     ) -> Iterator[Record]:
         """Yields a record for each experiment of a trial, which runs if one is missing.
 
         Args:
             trial: What is computed.
             contamination: Why its scores may be too good.
-            earlier: How earlier versions identified the embeddings.
-            left_out: Number of the dataset's files that were not taken, by suffix.
+            about: What else they say.
         """
-        known = [self._known(each, contamination, earlier) for each in trial.experiments]
+        known = [self._known(each, contamination, about.earlier) for each in trial.experiments]
         results: list[ProtocolScores] = []
         seconds = 0.0
         if None in known:
@@ -63,7 +80,7 @@ class Recorder:
             if found:
                 yield self._kept(*found, trial.interval, contamination)
             else:
-                record = self._record(experiment, results[place], contamination, left_out, seconds)
+                record = self._record(experiment, results[place], contamination, about, seconds)
                 yield self._save(record.showing(trial.interval), results[place])
 
     def _known(
@@ -102,21 +119,23 @@ class Recorder:
         experiment: Experiment,
         scores: ProtocolScores,
         contamination: Sequence[str],
-        left_out: Mapping[str, int],
+        about: About,
         seconds: float,
     ) -> Record:
+        device = describe_device(resolve_device(self.device))
         return Record(
             experiment=experiment,
             scores=scores.scores,
             ci95_definition=scores.ci95_definition,
             counts=scores.counts,
-            environment=describe_environment(describe_device(resolve_device(self.device))),
+            environment=describe_environment(device, about.engine),
             task_hash=scores.task_hash,
             wall_s=seconds,
             peak_memory_mb=round(peak_memory_mb(), 1),
             contamination=tuple(contamination),
             chosen=scores.chosen,
-            left_out=dict(left_out),
+            left_out=dict(about.left_out),
+            command=about.command,
             intervals=stored_intervals(scores.intervals),
         )
 

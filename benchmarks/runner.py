@@ -8,7 +8,8 @@ from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
 from lowlabel.benchmarks.jobs import Job
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
-from lowlabel.benchmarks.recording import Recorder
+from lowlabel.benchmarks.recording import About, Recorder
+from lowlabel.benchmarks.repeat import repeat_command
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.without import (
     LEAKAGE,
@@ -78,7 +79,7 @@ def run_plan(
     recorder = Recorder(writable_dir(request.output / "records"), device, request.overwrite)
     keep_freed_memory()
     run, stage = Run(), 0
-    for job, embed in _embeddings(plan, request, run):
+    for job, model, embed in _embeddings(plan, request, run):
         if show and job.stage > stage and run.records:
             show(run)
         stage = job.stage
@@ -86,7 +87,10 @@ def run_plan(
             data = job.protocol.prepared(embed())
             run.left_out += job.protocol.left_out(data)
             run.left_out += without_notes(data, plan.flagged) if plan.flagged else []
-            _score(job, data, recorder, run, watch)
+            about = About(
+                data.earlier, data.left_out, data.engine, repeat_command(job, request, model)
+            )
+            _score(job, data, recorder, about, run, watch)
         except UserError as error:
             run.fail(error)
         finally:
@@ -95,22 +99,28 @@ def run_plan(
 
 
 def _score(
-    job: Job, data: EmbeddedDataset, recorder: Recorder, run: Run, watch: Watch | None
+    job: Job,
+    data: EmbeddedDataset,
+    recorder: Recorder,
+    about: About,
+    run: Run,
+    watch: Watch | None,
 ) -> None:
     """Adds the records of a job, and as failures what some of its trials cannot do."""
     marks = filter(None, (*job.protocol.contamination(data), data.leaked))
     contamination = tuple(marks)
     for trial in job.protocol.trials(data, recorder.device):
         try:
-            for record in recorder.records(trial, contamination, data.earlier, data.left_out):
+            for record in recorder.records(trial, contamination, about):
                 run.records.append(record)
                 if not record.has_interval(trial.interval):
                     run.left_out.append(_without_interval(trial.interval, data.title))
                 if watch:
                     watch(data, job.protocol, record)
         except InputError as error:  # of one method: others may do
-            named = isinstance(error, ClassError) and data.class_names
-            run.fail(error.named(data.class_names) if named else error)
+            if isinstance(error, ClassError) and data.class_names:
+                error = error.named(data.class_names)
+            run.fail(error)
 
 
 def _without_interval(kind: str, title: str) -> str:
@@ -122,19 +132,20 @@ def _without_interval(kind: str, title: str) -> str:
 
 def _embeddings(
     plan: Plan, request: Request, run: Run
-) -> Iterator[tuple[Job, Callable[[], EmbeddedDataset]]]:
-    """Yields each job with a function that embeds its data; loads a model once for its jobs.
+) -> Iterator[tuple[Job, str, Callable[[], EmbeddedDataset]]]:
+    """Yields each job with a model and a function that embeds its data; loads each model once.
 
     A model that cannot be loaded is added to the failures of `run`.
     """
     if plan.file:
         file = plan.file
-        yield from ((job, lambda: file) for job in plan.jobs)
+        yield from ((job, "", lambda: file) for job in plan.jobs)
         return
     for place, model in enumerate(plan.suite.model):
         if trainer := plan.trainers.get(model):
             name = named(model, plan.suite.label_of(place))
-            yield from _from_labels(plan, request, run, trainer, name)
+            for job, embed in _from_labels(plan, request, run, trainer, name):
+                yield job, model, embed
             continue
         for options, jobs in _jobs_alike(plan, request).items():
             try:
@@ -143,7 +154,8 @@ def _embeddings(
                 run.fail(error)
                 continue
             for job in jobs:
-                yield job, partial(_embed, job, backbone, plan, request, plan.suite.label_of(place))
+                label = plan.suite.label_of(place)
+                yield job, model, partial(_embed, job, backbone, plan, request, label)
             del backbone
             release_freed_memory()
 

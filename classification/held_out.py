@@ -1,7 +1,5 @@
 """A part of the train images on which hyper-parameters are chosen."""
 
-from numbers import Real
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +27,7 @@ def held_out(
     Raises:
         InputError: If the share is not between 0 and 1.
     """
-    is_number = isinstance(share, Real) and not isinstance(share, bool)
+    is_number = isinstance(share, float | np.floating)
     if not (is_number and 0 < share < 1):
         raise InputError(f"share={share!r} must be a number between 0 and 1")
     shuffled = np.random.default_rng(seed).permutation(len(labels))

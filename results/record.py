@@ -94,6 +94,8 @@ class Record:
             {"method": "logreg,c=0.1", "tried": {"logreg,c=0.1": 63.2, …}}. Not in the identity.
         left_out: Number of files in the dataset's folder that were not taken, by suffix. Not in
             the identity.
+        command: The command that repeats the scores, with files by their names alone. Not in the
+            identity.
         intervals: Every interval that was computed, by metric and kind: {"accuracy": {"tasks": …,
             "images": …}}. Empty in records of versions that had one kind. Not in the identity.
         interval: The kind that `scores` and tables show; empty like `intervals`. Not in the
@@ -116,6 +118,7 @@ class Record:
     created: str = field(default_factory=utc_now)
     chosen: Options = grown({})
     left_out: dict[str, int] = grown({})
+    command: str = grown("")
     intervals: dict[str, dict[str, StoredInterval]] = grown({})
     interval: str = grown("")
     per_item_sha256: str = grown("", compare=False)

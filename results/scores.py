@@ -12,6 +12,7 @@ from lowlabel.results.reference.published import Difference, difference
 from lowlabel.specs import canonical_json
 
 _GROWN = {
+    "engine": "",
     "method_version": 1,
     "chosen": "",
     "made_before": "",

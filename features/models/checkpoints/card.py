@@ -110,7 +110,9 @@ def _tuned(card: Mapping[str, Any]) -> Card:
     transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
     facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
-    grown = {n: list(card[n]) for n in ("tuned_before", "base_identities") if n in card}
+    grown: dict[str, Any] = {
+        n: list(card[n]) for n in ("tuned_before", "base_identities") if n in card
+    }
     grown |= {n: str(card[n]) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
     return Card(
         str(card["architecture"]),
