@@ -156,7 +156,7 @@ def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
 
 
 def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], path: Path) -> None:
-    """Raises a `DataError` unless both arrays are there, with a label for each row."""
+    """Raises a `DataError` unless both arrays are there, a table with a label for each row."""
     if absent := [name for name in names if name not in arrays]:
         raise DataError(
             f"{path} has no array {' and no '.join(absent)}; it has: "
@@ -167,6 +167,11 @@ def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], pat
     features, labels = (arrays[name] for name in names)
     if features.dtype.kind in _TEXT:
         raise DataError(f"{path}: {names[0]} are texts, not numbers", "Save features [N, D].")
+    if features.ndim != 2 or 0 in features.shape:
+        raise DataError(
+            f"{path}: {names[0]} have the shape {features.shape}, not [images, dimensions]",
+            "Save features [N, D].",
+        )
     if features.shape[:1] != labels.shape[:1]:
         raise DataError(
             f"{path}: {names[0]} have the shape {features.shape}, {names[1]} {labels.shape}",

@@ -1,3 +1,5 @@
+import re
+
 import h5py
 import numpy as np
 import pytest
@@ -62,6 +64,13 @@ def test_unreadable_files_are_refused(tmp_path):
         (tmp_path / name).write_bytes(b"PK\x03\x04 cut")
         with pytest.raises(DataError, match="cannot be read"):
             load_feature_file(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(6,), (0, 4), (6, 0), (6, 2, 2), ()])
+def test_features_that_are_no_table_are_refused(tmp_path, shape):
+    np.savez(tmp_path / "a.npz", features=np.ones(shape), labels=np.zeros(shape[:1], np.int64))
+    with pytest.raises(DataError, match=re.escape(f"shape {shape}, not [images, dimensions]")):
+        load_feature_file(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("kind", ["U9", "S9", object])
