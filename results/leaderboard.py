@@ -27,7 +27,12 @@ from lowlabel.results.labels import (
 from lowlabel.results.metrics import TABLE_PER_METRIC, common_unit, find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
-from lowlabel.results.reference.published import beside_published, published_for, published_table
+from lowlabel.results.reference.published import (
+    beside_published,
+    differences,
+    published_for,
+    published_table,
+)
 from lowlabel.specs import canonical_json, natural_order
 
 _PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
@@ -119,7 +124,7 @@ def _section(
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
     if references:
         _, scheme = records[0].experiment.dataset.published_as
-        table = published_table(references, scheme)
+        table = published_table(references, scheme, [*differences(grid).values()])
         tables.append(Table(common_unit("Published", published), table))
     found = (outdated.get(record.identity()) for record in records if outdated)
     changes = dict.fromkeys(change for change in found if change)

@@ -14,7 +14,7 @@ from lowlabel.results.leaderboard import Section, Table, leaderboard
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
 
-_TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Conditions", "Source"})
+_TEXT = frozenset({"Model", "Method", "Embedder", "Score", "Here", "Conditions", "Source"})
 _NOTHING: Mapping[str, str] = {}
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -135,13 +135,14 @@ def _distinct(values: Iterable[str]) -> str:
 
 def _markdown_section(section: Section) -> str:
     tables = (
-        f"{markdown_text(table.caption)}\n\n{_markdown_table(table)}" for table in section.tables
+        f"{markdown_text(table.caption)}\n\n{markdown_table(table)}" for table in section.tables
     )
     notes = "\n".join(f"- {markdown_text(note)}" for note in section.notes)
     return "\n\n".join([f"## {markdown_text(section.title)}", *tables, notes])
 
 
-def _markdown_table(table: Table) -> str:
+def markdown_table(table: Table) -> str:
+    """A table as Markdown, aligned for a terminal, with the best cells bold."""
     rows = [
         [_mark(table, row, column, markdown_cell(cell), "**{}**") for column, cell in cells]
         for row, cells in _cells(table)

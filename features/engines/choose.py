@@ -1,5 +1,6 @@
 """The choice of an engine; OpenVINO is imported only where it may run."""
 
+import sys
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Literal
@@ -46,7 +47,7 @@ def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
     except InputError as error:
         if engine == "openvino":
             raise
-        print(f"{backbone.name} runs in torch: {error.message}", flush=True)
+        print(f"{backbone.name} runs in torch: {error.message}", file=sys.stderr, flush=True)
         return backbone
 
 
@@ -78,5 +79,5 @@ def _converted(backbone: Backbone) -> Backbone:
     from lowlabel.features.engines.openvino import convert
 
     forward = convert(backbone)
-    print(f"{backbone.name} runs in {forward.name}", flush=True)
+    print(f"{backbone.name} runs in {forward.name}", file=sys.stderr, flush=True)
     return replace(backbone, forward=forward)

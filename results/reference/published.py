@@ -1,7 +1,7 @@
 """Scores beside published numbers."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from lowlabel.specs import Option
 
 _NOTHING: Mapping[str, str] = {}
 _STATED = ("Pretraining", "Self-supervised", "Meta-learned")  # headings of `TRAITS`
+_HERE, _NOT_RUN = "Here", "not run"
 _LINE = ("Method", "Embedder", *_STATED, "Conditions", "Source")
 
 
@@ -68,16 +69,21 @@ def difference(record: Record, metric: str) -> Difference | None:
     return Difference(reference, value, abs(value) > combined)
 
 
+def differences(grid: Grid) -> dict[tuple[int, int], Difference]:
+    """The differences of all scores that have a published counterpart, by (row, column)."""
+    cells = sorted(cell for cell in grid.records if cell not in grid.outdated)
+    found = {at: difference(grid.records[at], grid.columns[at[1]].metric) for at in cells}
+    return {at: each for at, each in found.items() if each}
+
+
 def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.DataFrame:
     """The scores that have a published counterpart, one per row; empty if none has."""
     lines = []
-    for (row, column), record in sorted(grid.records.items()):
-        if (row, column) in grid.outdated:
+    for (row, column), found in differences(grid).items():
+        if not found.reference.has(traits):
             continue
-        metric = grid.columns[column].metric
-        found, score = difference(record, metric), record.score(metric)
-        if found is None or not found.reference.has(traits):
-            continue
+        record, metric = grid.records[row, column], grid.columns[column].metric
+        score = record.score(metric)
         lines.append(
             {
                 "Model": grid.rows[row].model,
@@ -107,27 +113,54 @@ def published_for(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> list[Refe
     ]
 
 
-def published_table(references: Sequence[Reference], scheme: str) -> pd.DataFrame:
+def published_table(
+    references: Sequence[Reference], scheme: str, differences: Sequence[Difference] = ()
+) -> pd.DataFrame:
     """Published numbers, one row per method and conditions; other divisions are marked.
 
-    What no row states of `TRAITS` has no column.
+    What no row states of `TRAITS` has no column, nor has the state of reproduction where nothing
+    was run.
+
+    Args:
+        references: The numbers.
+        scheme: The division of the scores beside them.
+        differences: Those of scores that were made under the conditions of some numbers.
     """
     lines: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
+    states: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for reference in references:
         protocol = protocol_label(reference.protocol)
         heading = find_metric(reference.metric).heading(protocol, reference.suite)
-        lines[_line(reference, scheme)][heading] = reference.printed
+        line = _line(reference, scheme)
+        lines[line][heading] = reference.printed
+        states[line][_state(reference, differences)] += 1
     headings = dict.fromkeys(heading for scores in lines.values() for heading in scores)
     table = pd.DataFrame(
         [
-            [*line, *(scores.get(heading, "") for heading in headings)]
+            [*line, _states(states[line]), *(scores.get(heading, "") for heading in headings)]
             for line, scores in lines.items()
         ],
-        columns=[*_LINE, *headings],
+        columns=[*_LINE, _HERE, *headings],
     )
     unstated = [name for name in _STATED if not any(table[name])]
     kept = [name for name in (*_LINE[:2], *_STATED) if name not in unstated]
-    return table[[*kept, *headings, *_LINE[-2:]]]
+    here = [] if set(table[_HERE]) == {_NOT_RUN} else [_HERE]
+    return table[[*kept, *headings, *here, *_LINE[-2:]]]
+
+
+def _state(reference: Reference, differences: Sequence[Difference]) -> str:
+    """Whether a score under the conditions of a number lies within the combined interval."""
+    found = [each for each in differences if each.reference is reference]
+    if not found:
+        return _NOT_RUN
+    return "reproduced" if any(not each.beyond_ci for each in found) else "not reproduced"
+
+
+def _states(counts: Counter[str]) -> str:
+    """The state of several numbers: "reproduced", or "2 reproduced, 1 not run"."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
 def _line(reference: Reference, scheme: str) -> tuple[str, ...]:

@@ -2,5 +2,6 @@
 
 from lowlabel.results.report.page import render_report, write_report
 from lowlabel.results.report.pictures import Picture, find_pictures
+from lowlabel.results.report.terminal import render_terminal
 
-__all__ = ["Picture", "find_pictures", "render_report", "write_report"]
+__all__ = ["Picture", "find_pictures", "render_report", "render_terminal", "write_report"]

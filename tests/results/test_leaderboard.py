@@ -165,9 +165,20 @@ def test_published_numbers_stand_beside_and_below(retrieval):
     published = next(t.frame for t in section.tables if t.caption.startswith("Published"))
     scores = ["R@1", "R@2", "R@4", "R@8"]
     told = ["Method", "Embedder", "Pretraining"]
-    assert list(published.columns) == [*told, *scores, "Conditions", "Source"]
+    assert list(published.columns) == [*told, *scores, "Here", "Conditions", "Source"]
     margin = published[(published["Method"] == "Margin") & (published["Embedder"] == "ViT-S/16")]
     assert list(margin["R@1"]) == ["81.11"]
+    assert list(margin["Here"]) == ["not run"]
+    frozen = published[published["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
+    assert (frozen["Method"], frozen["Here"]) == ("frozen", "reproduced")
+
+
+def test_a_number_that_is_missed_is_not_reproduced(retrieval):
+    published = only(retrieval(recalls={1: 60.0})).tables[-1].frame
+    frozen = published[published["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
+    assert (frozen["Method"], frozen["Here"]) == ("frozen", "not reproduced")
+    elsewhere = only(retrieval("pixels", {1: 10.0})).tables[-1].frame
+    assert "Here" not in elsewhere
 
 
 def test_a_difference_beyond_the_intervals_is_marked(retrieval):

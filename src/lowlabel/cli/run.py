@@ -103,20 +103,20 @@ def _trainer(models: Sequence[str], workers: int) -> "MakeTrainer | None":
 
 def _show(outcome: "Run") -> None:
     """Shows the scores before a stage that takes long; the table at the end has them too."""
-    from lowlabel.results import render_markdown
+    from lowlabel.results.report import render_terminal
 
-    typer.echo(f"{render_markdown(outcome.records)}\n\nWhat takes longer follows.", err=True)
+    typer.echo(f"{render_terminal(outcome.records)}\n\nWhat takes longer follows.", err=True)
 
 
 def _report(outcome: "Run", output: Path) -> None:
     """Prints the leaderboard of a run and writes that of all records; says what is missing."""
-    from lowlabel.results import load_records, render_markdown, write_leaderboards
-    from lowlabel.results.report import write_report
+    from lowlabel.results import load_records, write_leaderboards
+    from lowlabel.results.report import render_terminal, write_report
 
     for note in dict.fromkeys(outcome.left_out):
         typer.echo(f"left out: {note}", err=True)
     if outcome.records:
-        typer.echo(render_markdown(outcome.records))
+        typer.echo(render_terminal(outcome.records))
         records = load_records(output / "records")
         files = write_leaderboards(records, output)
         typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)

@@ -75,7 +75,7 @@ def test_an_extraction_says_its_engine(photographs, tmp_path, monkeypatch, capsy
         tables[engine] = extract_features(backbone, images, ExtractionOptions(engine=engine))
     assert tables["torch"].engine == ""
     assert tables["openvino"].engine.startswith("OpenVINO 20")
-    assert "runs in OpenVINO" in capsys.readouterr().out
+    assert "runs in OpenVINO" in capsys.readouterr().err
     assert tables["torch"].key == tables["openvino"].key
     assert np.allclose(tables["torch"].features, tables["openvino"].features, atol=1e-4)
 
@@ -87,7 +87,7 @@ def test_a_network_that_does_not_convert_runs_in_torch(monkeypatch, capsys):
         "lowlabel.features.engines.openvino._AGREEMENT", {"float32": -1.0}, raising=True
     )
     assert with_engine(backbone, "auto", 10_000) is backbone
-    assert "runs in torch: OpenVINO's features differ" in capsys.readouterr().out
+    assert "runs in torch: OpenVINO's features differ" in capsys.readouterr().err
     with pytest.raises(InputError, match="OpenVINO's features differ"):
         with_engine(backbone, "openvino", 1)
 
