@@ -31,7 +31,7 @@ from lowlabel.results.render import (
     render_markdown,
     write_leaderboards,
 )
-from lowlabel.results.scores import scores_frame
+from lowlabel.results.scores import load, scores_frame
 from lowlabel.results.store import (
     ScoredRecord,
     delete_record,
@@ -68,6 +68,7 @@ __all__ = [
     "find_records",
     "find_reference",
     "leaderboard",
+    "load",
     "load_record",
     "load_records",
     "load_references",

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
+from lowlabel.results.folder import load_records
 from lowlabel.results.grid import newest
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
@@ -35,6 +37,15 @@ def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     unused = [n for n, value in _GROWN.items() if n in frame and (frame[n] == value).all()]
     return frame.drop(columns=unused)
+
+
+def load(path: str | Path) -> pd.DataFrame:
+    """The scores of a results folder, of records or of an archive, as `scores_frame` gives them.
+
+    Raises:
+        DataError: If there are no such records, or one cannot be used.
+    """
+    return scores_frame(load_records(Path(path)))
 
 
 def _row(record: Record, metric: str, change: str) -> dict[str, object]:

@@ -6,6 +6,7 @@ import pytest
 from lowlabel.errors import DataError, InputError
 from lowlabel.results.folder import archive_records, load_records, load_scored
 from lowlabel.results.render import render_csv, render_markdown
+from lowlabel.results.scores import load
 from lowlabel.results.store import load_record, save_record
 
 
@@ -86,3 +87,11 @@ def test_a_damaged_archive_is_named_with_its_fix(folder, tmp_path, damage):
     with pytest.raises(DataError, match=r"a\.tar\.xz") as error:
         load_records(archive)
     assert "lowlabel report FOLDER --archive" in str(error.value.hint or "")
+
+
+def test_scores_of_a_folder_are_a_frame(fewshot, tmp_path):
+    scored = fewshot("pixels", mean=41.0)
+    save_record(scored.record, scored.per_item, tmp_path)
+    frame = load(str(tmp_path))
+    assert list(frame["model"]) == ["pixels"]
+    assert frame["mean"].iloc[0] == pytest.approx(41.0)
