@@ -8,7 +8,6 @@ from lowlabel.benchmarks.protocols import PROTOCOLS
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite
 from lowlabel.datasets import find_dataset, open_dataset
-from lowlabel.datasets.io.listing import shown_counts
 from lowlabel.errors import InputError
 from lowlabel.features import check_model
 
@@ -136,6 +135,5 @@ def check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
         opened = open_dataset(job.dataset, job.division)
         for part in job.protocol.needs(job.division):
             opened.check_classes(part)
-            if note := shown_counts(opened.left_out(part)):
-                notes[f"{job.dataset} {part}: {note}"] = None
+            notes |= {f"{job.dataset} {part}: {note}": None for note in opened.not_taken(part)}
     return tuple(notes)

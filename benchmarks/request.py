@@ -84,9 +84,9 @@ class Request:
                 "Leave them out, or leave --features out.",
             )
         if self.features and (self.class_list or self.min_images):
+            option = "--class-list" if self.class_list else "--min-images"
             raise InputError(
-                "--features brings its own embeddings, so --class-list and --min-images do not go "
-                "with it",
+                f"--features brings its own embeddings, so {option} does not go with it",
                 "Leave one of them out.",
             )
         if self.features and len(self.label) > 1:

@@ -1,6 +1,5 @@
 """`lowlabel analyze bad-data` and `leakage`, and runs that leave out or mark what they flag."""
 
-import json
 import shutil
 
 import numpy as np
@@ -82,7 +81,7 @@ def test_a_run_without_flagged_images_says_what_was_left_out(copied, tmp_path, c
     assert less.experiment.dataset.images == 18
     assert less.identity() != whole.identity()
     assert less.experiment.feature_keys == whole.experiment.feature_keys
-    assert "without" not in json.dumps(whole.to_json())
+    assert "without" not in whole.to_json()["experiment"]["dataset"]
     # the scores are those of a folder that never had the images
     for path in ("novel/novel1/copy.png", "novel/novel2/blank.png"):
         (copied / path).unlink()
