@@ -39,7 +39,7 @@ def _figure(found: Panels) -> "Figure":
                 ax.sharey(cells[0])
             _draw(ax, curves, styles)
             ax.set_title(method, fontsize=8)
-        cells[0].set_title(f"{dataset}\n{next(iter(methods))}", fontsize=8)
+        cells[0].set_title(f"{dataset}\n", fontsize=8, loc="left")  # may be as long as the row
         for empty in cells[len(methods) :]:
             empty.set_axis_off()
         first += _rows(methods, columns)

@@ -47,10 +47,10 @@ def oxford() -> Path:
     return root
 
 
-def test_landmarks_of_the_demo(call, capsys):
+def test_landmarks_of_the_demo(call, tmp_path):
     code, records = call(*PIXELS, "--dataset", "demo-landmarks", "--multi-scale")
     assert code == 0
-    shown = capsys.readouterr().out
+    shown = (tmp_path / "out/leaderboard.md").read_text()
     assert "mAP E" in shown and "mP@10 H" in shown and "200 gallery" in shown
     opened = open_dataset("demo-landmarks")
     backbone = load_backbone(
@@ -98,14 +98,14 @@ def test_copies_of_the_demo_with_distractors(call):
     assert keys["distractors"] == others.key
 
 
-def test_the_protocols_of_one_data_set_stand_apart(call, oxford, capsys):
+def test_the_protocols_of_one_data_set_stand_apart(call, oxford, tmp_path):
     datasets = ("--dataset", "roxford5k", "--dataset", "roxford5k:dino-revisited")
     code, records = call(*PIXELS, *datasets, "--allow-partial")
     assert code == 0
     assert set(records) == {"revisitop", "dino-revisited"}
     cropped, whole = (records[name]["experiment"] for name in ("revisitop", "dino-revisited"))
     assert cropped["dataset"]["manifest_sha256"] != whole["dataset"]["manifest_sha256"]
-    shown = capsys.readouterr().out
+    shown = (tmp_path / "out/leaderboard.md").read_text()
     assert "## Retrieval: ROxford5k (revisitop, query)" in shown
     assert "## Retrieval: ROxford5k (dino-revisited, query)" in shown
     assert "query 2 of 70 images; gallery 10 of 4,993 images." in shown
