@@ -1,5 +1,5 @@
 // Leaderboards: a page of rows at a time, so that thousands of rows stay quick.
-const PAGE = 60;
+const PAGE = 25;
 
 class Leaderboard {
   constructor(section, table, parent) {

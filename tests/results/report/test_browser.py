@@ -107,7 +107,7 @@ def test_names_are_never_markup(show: Callable[..., Any], fewshot: Callable[...,
 def test_many_rows_come_by_pages(show: Callable[..., Any], fewshot: Callable[..., ScoredRecord]):
     page = show([fewshot(f"model {number}", mean=50.0, tasks=2).record for number in range(100)])
     assert page.locator("#count").inner_text() == "100 rows"
-    assert len(texts(page, 1)) == 60
+    assert len(texts(page, 1)) == 25
     page.get_by_role("button", name="Show all 100 rows").click()
     assert len(texts(page, 1)) == 100
     page.get_by_label("Search").fill("model 77")
