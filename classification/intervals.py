@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import Labels, as_labels, require_name
 from lowlabel.errors import InputError
-from lowlabel.intervals import Interval, IntervalKind, jackknife, means_without, normal
+from lowlabel.intervals import Interval, IntervalKind, jackknife_interval, means_without, normal
 
 ClassifierInterval = Literal["images", "groups", "classes"]
 Values = NDArray[np.float64]
@@ -19,7 +19,7 @@ OVER_IMAGES = (
     "1.96·σ/√n over test images, σ with ddof=1; delta method where the metric is no mean over "
     "images"
 )
-_OVER = "jackknife over the test images of {} {}, Student's t with {} degrees of freedom"
+_OVER = "jackknife over the test images of {} {}"
 _OF_CLASSES = ("macro_f1", "auroc")  # a class moves those of the others too
 
 
@@ -94,7 +94,5 @@ class Units:
 
 def over(kind: IntervalKind, without: Values) -> Interval:
     """The jackknife interval of means without each class or group."""
-    number = int((~np.isnan(without)).sum())
-    if number < 2:
-        return Interval(kind, float("nan"), f"none: the test images have fewer than two {kind}")
-    return Interval(kind, jackknife(without), _OVER.format(number, kind, number - 1), without)
+    none = f"none: the test images have fewer than two {kind}"
+    return jackknife_interval(kind, without, _OVER.format("{}", kind), none)

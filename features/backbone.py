@@ -55,6 +55,8 @@ class Backbone:
             `lowlabel.features.models.identity`.
         forward: What computes features in place of the encoder during an extraction; None for the
             encoder itself. See `lowlabel.features.engines`.
+        converted: Such forward passes that were made, by pooling, height and width; shared by the
+            backbones that differ in these alone.
     """
 
     name: str
@@ -72,6 +74,9 @@ class Backbone:
     epochs: float | None = None
     identities: tuple[str, ...] = ()
     forward: Forward | None = None
+    converted: dict[tuple[str, int, int], Forward] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @property
     def engine(self) -> str:

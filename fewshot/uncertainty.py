@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import UnknownNameError
-from lowlabel.intervals import Interval, IntervalKind, jackknife, student_t
+from lowlabel.intervals import Interval, IntervalKind, jackknife_interval, student_t
 
 INTERVALS = ("images", "tasks", "classes", "open", "normal", "student-t")
 _KINDS: dict[str, IntervalKind] = {
@@ -87,7 +87,5 @@ def over_classes(accuracies: FloatArray, drawn: IntArray, classes: int) -> Inter
     if not left.all():
         return Interval("classes", math.nan, "over classes: every task has one of the classes")
     without = (accuracies.sum() - sums) / left
-    definition = (
-        f"jackknife over {classes} classes, Student's t with {classes - 1} degrees of freedom"
-    )
-    return Interval("classes", jackknife(without), definition, without)
+    none = "over classes: fewer than two classes"
+    return jackknife_interval("classes", without, "jackknife over {} classes", none)

@@ -117,17 +117,18 @@ def _section(
     grid = build_grid(records, outdated)
     by_metric = records[0].experiment.suite in TABLE_PER_METRIC
     captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
-    beside, references = beside_published(grid, traits), published_for(grid, traits)
+    found, references = differences(grid), published_for(grid, traits)
+    beside = beside_published(grid, found, traits)
     tables = [_score_table(grid, caption, by_metric) for caption in captions]
     published = {reference.metric for reference in references}
     if not beside.empty:
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
     if references:
         _, scheme = records[0].experiment.dataset.published_as
-        table = published_table(references, scheme, [*differences(grid).values()])
+        table = published_table(references, scheme, [*found.values()])
         tables.append(Table(common_unit("Published", published), table))
-    found = (outdated.get(record.identity()) for record in records if outdated)
-    changes = dict.fromkeys(change for change in found if change)
+    made = (outdated.get(record.identity()) for record in records if outdated)
+    changes = dict.fromkeys(change for change in made if change)
     notes = [*_notes(records), *interval_notes(records, not beside.empty)]
     if grid.hidden:
         notes.append(

@@ -6,7 +6,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.intervals import Interval, IntervalKind, jackknife, means_without, normal
+from lowlabel.intervals import (
+    Interval,
+    IntervalKind,
+    jackknife,
+    jackknife_interval,
+    means_without,
+    normal,
+)
 from lowlabel.retrieval.ranking.rivals import Rivals
 
 Values = NDArray[np.float64]
@@ -17,7 +24,6 @@ _OVER_SEEDS = "of NMI, AMI and F1: Student's t over {} seeds of k-means"
 _DELETED = "of Recall@K: jackknife that deletes each of {} {} from queries and gallery"
 _CLUSTERED = "jackknife over the queries of {} {}, each with the ranking it has"
 _OTHERS = "of other scores: "
-_STUDENT = ", Student's t with {} degrees of freedom"
 
 
 def recall_without(
@@ -90,11 +96,8 @@ def score_intervals(
 
 
 def _over(kind: IntervalKind, without: Values, definition: str, noun: str) -> Interval:
-    number = int((~np.isnan(without)).sum())
-    if number < 2:
-        return Interval(kind, float("nan"), f"none: the queries have fewer than two {noun}")
-    definition = definition.format(number, noun) + _STUDENT.format(number - 1)
-    return Interval(kind, jackknife(without), definition, without)
+    none = f"none: the queries have fewer than two {noun}"
+    return jackknife_interval(kind, without, definition.format("{}", noun), none)
 
 
 def _others(values: Values) -> Values:

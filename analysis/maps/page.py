@@ -1,18 +1,16 @@
 """Maps of several models side by side, as a page that needs nothing else."""
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import numpy as np
 
 from lowlabel.analysis.maps.mapped import MappedImages, ModelMap
+from lowlabel.escaping import script_json
 
 _TITLE, _DATA = "{{title}}", "{{data}}"
 _DECIMALS = 3
-# no character that could end the script or begin a tag
-_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def map_page(
@@ -51,5 +49,5 @@ def map_page(
     template = resources.files("lowlabel.analysis").joinpath("maps/page.html")
     before, after = template.read_text(encoding="utf-8").split(_DATA)
     title = html.escape(images.title.encode(errors="backslashreplace").decode())
-    page = before.replace(_TITLE, title), json.dumps(data).translate(_ESCAPES), after
+    page = before.replace(_TITLE, title), script_json(data), after
     return "".join(page)

@@ -57,9 +57,8 @@ class KNNCell:
         fresh = evaluate_knn(train, labels, world.images(many), many, k=_K, device="cpu")
         truth, mean = fresh.metrics[name], one.metrics[name]
         for kind, interval in one.intervals[name].items():
-            target = "groups" if self.grouped else "images"
-            known = _NAN if kind == "classes" else truth
-            target = "classes" if kind == "classes" else target
+            fresh_images = "groups" if self.grouped else "images"
+            target, known = ("classes", _NAN) if kind == "classes" else (fresh_images, truth)
             yield Outcome(self.name, seed, "top1", kind, target, mean, interval.half_width, known)
         if not self.grouped:
             gap = mean - other.metrics[name]

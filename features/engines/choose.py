@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features.backbone import Backbone
+from lowlabel.features.backbone import Backbone, Forward
 from lowlabel.features.transforms import ImageTransform
 
 Engine = Literal["auto", "torch", "openvino"]
@@ -36,14 +36,15 @@ def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
     Raises:
         InputError: If `engine` is "openvino" and it cannot be used.
     """
-    if (
-        backbone.forward
-        or engine == "torch"
-        or (engine == "auto" and not _is_promising(backbone, images))
-    ):
+    if backbone.forward or engine == "torch":
+        return backbone
+    obstacle = _obstacle(backbone)
+    if engine == "auto" and (obstacle or images < _WORTHWHILE or not _has_weights(backbone)):
         return backbone
     try:
-        return _converted(backbone)
+        if obstacle:
+            raise obstacle
+        return replace(backbone, forward=_converted(backbone))
     except InputError as error:
         if engine == "openvino":
             raise
@@ -51,33 +52,34 @@ def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
         return backbone
 
 
-def _is_promising(backbone: Backbone, images: int) -> bool:
-    return (
-        images >= _WORTHWHILE
-        and backbone.device.type == "cpu"
-        and any(True for _ in backbone.encoder.parameters())
-        and backbone.dtype != "float16"
-        and isinstance(backbone.transform, ImageTransform)
-        and find_spec("openvino") is not None
-    )
+def _has_weights(backbone: Backbone) -> bool:
+    return any(True for _ in backbone.encoder.parameters())
 
 
-def _converted(backbone: Backbone) -> Backbone:
+def _obstacle(backbone: Backbone) -> InputError | None:
+    """Why OpenVINO need not be tried."""
     if backbone.device.type != "cpu":
-        raise InputError(
+        return InputError(
             f"OpenVINO runs on a CPU here, not on {backbone.device}", "Use --engine torch."
         )
     if not isinstance(backbone.transform, ImageTransform):
-        raise InputError(
+        return InputError(
             "OpenVINO is compiled for one size, and this framing has images of many",
             "Use --engine torch.",
         )
     if backbone.dtype == "float16":
-        raise InputError("OpenVINO computes in float32 or bfloat16 here", "Use --dtype bfloat16.")
+        return InputError("OpenVINO computes in float32 or bfloat16 here", "Use --dtype bfloat16.")
     if find_spec("openvino") is None:
-        raise InputError("OpenVINO is not installed", "pip install 'lowlabel[cpu]'")
+        return InputError("OpenVINO is not installed", "pip install 'lowlabel[cpu]'")
+    return None
+
+
+def _converted(backbone: Backbone) -> Forward:
+    """The forward pass in OpenVINO, which a backbone is converted to once for all its datasets."""
     from lowlabel.features.engines.openvino import convert
 
-    forward = convert(backbone)
-    print(f"{backbone.name} runs in {forward.name}", file=sys.stderr, flush=True)
-    return replace(backbone, forward=forward)
+    key = backbone.pooling, *backbone.transform.blank
+    if key not in backbone.converted:
+        forward = backbone.converted[key] = convert(backbone)
+        print(f"{backbone.name} runs in {forward.name}", file=sys.stderr, flush=True)
+    return backbone.converted[key]

@@ -76,11 +76,21 @@ def differences(grid: Grid) -> dict[tuple[int, int], Difference]:
     return {at: each for at, each in found.items() if each}
 
 
-def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.DataFrame:
-    """The scores that have a published counterpart, one per row; empty if none has."""
+def beside_published(
+    grid: Grid,
+    found: Mapping[tuple[int, int], Difference],
+    traits: Mapping[str, str] = _NOTHING,
+) -> pd.DataFrame:
+    """The scores that have a published counterpart, one per row; empty if none has.
+
+    Args:
+        grid: The scores.
+        found: Their `differences`.
+        traits: What published numbers must state to be shown.
+    """
     lines = []
-    for (row, column), found in differences(grid).items():
-        if not found.reference.has(traits):
+    for (row, column), each in found.items():
+        if not each.reference.has(traits):
             continue
         record, metric = grid.records[row, column], grid.columns[column].metric
         score = record.score(metric)
@@ -92,9 +102,9 @@ def beside_published(grid: Grid, traits: Mapping[str, str] = _NOTHING) -> pd.Dat
                     grid.columns[column].label, record.experiment.suite
                 ),
                 "Ours": format_score(score.mean, published_half_width(record, metric)),
-                "Published": found.reference.printed,
-                "Δ": str(found),
-                "Source": found.reference.source,
+                "Published": each.reference.printed,
+                "Δ": str(each),
+                "Source": each.reference.source,
             }
         )
     return pd.DataFrame(lines)

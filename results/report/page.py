@@ -1,10 +1,10 @@
 """One self-contained page from records."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
+from lowlabel.escaping import script_json
 from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Record
@@ -15,8 +15,6 @@ from lowlabel.results.report.pools import pooled
 from lowlabel.results.report.tables import tables
 
 _SCRIPTS = ("dom", "details", "tables", "charts", "filters", "main")
-# no character that could end the script or begin a tag
-_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -58,7 +56,7 @@ def render_report(
     return template.render(
         title=title.encode(errors="backslashreplace").decode(),
         style=_asset("report.css"),
-        data=json.dumps(data, separators=(",", ":")).translate(_ESCAPES),
+        data=script_json(data),
         script="\n".join(_asset(f"{name}.js") for name in _SCRIPTS),
     )
 

@@ -1,14 +1,13 @@
 """The tables of leaderboards as JSON: text of the cells, and the record behind each score."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from lowlabel.results.grid import Grid
 from lowlabel.results.labels import SUITES
 from lowlabel.results.leaderboard import Section, Table
 from lowlabel.results.metrics import find_metric
-from lowlabel.results.record import Record
-from lowlabel.results.reference.published import difference
+from lowlabel.results.reference.published import differences
 from lowlabel.results.report.pools import Pool
 
 UNSTATED = "not stated"
@@ -35,34 +34,22 @@ def _section(section: Section, pool: Pool) -> dict[str, Any]:
 
 def _rows(grid: Grid) -> list[dict[str, Any]]:
     """What filters ask of each row."""
-    records: list[list[Record]] = [[] for _ in grid.rows]
-    for (row, _), record in grid.records.items():
-        records[row].append(record)
-    stated: dict[str, str] = {}
-    for found in records:
-        name = found[0].experiment.model.name
-        if stated.get(name, UNSTATED) == UNSTATED:
-            stated[name] = _pretraining(found)
+    names = {row: record.experiment.model.name for (row, _), record in grid.records.items()}
+    stated = {
+        names[row]: found.reference.pretraining
+        for (row, _), found in differences(grid).items()
+        if found.reference.pretraining
+    }
     return [
         {
-            "model": (name := found[0].experiment.model.name),
+            "model": names[at],
             "method": row.method,
             "transductive": row.transductive,
             "contaminated": row.contaminated,
-            "pretraining": stated[name],
+            "pretraining": stated.get(names[at], UNSTATED),  # as published numbers beside it say
         }
-        for row, found in zip(grid.rows, records, strict=True)
+        for at, row in enumerate(grid.rows)
     ]
-
-
-def _pretraining(records: Sequence[Record]) -> str:
-    """The supervision of a model's pretraining, as the published numbers beside it state it."""
-    for record in records:
-        for metric in record.scores:
-            found = difference(record, metric)
-            if found and found.reference.pretraining:
-                return found.reference.pretraining
-    return UNSTATED
 
 
 def _table(table: Table, grid: Grid, pool: Pool) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Names of others (labels, files, records) in Markdown and CSV, where they must stay text."""
+"""Names of others (labels, files, records) in Markdown, CSV and pages: they must stay text."""
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]|$)")  # how a cell begins that a spreadsheet computes
+# characters that could end a script or begin a tag
+_IN_SCRIPT = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 _QUOTED = re.compile(r"'(?=[=+@\t\r-])")
 
 
@@ -29,6 +32,11 @@ def markdown_text(text: str) -> str:
 def markdown_cell(text: str) -> str:
     """Text in a cell of a Markdown table."""
     return markdown_text(text).replace("|", r"\|")
+
+
+def script_json(data: object) -> str:
+    """JSON for a script element of an HTML page, which no text in it can end."""
+    return json.dumps(data, separators=(",", ":")).translate(_IN_SCRIPT)
 
 
 def csv_text(frame: "pd.DataFrame") -> str:

@@ -102,6 +102,24 @@ def jackknife(without: NDArray[np.float64]) -> float:
     return student_t(classes - 1) * math.sqrt(variance)
 
 
+def jackknife_interval(
+    kind: IntervalKind, without: NDArray[np.float64], over: str, none: str
+) -> Interval:
+    """The interval of a mean from its values without each class (or group); see `jackknife`.
+
+    Args:
+        kind: What is left out.
+        without: See `jackknife`.
+        over: The formula in words, with {} for the number of classes.
+        none: Why there is no interval, where there are fewer than two.
+    """
+    number = int((~np.isnan(without)).sum())
+    if number < 2:
+        return Interval(kind, math.nan, none)
+    definition = f"{over.format(number)}, Student's t with {number - 1} degrees of freedom"
+    return Interval(kind, jackknife(without), definition, without)
+
+
 def normal(values: NDArray[np.float64]) -> float:
     """Half-width 1.96·σ/√n of the interval of a mean of independent values, [n].
 

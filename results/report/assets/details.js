@@ -1,5 +1,5 @@
 // The fold-out of a score: every interval, the whole provenance, the command that repeats it.
-const FIRST = ["command", "scores", "intervals", "ci95_definition", "counts"];
+const FIRST = ["scores", "intervals", "ci95_definition", "counts"];
 
 function plainText(value) {
   if (Array.isArray(value)) return value.map(plainText).join(", ");

@@ -3,7 +3,7 @@ const PAGE = 25;
 
 class Leaderboard {
   constructor(section, table, parent) {
-    Object.assign(this, { section, table, order: null, limit: PAGE, open: null });
+    Object.assign(this, { section, table, order: null, limit: PAGE });
     this.best = new Set(table.bold.map(([row, column]) => `${row} ${column}`));
     this.isScores = Object.keys(table.scores).length > 0;
     this.box = add(parent, "div");

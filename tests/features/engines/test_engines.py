@@ -1,5 +1,6 @@
 """Features of OpenVINO against torch's, family by family, and the choice between them."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,16 @@ def test_an_extraction_says_its_engine(photographs, tmp_path, monkeypatch, capsy
     assert "runs in OpenVINO" in capsys.readouterr().err
     assert tables["torch"].key == tables["openvino"].key
     assert np.allclose(tables["torch"].features, tables["openvino"].features, atol=1e-4)
+
+
+@needs_openvino
+def test_a_backbone_is_converted_once_for_all_parts(capsys):
+    backbone = load_backbone("random:vit_tiny_patch16_224,img_size=48,depth=1", device="cpu")
+    first = with_engine(backbone, "openvino", 1)
+    assert with_engine(backbone, "auto", 10_000).forward is first.forward
+    assert capsys.readouterr().err.count("runs in OpenVINO") == 1
+    mean = dataclasses.replace(backbone, pooling="mean")
+    assert with_engine(mean, "openvino", 1).forward is not first.forward
 
 
 @needs_openvino
