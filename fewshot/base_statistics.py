@@ -41,7 +41,7 @@ class BaseStatistics:
     def gaussians(self) -> BaseGaussians:
         """Mean and covariance (ddof 1) of each class, ordered by label.
 
-        Memory: C·D² numbers for C classes.
+        Memory: C·D² numbers for C classes, and as many as all features where no class has D images.
 
         Raises:
             InputError: If a class has a single image and therefore no covariance.
@@ -57,12 +57,18 @@ class BaseStatistics:
         width = self.features.shape[1]
         means = self.features.new_empty(len(classes), width)
         covariances = self.features.new_empty(len(classes), width, width)
+        roots = None
+        if sizes.max() < width:
+            roots = self.features.new_zeros(len(classes), int(sizes.max()), width)
         for index, label in enumerate(classes):
             rows = torch.from_numpy(np.flatnonzero(self.labels == label))
             members = self.features[rows.to(self.features.device)].double()
             means[index] = members.mean(0)
             covariances[index] = torch.cov(members.T)
-        return BaseGaussians(means, covariances)
+            if roots is not None:
+                members -= members.mean(0)
+                roots[index, : len(members)] = members / (len(members) - 1) ** 0.5
+        return BaseGaussians(means, covariances, roots)
 
 
 def base_statistics(

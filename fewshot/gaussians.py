@@ -1,4 +1,4 @@
-"""Gaussians of the base classes, and Cholesky factors of the mean covariance of several."""
+"""Gaussians of the base classes, and samples from the mean covariance of several."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 FACTOR_BYTES = 512 * 2**20
+_COLUMNS = 64
 # Covariances of fewer images than dimensions are singular. Both are relative to the variance and
 # far below what a float32 sample resolves.
 _JITTER, _JITTER_OF_ALPHA = 1e-5, 1e-10
@@ -24,10 +25,13 @@ class BaseGaussians:
     Attributes:
         means: [C, D].
         covariances: [C, D, D].
+        roots: Matrices R with Rᵀ·R = covariance, [C, n, D], of classes with at most n < D images;
+            none for larger classes.
     """
 
     means: Tensor
     covariances: Tensor
+    roots: Tensor | None = None
     _caches: dict[float, "_FactorCache"] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -46,17 +50,54 @@ class BaseGaussians:
         distances = torch.cdist(features, self.means, compute_mode="donot_use_mm_for_euclid_dist")
         return distances.topk(k, largest=False).indices.sort(-1).values
 
-    def factors(self, classes: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
-        """Cholesky factors of the mean covariance of several classes plus alpha in every entry.
+    def numbers_per_sample(self, k: int) -> int:
+        """Standard normal numbers that a sample from `k` classes takes.
 
-        Each set of classes is factored once and kept while `FACTOR_BYTES` suffice.
+        One for each image of the classes and one for alpha, or D if these are fewer.
+        """
+        width = self.means.shape[1]
+        return width if self.roots is None else min(k * self.roots.shape[1] + 1, width)
+
+    def samples(self, normals: Tensor, means: Tensor, classes: Tensor, alpha: float) -> Tensor:
+        """Samples with the mean covariance of several classes plus alpha in every entry.
 
         Args:
+            normals: Standard normal numbers, [M, S, numbers_per_sample(k)]; may be overwritten.
+            means: Means of the samples, [M, D].
             classes: Sets of classes, each in ascending order, [M, k].
             alpha: Number added to each entry of the mean covariance.
 
         Returns:
-            Lower triangular factors [P, D, D], and the index of each set's factor, [M].
+            [M, S, D].
+        """
+        if normals.shape[2] < self.means.shape[1]:
+            return self._from_roots(normals, means, classes, alpha)
+        return self._from_factors(normals, means, classes, alpha)
+
+    def _from_roots(self, z: Tensor, means: Tensor, classes: Tensor, alpha: float) -> Tensor:
+        """Sums of the classes' centred images, weighted by normal numbers."""
+        assert self.roots is not None  # numbers_per_sample
+        shift = means[:, None] + alpha**0.5 * z[..., -1:]
+        for start in range(0, means.shape[1], _COLUMNS):
+            columns = slice(start, start + _COLUMNS)
+            roots = self.roots[:, :, columns][classes].flatten(1, 2)
+            shift[..., columns].baddbmm_(z[..., :-1], roots, alpha=classes.shape[1] ** -0.5)
+        return shift
+
+    def _from_factors(self, x: Tensor, means: Tensor, classes: Tensor, alpha: float) -> Tensor:
+        """Products with Cholesky factors, in place from the last columns to the first."""
+        factors, index = self._factors(classes, alpha)
+        width = means.shape[1]
+        for start in reversed(range(0, width, _COLUMNS)):
+            end = min(start + _COLUMNS, width)
+            columns = factors[:, start:end, :end][index].transpose(1, 2)
+            x[..., start:end] = torch.baddbmm(means[:, None, start:end], x[..., :end], columns)
+        return x
+
+    def _factors(self, classes: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        """Lower triangular factors [P, D, D], and the index of each set's factor, [M].
+
+        Each set of classes is factored once and kept while `FACTOR_BYTES` suffice.
         """
         cache = self._caches.setdefault(alpha, _FactorCache(self.covariances, alpha))
         sets, inverse = classes.unique(dim=0, return_inverse=True)

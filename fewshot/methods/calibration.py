@@ -15,7 +15,6 @@ from lowlabel.fewshot.solvers.softmax_loss import Moments, SoftmaxLoss
 
 # Half of scikit-learn's default, which is a gradient of 1e-4·c·n.
 TOLERANCE = Tolerance(decrement=1e-5, gradient=5e-5)
-_COLUMNS = 64
 
 
 @dataclass(frozen=True)
@@ -52,23 +51,14 @@ class Calibration:
     def samples(self, seeds: Sequence[tuple[int, ...]], samples_per_image: int) -> Tensor:
         """The support images, each followed by the samples of its Gaussian.
 
-        A sample is μ + L·z, where L is the Cholesky factor of the mean covariance of the nearest
-        base classes, shared by all support images with the same ones. The product is taken in
-        place, from the last columns of the triangle to the first.
-
         Returns:
             [T, ways, shots, 1 + samples_per_image, D].
         """
         tasks, ways, shots, width = self.support.shape
-        rows = 1 + samples_per_image
-        count = ways * shots * rows * width
-        x = standard_normals(seeds, count, self.support.device).view(-1, rows, width)
-        factors, index = self.base.factors(self.nearest.flatten(0, 2), self.alpha)
-        means = self.means.reshape(-1, 1, width)
-        for start in reversed(range(0, width, _COLUMNS)):
-            end = min(start + _COLUMNS, width)
-            columns = factors[:, start:end, :end][index].transpose(1, 2)
-            x[..., start:end] = torch.baddbmm(means[..., start:end], x[..., :end], columns)
+        rows, numbers = 1 + samples_per_image, self.base.numbers_per_sample(self.nearest.shape[3])
+        z = standard_normals(seeds, ways * shots * rows * numbers, self.support.device)
+        means, nearest = self.means.reshape(-1, width), self.nearest.flatten(0, 2)
+        x = self.base.samples(z.view(-1, rows, numbers), means, nearest, self.alpha)
         x[:, 0] = self.support.reshape(-1, width)
         return x.view(tasks, ways, shots, rows, width)
 

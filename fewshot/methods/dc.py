@@ -37,6 +37,7 @@ class SslVitCalibration(Method):
     """
 
     name: ClassVar[str] = "dc-sslvit"
+    version: ClassVar[int] = 2
     blocks_are_independent: ClassVar[bool] = False  # they share a cache of factors
     splits: ClassVar[int] = 24
     task_ms: ClassVar[tuple[float, float]] = (20.0, 80.0)

@@ -25,7 +25,6 @@ RUNS = {
         *("--suite", "all", *IMAGES, *TASKS, "--shots", "1", "--k", "1", "--k", "2"),
         *(part for method in OF_THE_SUITE for part in ("--method", method)),
     ),
-    "dc": ("--suite", "fewshot-dc", *IMAGES, *TASKS, "--shots", "2"),
     "transductive": (
         *("--suite", "fewshot-transductive", *IMAGES, *TASKS, "--shots", "1"),
         *(part for method in SINCE_VERSION_1 for part in ("--method", method)),
@@ -50,6 +49,9 @@ RUNS = {
     "flat": ("--suite", "retrieval", *IMAGES, "--k", "1", "--search", "flat"),
 }  # fmt: skip
 CORRECTED = {  # since version 1: other arithmetic at the same options
+    "dc-sslvit": (
+        *("--suite", "fewshot-dc", *IMAGES, *TASKS, "--shots", "2", "--method", "dc-sslvit"),
+    ),
     "k-reciprocal": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "k-reciprocal:5,k2=2"),
     "diffusion": ("--suite", "retrieval", *IMAGES, "--k", "1", "--post", "diffusion:5"),
     "ivf": (

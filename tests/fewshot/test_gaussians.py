@@ -1,6 +1,11 @@
+import numpy as np
+import pytest
 import torch
 
+from lowlabel.fewshot.base_statistics import BaseStatistics
 from lowlabel.fewshot.gaussians import BaseGaussians
+
+ALPHA = 0.5
 
 
 def test_factors_are_shared_kept_and_thrown_away(monkeypatch):
@@ -10,8 +15,28 @@ def test_factors_are_shared_kept_and_thrown_away(monkeypatch):
     monkeypatch.setattr("lowlabel.fewshot.gaussians.FACTOR_BYTES", 4 * 8 * 8 * 4)
     gaussians = BaseGaussians(torch.zeros(6, 8), covariances)
     for rows in ([[0, 1], [2, 5], [0, 1]], [[1, 2]], [[0, 5], [1, 5], [2, 5]], [[0, 1]] * 9):
-        factors, places = gaussians.factors(torch.tensor(rows), 0.5)
-        for pair, place in zip(rows, places, strict=True):
-            expected = covariances[pair].mean(0) + 0.5
-            assert torch.allclose(factors[place] @ factors[place].T, expected, rtol=1e-3, atol=1e-3)
-        assert len(factors) <= 4
+        units = torch.eye(8).expand(len(rows), 8, 8)
+        x = gaussians.samples(units.clone(), torch.zeros(len(rows), 8), torch.tensor(rows), ALPHA)
+        for pair, sampled in zip(rows, x, strict=True):
+            expected = covariances[pair].mean(0) + ALPHA
+            assert torch.allclose(sampled.T @ sampled, expected, rtol=1e-3, atol=1e-3)
+        assert len(gaussians._caches[ALPHA].factors) <= 4
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize("width", [8, 150])  # below and above what a sample's images span
+def test_unit_normals_show_the_covariance_of_unequal_classes(width, k):
+    random = np.random.default_rng(width)
+    labels = np.repeat(np.arange(5), [2, 5, 9, 30, 7])
+    features = random.normal(size=(len(labels), width)).astype(np.float32)
+    gaussians = BaseStatistics(torch.from_numpy(features), labels).gaussians
+    classes = torch.tensor([[0, 2, 4][:k], [1, 3, 4][:k]])
+    numbers = gaussians.numbers_per_sample(k)
+    assert numbers == min(30 * k + 1, width)
+    means = torch.from_numpy(random.normal(size=(2, width)).astype(np.float32))
+    units = torch.eye(numbers).expand(2, -1, -1)
+    x = gaussians.samples(units.clone(), means, classes, ALPHA) - means[:, None]
+    for members, sampled in zip(classes, x, strict=True):
+        covariances = [np.cov(features[labels == c].astype(np.float64).T) for c in members]
+        expected = np.mean(covariances, 0) + ALPHA
+        assert np.allclose(sampled.T @ sampled, expected, rtol=1e-3, atol=1e-3)
