@@ -20,6 +20,7 @@ from lowlabel.results.folder import (
     find_records,
     load_records,
     load_scored,
+    open_records,
 )
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Record, Score, StoredInterval, stored_intervals
@@ -75,6 +76,7 @@ __all__ = [
     "load_scored",
     "load_scores",
     "make_baseline",
+    "open_records",
     "published_rows",
     "record_path",
     "render_comparison",

@@ -1,8 +1,12 @@
 """The records of a folder, or of an archive."""
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.results.per_item import scores_path
 from lowlabel.results.record import Record
 from lowlabel.results.record_file import ARCHIVE_SUFFIX, is_archive, read_archive, write_archive
 from lowlabel.results.store import (
@@ -11,6 +15,39 @@ from lowlabel.results.store import (
     load_scored_record,
     records_folder,
 )
+
+_KEPT = 64  # records with their scores: each is asked for by every metric
+
+
+@dataclass(frozen=True)
+class RecordSource:
+    """Records, and the files that they were read from.
+
+    Attributes:
+        records: The records.
+        files: Path of each; empty for an archive.
+    """
+
+    records: tuple[Record, ...]
+    files: Mapping[tuple[str, str, str], Path] = field(default_factory=dict)
+
+    def scored(self, record: Record) -> ScoredRecord | None:
+        """A record with the scores of every task, query or image; None if it has none here."""
+        path = self.files.get(_key(record))
+        return self._load(path) if path and scores_path(path).exists() else None
+
+    def of(self, records: Iterable[Record]) -> list[Record]:
+        """The records of the same experiments and names of models as `records`."""
+        names = {_key(record)[:2] for record in records}
+        return [record for record in self.records if _key(record)[:2] in names]
+
+    @cached_property
+    def _load(self) -> Callable[[Path], ScoredRecord]:
+        return lru_cache(maxsize=_KEPT)(load_scored_record)
+
+
+def _key(record: Record) -> tuple[str, str, str]:
+    return record.identity(), record.experiment.model.name, record.created
 
 
 def load_records(path: Path) -> list[Record]:
@@ -21,9 +58,16 @@ def load_records(path: Path) -> list[Record]:
     Raises:
         DataError: If the path does not exist or a record cannot be used.
     """
+    return list(open_records(path).records)
+
+
+def open_records(path: Path) -> RecordSource:
+    """As `load_records`, with the way to the scores of every task, query or image."""
     if is_archive(path):
-        return read_archive(path)
-    return [load_record(file) for file in _record_files(path)]
+        return RecordSource(tuple(read_archive(path)))
+    files = _record_files(path)
+    records = tuple(map(load_record, files))
+    return RecordSource(records, dict(zip(map(_key, records), files, strict=True)))
 
 
 def load_scored(path: Path) -> list[ScoredRecord]:

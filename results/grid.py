@@ -52,25 +52,23 @@ class Grid:
         record = self.records.get((row, column))
         return record.score(self.columns[column].metric) if record else None
 
-    def best(self, column: int) -> set[int]:
-        """The rows with the best score, inductive and transductive apart.
+    def contenders(self, column: int) -> list[list[int]]:
+        """The inductive rows that may be the best, best first, then the transductive ones.
 
         Contaminated rows and outdated scores do not count. Empty if the metric has no direction or
         does not rank models.
         """
-        metric, best = find_metric(self.columns[column].metric), set[int]()
+        metric = find_metric(self.columns[column].metric)
         if metric.higher_is_better is None or not metric.ranks_models:
-            return best
-        for transductive in (False, True):
-            merits = {
-                row: metric.merit(score.mean)
-                for row, facts in enumerate(self.rows)
-                if facts.transductive == transductive
-                and not (facts.contaminated or (row, column) in self.outdated)
-                if (score := self.score(row, column)) and score.mean is not None
-            }
-            best |= {row for row, merit in merits.items() if merit == max(merits.values())}
-        return best
+            return []
+        merits: dict[bool, dict[int, float]] = {False: {}, True: {}}
+        for row, facts in enumerate(self.rows):
+            score = self.score(row, column)
+            counts = not (facts.contaminated or (row, column) in self.outdated)
+            if counts and score and score.mean is not None:
+                merits[facts.transductive][row] = metric.merit(score.mean)
+        ranked = (sorted(found, key=lambda row: -found[row]) for found in merits.values())
+        return [rows for rows in ranked if rows]
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
@@ -91,20 +89,22 @@ def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Gri
         records: The records.
         outdated: Identities of records made before a change.
     """
-    rows = {_row_key(record): record for record in records}
-    protocols = {_protocol_key(record): record for record in records}
-    columns = dict.fromkeys((_protocol_key(r), metric) for r in records for metric in r.scores)
+    keys = {id(record): (_row_key(record), _protocol_key(record)) for record in records}
+    rows = {keys[id(record)][0]: record for record in records}
+    protocols = {keys[id(record)][1]: record for record in records}
+    columns = dict.fromkeys((keys[id(r)][1], metric) for r in records for metric in r.scores)
     row_at = {key: index for index, key in enumerate(rows)}
     column_at = {key: index for index, key in enumerate(columns)}
     cells: dict[tuple[int, int], Record] = {}
     hidden: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.created):
+        row, protocol = keys[id(record)]
         for metric in record.scores:
-            at = row_at[_row_key(record)], column_at[_protocol_key(record), metric]
+            at = row_at[row], column_at[protocol, metric]
             if at in cells:
                 hidden[cells[at].identity()] = cells[at]
             cells[at] = record
-    contaminated = {_row_key(record) for record in records if record.contamination}
+    contaminated = {keys[id(record)][0] for record in records if record.contamination}
     labels = _protocol_labels(protocols)
     return _sorted(
         Grid(

@@ -6,6 +6,7 @@ A metric is computed where its protocol is; nothing else needs to know its name.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from lowlabel.specs import natural_order
 
@@ -134,6 +135,7 @@ MEANINGS = {  # of the columns of a table, by its family
 }
 
 
+@cache
 def find_metric(name: str) -> Metric:
     """The row of a metric, with name and label filled in.
 
@@ -168,6 +170,7 @@ def common_unit(title: str, names: Iterable[str]) -> str:
     return f"{title} ({units.pop()})" if len(units) == 1 and "" not in units else title
 
 
+@cache
 def _find(name: str) -> tuple[int, str, str] | None:
     """Index of the row of a metric, and its `{k}` and `{mode}`: empty where it has none."""
     for index, row in enumerate(METRICS):

@@ -9,8 +9,8 @@ from lowlabel.escaping import csv_text, markdown_cell, markdown_text, one_line
 from lowlabel.paths import writable_dir, write_files
 from lowlabel.results.correlation import label_free_sections, render_correlations_csv
 from lowlabel.results.figures.label_budget import render_label_budget
-from lowlabel.results.interval_notes import interval_definitions
-from lowlabel.results.leaderboard import Section, Table, leaderboard
+from lowlabel.results.leaderboard import Board, Section, Table, board_of
+from lowlabel.results.leaderboard.interval_notes import interval_definitions
 from lowlabel.results.record import Record
 from lowlabel.results.scores import scores_frame
 
@@ -39,37 +39,35 @@ _LATEX = {
 }
 
 
-def render_markdown(records: Iterable[Record], published: Mapping[str, str] = _NOTHING) -> str:
+def render_markdown(
+    records: Iterable[Record] | Board, published: Mapping[str, str] = _NOTHING
+) -> str:
     """The leaderboards as Markdown, aligned for a terminal; see `leaderboard`."""
-    records = list(records)
-    sections = "\n\n".join(
-        _markdown_section(section) for section in leaderboard(records, published)
-    )
-    lines = "\n".join(f"- {markdown_text(line)}" for line in footer(records))
+    board = board_of(records, published)
+    sections = "\n\n".join(map(_markdown_section, board.sections))
+    lines = "\n".join(f"- {markdown_text(line)}" for line in footer(board.records))
     return f"# Leaderboard\n\n{sections}\n\n---\n\n{lines}\n"
 
 
-def render_csv(records: Iterable[Record]) -> str:
+def render_csv(records: Iterable[Record] | Board) -> str:
     """Every score with its provenance as CSV: one line per score, in full precision."""
     return csv_text(scores_frame(records))
 
 
-def render_latex(records: Iterable[Record], published: Mapping[str, str] = _NOTHING) -> str:
+def render_latex(records: Iterable[Record] | Board, published: Mapping[str, str] = _NOTHING) -> str:
     """The leaderboards as LaTeX tables, which need the package booktabs; see `leaderboard`."""
-    records = list(records)
+    board = board_of(records, published)
     head = "\n".join(
-        f"% {one_line(line)}" for line in ("needs \\usepackage{booktabs}", *footer(records))
+        f"% {one_line(line)}" for line in ("needs \\usepackage{booktabs}", *footer(board.records))
     )
     tables = (
-        _latex_table(table, section)
-        for section in leaderboard(records, published)
-        for table in section.tables
+        _latex_table(table, section) for section in board.sections for table in section.tables
     )
     return head + "\n\n" + "\n\n".join(tables) + "\n"
 
 
 def write_leaderboards(
-    records: Iterable[Record], folder: Path, published: Mapping[str, str] = _NOTHING
+    records: Iterable[Record] | Board, folder: Path, published: Mapping[str, str] = _NOTHING
 ) -> list[Path]:
     """Writes leaderboard.md, .csv and .tex, all or none, and returns their paths.
 
@@ -81,16 +79,17 @@ def write_leaderboards(
         InputError: If there are no records.
         DataError: If a file cannot be written.
     """
-    records = list(records)
+    board = board_of(records, published)
     rendered: dict[str, str | bytes] = {
-        "leaderboard.md": render_markdown(records, published),
-        "leaderboard.csv": render_csv(records),
-        "leaderboard.tex": render_latex(records, published),
+        "leaderboard.md": render_markdown(board),
+        "leaderboard.csv": render_csv(board),
+        "leaderboard.tex": render_latex(board),
     }
-    rendered |= {f"label-budget.{kind}": c for kind, c in render_label_budget(records).items()}
-    if correlated := render_label_free(records):
+    figures = render_label_budget(board.records)
+    rendered |= {f"label-budget.{kind}": content for kind, content in figures.items()}
+    if correlated := render_label_free(board.records):
         rendered["label-free.md"] = correlated
-        rendered["label-free.csv"] = render_correlations_csv(records)
+        rendered["label-free.csv"] = render_correlations_csv(board.records)
     paths = [writable_dir(folder) / name for name in rendered]
     write_files(dict(zip(paths, rendered.values(), strict=True)))
     return paths
@@ -118,7 +117,8 @@ def footer(records: Sequence[Record]) -> list[str]:
     versions = _distinct(record.environment.lowlabel for record in records)
     return [
         f"±: 95 % confidence interval, {_distinct(interval_definitions(complete))}.",
-        "Bold: best of the inductive and of the transductive rows.",
+        "Bold: best of the inductive and of the transductive rows, and what is not told apart from "
+        "it.",
         "Weights: " + ", ".join(f"{name} {prefix}" for name, prefix in sorted(weights)),
         f"lowlabel {versions}, commit {commits}, on {devices}",
     ]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lowlabel.results.folder import load_records
+from lowlabel.results.folder import open_records
 from lowlabel.results.grid import newest
+from lowlabel.results.leaderboard import Board, board_of, make_board
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
 from lowlabel.results.reference.published import Difference, difference
@@ -22,15 +23,23 @@ _GROWN = {
 }  # left out if all have this value
 
 
-def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
+def scores_frame(records: Iterable[Record] | Board) -> pd.DataFrame:
     """One row per score: model, method, dataset, protocol, mean, interval, published, provenance.
 
+    `best` says whether a score is bold in the tables: not told apart from the best of its column.
     Scores of incomplete runs and published numbers that do not apply are missing values.
     """
-    latest = newest(records)
+    board = board_of(records)
+    best = _best(board)
+    latest = newest(board.records)
     outdated = made_before(latest)
     rows = [
-        _row(record, metric, outdated.get(record.identity(), "") if outdated else "")
+        _row(
+            record,
+            metric,
+            outdated.get(record.identity(), "") if outdated else "",
+            (id(record), metric) in best,
+        )
         for record in latest
         for metric in record.scores
     ]
@@ -45,10 +54,21 @@ def load(path: str | Path) -> pd.DataFrame:
     Raises:
         DataError: If there are no such records, or one cannot be used.
     """
-    return scores_frame(load_records(Path(path)))
+    found = open_records(Path(path))
+    return scores_frame(make_board(found.records, scored=found.scored))
 
 
-def _row(record: Record, metric: str, change: str) -> dict[str, object]:
+def _best(board: Board) -> set[tuple[int, str]]:
+    """The scores that are bold, by the `id` of their record and their metric."""
+    return {
+        (id(section.grid.records[row, column]), section.grid.columns[column].metric)
+        for section in board.sections
+        if section.grid
+        for row, column in section.best
+    }
+
+
+def _row(record: Record, metric: str, change: str, best: bool) -> dict[str, object]:
     e, score = record.experiment, record.score(metric)
     return {
         "suite": e.suite,
@@ -63,6 +83,7 @@ def _row(record: Record, metric: str, change: str) -> dict[str, object]:
         "metric": metric,
         "mean": score.mean,
         "ci95": score.ci95,
+        "best": best,
         **_published(None if change else difference(record, metric)),
         "complete": record.complete,
         "contamination": "; ".join(record.contamination),

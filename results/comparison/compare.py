@@ -26,7 +26,7 @@ from lowlabel.results.metrics import find_metric, is_known, metric_order
 from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
 
-_LEVEL = 0.05
+LEVEL = 0.05
 _COLUMNS = [
     "suite", "dataset", "protocol", "metric", "model_a", "method_a", "model_b", "method_b",
     "n", "mean_a", "mean_b", "difference", "interval", "ci_low", "ci_high", "p", "p_holm",
@@ -168,7 +168,7 @@ def _rows(pair: Pair, metrics: Sequence[str] | None, interval: str | None) -> li
         reason = f"only metrics that are not compared by default: {', '.join(scored) or 'none'}"
         return [{**head, **_refused(reason)}]
     named = metrics is not None
-    return [{**head, "metric": m, **_compared(a, b, m, named, interval)} for m in wanted]
+    return [{**head, "metric": m, **compared(a, b, m, named, interval)} for m in wanted]
 
 
 def _refused(reason: str) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
     return [name for name in every if find_metric(name).compared or not is_known(name)]
 
 
-def _compared(
+def compared(
     a: ScoredRecord, b: ScoredRecord, metric: str, named: bool, interval: str | None
 ) -> dict[str, Any]:
     """The test of a metric, or why there is none; one that is not known must be asked for."""
@@ -231,6 +231,6 @@ def _head(a: ScoredRecord | None, b: ScoredRecord | None) -> dict[str, str]:
 
 
 def _verdict(row: Mapping[str, Any], p: float) -> str:
-    if p >= _LEVEL:
+    if p >= LEVEL:
         return "no difference shown"
     return "A better" if find_metric(row["metric"]).merit(row["difference"]) > 0 else "B better"

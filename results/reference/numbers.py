@@ -6,7 +6,8 @@ but no difference from them is shown.
 """
 
 import csv
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -179,10 +180,16 @@ def declared_models() -> list[str]:
 
 def find_reference(record: Record, metric: str) -> Reference | None:
     """The published number of the same model, method, full dataset, division and protocol."""
+    of_metric = _by_metric().get((record.experiment.suite, metric), ())
+    return next((each for each in of_metric if each.applies_to(record)), None)
+
+
+@cache
+def _by_metric() -> Mapping[tuple[str, str], Sequence[Reference]]:
+    found: dict[tuple[str, str], list[Reference]] = defaultdict(list)
     for reference in load_references():
-        if reference.metric == metric and reference.applies_to(record):
-            return reference
-    return None
+        found[reference.suite, reference.metric].append(reference)
+    return found
 
 
 def published_rows(suite: str, dataset: str, protocol: str) -> list[Reference]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lowlabel.escaping import script_json
 from lowlabel.paths import writable_dir, write_files
-from lowlabel.results.leaderboard import leaderboard
+from lowlabel.results.leaderboard import Board, board_of
 from lowlabel.results.record import Record
 from lowlabel.results.render import footer
 from lowlabel.results.report.figures import figures
@@ -19,7 +19,7 @@ _NOTHING: Mapping[str, str] = {}
 
 
 def render_report(
-    records: Iterable[Record],
+    records: Iterable[Record] | Board,
     pictures: Sequence[Picture] = (),
     published: Mapping[str, str] = _NOTHING,
     title: str = "lowlabel report",
@@ -40,15 +40,14 @@ def render_report(
     """
     from jinja2 import Environment, StrictUndefined
 
-    records = list(records)
-    sections = leaderboard(records, published)
-    pool = pooled(records)
+    board = board_of(records, published)
+    pool = pooled(board.records)
     data = {
         "records": pool.facts(),
-        "sections": tables(sections, pool),
-        "figures": figures(sections),
+        "sections": tables(board.sections, pool),
+        "figures": figures(board.sections),
         "pictures": [picture.facts() for picture in pictures],
-        "footer": footer(records),
+        "footer": footer(board.records),
     }
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         _asset("report.html")
@@ -67,7 +66,7 @@ def _asset(name: str) -> str:
 
 
 def write_report(
-    records: Iterable[Record],
+    records: Iterable[Record] | Board,
     file: Path,
     published: Mapping[str, str] = _NOTHING,
     *,

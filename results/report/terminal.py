@@ -6,7 +6,7 @@ from dataclasses import replace
 from lowlabel.escaping import markdown_text
 from lowlabel.results.grid import Grid
 from lowlabel.results.labels import BEFORE, CONTAMINATED, INCOMPLETE
-from lowlabel.results.leaderboard import Section, Table, leaderboard
+from lowlabel.results.leaderboard import Board, Section, Table, board_of
 from lowlabel.results.record import Record
 from lowlabel.results.render import markdown_table
 
@@ -17,7 +17,7 @@ _ELSEWHERE = "±: 95 % intervals; what they are about, all notes and provenance:
 _SERIOUS = ("Partial data", "Left out", "Images that", CONTAMINATED, BEFORE, INCOMPLETE)
 
 
-def render_terminal(records: Iterable[Record], lines: int = LINES) -> str:
+def render_terminal(records: Iterable[Record] | Board, lines: int = LINES) -> str:
     """The first table of each section, with the best method of each model first in line.
 
     What is left out is counted; notes that question a score stay.
@@ -26,7 +26,7 @@ def render_terminal(records: Iterable[Record], lines: int = LINES) -> str:
         records: The records.
         lines: Number of lines to keep to, as far as three rows in each table allow.
     """
-    sections = leaderboard(records)
+    sections = board_of(records).sections
     rows = max(_FEWEST_ROWS, lines // len(sections) - _AROUND)
     tables = "\n\n".join(_section(section, rows) for section in sections)
     return f"{tables}\n\n{_ELSEWHERE}"

@@ -52,21 +52,25 @@ def report(
     """Make the leaderboards from records, or a page that people share; nothing is scored."""
     from lowlabel.errors import InputError
     from lowlabel.paths import results_dir
-    from lowlabel.results import archive_records, load_records, write_leaderboards
+    from lowlabel.results import archive_records, open_records, write_leaderboards
+    from lowlabel.results.leaderboard import make_board
     from lowlabel.results.reference import parse_traits
     from lowlabel.results.report import write_report
 
     traits = parse_traits(published or ())
     source = records or results_dir()
     folder = source if source.is_dir() else source.parent
-    if output and output.suffix.lower() == ".html":
-        if archive:
-            raise InputError(f"--archive does not go with {output}", "Name a folder: --output DIR")
-        file = write_report(load_records(source), output, traits, pictures=folder)
+    page = output is not None and output.suffix.lower() == ".html"
+    if page and archive:
+        raise InputError(f"--archive does not go with {output}", "Name a folder: --output DIR")
+    found = open_records(source)
+    board = make_board(found.records, traits, found.scored)
+    if output and page:
+        file = write_report(board, output, pictures=folder)
         typer.echo(f"written: {file}")
         return
     folder = output or folder
-    files = write_leaderboards(load_records(source), folder, traits)
+    files = write_leaderboards(board, folder)
     if archive:
         files.append(folder / "leaderboard.tar.xz")
         archive_records(source, files[-1])

@@ -110,17 +110,22 @@ def _show(outcome: "Run") -> None:
 
 def _report(outcome: "Run", output: Path) -> None:
     """Prints the leaderboard of a run and writes that of all records; says what is missing."""
-    from lowlabel.results import load_records, write_leaderboards
+    from lowlabel.results import open_records, write_leaderboards
+    from lowlabel.results.leaderboard import make_board
     from lowlabel.results.report import render_terminal, write_report
 
     for note in dict.fromkeys(outcome.left_out):
         typer.echo(f"left out: {note}", err=True)
     if outcome.records:
-        typer.echo(render_terminal(outcome.records))
-        records = load_records(output / "records")
-        files = write_leaderboards(records, output)
+        found = open_records(output / "records")
+        board = make_board(found.records, scored=found.scored)
+        mine = found.of(outcome.records)
+        others = len(mine) < len(found.records)  # of earlier runs, which the files show too
+        shown = make_board(mine, scored=found.scored) if others else board
+        typer.echo(render_terminal(shown))
+        files = write_leaderboards(board, output)
         typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
-        typer.echo(f"report: {write_report(records, output / 'report.html')}", err=True)
+        typer.echo(f"report: {write_report(board, output / 'report.html')}", err=True)
     for failure in outcome.failures:
         say_error(failure)
     if outcome.failures:

@@ -8,22 +8,20 @@ import pandas as pd
 
 from lowlabel.errors import InputError
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
-from lowlabel.results.interval_notes import interval_notes
 from lowlabel.results.labels import (
     BEFORE,
     CONTAMINATED,
     SUITES,
     TRANSDUCTIVE,
-    column_notes,
-    counted,
     dataset_names,
-    dataset_notes,
     distinctions,
     format_score,
     mark_notes,
     suite_order,
-    tuned_label,
 )
+from lowlabel.results.leaderboard.best import Best, FindScored, find_best, unscored
+from lowlabel.results.leaderboard.interval_notes import interval_notes
+from lowlabel.results.leaderboard.notes import PROTOCOLS_AS_COLUMNS, section_notes
 from lowlabel.results.metrics import TABLE_PER_METRIC, common_unit, find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
@@ -33,9 +31,8 @@ from lowlabel.results.reference.published import (
     published_for,
     published_table,
 )
-from lowlabel.specs import canonical_json, natural_order
+from lowlabel.specs import canonical_json
 
-_PROTOCOLS_AS_COLUMNS = frozenset({"fewshot", "label-budget"})
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -46,7 +43,7 @@ class Table:
     Attributes:
         caption: Caption with the unit.
         frame: The cells; "" for a score that was never run.
-        bold: (row, column) of the best cells.
+        bold: (row, column) of the best cells and of those that are not told apart from them.
         shows: Column of the section's grid, by the column of scores that shows it.
     """
 
@@ -65,16 +62,20 @@ class Section:
         tables: The tables.
         notes: What was scored, and what the marks mean.
         grid: The scores that the tables show; None if they show something else.
+        best: (row, column) of the grid's scores that are bold.
     """
 
     title: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     grid: Grid | None = None
+    best: frozenset[tuple[int, int]] = frozenset()
 
 
 def leaderboard(
-    records: Iterable[Record], published: Mapping[str, str] = _NOTHING
+    records: Iterable[Record],
+    published: Mapping[str, str] = _NOTHING,
+    scored: FindScored = unscored,
 ) -> list[Section]:
     """Arranges the latest record of each experiment as tables.
 
@@ -85,6 +86,8 @@ def leaderboard(
         records: The records.
         published: What the published numbers must state to be shown, by column:
             {"self_supervised": "yes"}. All by default.
+        scored: Gives the scores of single tasks, queries or images of a record, by which bold is
+            paired; see `find_best`. By default there are none.
 
     Raises:
         InputError: If there are no records.
@@ -102,7 +105,7 @@ def leaderboard(
     added = distinctions(names, [_section_facts(head) for head in heads])
     titles = (name + suffix for name, suffix in zip(names, added, strict=True))
     sections = (
-        _section(title, group, outdated, published)
+        _section(title, group, outdated, published, scored)
         for title, group in zip(titles, groups.values(), strict=True)
     )
     return sorted(sections, key=lambda section: (suite_order(section.title), section.title))
@@ -113,13 +116,15 @@ def _section(
     records: Sequence[Record],
     outdated: Mapping[str, str],
     traits: Mapping[str, str],
+    scored: FindScored,
 ) -> Section:
     grid = build_grid(records, outdated)
+    best = find_best(grid, scored)
     by_metric = records[0].experiment.suite in TABLE_PER_METRIC
     captions = dict.fromkeys(_caption(column.metric, by_metric) for column in grid.columns)
     found, references = differences(grid), published_for(grid, traits)
     beside = beside_published(grid, found, traits)
-    tables = [_score_table(grid, caption, by_metric) for caption in captions]
+    tables = [_score_table(grid, best, caption, by_metric) for caption in captions]
     published = {reference.metric for reference in references}
     if not beside.empty:
         tables.append(Table(common_unit("Beside the published numbers", published), beside))
@@ -129,7 +134,8 @@ def _section(
         tables.append(Table(common_unit("Published", published), table))
     made = (outdated.get(record.identity()) for record in records if outdated)
     changes = dict.fromkeys(change for change in made if change)
-    notes = [*_notes(records), *interval_notes(records, not beside.empty)]
+    notes = [*section_notes(records), *interval_notes(records, not beside.empty)]
+    notes += best.notes()
     if grid.hidden:
         notes.append(
             f"Not shown: {len(grid.hidden):,} records of cells that hold a later one; the CSV has "
@@ -138,7 +144,7 @@ def _section(
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
     notes += mark_notes("\n".join(table.frame.to_csv() for table in tables))
     notes += dict.fromkeys(f"{r.method}: {r.note}." for r in references if r.note)
-    return Section(title, tuple(tables), tuple(notes), grid)
+    return Section(title, tuple(tables), tuple(notes), grid, best.cells)
 
 
 def _caption(name: str, by_metric: bool) -> str:
@@ -147,18 +153,19 @@ def _caption(name: str, by_metric: bool) -> str:
     return replace(metric, family=metric.label).caption if by_metric else metric.caption
 
 
-def _score_table(grid: Grid, caption: str, by_metric: bool) -> Table:
+def _score_table(grid: Grid, best: Best, caption: str, by_metric: bool) -> Table:
     columns = _columns(grid, caption, by_metric)
     data: dict[str, list[str]] = {
         "Model": [row.model + f" {CONTAMINATED}" * row.contaminated for row in grid.rows],
         "Method": [row.method + f" {TRANSDUCTIVE}" * row.transductive for row in grid.rows],
     }
-    bold, shows = set(), dict[int, int]()
+    shows = dict[int, int]()
     for column, heading in columns.items():
-        bold |= {(row, len(data)) for row in grid.best(column)}
         shows[len(data)] = column
         data[heading] = [_cell(grid, row, column) for row in range(len(grid.rows))]
-    return Table(caption, pd.DataFrame(data), frozenset(bold), shows)
+    places = {column: place for place, column in shows.items()}
+    bold = frozenset((row, places[column]) for row, column in best.cells if column in places)
+    return Table(caption, pd.DataFrame(data), bold, shows)
 
 
 def _cell(grid: Grid, row: int, column: int) -> str:
@@ -186,54 +193,10 @@ def _columns(grid: Grid, caption: str, by_metric: bool) -> dict[int, str]:
     }
 
 
-def _notes(records: Sequence[Record]) -> Iterable[str]:
-    """What was scored, and what is unusual about the dataset or the models."""
-    dataset = records[0].experiment.dataset
-    if dataset.partial:
-        parts = "; ".join(str(part) for part in dataset.partial)
-        yield f"Partial data: {parts}. Published numbers are of the full set: no Δ."
-    if dataset.declared:
-        yield f"Declared by the user, and not seen here: features of {dataset.declared}."
-    if dataset.without:
-        without = dict.fromkeys(str(record.experiment.dataset.without) for record in records)
-        yield f"Left out: {'; '.join(without)}. Published numbers are of the full set: no Δ."
-    if dataset.bad_images:
-        yield f"Images that could not be read and were left out: {dataset.bad_images:,}."
-    yield from column_notes(records)
-    yield from dataset_notes(records)
-    complete = [record for record in records if record.complete]
-    yield f"Scored: {_counted(complete)}." if complete else "No run is complete."
-    chosen = [
-        f"{e.protocol.name}, {e.model.name}: {record.chosen['method']}"
-        for record in records
-        if (e := record.experiment).method.is_tuned and "method" in record.chosen
-    ]
-    if chosen:
-        yield f"Chosen by tuning: {'; '.join(sorted(chosen, key=natural_order))}."
-    tuned = {tuned_label(r.experiment.model) for r in records if r.experiment.model.tuning}
-    if tuned:
-        yield f"Tuned: {'; '.join(sorted(tuned, key=natural_order))}."
-    for reason in dict.fromkeys(r for record in records for r in record.contamination):
-        yield f"{CONTAMINATED} contaminated, never bold: {reason}"
-
-
-def _counted(records: Sequence[Record]) -> str:
-    suite = records[0].experiment.suite
-    if suite in TABLE_PER_METRIC:
-        return counted([(r.experiment.protocol.name, r.counts) for r in records])
-    named = suite in _PROTOCOLS_AS_COLUMNS
-    texts = (
-        f"{r.experiment.protocol.name}: " * named
-        + ", ".join(f"{number:,} {what}" for what, number in r.counts.items())
-        for r in records
-    )
-    return "; ".join(dict.fromkeys(texts))
-
-
 def _title(record: Record, dataset: str) -> str:
     e = record.experiment
     shown = [e.dataset.scheme, e.dataset.split]
-    if e.suite not in _PROTOCOLS_AS_COLUMNS:
+    if e.suite not in PROTOCOLS_AS_COLUMNS:
         shown.append(e.protocol.name)
     kind = SUITES.get(e.suite, e.suite)
     return f"{kind}: {dataset} ({', '.join(dict.fromkeys(shown))})"
@@ -251,7 +214,7 @@ def _section_facts(record: Record) -> dict[str, object]:
         **({"without": dataset.without.flags} if dataset.without else {}),
         **({"declared": dataset.declared} if dataset.declared else {}),
     }
-    if e.suite in _PROTOCOLS_AS_COLUMNS:
+    if e.suite in PROTOCOLS_AS_COLUMNS:
         return facts
     return {**facts, "protocol": e.protocol.name, **protocol_facts(record)}
 
