@@ -4,6 +4,7 @@ from lowlabel.results.baseline import Baseline, BaselineEntry, make_baseline
 from lowlabel.results.check import CheckReport, check
 from lowlabel.results.comparison.compare import compare, compare_tuned
 from lowlabel.results.comparison.render import render_comparison
+from lowlabel.results.comparison.several import compare_several
 from lowlabel.results.environment import Environment, describe_environment
 from lowlabel.results.experiment import (
     Counts,
@@ -63,6 +64,7 @@ __all__ = [
     "archive_records",
     "check",
     "compare",
+    "compare_several",
     "compare_tuned",
     "delete_record",
     "describe_environment",

@@ -27,10 +27,11 @@ from lowlabel.results.store import ScoredRecord
 from lowlabel.specs import canonical_json
 
 LEVEL = 0.05
+_SIDES = ("A", "B")
 _COLUMNS = [
-    "suite", "dataset", "protocol", "metric", "model_a", "method_a", "model_b", "method_b",
-    "n", "mean_a", "mean_b", "difference", "interval", "ci_low", "ci_high", "p", "p_holm",
-    "verdict", "reason", "note",
+    "side_a", "side_b", "suite", "dataset", "protocol", "metric", "model_a", "method_a",
+    "model_b", "method_b", "n", "mean_a", "mean_b", "difference", "interval", "ci_low", "ci_high",
+    "p", "p_holm", "verdict", "reason", "note",
 ]  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def compare(
     """
     if not a or not b:
         raise InputError(f"nothing to compare: A has {len(a)} records, B has {len(b)}")
-    return _frame(pair_records(_latest(a), _latest(b)), metrics, interval)
+    return compared_pairs({_SIDES: pair_records(latest(a), latest(b))}, metrics, interval)
 
 
 def compare_tuned(
@@ -90,13 +91,13 @@ def compare_tuned(
     Raises:
         InputError: If there is no tuned model among them.
     """
-    pairs = _pair_with_base(_latest(records))
+    pairs = _pair_with_base(latest(records))
     if not pairs:
         raise InputError(
             f"none of the {len(records)} records is of a tuned model",
             "Score one: lowlabel run --suite retrieval --model FOLDER",
         )
-    return _frame(pairs, metrics, interval)
+    return compared_pairs({_SIDES: pairs}, metrics, interval)
 
 
 def _pair_with_base(records: Sequence[ScoredRecord]) -> list[Pair]:
@@ -127,12 +128,20 @@ def _as_base(e: Experiment, model: ModelInfo) -> Hashable:
     return same_protocol(e), exact_method(e), canonical_json(facts)
 
 
-def _frame(
-    pairs: Sequence[Pair], metrics: Sequence[str] | None, interval: str | None
+def compared_pairs(
+    pairs: Mapping[tuple[str, str], Sequence[Pair]],
+    metrics: Sequence[str] | None = None,
+    interval: str | None = None,
 ) -> pd.DataFrame:
+    """The comparisons of pairs of records, by the names of their two sides; see `compare`."""
     if interval is not None:
         require_kind(interval)
-    rows = [row for pair in pairs for row in _rows(pair, metrics, interval)]
+    rows = [
+        {"side_a": a, "side_b": b, **row}
+        for (a, b), those in pairs.items()
+        for pair in those
+        for row in _rows(pair, metrics, interval)
+    ]
     tested = [row for row in rows if "p" in row]
     p_values = np.array([row["p"] for row in tested], dtype=np.float64)
     for row, p in zip(tested, holm(p_values), strict=True):
@@ -149,7 +158,7 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _latest(records: Sequence[ScoredRecord]) -> list[ScoredRecord]:
+def latest(records: Sequence[ScoredRecord]) -> list[ScoredRecord]:
     """The records that `newest` chooses, with their scores."""
     chosen = {id(record) for record in newest(scored.record for scored in records)}
     return [scored for scored in records if id(scored.record) in chosen]
@@ -162,7 +171,7 @@ def _rows(pair: Pair, metrics: Sequence[str] | None, interval: str | None) -> li
         return [{**head, **_refused(pair.reason)}]
     if reason := reason_against(a, b):
         return [{**head, **_refused(reason)}]
-    wanted = _wanted_metrics(a, b) if metrics is None else metrics
+    wanted = wanted_metrics(a, b) if metrics is None else metrics
     if not wanted:
         scored = sorted({*a.per_item, *b.per_item}, key=metric_order)
         reason = f"only metrics that are not compared by default: {', '.join(scored) or 'none'}"
@@ -175,7 +184,7 @@ def _refused(reason: str) -> dict[str, Any]:
     return {"verdict": "not comparable", "reason": reason}
 
 
-def _wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
+def wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
     """The metrics of either record that are compared, and those that are not known."""
     every = sorted({*a.per_item, *b.per_item}, key=metric_order)
     return [name for name in every if find_metric(name).compared or not is_known(name)]

@@ -20,18 +20,23 @@ def render_comparison(frame: pd.DataFrame) -> str:
 
     A method or model that A and B share has a column of its own.
     """
+    several = frame["side_a"].nunique() > 1 or frame["side_b"].nunique() > 1
     tested: list[Row] = frame[frame["p"].notna()].to_dict("records")
     refused: list[Row] = frame[frame["p"].isna()].to_dict("records")
     parts = []
     for dataset in dict.fromkeys(row["dataset"] for row in tested):
         rows = [row for row in tested if row["dataset"] == dataset]
-        cells = [{**names, **_numbers(row)} for names, row in zip(_names(rows), rows, strict=True)]
+        named = zip(_sides(rows) if several else _names(rows), rows, strict=True)
+        cells = [{**names, **_numbers(row)} for names, row in named]
         cells = [{key: markdown_cell(text) for key, text in each.items()} for each in cells]
         table = tabulate(cells, headers="keys", tablefmt="pipe", disable_numparse=True)
         parts.append(f"## {markdown_text(dataset)}\n\n{table}")
+    if tested:
+        parts.append(f"## Wins and losses\n\n{_wins(tested, refused)}")
     if refused:
         parts.append(
-            "## Not comparable\n\n" + "\n".join(markdown_text(_refusal(row)) for row in refused)
+            "## Not comparable\n\n"
+            + "\n".join(markdown_text(_refusal(row, several)) for row in refused)
         )
     if notes := Counter((row["interval"], row["note"]) for row in tested if row["note"]):
         parts += [f"± over {kind} in {n:,} rows: {note}." for (kind, note), n in notes.items()]
@@ -65,6 +70,50 @@ def _names(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [{"A": _full_name(row, "a"), "B": _full_name(row, "b")} for row in rows]
 
 
+def _sides(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Names where there are more sides than two."""
+    return [
+        {
+            "Method": " / ".join(dict.fromkeys((row["method_a"], row["method_b"]))),
+            "A": row["side_a"],
+            "B": row["side_b"],
+        }
+        for row in rows
+    ]
+
+
+def _wins(tested: Sequence[Row], refused: Sequence[Row]) -> str:
+    """How often each side was better and worse than another, by dataset."""
+    sides = dict.fromkeys(row[side] for side in ("side_a", "side_b") for row in tested)
+    lines = []
+    for dataset in dict.fromkeys(row["dataset"] for row in tested):
+        for name in sides:
+            counts = Counter(_outcome(row, name) for row in tested if row["dataset"] == dataset)
+            none = sum(
+                row["dataset"] == dataset and name in (row["side_a"], row["side_b"])
+                for row in refused
+            )
+            counted = {each: str(counts[each]) for each in ("won", "lost", "no difference shown")}
+            lines.append(
+                {
+                    "Dataset": markdown_cell(dataset),
+                    "Side": markdown_cell(name),
+                    **counted,
+                    "not comparable": str(none),
+                }
+            )
+    return tabulate(lines, headers="keys", tablefmt="pipe", disable_numparse=True)
+
+
+def _outcome(row: Row, side: str) -> str:
+    if side not in (row["side_a"], row["side_b"]):
+        return ""
+    if row["verdict"] == "no difference shown":
+        return str(row["verdict"])
+    winner = row["side_a"] if row["verdict"] == "A better" else row["side_b"]
+    return "won" if winner == side else "lost"
+
+
 def _numbers(row: Row) -> dict[str, str]:
     half_width = (row["ci_high"] - row["ci_low"]) / 2
     return {
@@ -78,12 +127,14 @@ def _numbers(row: Row) -> dict[str, str]:
     }
 
 
-def _refusal(row: Row) -> str:
+def _refusal(row: Row, several: bool) -> str:
     sides = [_full_name(row, side) for side in "ab" if not pd.isna(row[f"model_{side}"])]
     alone = "" if len(sides) == 2 else "A: " if pd.isna(row["model_b"]) else "B: "
     scored = f"{row['dataset']}, {protocol_label(row['protocol'])}"
     if isinstance(row["metric"], str):  # NaN for whole records
         scored += f", {find_metric(row['metric']).label}"
+    if several:
+        scored = f"A {row['side_a']}, B {row['side_b']}: {scored}"
     return f"- {scored}: {alone}{' and '.join(sides)}: {row['reason']}"
 
 

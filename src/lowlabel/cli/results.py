@@ -78,13 +78,14 @@ def report(
 
 
 def compare(
-    a: Annotated[
-        str,
+    names: Annotated[
+        list[str],
         typer.Argument(
-            help="A record, a results folder, a model's name, or frozen: base models of tuned ones."
+            metavar="A B [C]...",
+            help="Records, results folders or names of models; or frozen tuned: base models of "
+            "tuned ones. Differences are A - B. Three and more are ranked, too.",
         ),
     ],
-    b: Annotated[str, typer.Argument(help="Another one, or tuned. Differences are A - B.")],
     output: options.Output = None,
     interval: Annotated[
         str | None,
@@ -99,14 +100,25 @@ def compare(
     from lowlabel.errors import InputError
     from lowlabel.paths import results_dir
     from lowlabel.results import compare as paired
-    from lowlabel.results import compare_tuned, load_scored, render_comparison
+    from lowlabel.results import compare_several, compare_tuned, load_scored, render_comparison
+    from lowlabel.results.comparison.render_several import render_several
 
+    if len(names) < 2 or len({*names}) < len(names):
+        raise InputError(
+            f"{' '.join(names)}: two sides or more are compared, each named once",
+            "lowlabel compare A B [C ...]",
+        )
     folder = output or results_dir()
-    if (a, b) == BEFORE_AND_AFTER and not any(Path(name).exists() for name in (a, b)):
+    if tuple(names) == BEFORE_AND_AFTER and not any(Path(name).exists() for name in names):
         frame = compare_tuned(load_scored(folder), interval=interval)
+        text = render_comparison(frame)
+    elif len(names) == 2:
+        frame = paired(*(_scored(name, folder) for name in names), interval=interval)
+        text = render_comparison(frame)
     else:
-        frame = paired(_scored(a, folder), _scored(b, folder), interval=interval)
-    typer.echo(render_comparison(frame))
+        found = compare_several({name: _scored(name, folder) for name in names}, interval)
+        frame, text = found.pairs, render_several(found)
+    typer.echo(text)
     if frame["p"].isna().all():
         reasons = frame["reason"].value_counts()
         raise InputError(
