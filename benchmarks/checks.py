@@ -31,9 +31,10 @@ def check_models(suite: Suite, request: Request) -> None:
 def check_trained(trainers: Mapping[str, Trainer], request: Request, jobs: Sequence[Job]) -> None:
     """Refuses networks to train on labels where there are none, and options that they ignore."""
     for model in trainers:
-        if request.without or request.leakage:
+        if request.without or request.leakage or request.overlap:
             raise InputError(
-                f"{model} learns from all images, so --without and --leakage do not go with it",
+                f"{model} learns from all images, so --without, --leakage and --overlap do not go "
+                "with it",
                 "Leave them out, or score other models with them.",
             )
         if trainers.keys() >= {*request.model} and request.backbone.preprocesses:

@@ -46,6 +46,9 @@ def describe_plan(plan: Plan, request: Request) -> str:
         lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
     if plan.leaked:
         lines.append(f"marked: {len(plan.leaked.images):,} images of {plan.leaked.name}")
+    if plan.overlap:
+        named = f"{len(plan.overlap.named):,} images and classes"
+        lines.append(f"marked: {named} of {plan.overlap.name}")
     return "\n".join(lines)
 
 

@@ -20,6 +20,7 @@ from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import find_dataset, is_present, open_dataset
 from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
+from lowlabel.datasets.io.overlap import Overlap, read_overlap
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError
 from lowlabel.features import EmbeddedDataset, embedded_file
@@ -36,6 +37,7 @@ class Plan:
         file: Embeddings made elsewhere, if they are what is scored.
         flagged: Images to leave out, if a file names some.
         leaked: Images that the models were pretrained on, if a file names some.
+        overlap: Images and classes that a user's list says their pretraining data hold.
         trainers: What trains the models that learn from the labels of a budget alone, by model.
     """
 
@@ -45,6 +47,7 @@ class Plan:
     file: EmbeddedDataset | None = None
     flagged: FlaggedImages | None = None
     leaked: FlaggedImages | None = None
+    overlap: Overlap | None = None
     trainers: Mapping[str, Trainer] = field(default_factory=dict)
 
 
@@ -62,6 +65,7 @@ def make_plan(request: Request) -> Plan:
     suite = dataclasses.replace(suite, model=request.model or suite.model, label=label)
     flagged = read_flagged(request.without, request.reasons) if request.without else None
     leaked = read_flagged(request.leakage) if request.leakage else None
+    overlap = read_overlap(request.overlap) if request.overlap else None
     file, trainers = None, dict[str, Trainer]()
     if request.features:
         file = embedded_file(request.features, suite.label_of(0), request.features_key)
@@ -87,7 +91,9 @@ def make_plan(request: Request) -> Plan:
         raise DataError("\n".join(absent), hint)
     notes_of_files = () if file else check_folders(jobs)
     ignored = (*without_options(request, jobs), *ignored_options(trainers, request))
-    return Plan(suite, jobs, (*absent, *ignored, *notes_of_files), file, flagged, leaked, trainers)
+    return Plan(
+        suite, jobs, (*absent, *ignored, *notes_of_files), file, flagged, leaked, overlap, trainers
+    )
 
 
 def _unfit(job: Job) -> str | None:

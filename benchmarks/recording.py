@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lowlabel.benchmarks.earlier import take_over_record
+from lowlabel.benchmarks.overlap import OVERLAPS
 from lowlabel.benchmarks.protocols import ProtocolScores, Trial
 from lowlabel.benchmarks.without import LEAKED
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
@@ -145,5 +146,5 @@ class Recorder:
 
 
 def _computed(contamination: Sequence[str]) -> tuple[str, ...]:
-    """The marks that every run finds again: all but leakage, which a file says."""
-    return tuple(mark for mark in contamination if not mark.startswith(LEAKED))
+    """The marks that every run finds again: all but leakage and overlaps, which a file says."""
+    return tuple(mark for mark in contamination if not mark.startswith((LEAKED, OVERLAPS)))

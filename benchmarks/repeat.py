@@ -37,6 +37,7 @@ def repeat_command(job: Job, request: Request, model: str) -> str:
     words += _option("without", request.without and request.without.name)
     words += _option("reason", request.reasons)
     words += _option("leakage", request.leakage and request.leakage.name)
+    words += _option("overlap", request.overlap and request.overlap.name)
     words += _option("features_key", request.features_key)
     words += _option("features_of", request.features_of)
     return shlex.join(words)

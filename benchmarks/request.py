@@ -33,6 +33,7 @@ class Request:
         without: A file that flags images to leave out.
         reasons: Reasons of the flags to leave out; empty for all.
         leakage: A file that flags images that the models were pretrained on.
+        overlap: A list of images and classes that their pretraining data hold too.
         make_trainer: Makes what trains a model `scratch:ARCH` on the labels of a budget.
         overwrite: Score again what has a record.
     """
@@ -55,12 +56,14 @@ class Request:
     without: Path | None = None
     reasons: tuple[str, ...] = ()
     leakage: Path | None = None
+    overlap: Path | None = None
     make_trainer: MakeTrainer | None = None
 
     def __post_init__(self) -> None:
-        if self.features and (self.without or self.leakage):
+        if self.features and (self.without or self.leakage or self.overlap):
             raise InputError(
-                "--features names no images, so --without and --leakage do not go with it",
+                "--features names no images, so --without, --leakage and --overlap do not go with "
+                "it",
                 "Leave them out, or name --model and --dataset.",
             )
         if self.features_key is not None and not self.features:

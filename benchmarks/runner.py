@@ -6,6 +6,7 @@ from functools import partial
 
 from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
 from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.overlap import check_overlap, overlap_mark
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.recording import About, Recorder
@@ -107,8 +108,7 @@ def _score(
     watch: Watch | None,
 ) -> None:
     """Adds the records of a job, and as failures what some of its trials cannot do."""
-    marks = filter(None, (*job.protocol.contamination(data), data.leaked))
-    contamination = tuple(marks)
+    contamination = (*job.protocol.contamination(data), *data.marks)
     for trial in job.protocol.trials(data, recorder.device):
         try:
             for record in recorder.records(trial, contamination, about):
@@ -202,6 +202,7 @@ def _embed(
     unknown = len(check_flags(plan.flagged, opened, WITHOUT)) if plan.flagged else 0
     if plan.leaked:
         check_flags(plan.leaked, opened, LEAKAGE)
+    strangers = len(check_overlap(plan.overlap, opened)) if plan.overlap else 0
     parts, extraction = protocol.needs(job.division), request.extraction
     data = embed_dataset(
         backbone,
@@ -214,8 +215,9 @@ def _embed(
     )
     if plan.flagged:
         data = without_flagged(data, opened, plan.flagged, unknown)
-    if plan.leaked:
-        data = replace(data, leaked=leakage_mark(data, opened, plan.leaked))
+    marks = [leakage_mark(data, opened, plan.leaked)] if plan.leaked else []
+    marks += [overlap_mark(data, plan.overlap, strangers)] if plan.overlap else []
+    data = replace(data, marks=tuple(filter(None, marks)))
     return data
 
 

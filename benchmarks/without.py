@@ -59,17 +59,17 @@ def without_flagged(
     images = dict(data.images)
     gone: dict[str, list[int]] = {}
     for part, listed in data.images.items():
-        readable = _readable(listed, data.tables[part])
-        gone[part] = flagged.rows(part, readable.paths, opened.division.parts)
-        if len(gone[part]) == len(readable):
+        embedded = readable(listed, data.tables[part])
+        gone[part] = flagged.rows(part, embedded.paths, opened.division.parts)
+        if len(gone[part]) == len(embedded):
             raise InputError(
-                f"{flagged.name} flags all {len(readable):,} images of the {part} part of "
+                f"{flagged.name} flags all {len(embedded):,} images of the {part} part of "
                 f"{opened.name}",
                 "Choose some of its reasons: --reason exact-duplicate",
             )
         if gone[part]:
-            kept = np.setdiff1d(np.arange(len(readable)), gone[part])
-            images[part] = readable.only(kept.tolist())
+            kept = np.setdiff1d(np.arange(len(embedded)), gone[part])
+            images[part] = embedded.only(kept.tolist())
     tables = {
         name: _without_rows(table, gone[name if name in gone else data.train_part or ""])
         for name, table in data.tables.items()  # views of the train part have its rows
@@ -132,7 +132,7 @@ def leakage_mark(data: EmbeddedDataset, opened: OpenDataset, leaked: FlaggedImag
     parts = dict.fromkeys(part for part in (data.evaluated_part, data.gallery_part) if part)
     counts = {}
     for part in parts:
-        paths = _readable(data.images[part], data.tables[part]).paths
+        paths = readable(data.images[part], data.tables[part]).paths
         counts[part] = len(leaked.rows(part, paths, opened.division.parts)), len(paths)
     if not any(count for count, _ in counts.values()):
         return ""
@@ -141,7 +141,7 @@ def leakage_mark(data: EmbeddedDataset, opened: OpenDataset, leaked: FlaggedImag
     return f"{LEAKED}{shown} are in {where} too ({leaked.name} {leaked.sha256[:8]})"
 
 
-def _readable(images: ImageSet, table: EmbeddingTable) -> ImageSet:
+def readable(images: ImageSet, table: EmbeddingTable) -> ImageSet:
     """The images that have an embedding."""
     bad = set(table.bad_images)
     if not bad:

@@ -143,8 +143,8 @@ class EmbeddedDataset:
         small_classes: By part, the classes that have fewer, each with its number of images.
         without: Images that were left out because a file flags them; None for the whole dataset.
         declared: What a user says that embeddings made elsewhere are of; empty if nothing.
-        leaked: How many scored images the model's pretraining data hold, as a sentence; empty if
-            nobody said so.
+        marks: How many scored images the model's pretraining data hold, a sentence for each file
+            that says so.
     """
 
     embedder: Embedder
@@ -171,7 +171,7 @@ class EmbeddedDataset:
     small_classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     without: LeftOut | None = None
     declared: str = ""
-    leaked: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def engine(self) -> str:

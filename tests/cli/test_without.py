@@ -201,3 +201,28 @@ def test_leakage_is_found_marked_and_kept(copied, tmp_path, capsys):
     assert "contaminated, never bold: leakage: 2 of" in (tmp_path / "r/leaderboard.md").read_text()
     assert score(copied, tmp_path / "l", "--without", tmp_path / "o/leakage.csv") == 0
     assert only(tmp_path / "l").experiment.dataset.images == 18
+
+
+def test_a_list_of_shared_images_and_classes_marks_the_records(copied, tmp_path, capsys):
+    listed = tmp_path / "shared.txt"
+    listed.write_text("novel/novel0/0.png\n./novel/novel1/copy.png\nnovel2\nnowhere\n")
+    assert score(copied, tmp_path / "o", "--overlap", listed) == 0
+    record = only(tmp_path / "o")
+    (mark,) = record.contamination
+    assert mark.startswith("overlap: 9 of 20 novel images, of 3 of 3 classes, are in the pretrain")
+    assert mark.endswith(", 1 lines of which are of no part)")
+    assert (
+        "† contaminated, never bold: overlap: 9 of 20"
+        in (tmp_path / "o/leaderboard.md").read_text()
+    )
+    assert "--overlap shared.txt" in record.command
+    # the mark stays, and stands beside that of a leak
+    (tmp_path / "leak.csv").write_text("path,part\nnovel/novel0/0.png,novel\n")
+    assert score(copied, tmp_path / "o", "--leakage", tmp_path / "leak.csv") == 0
+    assert [m.partition(":")[0] for m in only(tmp_path / "o").contamination] == [
+        "overlap",
+        "leakage",
+    ]
+    listed.write_text("nowhere\n")
+    assert score(copied, tmp_path / "o", "--overlap", listed) == 2
+    assert "holds any of the 1 images and classes of shared.txt" in capsys.readouterr().err

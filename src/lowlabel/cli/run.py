@@ -84,6 +84,7 @@ def _request(
         without=what.without,
         reasons=tuple(what.reason or ()),
         leakage=what.leakage,
+        overlap=what.overlap,
         make_trainer=_trainer(what.model or (), machine.workers),
     )
 

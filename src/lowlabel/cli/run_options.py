@@ -101,6 +101,14 @@ class WhatGroup:
             "analyze leakage. The mark stays on the records.",
         ),
     ] = None
+    overlap: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Mark scores on images or classes that you know the pretraining data hold: a path or a "
+            "class per line, or a CSV with a column path or class. The mark stays on the records.",
+        ),
+    ] = None
     output: options.Output = None
     overwrite: Annotated[
         bool, option("Results", "Score again what has a record.", "--overwrite")
