@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+import yaml
 from documented import ROOT, blocks, inline_commands, lowlabel_commands, shell_blocks
 from PIL import Image
 
@@ -153,3 +154,35 @@ def test_python_runs_as_printed(block):
 def test_the_pages_name_no_command_that_shlex_cannot_read():
     for block in shell_blocks():
         shlex.split(block.text, comments=True)
+
+
+@pytest.fixture
+def workflow():
+    """The workflow that the pages show, with its calls of lowlabel."""
+    (block,) = (block for block in blocks() if block.language == "yaml")
+    calls = [each for place, each in lowlabel_commands(ROOT / block.page) if place == str(block)]
+    return yaml.safe_load(block.text), calls
+
+
+def test_the_workflow_scores_what_it_checks_and_keeps(workflow):
+    parsed, (scored, checked) = workflow
+    assert set(parsed[True]) == {"push", "pull_request"}  # YAML reads `on` as a truth value
+    (job,) = parsed["jobs"].values()
+    assert {"runs-on", "timeout-minutes", "env", "steps"} <= job.keys()
+    for step in job["steps"]:
+        assert ("uses" in step) != ("run" in step)
+        assert "uses" not in step or re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"])
+    assert (scored[0], checked[0]) == ("run", "check")
+    folder = scored[scored.index("--output") + 1]
+    assert checked[checked.index("--output") + 1] == folder
+    assert job["steps"][-1]["with"]["path"] == f"{folder}/report.html"
+
+
+def test_the_workflow_can_be_planned(workflow, monkeypatch, planning_home, tmp_path):
+    _, (scored, _) = workflow
+    built_in = ["pixels" if value == "checkpoint.safetensors" else value for value in scored]
+    monkeypatch.setenv("LOWLABEL_HOME", str(planning_home))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([*built_in, "--dry-run"])
+    assert not ended.value.code

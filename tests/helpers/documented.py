@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -45,12 +47,21 @@ def shell_blocks(*pages: Path) -> Iterator[Block]:
             yield block
 
 
+def workflow_steps(*pages: Path) -> Iterator[Block]:
+    """The shell commands of the workflows (YAML) that pages show."""
+    for block in blocks(*pages):
+        if block.language == "yaml":
+            for job in yaml.safe_load(block.text)["jobs"].values():
+                commands = (step["run"] for step in job["steps"] if "run" in step)
+                yield from (Block(block.page, block.line, "sh", each) for each in commands)
+
+
 def lowlabel_commands(*pages: Path) -> Iterator[tuple[str, list[str]]]:
     """The calls of `lowlabel` in blocks, with their place and arguments.
 
     Calls with "…" in place of arguments are left out.
     """
-    for block in shell_blocks(*pages):
+    for block in (*shell_blocks(*pages), *workflow_steps(*pages)):
         variables: dict[str, str] = {}
         for line in _lines(block.text):
             if assigned := re.fullmatch(r'(?:export )?(\w+)="?([^"]*)"?', line, re.DOTALL):
