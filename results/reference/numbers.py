@@ -1,13 +1,13 @@
 """Published numbers, and which of them a record may be compared with.
 
-The files `*.csv` beside this one hold one number per line. A line names a model of the suite only
+Each file `*.csv` beside this one is a published table, or a source's few numbers, and holds one
+number per line. A line names a model of the suite only
 if the conditions of its authors are known and the suite can repeat them; other lines are listed,
 but no difference from them is shown.
 """
 
 import csv
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -60,15 +60,16 @@ class Reference:
             {"pooling": "cls", "resize": 256, "queries": 15}. None if it is unknown.
         training: "frozen", "fine-tuned" on the train classes of the dataset, or empty if not
             stated.
-        pretraining: "supervised" or "self-supervised", or empty if not stated.
-        self_supervised: "yes" if self-supervision has a part in the method; "no", or empty.
-        meta_learned: "yes" or "no", or empty if not stated.
+        pretraining: "supervised" or "self-supervised"; empty, as below, if not stated.
+        self_supervised: "yes" if self-supervision has a part in the method, or "no".
+        meta_learned: "yes" or "no".
         tuning: What a tuned model of `models` must agree with: {"loss": "margin,beta=1.2,…",
             "tuned": "all"}. Empty for a frozen model, and for a tuned one that cannot be repeated.
         value: In percent.
         printed: The value as printed, with its digits and interval.
         ci95: Half width of the published interval; None if none is printed.
-        source: Where it is printed.
+        n: Number of tasks, queries or images that it is a mean of; None if it is not stated.
+        source: Where it is printed, with the number of the table.
         arxiv: arXiv id of the source; empty if it has none.
         note: A remark for the reader.
     """
@@ -93,6 +94,7 @@ class Reference:
     value: float
     printed: str
     ci95: float | None
+    n: int | None
     source: str
     arxiv: str
     note: str
@@ -180,16 +182,11 @@ def declared_models() -> list[str]:
 
 def find_reference(record: Record, metric: str) -> Reference | None:
     """The published number of the same model, method, full dataset, division and protocol."""
-    of_metric = _by_metric().get((record.experiment.suite, metric), ())
-    return next((each for each in of_metric if each.applies_to(record)), None)
-
-
-@cache
-def _by_metric() -> Mapping[tuple[str, str], Sequence[Reference]]:
-    found: dict[tuple[str, str], list[Reference]] = defaultdict(list)
+    wanted = (record.experiment.suite, metric)
     for reference in load_references():
-        found[reference.suite, reference.metric].append(reference)
-    return found
+        if (reference.suite, reference.metric) == wanted and reference.applies_to(record):
+            return reference
+    return None
 
 
 def published_rows(suite: str, dataset: str, protocol: str) -> list[Reference]:
@@ -220,7 +217,8 @@ def _reference(row: dict[str, str]) -> Reference:
         value=float(row["value"]),
         printed=f"{row['value']}±{ci95}" if ci95 else row["value"],
         ci95=float(ci95) if ci95 else None,
-        source=row["source"],
+        n=int(row["n"]) if row["n"] else None,
+        source=f"{row['source']} {row['table']}".rstrip(),
         arxiv=row["arxiv"],
         note=row["note"],
     )

@@ -1,4 +1,6 @@
+import csv
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -109,9 +111,20 @@ def test_the_tables_are_whole():
     assert counts["retrieval", "DINO table 3"] == 5 * 4
     assert counts["retrieval", "Revisited Oxford and Paris"] == 2 * 3
     assert counts["retrieval", "DINO table 4"] == 5
-    assert counts["classification", "DINO README"] == 5 * 2
+    assert counts["classification", "DINO README"] == (5 + 1) * 2
     assert counts["classification", "DINOv2 README"] == 4 * 2 * 2
     assert counts["classification", "SCFS README"] == 4 * 2
+    assert counts["fewshot", "Lafargue et al."] == 1
+
+
+def test_a_file_is_a_table_whose_lines_say_of_how_many_items_they_are():
+    for file in files("lowlabel.results.reference").iterdir():
+        if file.name.endswith(".csv"):
+            rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+            assert len({(row["source"], row["table"]) for row in rows}) == 1, file.name
+    items = {(r.dataset, r.n) for r in load_references() if r.suite == "retrieval" and r.n}
+    assert items >= {("cub", 5924), ("cars", 8131), ("sop", 60502), ("inshop", 14218)}
+    assert items >= {("roxford5k", 70), ("rparis6k", 70), ("copydays", 229)}
 
 
 def test_no_line_stands_twice_and_all_are_percentages():

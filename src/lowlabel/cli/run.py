@@ -44,9 +44,7 @@ def run(
         typer.echo(f"left out: {note}", err=True)
     with resumable():
         outcome = run_plan(plan, request, gallery_writer(request), _show)
-    _report(outcome, request.output)
-    if request.suite == "demo":
-        typer.echo(f"\nyour own model: {_NEXT}", err=True)
+    _report(outcome, request.output, f"your own model: {_NEXT}\n" * (request.suite == "demo"))
 
 
 def _request(
@@ -109,8 +107,11 @@ def _show(outcome: "Run") -> None:
     typer.echo(f"{render_terminal(outcome.records)}\n\nWhat takes longer follows.", err=True)
 
 
-def _report(outcome: "Run", output: Path) -> None:
-    """Prints the leaderboard of a run and writes that of all records; says what is missing."""
+def _report(outcome: "Run", output: Path, hint: str) -> None:
+    """Prints the leaderboard of a run and writes that of all records; says what is missing.
+
+    The path of the report comes last, below the hint.
+    """
     from lowlabel.results import open_records, write_leaderboards
     from lowlabel.results.leaderboard import make_board
     from lowlabel.results.report import render_terminal, write_report
@@ -126,6 +127,8 @@ def _report(outcome: "Run", output: Path) -> None:
         typer.echo(render_terminal(shown))
         files = write_leaderboards(board, output)
         typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
+        if hint:
+            typer.echo(f"\n{hint}", err=True)
         typer.echo(f"report: {write_report(board, output / 'report.html')}", err=True)
     for failure in outcome.failures:
         say_error(failure)

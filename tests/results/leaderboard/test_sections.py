@@ -169,13 +169,15 @@ def test_published_numbers_stand_beside_and_below(retrieval):
     margin = published[(published["Method"] == "Margin") & (published["Embedder"] == "ViT-S/16")]
     assert list(margin["R@1"]) == ["81.11"]
     assert list(margin["Here"]) == ["not run"]
-    frozen = published[published["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
+    rows = published[published["Source"] == "SSL-ViT table 2"]
+    frozen = rows[rows["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
     assert (frozen["Method"], frozen["Here"]) == ("frozen", "reproduced")
 
 
 def test_a_number_that_is_missed_is_not_reproduced(retrieval):
     published = only(retrieval(recalls={1: 60.0})).tables[-1].frame
-    frozen = published[published["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
+    rows = published[published["Source"] == "SSL-ViT table 2"]
+    frozen = rows[rows["Embedder"] == "ViT-S/16 (DINO)"].iloc[0]
     assert (frozen["Method"], frozen["Here"]) == ("frozen", "not reproduced")
     elsewhere = only(retrieval("pixels", {1: 10.0})).tables[-1].frame
     assert "Here" not in elsewhere
@@ -199,7 +201,9 @@ def test_partial_data_stand_beside_nothing(retrieval):
 def test_published_numbers_of_an_unstated_split_are_marked(fewshot):
     section = only(fewshot(dataset="cub", scheme="closerlook"))
     published = section.tables[-1].frame.set_index("Method")
-    assert set(published["Source"]) == {"SSL-ViT table 1", "SSL-ViT table 1 ‡", "BPA ‡"}
+    assert set(published["Source"]) == {
+        *("SSL-ViT table 1", "SSL-ViT table 1 ‡", "BPA ‡", "Lafargue et al. ‡"),
+    }
     assert published.loc["SSL-ViT-16 + DC", "Source"] == "SSL-ViT table 1 ‡"  # FRN's division
     assert published.loc["DC", "Source"] == "SSL-ViT table 1"
     assert any(note.startswith("‡") for note in section.notes)
