@@ -28,7 +28,7 @@ function detailRow(place, columns) {
   const record = recordAt(place);
   const row = document.createElement("tr");
   row.className = "detail";
-  const cell = add(row, "td", null, { colspan: columns });
+  const cell = add(add(row, "td", null, { colspan: columns }), "div");
   const { model, method, protocol, dataset } = record;
   add(cell, "strong", `${model.name}, ${method.spec}: ${protocol.name} on ${dataset.title}`);
   if (record.command) add(cell, "code", record.command);

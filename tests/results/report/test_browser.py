@@ -97,6 +97,18 @@ def test_a_phone_scrolls_tables_only(show: Callable[..., Any], records: list[Rec
     assert (int(back) < int(text)) == (scheme == "dark")
 
 
+def test_on_a_phone_a_fold_out_is_in_sight(show: Callable[..., Any], records: list[Record]):
+    page = show(records)
+    page.set_viewport_size({"width": 360, "height": 740})
+    number = fewshot_section(page).locator("td.score button").last
+    number.focus()  # scrolls the table to its right end
+    page.keyboard.press("Enter")
+    sheet = page.locator("tr.detail > td > div")
+    box = sheet.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 360
+    assert "1.96·σ/√n over tasks" in sheet.inner_text()
+
+
 def test_names_are_never_markup(show: Callable[..., Any], fewshot: Callable[..., ScoredRecord]):
     name = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
     page = show([fewshot(name).record])
