@@ -81,9 +81,8 @@ def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B [C]...",
-            help="Records, results folders or names of models; or frozen tuned: base models of "
-            "tuned ones. Differences are A - B. Three and more are ranked, too.",
+            help="A B [C ...]: records, results folders or names of models; or frozen tuned: base "
+            "models of tuned ones. Differences are A - B. Three and more are ranked, too.",
         ),
     ],
     output: options.Output = None,
