@@ -136,7 +136,8 @@ def _noise(cells: Sequence[Shared], unit: str, random: np.random.Generator) -> F
     values, vectors = np.linalg.eigh(matrix)
     root = vectors * np.sqrt(values.clip(0))
     scale = np.sqrt(random.chisquare(degrees, (DRAWS, 1)) / degrees)
-    return (random.standard_normal((DRAWS, len(matrix))) @ root.T) / scale
+    drawn: Floats = random.standard_normal((DRAWS, len(matrix))) @ root.T / scale
+    return drawn
 
 
 def _groups(order: Sequence[int], drawn: Floats) -> list[Sequence[int]]:
