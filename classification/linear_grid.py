@@ -1,14 +1,14 @@
 """A grid of linear heads: every input with every learning rate, trained in one pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.specs import Option, format_spec
@@ -88,14 +88,14 @@ class LinearGrid:
         return trained
 
     def accuracies(
-        self, trained: Sequence[LinearHeads], features: Tensor, targets: Tensor
+        self, trained: Sequence[LinearHeads], features: Rows, targets: Tensor
     ) -> list[float | None]:
         """Accuracy of each head in percent; None for one whose weights are not finite."""
         found: list[float | None] = []
         for heads, part in zip(trained, self.columns.values(), strict=True):
             hits = torch.zeros(heads.count, dtype=torch.int64, device=self.device)
-            for rows in row_blocks(len(features), heads.count * self.classes):
-                predicted = heads.scores(features[rows, part]).argmax(2)
+            for rows, block in features.blocks(_rows(heads.count * self.classes)):
+                predicted = heads.scores(block[:, part]).argmax(2)
                 hits += (predicted == targets[rows, None]).sum(0)
             shares = (100 * hits.double() / len(features)).tolist()
             finite = heads.finite().tolist()
@@ -114,8 +114,8 @@ class LinearGrid:
         heads = trained[list(self.columns).index(name)]
         place = self.recipe.learning_rates.index(rate)
         found = torch.empty(len(features), self.classes, device=self.device)
-        for rows in row_blocks(len(features), heads.count * self.classes):
-            scores = heads.scores(features[rows, self.columns[name]])[:, place]
+        for rows, block in Rows(features).blocks(_rows(heads.count * self.classes)):
+            scores = heads.scores(block[:, self.columns[name]])[:, place]
             found[rows] = torch.softmax(scores, dim=1)
         if not (heads.finite()[place] and found.isfinite().all()):
             raise self.diverged()
@@ -131,8 +131,6 @@ class LinearGrid:
         )
 
 
-def row_blocks(rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows, such that a block of float32 [rows, width] has at most 64 MiB."""
-    step = max(1, _BLOCK_ELEMENTS // width)
-    for start, stop in pairwise([*range(0, rows, step), rows]):
-        yield slice(start, stop)
+def _rows(width: int) -> int:
+    """Number of rows such that a block of float32 [rows, width] has at most 64 MiB."""
+    return max(1, _BLOCK_ELEMENTS // width)
