@@ -25,6 +25,7 @@ from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows, as_rows
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -48,6 +49,7 @@ def evaluate_linear(
     interval: ClassifierInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> ClassifierResult:
     """Evaluates a linear classifier that SGD trains on frozen embeddings.
 
@@ -78,6 +80,8 @@ def evaluate_linear(
             default groups where they are given, else images. The result has all of them.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (steps done, steps) after each step.
+        unfinished: File that keeps the state of the training every few minutes; if it has one, the
+            training goes on from there, to the same weights. Delete it once the result is kept.
 
     Returns:
         The metrics. Where there are several heads, `chosen` has the chosen one ("method") and the
@@ -117,7 +121,9 @@ def evaluate_linear(
         choice = Rows(learned.table, out), train.targets[out]
     elif len(grid.heads) > 1 and validation is not None:
         choice = _validation(validation, labels, test.shape[1], device)
-    fit = fit_linear(grid, train, validation=choice, held=held, progress=progress)
+    fit = fit_linear(
+        grid, train, validation=choice, held=held, progress=progress, unfinished=unfinished
+    )
     probabilities = fit.probabilities(test)
     truth = torch.from_numpy(test_targets).to(device)
     values = classification_values(probabilities, truth, probabilistic=probabilistic)

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_heads import LinearHeads
+from lowlabel.classification.linear_resume import Resume
 from lowlabel.classification.rows import Rows
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.progress import Progress, share_of
 
 Head = tuple[str, float]
@@ -61,6 +63,7 @@ def fit_linear(
     validation: tuple[Rows, Tensor] | None = None,
     held: Tensor | None = None,
     progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> LinearFit:
     """Trains the heads, and chooses one if there are several.
 
@@ -71,28 +74,36 @@ def fit_linear(
         held: Whether each image to learn from is held out for the choice, bool [n]: the chosen
             head is then trained again, on all of them.
         progress: Called with (steps done, steps) of both trainings.
+        unfinished: Keeps the state, and has that of an interrupted training to go on from.
 
     Raises:
         InputError: If no head has finite weights.
     """
     head, chosen, steps = grid.heads[0], {}, 0
     again = grid.recipe.count(len(train.learned))
+    resume = None if unfinished is None else Resume.of(unfinished, grid.device)
     if validation is not None:
         part = train if held is None else train.part(~held)
         steps = grid.recipe.count(len(part.learned))
         again = 0 if held is None else again
-        trained = grid.train(
-            part.tables, part.targets, part.learned, share_of(progress, 0, steps + again)
-        )
-        head, tried = _best(grid, grid.accuracies(trained, *validation))
+        if resume is not None and resume.chosen:
+            head, tried = tuple(resume.chosen["head"]), resume.chosen["tried"]
+        else:
+            trained = _train(grid, part, share_of(progress, 0, steps + again), resume)
+            head, tried = _best(grid, grid.accuracies(trained, *validation))
+            resume = resume and resume.after({"head": head, "tried": tried})
         chosen = {"method": grid.spec(head), "tried": tried}
         if held is None:
             return LinearFit(grid, trained, head, chosen)
     grid = grid.only(head)
-    trained = grid.train(
-        train.tables, train.targets, train.learned, share_of(progress, steps, steps + again)
-    )
+    trained = _train(grid, train, share_of(progress, steps, steps + again), resume)
     return LinearFit(grid, trained, head, chosen)
+
+
+def _train(
+    grid: LinearGrid, train: TrainSet, progress: Progress | None, resume: Resume | None
+) -> list[LinearHeads]:
+    return grid.train(train.tables, train.targets, train.learned, progress, resume)
 
 
 def _best(

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.classification.linear_resume import Resume
 from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -56,6 +58,7 @@ class LinearGrid:
         targets: Tensor,
         images: Tensor,
         progress: Progress | None = None,
+        unfinished: Resume | None = None,
     ) -> list[LinearHeads]:
         """Trains all heads on the same batches.
 
@@ -64,6 +67,7 @@ class LinearGrid:
             targets: Column of each image's class, int64 [N].
             images: Rows to learn from, int64.
             progress: Called with (steps done, steps).
+            unfinished: Where the state is kept, and the state to go on from.
 
         Returns:
             The heads of each input.
@@ -76,13 +80,18 @@ class LinearGrid:
         ]
         first = min(part.start for part in inputs)
         used = slice(first, max(part.stop for part in inputs))
-        steps = recipe.count(len(images))
-        for done, step in enumerate(recipe.steps(len(images), self.seed), 1):
+        steps, begun = recipe.count(len(images)), 0
+        if unfinished is not None:
+            begun = unfinished.restore(trained)
+        batches = islice(recipe.steps(len(images), self.seed), begun, None)
+        for done, step in enumerate(batches, begun + 1):
             rows = images[torch.from_numpy(step.rows).to(self.device)]
             batch, own = tables[step.epoch % len(tables)][rows, used], targets[rows]
             for heads, part in zip(trained, inputs, strict=True):
                 shown = batch[:, part.start - first : part.stop - first]
                 heads.step(shown, own, step.share)
+            if unfinished is not None and done < steps:
+                unfinished.keep(done, trained)
             if progress is not None:
                 progress(done, steps)
         return trained
