@@ -79,7 +79,8 @@ def fit_linear(
     Raises:
         InputError: If no head has finite weights.
     """
-    head, chosen, steps = grid.heads[0], {}, 0
+    head, steps = grid.heads[0], 0
+    chosen: dict[str, object] = {}
     again = grid.recipe.count(len(train.learned))
     resume = None if unfinished is None else Resume.of(unfinished, grid.device)
     if validation is not None:
@@ -91,7 +92,8 @@ def fit_linear(
         else:
             trained = _train(grid, part, share_of(progress, 0, steps + again), resume)
             head, tried = _best(grid, grid.accuracies(trained, *validation))
-            resume = resume and resume.after({"head": head, "tried": tried})
+            if resume is not None:
+                resume = resume.after({"head": head, "tried": tried})
         chosen = {"method": grid.spec(head), "tried": tried}
         if held is None:
             return LinearFit(grid, trained, head, chosen)

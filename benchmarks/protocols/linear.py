@@ -202,7 +202,7 @@ class Linear(Supervised):
                 interval=self.interval,
                 device=device,
                 progress=progress,
-                unfinished=path and Unfinished(path, made),
+                unfinished=None if path is None else Unfinished(path, made),
             )
         if result.chosen:
             where = HELD_OUT if validation is None else "val"
