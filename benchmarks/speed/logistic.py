@@ -120,7 +120,12 @@ def _fits(data: Data, cs: Sequence[float], device: str) -> Iterator[LogisticFit]
         yield from fit_path(x, targets, int(data[1].max()) + 1, cs)
 
 
-def _fit_peer(data: Data, c: float, max_iter: int, tolerance: float = 1e-4) -> LogisticRegression:
+def _fit_peer(
+    data: tuple[NDArray[np.floating], NDArray[np.int64]],
+    c: float,
+    max_iter: int,
+    tolerance: float = 1e-4,
+) -> LogisticRegression:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the iterations are printed
         return LogisticRegression(C=c, max_iter=max_iter, tol=tolerance).fit(*data)
@@ -129,10 +134,25 @@ def _fit_peer(data: Data, c: float, max_iter: int, tolerance: float = 1e-4) -> L
 def _fit_until(
     data: Data, c: float, objective: float, limit: float
 ) -> tuple[LogisticRegression, float]:
-    """Fits with scikit-learn until an objective is reached, and gives the CPU seconds."""
-    started, minimize = time.process_time(), scipy.optimize.minimize
+    """Fits with scikit-learn until an objective is reached, and gives the CPU seconds.
+
+    Where rounding ends the fit of float32 features before, the fit of float64 ones counts alone.
+    """
+    fitted, seconds, reached = _stopped_fit(data, c, objective, limit)
+    if reached or seconds > limit:
+        return fitted, seconds
+    fitted, seconds, _ = _stopped_fit((data[0].astype(np.float64), data[1]), c, objective, limit)
+    return fitted, seconds
+
+
+def _stopped_fit(
+    data: tuple[NDArray[np.floating], NDArray[np.int64]], c: float, objective: float, limit: float
+) -> tuple[LogisticRegression, float, bool]:
+    """A fit, its CPU seconds, and whether it reached the objective."""
+    started, minimize, reached = time.process_time(), scipy.optimize.minimize, False
 
     def callback(intermediate_result: scipy.optimize.OptimizeResult) -> None:
+        nonlocal reached
         reached = c * len(data[1]) * intermediate_result.fun <= objective
         if reached or time.process_time() - started > limit:
             raise StopIteration
@@ -142,7 +162,7 @@ def _fit_until(
 
     with patch("scipy.optimize.minimize", stopping):
         fitted = _fit_peer(data, c, 1_000_000, 1e-12)
-    return fitted, time.process_time() - started
+    return fitted, time.process_time() - started, reached
 
 
 def _row(data: Data, fit: LogisticFit) -> dict[str, Any]:
