@@ -54,7 +54,10 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
     """Refuses datasets that no protocol of the suite can score."""
     unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
     if unfit:
-        reasons = {spec: _unshared(spec) for spec in unfit}
+        unshared = {spec: _unshared(spec) for spec in unfit}
+        reasons = unshared
+        if all(protocol.takes for protocol in suite.protocols):
+            reasons = {spec: why or _no_train_part(spec) for spec, why in unshared.items()}
         hints = [
             f"Suite {suite.name} takes {protocol.takes}."
             for protocol in suite.protocols
@@ -63,7 +66,7 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
             "Landmarks and copies are scored by --suite retrieval; few-shot classification needs "
             "classes."
         ]
-        if any(reasons.values()):
+        if any(unshared.values()):
             hints.append("Add train images of the classes, or move the classes out of the parts.")
         named = (f"{spec}: {reason}" if reason else spec for spec, reason in reasons.items())
         raise InputError(
@@ -75,6 +78,15 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
 def _unshared(spec: str) -> str:
     """Which classes the train part of a folder lacks; empty for other datasets."""
     return next((each.unshared for each in find_dataset(spec)[0].divisions if each.unshared), "")
+
+
+def _no_train_part(spec: str) -> str:
+    """That a dataset has no train part, and what it has; empty if it has one."""
+    divisions = find_dataset(spec)[0].divisions
+    if any(each.train_part for each in divisions):
+        return ""
+    parts = dict.fromkeys(part for each in divisions for part in each.parts)
+    return f"it has no train part, only {', '.join(parts)}"
 
 
 def check_options(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:

@@ -75,7 +75,7 @@ class Recorder:
         seconds = 0.0
         if None in known:
             started = time.perf_counter()
-            results = trial.run()
+            results = self._run(trial)
             seconds = round(time.perf_counter() - started, 3)
         for place, (experiment, found) in enumerate(zip(trial.experiments, known, strict=True)):
             if found:
@@ -83,6 +83,15 @@ class Recorder:
             else:
                 record = self._record(experiment, results[place], contamination, about, seconds)
                 yield self._save(record.showing(trial.interval), results[place])
+        if trial.resume is not None:
+            self._unfinished(trial).unlink(missing_ok=True)
+
+    def _run(self, trial: Trial) -> list[ProtocolScores]:
+        """Computes the scores; work that can be resumed keeps its state beside the record."""
+        return trial.run() if trial.resume is None else trial.resume(self._unfinished(trial))
+
+    def _unfinished(self, trial: Trial) -> Path:
+        return record_path(self.folder, trial.experiments[0]).with_suffix(".partial")
 
     def _known(
         self, experiment: Experiment, contamination: Sequence[str], earlier: Earlier | None

@@ -103,6 +103,7 @@ def exact_keys(
     first: int,
     query_norm: Array,
     train_norm: Array,
+    places: Array,
     rows: Array,
     counts: Array,
     grid: float,
@@ -113,10 +114,11 @@ def exact_keys(
 
     Args:
         queries: Test embeddings [M, D].
-        train: Train embeddings [N, D].
+        train: Table of train embeddings [T, D].
         first: Test row of the first row of candidates.
         query_norm: L2 norms of `queries`, float64 [M].
-        train_norm: L2 norms of `train`, float64 [N].
+        train_norm: L2 norms of the train images, float64 [N].
+        places: The row of `train` of each train image, int64 [N].
         rows: Train rows of candidates [B, …].
         counts: Number of candidates [B]; a row with fewer than k is left alone.
         grid: Steps of the grid in a cosine of 1.
@@ -130,7 +132,7 @@ def exact_keys(
         keys = np.empty(counts[i], np.int64)
         for j in range(np.uintp(counts[i])):
             row = np.uintp(rows[i, j])
-            cosine = _dot(queries, first + i, train, row) / (
+            cosine = _dot(queries, first + i, train, np.uintp(places[row])) / (
                 query_norm[first + i] * train_norm[row]
             )
             keys[j] = (np.int64(np.rint(cosine * grid)) << row_bits) | (most - np.int64(row))

@@ -25,6 +25,7 @@ from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
+from lowlabel.classification.rows import Rows, as_rows
 from lowlabel.devices import resolve_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
@@ -35,6 +36,7 @@ DEFAULT_KS = (10, 20, 100, 200)
 _TOPS = (1, 5)
 _BLOCK_ROWS = {"cpu": 512}
 _ACCELERATOR_ROWS = 4096
+_VALUE_ROWS = 4096
 _EQUAL_VOTES = 1e-12  # relative; far above a sum's rounding, far below a neighbour's vote
 
 
@@ -45,6 +47,7 @@ def evaluate_knn(
     test_features: Features,
     test_labels: Labels,
     *,
+    rows: Labels | None = None,
     k: int | Sequence[int] = 20,
     temperature: float = 0.07,
     clip_k: bool = False,
@@ -70,6 +73,7 @@ def evaluate_knn(
         train_labels: Class of each train image, any integers, [N].
         test_features: Test embeddings, floats [M, D].
         test_labels: Class of each test image, integers [M].
+        rows: Rows of the train images that vote, integers [n]; by default all.
         k: Number of neighbours, or several.
         temperature: Temperature of the votes, above 0; a smaller one favours the nearest images.
         clip_k: Replaces a k larger than N by N; by default that is an error.
@@ -105,14 +109,14 @@ def evaluate_knn(
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
     require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
     device = resolve_device(device)
-    train, voting_labels = _checked(train_features, train_labels, device, "train")
+    train, voting_labels = _checked(train_features, train_labels, device, "train", rows)
     test, wanted_labels = _checked(test_features, test_labels, device, "test")
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     units = Units.of(wanted_labels, groups, interval)
     ks = _counts(k, len(train), clip_k)
     if block_size is None:
         block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    (rows,) = as_integers(1, block_size=block_size)
+    (block_rows,) = as_integers(1, block_size=block_size)
     names, train_classes, test_classes = number_classes(voting_labels, wanted_labels)
 
     train_targets = torch.from_numpy(train_classes).to(device)
@@ -122,7 +126,7 @@ def evaluate_knn(
     all_weights = torch.empty(held, max(ks), dtype=torch.float64, device=device)
     all_voted = torch.empty(held, max(ks), dtype=torch.int64, device=device)
     done = 0
-    for block, cosines, neighbours in nearest(train, test, max(ks), rows):
+    for block, cosines, neighbours in nearest(train, test, max(ks), block_rows):
         weights = ((cosines - cosines[:, :1]) / temperature).exp()
         voted = train_targets[neighbours]
         for row, count in enumerate(ks):
@@ -155,12 +159,17 @@ def _votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:
 def _values(
     votes: Tensor, targets: Tensor, top5: NDArray[np.bool_], probabilistic: bool
 ) -> dict[str, NDArray[np.float64]]:
-    """All metrics of the shares of the votes; of equal ones the first class is predicted."""
-    largest = votes.max(1, keepdim=True).values
-    predicted = (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
+    """All metrics of the shares of the votes, which take their place."""
+    predicted = torch.cat([_winners(part) for part in votes.split(_VALUE_ROWS)])
     hits = torch.from_numpy(top5).to(targets.device).double()
-    shares = votes / votes.sum(1, keepdim=True)
+    shares = votes.div_(votes.sum(1, keepdim=True))
     return classification_values(shares, targets, predicted, hits, probabilistic=probabilistic)
+
+
+def _winners(votes: Tensor) -> Tensor:
+    """The class with the most votes, the first of equal ones, [B]."""
+    largest = votes.max(1, keepdim=True).values
+    return (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
@@ -180,11 +189,18 @@ def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
 
 
 def _checked(
-    features: Features, labels: Labels, device: torch.device, part: str
+    features: Features,
+    labels: Labels,
+    device: torch.device,
+    part: str,
+    rows: Labels | None = None,
 ) -> tuple[Embeddings, NDArray[np.int64]]:
-    rows = as_features(features, f"{part} features")
-    checked_labels = as_labels(labels, len(rows), f"{part} labels")
-    return Embeddings.of(rows.to(device), f"{part} features"), checked_labels
+    table = as_features(features, f"{part} features").to(device)
+    every = as_labels(labels, len(table), f"{part} labels")
+    chosen = None if rows is None else as_rows(rows, len(table))
+    kept = Rows.of(table, chosen)
+    found = Embeddings.of(kept.table, f"{part} features", places=kept.places)
+    return found, every if chosen is None else every[chosen]
 
 
 def _counts(k: int | Sequence[int], train_images: int, clip: bool) -> tuple[int, ...]:

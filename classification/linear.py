@@ -10,6 +10,7 @@ from torch import Tensor
 from lowlabel.arrays import (
     Features,
     Labels,
+    as_features,
     as_float32,
     as_integers,
     as_labels,
@@ -18,13 +19,16 @@ from lowlabel.arrays import (
 from lowlabel.classification.classes import number_classes, validation_columns
 from lowlabel.classification.held_out import held_out_for
 from lowlabel.classification.intervals import ClassifierInterval, Units
+from lowlabel.classification.linear_fit import TrainSet, fit_linear
 from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
+from lowlabel.classification.rows import Rows, as_rows
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
-from lowlabel.progress import Progress, share_of
+from lowlabel.progress import Progress
 
 
 @torch.inference_mode()
@@ -34,6 +38,7 @@ def evaluate_linear(
     test_features: Features,
     test_labels: Labels,
     *,
+    rows: Labels | None = None,
     validation: tuple[Features, Labels] | None = None,
     recipe: str | LinearRecipe = "dino",
     columns: Mapping[str, slice] | None = None,
@@ -44,6 +49,7 @@ def evaluate_linear(
     interval: ClassifierInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
+    unfinished: Unfinished | None = None,
 ) -> ClassifierResult:
     """Evaluates a linear classifier that SGD trains on frozen embeddings.
 
@@ -61,6 +67,7 @@ def evaluate_linear(
         train_labels: Class of each train image, any integers, [N].
         test_features: Test embeddings, floats [M, D].
         test_labels: Class of each test image, integers [M].
+        rows: Rows of the train images to learn from, integers [n]; by default all.
         validation: Embeddings and labels of the images to choose on; a single head needs none.
         recipe: "dino", "dino-resnet50", "scfs", "dinov2", or a `LinearRecipe`.
         columns: Inputs of the heads by name, each a range of the D columns; by default all columns.
@@ -73,6 +80,8 @@ def evaluate_linear(
             default groups where they are given, else images. The result has all of them.
         device: Device to compute on; "auto" is a GPU if there is one.
         progress: Called with (steps done, steps) after each step.
+        unfinished: File that keeps the state of the training every few minutes; if it has one, the
+            training goes on from there, to the same weights. Delete it once the result is kept.
 
     Returns:
         The metrics. Where there are several heads, `chosen` has the chosen one ("method") and the
@@ -94,52 +103,32 @@ def evaluate_linear(
     recipe = known_recipe(recipe)
     (seed,) = as_integers(0, seed=seed)
     device = resolve_device(device)
-    train, labels = _checked(train_features, train_labels, device, "train")
+    learned, labels = _learned(train_features, train_labels, rows, device)
     test, wanted = _checked(test_features, test_labels, device, "test")
-    tables = [as_float32(view, device, f"view {n}") for n, view in enumerate(views, 1)] or [train]
-    _require_alike(train, test, tables)
+    tables = [_view(view, n, rows, device) for n, view in enumerate(views, 1)] or [learned.table]
+    _require_alike(learned.table, test, tables)
     units = Units.of(wanted, groups, interval)
-    names, train_targets, test_targets = number_classes(labels, wanted)
-    targets = torch.from_numpy(train_targets).to(device)
-    inputs = _known_columns(columns, train.shape[1])
+    names, train_columns, test_targets = number_classes(labels, wanted)
+    inputs = _known_columns(columns, test.shape[1])
     grid = LinearGrid(recipe, inputs, len(names), seed, device)
-    head, learned = grid.heads[0], torch.arange(len(labels), device=device)
-    steps, again = 0, recipe.count(len(labels))
-    chosen: dict[str, object] = {}
-    trained = None
-    if len(grid.heads) > 1:
-        if validation is None:
-            one = "a recipe with one learning rate: recipe='dino'"
-            rows = held_out_for("the learning rate", labels, one, seed=seed)
-            held = torch.from_numpy(rows).to(device)
-            choosing, images = learned[~held], (train[held], targets[held])
-        else:
-            choosing, images = learned, _validation(validation, labels, train.shape[1], device)
-        steps = recipe.count(len(choosing))
-        again = recipe.count(len(labels)) if validation is None else 0
-        trained = grid.train(tables, targets, choosing, share_of(progress, 0, steps + again))
-        head, tried = _best(grid, grid.accuracies(trained, *images))
-        chosen = {"method": grid.spec(head), "tried": tried}
-    if trained is None or validation is None:
-        grid = grid.only(head)
-        trained = grid.train(tables, targets, learned, share_of(progress, steps, steps + again))
-    probabilities = grid.probabilities(trained, head, test)
+    train = _train_set(learned, tables, train_columns)
+    held, choice = None, None
+    if len(grid.heads) > 1 and validation is None:
+        one = "a recipe with one learning rate: recipe='dino'"
+        held = torch.from_numpy(held_out_for("the learning rate", labels, one, seed=seed))
+        held = held.to(device)
+        out = train.part(held).learned
+        choice = Rows(learned.table, out), train.targets[out]
+    elif len(grid.heads) > 1 and validation is not None:
+        choice = _validation(validation, labels, test.shape[1], device)
+    fit = fit_linear(
+        grid, train, validation=choice, held=held, progress=progress, unfinished=unfinished
+    )
+    probabilities = fit.probabilities(test)
     truth = torch.from_numpy(test_targets).to(device)
     values = classification_values(probabilities, truth, probabilistic=probabilistic)
     unseen = int((test_targets < 0).sum())
-    return ClassifierResult(values, len(names), unseen, units, chosen)
-
-
-def _best(
-    grid: LinearGrid, accuracies: Sequence[float | None]
-) -> tuple[tuple[str, float], dict[str, float | None]]:
-    """The head with the highest accuracy, the first of equal ones, and the accuracy of each."""
-    heads = grid.heads
-    tried = {grid.spec(head): value for head, value in zip(heads, accuracies, strict=True)}
-    finite = [value for value in accuracies if value is not None]
-    if not finite:
-        raise grid.diverged()
-    return heads[list(accuracies).index(max(finite))], tried
+    return ClassifierResult(values, len(names), unseen, units, fit.chosen)
 
 
 def _validation(
@@ -147,12 +136,41 @@ def _validation(
     train_labels: NDArray[np.int64],
     width: int,
     device: torch.device,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Rows, Tensor]:
     """Features and targets to choose on; classes that train lacks have negative targets."""
     features, labels = _checked(*validation, device, "validation")
     require_same_width({"train features": width, "validation features": features.shape[1]})
     targets = validation_columns(train_labels, labels)
-    return features, torch.from_numpy(targets).to(device)
+    return Rows(features), torch.from_numpy(targets).to(device)
+
+
+def _learned(
+    features: Features, labels: Labels, rows: Labels | None, device: torch.device
+) -> tuple[Rows, NDArray[np.int64]]:
+    """The train images to learn from, and their labels."""
+    table = as_features(features, "train features").to(device)
+    every = as_labels(labels, len(table), "train labels")
+    if rows is None:
+        return Rows(as_float32(table, device, "train features")), every
+    chosen = as_rows(rows, len(table))
+    kept = Rows.of(table, chosen)
+    return Rows(as_float32(kept.table, device, "train features"), kept.places), every[chosen]
+
+
+def _view(view: Features, number: int, rows: Labels | None, device: torch.device) -> Tensor:
+    """A table of augmented train images, in the rows of that of the train images."""
+    table = as_features(view, f"view {number}").to(device)
+    if rows is not None:
+        table = Rows.of(table, as_rows(rows, len(table))).table
+    return as_float32(table, device, f"view {number}")
+
+
+def _train_set(learned: Rows, tables: Sequence[Tensor], columns: NDArray[np.int64]) -> TrainSet:
+    targets = torch.from_numpy(columns).to(learned.device)
+    if learned.places is None:
+        return TrainSet(tables, targets, torch.arange(len(learned), device=learned.device))
+    every = targets.new_full((len(learned.table),), -1).index_copy_(0, learned.places, targets)
+    return TrainSet(tables, every, learned.places)
 
 
 def _checked(

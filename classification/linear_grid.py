@@ -1,14 +1,16 @@
 """A grid of linear heads: every input with every learning rate, trained in one pass."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.classification.linear_resume import Resume
+from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.specs import Option, format_spec
@@ -56,6 +58,7 @@ class LinearGrid:
         targets: Tensor,
         images: Tensor,
         progress: Progress | None = None,
+        unfinished: Resume | None = None,
     ) -> list[LinearHeads]:
         """Trains all heads on the same batches.
 
@@ -64,6 +67,7 @@ class LinearGrid:
             targets: Column of each image's class, int64 [N].
             images: Rows to learn from, int64.
             progress: Called with (steps done, steps).
+            unfinished: Where the state is kept, and the state to go on from.
 
         Returns:
             The heads of each input.
@@ -76,26 +80,31 @@ class LinearGrid:
         ]
         first = min(part.start for part in inputs)
         used = slice(first, max(part.stop for part in inputs))
-        steps = recipe.count(len(images))
-        for done, step in enumerate(recipe.steps(len(images), self.seed), 1):
+        steps, begun = recipe.count(len(images)), 0
+        if unfinished is not None:
+            begun = unfinished.restore(trained)
+        batches = islice(recipe.steps(len(images), self.seed), begun, None)
+        for done, step in enumerate(batches, begun + 1):
             rows = images[torch.from_numpy(step.rows).to(self.device)]
             batch, own = tables[step.epoch % len(tables)][rows, used], targets[rows]
             for heads, part in zip(trained, inputs, strict=True):
                 shown = batch[:, part.start - first : part.stop - first]
                 heads.step(shown, own, step.share)
+            if unfinished is not None and done < steps:
+                unfinished.keep(done, trained)
             if progress is not None:
                 progress(done, steps)
         return trained
 
     def accuracies(
-        self, trained: Sequence[LinearHeads], features: Tensor, targets: Tensor
+        self, trained: Sequence[LinearHeads], features: Rows, targets: Tensor
     ) -> list[float | None]:
         """Accuracy of each head in percent; None for one whose weights are not finite."""
         found: list[float | None] = []
         for heads, part in zip(trained, self.columns.values(), strict=True):
             hits = torch.zeros(heads.count, dtype=torch.int64, device=self.device)
-            for rows in row_blocks(len(features), heads.count * self.classes):
-                predicted = heads.scores(features[rows, part]).argmax(2)
+            for rows, block in features.blocks(_rows(heads.count * self.classes)):
+                predicted = heads.scores(block[:, part]).argmax(2)
                 hits += (predicted == targets[rows, None]).sum(0)
             shares = (100 * hits.double() / len(features)).tolist()
             finite = heads.finite().tolist()
@@ -114,8 +123,8 @@ class LinearGrid:
         heads = trained[list(self.columns).index(name)]
         place = self.recipe.learning_rates.index(rate)
         found = torch.empty(len(features), self.classes, device=self.device)
-        for rows in row_blocks(len(features), heads.count * self.classes):
-            scores = heads.scores(features[rows, self.columns[name]])[:, place]
+        for rows, block in Rows(features).blocks(_rows(heads.count * self.classes)):
+            scores = heads.scores(block[:, self.columns[name]])[:, place]
             found[rows] = torch.softmax(scores, dim=1)
         if not (heads.finite()[place] and found.isfinite().all()):
             raise self.diverged()
@@ -131,8 +140,6 @@ class LinearGrid:
         )
 
 
-def row_blocks(rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows, such that a block of float32 [rows, width] has at most 64 MiB."""
-    step = max(1, _BLOCK_ELEMENTS // width)
-    for start, stop in pairwise([*range(0, rows, step), rows]):
-        yield slice(start, stop)
+def _rows(width: int) -> int:
+    """Number of rows such that a block of float32 [rows, width] has at most 64 MiB."""
+    return max(1, _BLOCK_ELEMENTS // width)

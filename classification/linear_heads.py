@@ -4,7 +4,7 @@ Heads with the same input lie side by side in one matrix, so that a step takes o
 for their scores and one for their gradients, which adds to the momentum as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -68,6 +68,20 @@ class LinearHeads:
         rates = self._rates * -share
         self.weight.addcmul_(self._weight_momentum, rates)
         self.bias.addcmul_(self._bias_momentum, rates)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that training changes."""
+        return {
+            "weight": self.weight,
+            "bias": self.bias,
+            "weight_momentum": self._weight_momentum,
+            "bias_momentum": self._bias_momentum,
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Takes the state of equal heads."""
+        for name, values in self.state().items():
+            values.copy_(state[name])
 
     def finite(self) -> Tensor:
         """Whether all weights and biases of each head are finite, [R]."""

@@ -26,12 +26,14 @@ from lowlabel.classification.logistic.choice import Fits
 from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
+from lowlabel.classification.rows import Rows
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.scale import magnitudes, unit
 
 DEFAULT_CS = tuple(float(f"1e{power}") for power in range(-6, 6))
+_BLOCK_ELEMENTS = 2**24
 Norm = Literal["none", "l2", "standard"]
 
 
@@ -108,8 +110,8 @@ def evaluate_logistic_regression(
     require_same_width({"train features": train.shape[1], "test features": test.shape[1]})
     units = Units.of(wanted, groups, interval)
     names, train_targets, test_targets = number_classes(labels, wanted)
-    normalise = _normaliser(norm, train)
-    train, targets = normalise(train), torch.from_numpy(train_targets).to(place)
+    normalise, targets = _normaliser(norm, train), torch.from_numpy(train_targets).to(place)
+    learned = Rows.transformed(train, normalise)
     fits = Fits(
         len(names),
         max_iter,
@@ -119,20 +121,20 @@ def evaluate_logistic_regression(
     )
     tried: dict[str, float] = {}
     if len(cs) == 1:
-        (best,) = fits.fit(train, targets, cs)
+        (best,) = fits.fit(learned, targets, cs)
     elif validation is None:
         rows = held_out_for("C", labels, "a single value of C: c=1.0", seed=seed)
         held = torch.from_numpy(rows).to(place)
-        images = train[held], targets[held]
-        kept = (~held).nonzero().flatten()
-        found, tried = fits.choose(train, targets[~held], cs, images, kept)
-        (best,) = fits.fit(train, targets, (found.c,), start=found)
+        kept, chosen = (~held).nonzero().flatten(), held.nonzero().flatten()
+        images = learned.chosen(chosen), targets[chosen]
+        found, tried = fits.choose(learned.chosen(kept), targets[kept], cs, images)
+        (best,) = fits.fit(learned, targets, (found.c,), start=found)
     else:
         x, y = _checked(*validation, place, "validation")
         require_same_width({"train features": train.shape[1], "validation features": x.shape[1]})
         columns = torch.from_numpy(validation_columns(labels, y)).to(place)
-        best, tried = fits.choose(train, targets, cs, (normalise(x), columns))
-    probabilities = best.logits(normalise(test)).softmax(1)
+        best, tried = fits.choose(learned, targets, cs, (Rows.transformed(x, normalise), columns))
+    probabilities = best.probabilities(Rows(test, transform=normalise))
     values = classification_values(probabilities, torch.from_numpy(test_targets).to(place))
     unseen = int((test_targets < 0).sum())
     return ClassifierResult(values, len(names), unseen, units, fits.record(best, tried))
@@ -165,13 +167,15 @@ def _checked(
     return rows, checked_labels
 
 
-def _normaliser(norm: Norm, train: Tensor) -> Callable[[Tensor], Tensor]:
+def _normaliser(norm: Norm, train: Tensor) -> Callable[[Tensor], Tensor] | None:
     """What is done to features before they are fitted or classified."""
     if norm == "none":
-        return lambda x: x
+        return None
     if norm == "l2":
         return unit
-    deviation, mean = torch.std_mean(train.double(), 0, correction=0)
+    columns = train.split(max(1, _BLOCK_ELEMENTS // len(train)), dim=1)
+    parts = [torch.std_mean(part.double(), 0, correction=0) for part in columns]
+    deviation, mean = (torch.cat(each) for each in zip(*parts, strict=True))
     # As scikit-learn's StandardScaler: no more than the rounding of the mean is a constant.
     eps, count = torch.finfo(train.dtype).eps, len(train)
     constant = deviation**2 <= count * eps * deviation**2 + (count * eps * mean) ** 2

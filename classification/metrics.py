@@ -15,7 +15,7 @@ from torch import Tensor
 
 CALIBRATION_BINS = 15
 _TOP = 5
-_BLOCK_ELEMENTS = {"cpu": 2**22}  # of which there are eight copies of 8 bytes
+_BLOCK_ELEMENTS = {"cpu": 2**22}  # of which there are up to eight copies of 8 bytes
 _ACCELERATOR_ELEMENTS = 2**24
 
 
@@ -143,13 +143,18 @@ def _areas(scores: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     ordered, order = scores.sort(dim=1)
     below = torch.searchsorted(ordered, scores)
     up_to = torch.searchsorted(ordered, scores, right=True)
+    del ordered
     counted = torch.nn.functional.pad(own.gather(1, order).double().cumsum(1), (1, 0))
-    own_below = (counted.gather(1, below) + counted.gather(1, up_to)) / 2
-    rest_below = (below + up_to).double() / 2 - own_below
-    component = torch.where(own, rest_below / negatives, 1 - own_below / positives)
+    del order
+    own_below = counted.gather(1, below).add_(counted.gather(1, up_to)).div_(2)
+    del counted
+    rest_below = below.add_(up_to).double().div_(2).sub_(own_below)
+    del below, up_to
+    component = torch.where(own, rest_below.div_(negatives), 1 - own_below.div_(positives))
+    del rest_below, own_below
     area = (component * own).sum(1, keepdim=True) / positives
     share = torch.where(own, positives, negatives) / own.shape[1]
-    return area[:, 0], (component - area) / share
+    return area[:, 0], component.sub_(area).div_(share)
 
 
 def _calibration_error(confidence: Tensor, hits: Tensor) -> Tensor:

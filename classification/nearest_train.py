@@ -94,27 +94,30 @@ class _Filter:
         train: Embeddings to search.
         test: Embeddings to find neighbours for.
         k: Number of neighbours.
-        rows: Train rows that are multiplied, float32 [N, D].
+        rows: Train rows that are multiplied, float32.
         scale: Factor that makes a product of a row and a test row of length 1 a cosine [N].
+        places: The row of the table of each train row, int64 [N].
     """
 
     train: Embeddings
     test: Embeddings
     k: int
-    rows: Tensor
+    rows: Embeddings
     scale: Tensor
+    places: Tensor
 
     @classmethod
     def of(cls, train: Embeddings, test: Embeddings, k: int) -> "_Filter":
         """Scales products where nothing can overflow, else the rows."""
         low, high = train.norm.aminmax()
         if train.raw.dtype == torch.float32 and low > 1 / _MODERATE and high < _MODERATE:
-            return cls(train, test, k, train.raw, train.inverse_norm.float())
+            return cls(train, test, k, train, train.inverse_norm.float(), _places(train))
         rows = torch.empty(len(train), train.dimensions)
         for first in range(0, len(train), _TRAIN_BLOCK):
             last = min(first + _TRAIN_BLOCK, len(train))
             rows[first:last] = _unit(train, first, last)
-        return cls(train, test, k, rows, torch.ones(len(train)))
+        one = torch.ones(len(train))
+        return cls(train, test, k, Embeddings(rows, one), one, _places(train))
 
     @property
     def margin(self) -> float:
@@ -139,7 +142,7 @@ class _Filter:
         found = torch.empty(len(queries), self.k, dtype=torch.int64)
         arrays = values.numpy(), rows.numpy(), counts.numpy()
         for first in range(0, len(self.train), _TILE):
-            tile = self.rows[first : first + _TILE]
+            tile = self.rows.rows(first, first + _TILE)
             out = products[: len(queries) * len(tile)].view(len(queries), len(tile))
             torch.mm(queries, tile.T, out=out)
             scale = self.scale[first : first + _TILE].numpy()
@@ -150,6 +153,7 @@ class _Filter:
             block.start,
             self.test.norm.numpy(),
             self.train.norm.numpy(),
+            self.places.numpy(),
             rows.numpy(),
             counts.numpy(),
             _GRID,
@@ -178,7 +182,12 @@ def _keys(queries: Tensor, train: Embeddings, first: int, last: int) -> Tensor:
 
 def _unit(embeddings: Embeddings, start: int, stop: int) -> Tensor:
     """Rows `start` to `stop` at length 1, in float64."""
-    return embeddings.raw[start:stop].double() / embeddings.norm[start:stop, None]
+    return embeddings.rows(start, stop).double() / embeddings.norm[start:stop, None]
+
+
+def _places(train: Embeddings) -> Tensor:
+    """The row of the table of each train row, int64 [N]."""
+    return torch.arange(len(train)) if train.places is None else train.places
 
 
 def _largest(keys: Tensor, k: int) -> Tensor:

@@ -1,6 +1,6 @@
 """One task of any number of queries: scores by blocks, with classes of any size."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from lowlabel.fewshot.decisions import (
     refuse_overflow,
 )
 from lowlabel.fewshot.methods import Method
+from lowlabel.fewshot.methods.base import Scorer
 from lowlabel.fewshot.prepared import Prepared
 from lowlabel.fewshot.support import Support
 from lowlabel.scale import magnitudes
@@ -42,20 +43,42 @@ def score_blocks(
     ordered, back = support, None
     if support.rows.dtype == torch.float64:
         ordered, back = _shortest_first(support)
-    block = max(1, _BLOCK_ELEMENTS // max(support.ways, query.shape[1]))
-    spread = support.rows.new_zeros(1)
     with explained(method, prepared):
-        scorer = method.fit(ordered, prepared.base, [seed])
+        fitted = method.fit(ordered, prepared.base, [seed])
+    scorer = fitted if back is None else lambda part: fitted(part)[..., back]
+    yield from apply_blocks(method, prepared, scorer, query, support.ways, support.means)
+
+
+@torch.inference_mode()
+def apply_blocks(
+    method: Method,
+    prepared: Prepared,
+    scorer: Scorer,
+    query: Tensor,
+    ways: int,
+    means: Callable[[], Tensor],
+) -> Iterator[Tensor]:
+    """Scores queries by blocks; see `score_blocks`.
+
+    Args:
+        method: The method.
+        prepared: Features and base classes as the method takes them.
+        scorer: The method, fitted to one task.
+        query: Transformed features of the images to classify, [Q, D].
+        ways: Number of classes.
+        means: Computes the mean of each class, [1, ways, D].
+    """
+    block = max(1, _BLOCK_ELEMENTS // max(ways, query.shape[1]))
+    spread = query.new_zeros(1)
     for part in query.split(len(query) if method.transductive else block):
         with explained(method, prepared):
             scores = scorer(part[None])[0]
-        scores = scores if back is None else scores[:, back]
         refuse_overflow(method, scores.amax(-1), prepared)
         if can_lose_differences(method):
             spread = torch.maximum(spread, (scores - scores[:, :1]).abs().max().to(spread.dtype))
         yield scores
     if can_lose_differences(method):
-        refuse_lost_differences(method, spread, support.means, prepared)
+        refuse_lost_differences(method, spread, means, prepared)
 
 
 def _shortest_first(support: Support) -> tuple[Support, Tensor]:

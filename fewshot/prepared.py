@@ -5,7 +5,8 @@ removed by powers of two before anything is squared. Such a power changes no dig
 their multiples by a power of two become the same numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,19 +53,68 @@ def prepare(
             scale.
     """
     rows = as_features(features).to(device)
-    method.require_usable(rows)
-    scale = _Rescaling.of(method, rows)
-    table = as_float32(scale(rows), device)
-    statistics = None
-    if base is not None:
-        statistics = base_statistics(base, table, scale)
-    if method.needs_base:
-        statistics = method.require_base(statistics)
-    with torch.inference_mode():
-        transformed = method.transform(table, statistics)
-        if method.lengths == "relative" and _lengths_differ_widely(transformed):
-            transformed = transformed.double()
-    return Prepared(transformed, statistics)
+    preparation = Preparation.of(method, lambda: iter([rows]), base, device)
+    return Prepared(preparation(rows), preparation.base)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to features for a method, so that it can be done to some at a time.
+
+    Attributes:
+        method: The method.
+        scale: Brings features to a scale at which nothing is lost.
+        base: Statistics of the base classes, if they were given.
+        device: Device to compute on.
+        wide: Whether lengths are compared that float32 cannot resolve.
+    """
+
+    method: Method
+    scale: "_Rescaling"
+    base: BaseStatistics | None
+    device: torch.device
+    wide: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        method: Method,
+        blocks: Callable[[], Iterator[Tensor]],
+        base: tuple[Features, Labels] | None,
+        device: torch.device,
+    ) -> "Preparation":
+        """Decides it from features that are read block by block; see `prepare`.
+
+        Args:
+            method: The method.
+            blocks: Yields the features in blocks [B, D], each time from the first on.
+            base: Features and labels of the base classes.
+            device: Device to compute on.
+        """
+        lengths = []
+        for rows in blocks():
+            method.require_usable(rows)
+            lengths.append(magnitudes(rows))
+        scale = _Rescaling.of(method, torch.cat(lengths))
+        statistics = None if base is None else base_statistics(base, rows, scale)
+        if method.needs_base:
+            statistics = method.require_base(statistics)
+        found = cls(method, scale, statistics, device)
+        if method.lengths != "relative":
+            return found
+        transformed = torch.cat([magnitudes(found(rows)) for rows in blocks()])
+        return replace(found, wide=_differ_widely(transformed))
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Features as the method takes them, [B, D] → [B, D].
+
+        Raises:
+            InputError: If a row is not finite in float32, or the method cannot use them.
+        """
+        table = as_float32(self.scale(rows), self.device)
+        with torch.inference_mode():
+            transformed = self.method.transform(table, self.base)
+            return transformed.double() if self.wide else transformed
 
 
 @dataclass(frozen=True)
@@ -75,9 +125,9 @@ class _Rescaling:
     power: Tensor
 
     @classmethod
-    def of(cls, method: Method, rows: Tensor) -> "_Rescaling":
-        """Chooses by the lengths that the method depends on."""
-        median = _median(magnitudes(rows))
+    def of(cls, method: Method, magnitude: Tensor) -> "_Rescaling":
+        """Chooses by the lengths that the method depends on, and those of the rows [N, 1]."""
+        median = _median(magnitude)
         if method.lengths == "absolute":
             if 0 < median < _SMALLEST:
                 raise InputError(
@@ -100,8 +150,8 @@ def _median(magnitude: Tensor) -> Tensor:
     return usable.median() if len(usable) else torch.ones_like(magnitude[0, 0])
 
 
-def _lengths_differ_widely(rows: Tensor) -> bool:
-    magnitude = magnitudes(rows)
+def _differ_widely(magnitude: Tensor) -> bool:
+    """Whether float32 cannot resolve rows of these lengths side by side."""
     median, low, high = _median(magnitude), *_EQUAL_ENOUGH
     outside = (magnitude < low * median) | (magnitude > high * median)
     return bool((outside & (magnitude > 0)).any())

@@ -9,6 +9,7 @@ from lowlabel.results.decode import plain
 from lowlabel.specs import canonical_json
 
 Options = dict[str, object]
+OUTSIDE = ("name", "notes", "tuning", "epochs", "identities")  # of a model's identity
 
 
 @dataclass(frozen=True)
@@ -244,8 +245,8 @@ class Experiment:
     @cached_property
     def _identity(self) -> str:
         facts = encode(self)
-        for name in ("notes", "tuning", "epochs", "identities"):
+        for name in OUTSIDE:
             facts["model"].pop(name, None)
         facts["dataset"].pop("path", None)
-        del facts["model"]["name"], facts["dataset"]["title"], facts["dataset"]["partial"]
+        del facts["dataset"]["title"], facts["dataset"]["partial"]
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()

@@ -25,6 +25,7 @@ CORE = {
     "registry",
     "scale",
     "specs",
+    "torch_file",
     "workers",
 }
 GROUND = {"classification", "datasets", "fewshot", "results", "retrieval"}

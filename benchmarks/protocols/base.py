@@ -4,6 +4,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -66,12 +67,15 @@ class Trial:
     Attributes:
         experiments: What determines each score; known before anything is computed.
         run: Computes the scores, one for each experiment.
+        resume: As `run`, for long work: keeps its state in a file, and goes on from there. None if
+            it cannot.
         interval: The kind of interval that the records show; empty for protocols with one kind.
     """
 
     experiments: tuple[Experiment, ...]
     run: Callable[[], list[ProtocolScores]]
     interval: str = ""
+    resume: Callable[[Path], list[ProtocolScores]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from lowlabel.arrays import as_integers, require_name
@@ -15,6 +16,7 @@ from lowlabel.benchmarks.protocols.supervised import (
     train_table,
 )
 from lowlabel.classification import RECIPES, LinearRecipe, evaluate_linear
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import BackboneOptions, EmbeddedDataset
@@ -97,7 +99,7 @@ class Linear(Supervised):
         """Yields a trial for each recipe."""
         for name in self.recipe:
             run = partial(self._score, data, name, device)
-            yield Trial((self._experiment(data, name),), run, self.interval)
+            yield Trial((self._experiment(data, name),), run, self.interval, run)
 
     def describe(self) -> str:
         """Such as "linear probe, recipe dino, dinov2"."""
@@ -175,8 +177,11 @@ class Linear(Supervised):
     def _views(self, name: str) -> int:
         return self.views if RECIPES[name].iterations is None else 0
 
-    def _score(self, data: EmbeddedDataset, name: str, device: str) -> list[ProtocolScores]:
+    def _score(
+        self, data: EmbeddedDataset, name: str, device: str, path: Path | None = None
+    ) -> list[ProtocolScores]:
         recipe, columns, train = self._recipe(name), input_columns(data), train_table(data)
+        made = {"experiment": self._experiment(data, name).identity()}
         table = data.validation
         validation = (table.features, table.labels) if table else None
         if len(recipe.learning_rates) == 1:
@@ -197,6 +202,7 @@ class Linear(Supervised):
                 interval=self.interval,
                 device=device,
                 progress=progress,
+                unfinished=None if path is None else Unfinished(path, made),
             )
         if result.chosen:
             where = HELD_OUT if validation is None else "val"

@@ -42,10 +42,11 @@ class Neighbours(Learner):
         k = self.replaced(draws).get("neighbours", self.k)
         for rows in draws.rows:
             result = evaluate_knn(
-                tables.learned(rows),
-                tables.classes[rows],
+                tables.train,
+                tables.classes,
                 tables.test,
                 tables.targets,
+                rows=rows,
                 k=k,
                 temperature=self.temperature,
                 all_metrics=True,
@@ -94,10 +95,11 @@ class LinearProbe(Learner):
         """Trains on each draw."""
         for rows in draws.rows:
             result = evaluate_linear(
-                tables.learned(rows),
-                tables.classes[rows],
+                tables.train,
+                tables.classes,
                 tables.test,
                 tables.targets,
+                rows=rows,
                 recipe=self._resolved(),
                 seed=tables.seed,
                 probabilistic=False,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lowlabel.classification.budget.by_blocks import LargeTask, goes_by_blocks
 from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.metrics import decision_values, top_hits
@@ -18,6 +19,7 @@ from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
 
 MOST_BYTES = 2 * 2**30
+_MOST_COPIED = 2**30  # copies and what a method takes beside them
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class FewShotLearner(Learner):
 
     def reason_against(self, tables: Tables, draws: Draws) -> str:
         """Too little memory."""
-        images, width = tables.test.shape
-        needed = self.method.working_bytes(len(draws.sizes), draws.labelled, images, width)
+        if self._goes_by_blocks(tables, draws):
+            return ""
+        needed = self._working_bytes(tables, draws)
         if needed <= MOST_BYTES:
             return ""
         return (
@@ -73,22 +76,56 @@ class FewShotLearner(Learner):
 
         The scale of features is chosen from the drawn rows and the test images, no others.
         """
-        used, images = draws.used, len(tables.test)
-        features = torch.cat([tables.learned(used), tables.test])
-        base = tables.base if self.needs_base else None
-        prepared = prepare(self.method, features, base, device)
-        del features
-        query, targets = prepared.features[-images:], torch.from_numpy(tables.targets).to(device)
-        for number, rows in enumerate(draws.rows):
-            places = torch.from_numpy(np.searchsorted(used, rows)).to(device)
-            support = Support(prepared.features.index_select(0, places)[None], draws.sizes)
+        targets = torch.from_numpy(tables.targets).to(device)
+        by_blocks = self._goes_by_blocks(tables, draws)
+        for blocks in (self._read if by_blocks else self._copied)(tables, draws, device):
             predicted: list[Tensor] = []
             hits: list[Tensor] = []
             done = 0
-            blocks = score_blocks(self.method, prepared, support, query, (tables.seed, number))
             for scores in blocks:
                 truth = targets[done : done + len(scores)]
                 predicted.append(scores.argmax(1))
                 hits.append(top_hits(scores, truth, predicted[-1]))
                 done += len(scores)
             yield decision_values(torch.cat(predicted), targets, torch.cat(hits))
+
+    def _copied(
+        self, tables: Tables, draws: Draws, device: torch.device
+    ) -> Iterator[Iterator[Tensor]]:
+        """Yields the scores of the test images for each draw, in blocks."""
+        used, images = draws.used, len(tables.test)
+        rows = torch.from_numpy(used).to(tables.train.device)
+        features = torch.cat([tables.train.index_select(0, rows), tables.test])
+        base = tables.base if self.needs_base else None
+        prepared = prepare(self.method, features, base, device)
+        del features
+        query = prepared.features[-images:]
+        for number, drawn in enumerate(draws.rows):
+            places = torch.from_numpy(np.searchsorted(used, drawn)).to(device)
+            support = Support(prepared.features.index_select(0, places)[None], draws.sizes)
+            yield score_blocks(self.method, prepared, support, query, (tables.seed, number))
+
+    def _read(
+        self, tables: Tables, draws: Draws, device: torch.device
+    ) -> Iterator[Iterator[Tensor]]:
+        """As `_copied`, for more images than are copied."""
+        task = LargeTask.of(self.method, tables, draws.used, device)
+        for drawn in draws.rows:
+            yield task.scores(drawn, draws.sizes)
+
+    def _goes_by_blocks(self, tables: Tables, draws: Draws) -> bool:
+        """Whether the images are read by blocks: they are many, and the method allows it."""
+        needed = self._working_bytes(tables, draws) + _copies(tables, draws)
+        many = draws.labelled > tables.train.shape[1] and needed > _MOST_COPIED
+        return many and goes_by_blocks(self.method)
+
+    def _working_bytes(self, tables: Tables, draws: Draws) -> int:
+        images, width = tables.test.shape
+        return self.method.working_bytes(len(draws.sizes), draws.labelled, images, width)
+
+
+def _copies(tables: Tables, draws: Draws) -> int:
+    """Bytes of the copies of features: those used, thrice with the test images, and a support."""
+    images, width = tables.test.shape
+    used = min(len(tables.train), draws.labelled * len(draws.rows))
+    return 4 * width * (3 * (used + images) + draws.labelled)

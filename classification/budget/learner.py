@@ -37,10 +37,6 @@ class Tables:
     base: tuple[Features, Labels] | None
     seed: int
 
-    def learned(self, rows: NDArray[np.int64]) -> Tensor:
-        """The train embeddings of some rows."""
-        return self.train.index_select(0, torch.from_numpy(rows).to(self.train.device))
-
 
 @dataclass(frozen=True)
 class Learner(Configurable, ABC):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from lowlabel.classification.logistic.path import LogisticFit, fit_path
+from lowlabel.classification.rows import Rows
 from lowlabel.progress import Progress
 from lowlabel.specs import Option, format_spec
 
@@ -48,11 +49,10 @@ class Fits:
 
     def fit(
         self,
-        x: Tensor,
+        x: Rows,
         targets: Tensor,
         cs: Sequence[float],
         *,
-        chosen: Tensor | None = None,
         start: LogisticFit | None = None,
     ) -> Iterator[LogisticFit]:
         """Yields the fit of each C, in ascending order, and warns where one does not converge."""
@@ -61,7 +61,6 @@ class Fits:
             targets,
             self.classes,
             cs,
-            chosen=chosen,
             start=start,
             max_iter=self.max_iter,
             tick=self._tell,
@@ -74,28 +73,25 @@ class Fits:
 
     def choose(
         self,
-        x: Tensor,
+        x: Rows,
         targets: Tensor,
         cs: Sequence[float],
-        images: tuple[Tensor, Tensor],
-        chosen: Tensor | None = None,
+        images: tuple[Rows, Tensor],
     ) -> tuple[LogisticFit, dict[str, float]]:
         """The fit with the highest top-1 accuracy on `images`, the smallest C of equal ones.
 
         Args:
-            x: Features to learn from, [M, D].
+            x: Features to learn from, [N, D].
             targets: Class of each example, [N].
             cs: The candidates, in ascending order.
             images: Features to choose on and their classes, negative for other classes.
-            chosen: The row of `x` of each example, int64 [N]; all rows by default.
 
         Returns:
             The fit, and the accuracy of every candidate in percent, by spec.
         """
         best, tried = None, {}
-        for fitted in self.fit(x, targets, cs, chosen=chosen):
-            hits = fitted.logits(images[0]).argmax(1) == images[1]
-            tried[self.spec(fitted.c)] = accuracy = 100 * float(hits.double().mean())
+        for fitted in self.fit(x, targets, cs):
+            tried[self.spec(fitted.c)] = accuracy = 100 * fitted.accuracy(*images)
             if best is None or accuracy > tried[self.spec(best.c)]:
                 best = fitted
         assert best is not None

@@ -67,7 +67,7 @@ class Curvature:
         self._examples, self._point, self._alpha = examples, point, alpha
         rows = _uncertain(point.uncertainty)
         self._parts = rows.split(examples.block_rows)
-        elements = len(rows) * (examples.x.shape[1] + examples.classes)
+        elements = len(rows) * (examples.x.width + examples.classes)
         most = _KEPT_ELEMENTS.get(rows.device.type, _ACCELERATOR_KEPT_ELEMENTS)
         self._kept = [*map(self._block, self._parts)] if elements <= most else None
 
@@ -96,7 +96,7 @@ class Curvature:
 
         Second moments are added in float64: directions of little variance are lost in float32.
         """
-        width = self._examples.x.shape[1]
+        width = self._examples.x.width
         gram = self._point.params.new_zeros(width, width)
         total, mean = gram.new_zeros(()), gram.new_zeros(width)
         for block in self._blocks():

@@ -9,6 +9,7 @@ from torch import Tensor
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import evaluate
 from lowlabel.classification.logistic.newton import minimize
+from lowlabel.classification.rows import Rows
 from lowlabel.fewshot.solvers.logistic import penalty_ratio
 
 TOLERANCE = 1e-9
@@ -46,19 +47,27 @@ class LogisticFit:
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits of features [N, D], float64 [N, K]."""
-        result = x.new_empty(len(x), len(self.bias), dtype=torch.float64)
-        for rows, part in zip(result.split(_ROWS), x.split(_ROWS), strict=True):
-            torch.addmm(self.bias, part.double() - self.center, self.weight.T, out=rows)
+        return torch.addmm(self.bias, x.double() - self.center, self.weight.T)
+
+    def probabilities(self, x: Rows) -> Tensor:
+        """Probabilities of features [N, D], float64 [N, K]."""
+        result = self.bias.new_empty(len(x), len(self.bias))
+        for rows, part in x.blocks(_ROWS):
+            result[rows] = self.logits(part).softmax(1)
         return result
+
+    def accuracy(self, x: Rows, targets: Tensor) -> float:
+        """Share of the features [N, D] whose largest logit is that of their class."""
+        hits = [self.logits(part).argmax(1) == targets[rows] for rows, part in x.blocks(_ROWS)]
+        return float(torch.cat(hits).double().mean())
 
 
 def fit_path(
-    x: Tensor,
+    x: Tensor | Rows,
     targets: Tensor,
     classes: int,
     cs: Sequence[float],
     *,
-    chosen: Tensor | None = None,
     start: LogisticFit | None = None,
     tolerance: float = TOLERANCE,
     max_iter: int = MAX_ITER,
@@ -73,11 +82,10 @@ def fit_path(
     place in the span of the examples.
 
     Args:
-        x: Features, finite, float32 or float64 [M, D].
+        x: Features, finite, float32 or float64 [N, D].
         targets: Class of each example, 0 … classes-1, int64 [N].
         classes: Number of classes.
         cs: Inverse strengths of the penalty, in ascending order.
-        chosen: The row of `x` of each example, int64 [N]; all rows by default.
         start: A fit to start from.
         tolerance: Largest distance of the objective from its minimum, relative to it, as estimated.
         max_iter: Largest number of Newton steps for each c.
@@ -86,12 +94,13 @@ def fit_path(
     Yields:
         The fit of each c.
     """
-    examples, basis = Examples.of(x, targets, classes, chosen), None
+    rows = x if isinstance(x, Rows) else Rows(x)
+    examples, basis = Examples.of(rows, targets, classes), None
     center, scale = examples.center, examples.scale
     images = len(examples)
-    if images <= x.shape[1]:
+    if images <= rows.width:
         examples, basis = Examples.within_span(examples)
-    params = examples.center.new_zeros(classes, examples.x.shape[1] + 1)
+    params = examples.center.new_zeros(classes, examples.x.width + 1)
     if start is not None:
         weight = start.weight * scale
         params[:, :-1] = weight if basis is None else weight @ basis

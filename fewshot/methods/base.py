@@ -10,10 +10,12 @@ from torch import Tensor
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics
+from lowlabel.fewshot.moments import Moments
 from lowlabel.fewshot.support import Support
 from lowlabel.specs import Configurable, Option
 
 Lengths = Literal["ignored", "relative", "absolute"]
+Learned = Literal["images", "means", "moments"]
 Seeds = Sequence[tuple[int, int]]
 Scorer = Callable[[Tensor], Tensor]
 
@@ -30,6 +32,9 @@ class Method(Configurable, ABC):
         signed_alternative: What to use for features that are not all non-negative.
         splits: Number of splits of half-sampling: 48 where a task is closed form, 24 where it is
             iterated.
+        learns_from: What it takes of the labelled images: all of them; the mean of each class; or
+            sums over them, by `fit_moments`. By the last two it learns from more images than memory
+            holds.
         task_ms: Milliseconds of a 5-way task on two cores, with 384 dimensions and with 640; only
             of methods that take long.
     """
@@ -40,6 +45,7 @@ class Method(Configurable, ABC):
     resolution: ClassVar[float] = 0.0
     signed_alternative: ClassVar[str] = "norm=l2 instead of tukey"
     splits: ClassVar[int] = 48
+    learns_from: ClassVar[Learned] = "images"
     task_ms: ClassVar[tuple[float, float]] = (0.0, 0.0)
 
     @property
@@ -103,6 +109,10 @@ class Method(Configurable, ABC):
         Returns:
             A function from the transformed features of queries, [T, Q, D], to scores [T, Q, ways].
         """
+
+    def fit_moments(self, moments: Moments) -> Scorer:
+        """As `fit`, from sums over the labelled images of one task, of more than dimensions."""
+        raise NotImplementedError(f"{self.name} learns from {self.learns_from}")
 
     def scores(self, support: Tensor, query: Tensor, base: BaseStatistics | None) -> Tensor:
         """Scores of the first tasks of seed 0, [T, Q, ways]; see `seeded_scores`."""

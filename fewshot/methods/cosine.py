@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
+from lowlabel.fewshot.methods.base import Learned, Lengths, Method, Scorer, Seeds
 from lowlabel.fewshot.support import Support
 from lowlabel.scale import unit
 
@@ -22,6 +22,7 @@ class Cosine(Method):
     """
 
     name: ClassVar[str] = "cosine"
+    learns_from: ClassVar[Learned] = "means"
 
     @property
     def lengths(self) -> Lengths:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Lengths, Scorer, Seeds
+from lowlabel.fewshot.methods.base import Learned, Lengths, Scorer, Seeds
 from lowlabel.fewshot.methods.normalized import Normalized
 from lowlabel.fewshot.prototypes import nearness
 from lowlabel.fewshot.support import Support
@@ -27,6 +27,7 @@ class NearestCentroid(Normalized):
 
     name: ClassVar[str] = "ncm"
     raw_lengths: ClassVar[Lengths] = "relative"
+    learns_from: ClassVar[Learned] = "means"
 
     def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:
         """Half the squared distance to the first class's mean minus half of that to each mean."""

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lowlabel.fewshot.base_statistics import BaseStatistics
-from lowlabel.fewshot.methods.base import Scorer, Seeds, relative_to_first
+from lowlabel.fewshot.methods.base import Learned, Scorer, Seeds, relative_to_first
 from lowlabel.fewshot.methods.fitted import Fitted
+from lowlabel.fewshot.moments import Moments
 from lowlabel.fewshot.solvers.cholesky import cholesky
 from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
@@ -36,6 +37,7 @@ class Ridge(Fitted):
     """
 
     name: ClassVar[str] = "ridge"
+    learns_from: ClassVar[Learned] = "moments"
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     alpha: float = 1.0
@@ -52,14 +54,28 @@ class Ridge(Fitted):
         x, shares = raw - centre, support.shares(raw.dtype)
         # One-hot targets instead of ±1 halve the differences between the classes, no more.
         weights = self._weights(x, support.one_hot(x.dtype) - shares)
-        # Beside unequal intercepts, small values have their true weight.
-        enlargement = self._enlargement(raw, x) if support.is_equal else torch.ones_like(x[0, 0, 0])
+        enlargement = torch.ones_like(x[0, 0, 0])
+        if support.is_equal:  # beside unequal intercepts, small values have their true weight
+            squares = (values.square().sum((1, 2), keepdim=True) for values in (x, raw))
+            enlargement = self._enlargement(*squares, x.shape[1])
+        return _scorer(centre, weights, enlargement, shares)
 
-        def scores(query: Tensor) -> Tensor:
-            values = (query - centre) @ weights * enlargement
-            return relative_to_first(values + shares).to(query.dtype)
-
-        return scores
+    def fit_moments(self, moments: Moments) -> Scorer:
+        """As `fit`."""
+        centre, counts, gram = moments.centre, moments.counts, moments.gram
+        system = gram.clone()
+        system.diagonal().add_(self.alpha)
+        # The centred sums of all classes add up to 0, so that the shares in y drop out.
+        right = (moments.sums - counts * centre).T
+        weights = torch.cholesky_solve(right, cholesky(system))
+        enlargement = torch.ones_like(gram[0, 0])
+        if len(set(moments.sizes)) == 1:
+            squares = gram.diagonal().sum()
+            raw = squares + moments.images * centre.square().sum()
+            enlargement = self._enlargement(squares, raw, moments.images)
+        return _scorer(
+            centre[None, None], weights[None], enlargement, counts[:, 0] / moments.images
+        )
 
     def working_bytes(self, ways: int, images: int, queries: int, width: int) -> int:
         """Centred features and targets in float64."""
@@ -79,14 +95,22 @@ class Ridge(Fitted):
         solved = torch.cholesky_solve(right, cholesky(system))
         return transposed @ solved if dual else solved
 
-    def _enlargement(self, raw: Tensor, x: Tensor) -> Tensor:
+    def _enlargement(self, squares: Tensor, raw: Tensor, images: int) -> Tensor:
         """Brings the values of a task to order one that a much larger `alpha` shrinks, [T, 1, 1].
 
         Their order remains; beside the intercept they would be rounding. 1 for the other tasks, and
         where centred features are rounding themselves, because all of them are equal.
         """
-        squares = x.square().sum((1, 2), keepdim=True)
-        penalty = self.alpha * x.shape[1]
-        small = squares < _SMALL * penalty
-        small &= squares > _ROUNDING * raw.square().sum((1, 2), keepdim=True)
+        penalty = self.alpha * images
+        small = (squares < _SMALL * penalty) & (squares > _ROUNDING * raw)
         return torch.where(small, penalty / squares, 1.0)
+
+
+def _scorer(centre: Tensor, weights: Tensor, enlargement: Tensor, shares: Tensor) -> Scorer:
+    """Values of the regressions minus those of the first class."""
+
+    def scores(query: Tensor) -> Tensor:
+        values = (query - centre) @ weights * enlargement
+        return relative_to_first(values + shares).to(query.dtype)
+
+    return scores

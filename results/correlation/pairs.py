@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from lowlabel.results.correlation.ranks import RankCorrelation, kendall, spearman
+from lowlabel.results.experiment import OUTSIDE
 from lowlabel.results.grid import newest, protocol_facts
 from lowlabel.results.metrics import find_metric, metric_order
 from lowlabel.results.outdated import made_before
@@ -106,7 +107,7 @@ def _closest(record: Record, found: Sequence[Record]) -> Record:
 def _embedded(record: Record) -> str:
     """What a score and its measures share: the model as it was applied, and the images."""
     e = record.experiment
-    model = {k: v for k, v in asdict(e.model).items() if k not in ("name", "pooling", "notes")}
+    model = {k: v for k, v in asdict(e.model).items() if k not in (*OUTSIDE, "pooling")}
     d = e.dataset
     return canonical_json([model, d.name, d.scheme, d.split, d.images])
 

@@ -34,14 +34,20 @@ class Embeddings:
         raw: Features [N, D], float32 or float64; float64 rows may be scaled by powers of two, which
             changes no direction.
         norm: L2 norm of each row, float64 [N].
+        places: Where only some rows of `raw` are meant, that of each, int64 [N].
     """
 
     raw: Tensor
     norm: Tensor
+    places: Tensor | None = None
 
     @classmethod
     def of(
-        cls, features: Tensor, name: str, norms: Callable[[Tensor], Tensor] = vector_norms
+        cls,
+        features: Tensor,
+        name: str,
+        norms: Callable[[Tensor], Tensor] = vector_norms,
+        places: Tensor | None = None,
     ) -> "Embeddings":
         """Computes the norms.
 
@@ -49,22 +55,23 @@ class Embeddings:
             features: float32 or float64 [N, D].
             name: Name of the features in messages.
             norms: Computes the norms of rows, float64 [N].
+            places: The rows that are meant, int64; by default all. Others are not checked.
 
         Raises:
             InputError: If rows hold NaN or infinite values, or are all zero.
         """
-        norm = norms(features)
+        norm = _some(norms(features), places)
         if features.dtype == torch.float64:
             low, high = norm.aminmax()
             if not (low > _NORMS[0] and high < _NORMS[1]):
                 features = order_one(features)
-                norm = norms(features)
+                norm = _some(norms(features), places)
         refuse_rows(~norm.isfinite(), name, "hold NaN or infinite values")
         refuse_rows(norm == 0, name, "are all zero and have no direction")
-        return cls(features, norm)
+        return cls(features, norm, places)
 
     def __len__(self) -> int:
-        return len(self.raw)
+        return len(self.norm)
 
     @cached_property
     def inverse_norm(self) -> Tensor:
@@ -76,6 +83,18 @@ class Embeddings:
         """D."""
         return self.raw.shape[1]
 
+    def rows(self, start: int, stop: int) -> Tensor:
+        """Features of rows `start` to `stop`, [B, D]."""
+        if self.places is None:
+            return self.raw[start:stop]
+        return self.raw.index_select(0, self.places[start:stop])
+
     def part(self, start: int, stop: int) -> "Embeddings":
         """Rows `start` to `stop`, without a copy."""
+        if self.places is not None:
+            return Embeddings(self.raw, self.norm[start:stop], self.places[start:stop])
         return Embeddings(self.raw[start:stop], self.norm[start:stop])
+
+
+def _some(norm: Tensor, places: Tensor | None) -> Tensor:
+    return norm if places is None else norm[places]

@@ -60,6 +60,16 @@ def test_the_classes_that_train_lacks_are_named(request_of, tmp_path):
         make_plan(request_of("classification", f"folder:{tmp_path / 'set'}"))
 
 
+def test_a_dataset_without_a_train_part_is_refused_with_the_parts_that_it_has(request_of, tmp_path):
+    for name in "ab":
+        (tmp_path / "set" / "test" / name).mkdir(parents=True)
+        (tmp_path / "set" / "test" / name / "0.png").touch()
+    for suite in ("classification", "label-budget"):
+        with pytest.raises(InputError, match="it has no train part, only ") as caught:
+            make_plan(request_of(suite, f"folder:{tmp_path / 'set'}"))
+        assert "takes a train part" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("suite", "options", "message"),
     [

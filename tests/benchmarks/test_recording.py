@@ -108,3 +108,23 @@ def test_what_was_chosen_is_kept_outside_the_identity(trial, tmp_path):
     (record, *_) = Recorder(tmp_path, "cpu").records(Trial(planned.experiments, run), ())
     assert record.chosen == chosen
     assert record.identity() == planned.experiments[0].identity()
+
+
+def test_work_that_resumes_keeps_its_state_beside_the_record_until_that_is_there(trial, tmp_path):
+    planned, _ = trial
+    paths = []
+
+    def resume(path):
+        paths.append(path)
+        path.write_text("state")
+        if len(paths) == 1:
+            raise KeyboardInterrupt
+        return planned.run()[:1]
+
+    resumed = Trial(planned.experiments[:1], planned.run, resume=resume)
+    with pytest.raises(KeyboardInterrupt):
+        list(Recorder(tmp_path, "cpu").records(resumed, ()))
+    assert paths[0].is_file() and load_records(tmp_path) == []
+    list(Recorder(tmp_path, "cpu").records(resumed, ()))
+    assert paths[0] == paths[1] and paths[0].parent == tmp_path
+    assert not paths[0].exists() and len(load_records(tmp_path)) == 1

@@ -5,6 +5,7 @@ from torch.nn.functional import cross_entropy
 
 from lowlabel.classification import RECIPES, LinearRecipe, evaluate_linear, held_out
 from lowlabel.classification.linear_grid import LinearGrid
+from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError, UnknownNameError
 
 CPU = torch.device("cpu")
@@ -102,7 +103,7 @@ def test_the_grid_trains_each_head_as_if_it_were_alone(length):
             rtol=1e-4,
             atol=1e-5,
         )
-        (accuracy,) = alone.accuracies([heads], rows, targets)
+        (accuracy,) = alone.accuracies([heads], Rows(rows), targets)
         probabilities = alone.probabilities([heads], head, rows)
         assert accuracy == pytest.approx(
             100 * (probabilities.argmax(1) == targets).double().mean().item()

@@ -12,7 +12,7 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.checkpoints.card import TRAIN_MANIFEST
 from lowlabel.features.models.checkpoints.weights_file import load_torch
 from lowlabel.reading import reading
-from lowlabel.training.torch_file import damaged_part, write_torch
+from lowlabel.torch_file import damaged_part, write_torch
 
 FILE_NAME = "checkpoint.pth"
 FORMAT = 1

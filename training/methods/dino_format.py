@@ -13,9 +13,9 @@ import torch
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.checkpoints.weights_file import load_torch
 from lowlabel.reading import reading
+from lowlabel.torch_file import write_torch
 from lowlabel.training.methods.base import PretrainMethod
 from lowlabel.training.methods.dino import DINO
-from lowlabel.training.torch_file import write_torch
 
 _STUDENT = "module."
 _LAYER = "head.last_layer."

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from lowlabel.benchmarks.speed import logistic
 from lowlabel.benchmarks.speed.fewshot import PEERS as FEWSHOT_PEERS
 from lowlabel.benchmarks.speed.retrieval_jobs import PEER_PACKAGES
 
@@ -29,6 +30,7 @@ TINY = {
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",
     "logistic": "--images 60 --width 4 --classes 3 --max-iter 20",
+    "memory": "--images 60 --test 20 --width 4 --classes 3 --voters 30 --steps 2",
     "report": f"{FOLDER.parents[1] / 'results' / 'leaderboard.tar.xz'} --count 20 --no-browser",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
     "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
@@ -113,3 +115,11 @@ def test_a_peer_is_measured_or_said_to_be_left_out(command, peer, output):
         pytest.skip(f"{command} ran without {peer}: {package} is not installed")
     table = [line for line in output(command).splitlines() if line.startswith("|")]
     assert any(peer in line for line in table)
+
+
+def test_logistic_regression_is_compared_at_equal_objective(capsys):
+    logistic.main(images=200, width=5, classes=3, gap=1e-6, c=[0.01, 1.0])
+    *_, first, second = [line for line in capsys.readouterr().out.splitlines() if "|" in line]
+    for line in (first, second):
+        difference = float(line.split("|")[-3])
+        assert -2e-6 <= difference <= 1e-6

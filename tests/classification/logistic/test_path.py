@@ -9,6 +9,7 @@ from lowlabel.classification.logistic.curvature import Curvature
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import evaluate
 from lowlabel.classification.logistic.path import fit_path
+from lowlabel.classification.rows import Rows
 
 CS = (1e-6, 1e-3, 0.1, 10.0, 1e5)
 
@@ -116,7 +117,7 @@ def test_directions_of_little_variance_are_fitted():
 
 def test_gradient_and_hessian_are_those_of_the_loss():
     x, labels = overlapping(50, 4, 3)
-    data = Examples.of(torch.as_tensor(x), torch.as_tensor(labels), 3)
+    data = Examples.of(Rows(torch.as_tensor(x)), torch.as_tensor(labels), 3)
     random = np.random.default_rng(1)
     params = random.normal(size=15)
 

@@ -112,6 +112,31 @@ def test_one_model_under_two_names_counts_once(records):
     assert len(only([*records, again]).records) == 4
 
 
+def test_what_only_one_record_says_of_a_model_keeps_it_in_the_table(records):
+    """Records of earlier versions lack the fields that describe a model without identifying it."""
+    described = {
+        "identities": ("timm:vit_small_patch16_224.dino",),
+        "epochs": 100.0,
+        "tuning": {"base_model": "timm:vit"},
+        "notes": ("resampled",),
+    }
+    for place, (field, value) in enumerate(described.items()):
+        experiment = records[2 * place].experiment
+        model = replace(experiment.model, **{field: value})
+        records[2 * place] = replace(
+            records[2 * place], experiment=replace(experiment, model=model)
+        )
+    assert len(only(records).records) == 4
+
+
+def test_other_weights_and_preprocessing_are_other_models(records):
+    for field, value in (("weights_sha256", "f" * 64), ("resolution", 32), ("dtype", "bfloat16")):
+        experiment = records[0].experiment
+        model = replace(experiment.model, **{field: value})
+        other = replace(records[0], experiment=replace(experiment, model=model))
+        assert len(only([other, *records[1:]]).records) == 3
+
+
 def test_contaminated_models_are_marked(records):
     records[1] = replace(records[1], contamination=("saw the classes",))
     assert only(records).contaminated == 1

@@ -4,9 +4,9 @@ import signal
 import pytest
 import torch
 
+from lowlabel import torch_file
 from lowlabel.errors import DataError
-from lowlabel.training import torch_file
-from lowlabel.training.torch_file import write_torch
+from lowlabel.torch_file import write_torch
 
 
 @pytest.fixture

@@ -1,0 +1,162 @@
+"""Peak memory of classification on large tables: `python -m lowlabel.benchmarks.speed.memory`.
+
+Synthetic features of ImageNet-1k's size are written to a temporary folder. Each job reads them into
+a new process, as a `.npz` of `--features` is read, and reports the process's peak resident size,
+table and libraries included. Trainings are cut to a few steps, which changes no peak.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.lib.format import open_memmap
+
+from lowlabel.benchmarks.speed.processes import in_new_process
+from lowlabel.benchmarks.speed.timing import markdown
+from lowlabel.classification import (
+    DEFAULT_KS,
+    RECIPES,
+    evaluate_knn,
+    evaluate_label_budget,
+    evaluate_linear,
+    evaluate_logistic_regression,
+    label_free_measures,
+)
+from lowlabel.devices import keep_freed_memory, peak_memory_mb
+
+_BLOCK = 8192
+_GB = 1e9
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of images, dimensions and classes, of k-NN's voters, and of steps."""
+
+    train: int
+    test: int
+    width: int
+    classes: int
+    voters: int
+    steps: int
+
+
+class Tables:
+    """The features and labels of a folder, in memory."""
+
+    def __init__(self, folder: Path, sizes: Sizes) -> None:
+        self.sizes = sizes
+        train, test = (np.load(folder / f"{part}.npy") for part in ("train", "test"))
+        labels = (np.arange(len(each)) % sizes.classes for each in (train, test))
+        self.arrays = tuple(
+            each for pair in zip((train, test), labels, strict=True) for each in pair
+        )
+
+    def knn(self) -> None:
+        """All numbers of neighbours and all metrics; some rows vote, which are gathered."""
+        step = max(1, self.sizes.train // self.sizes.voters)
+        rows = np.arange(0, self.sizes.train, step)
+        evaluate_knn(*self.arrays, rows=rows, k=DEFAULT_KS, clip_k=True, all_metrics=True)
+
+    def linear(self, recipe: str) -> None:
+        """A few batches of a recipe."""
+        cut = replace(RECIPES[recipe], iterations=self.sizes.steps)
+        evaluate_linear(*self.arrays, recipe=cut)
+
+    def logistic(self) -> None:
+        """Newton steps of two values of C, one held-out tenth, and the fit to all of train."""
+        evaluate_logistic_regression(*self.arrays, c=(1e-6, 1e-5), max_iter=1)
+
+    def budget(self, method: str) -> None:
+        """A label budget of all labels."""
+        evaluate_label_budget(*self.arrays, budgets="100%", methods=method, draws=1)
+
+    def label_free(self) -> None:
+        """The measures of the train table."""
+        label_free_measures(*self.arrays[:2])
+
+
+def jobs(steps: int) -> dict[str, Callable[[Tables], None]]:
+    """What can be measured, by name."""
+    grid = f"linear-cached,recipe=dinov2,iterations={steps}"
+    methods = ("ncm", "ncm,norm=l2", "cosine", "ridge,norm=l2", "logreg", grid)
+    found: dict[str, Callable[[Tables], None]] = {
+        "label-free": Tables.label_free,
+        "linear dino": lambda tables: tables.linear("dino"),
+        "linear dinov2": lambda tables: tables.linear("dinov2"),
+        "k-NN": Tables.knn,
+        "logistic regression": Tables.logistic,
+    }
+    for method in methods:
+        found[f"100 %, {method}"] = lambda tables, method=method: tables.budget(method)
+    return found
+
+
+def main(
+    images: int = 1_281_167,
+    test: int = 50_000,
+    width: int = 384,
+    classes: int = 1000,
+    voters: int = 180_000,
+    steps: int = 8,
+    job: Annotated[list[str] | None, typer.Option()] = None,
+    repeats: int = 1,
+) -> None:
+    """Prints the peak of each job; `--job` chooses some by the beginnings of their names."""
+    sizes = Sizes(images, test, width, classes, min(voters, images), steps)
+    chosen = [name for name in jobs(steps) if not job or name.startswith(tuple(job))]
+    rows: list[dict[str, object]] = []
+    with TemporaryDirectory() as folder:
+        for part, count in (("train", images), ("test", test)):
+            _write(Path(folder) / f"{part}.npy", count, width, classes)
+        for name in chosen:
+            runs = [in_new_process(_run, name, Path(folder), sizes) for _ in range(repeats)]
+            rows.append(_row(name, runs))
+            print(markdown(rows[-1:]), flush=True)
+    print(f"\n{markdown(rows)}")
+    print(
+        f"\n{images:,} train and {test:,} test images of {classes:,} classes, {width} dimensions:"
+    )
+    print(
+        f"{4 * width * images / _GB:.3g} GB of train features, read into memory; {voters:,} voters"
+    )
+    print(f"of k-NN, {steps} steps of each training, one Newton step of each logistic regression.")
+
+
+def _write(path: Path, images: int, width: int, classes: int) -> None:
+    """Overlapping classes in turn."""
+    random = np.random.default_rng(images)
+    means = np.random.default_rng(0).standard_normal((classes, width), dtype=np.float32)
+    table = open_memmap(path, "w+", np.float32, (images, width))
+    for start in range(0, images, _BLOCK):
+        labels = np.arange(start, min(start + _BLOCK, images)) % classes
+        noise = random.standard_normal((len(labels), width), dtype=np.float32)
+        table[start : start + _BLOCK] = 0.3 * means[labels] + noise
+    table.flush()
+
+
+def _run(name: str, folder: Path, sizes: Sizes) -> tuple[float, float, float]:
+    """Peak before the job and at its end in MiB, and its seconds."""
+    keep_freed_memory()
+    tables = Tables(folder, sizes)
+    before, started = peak_memory_mb(), time.perf_counter()
+    jobs(sizes.steps)[name](tables)
+    return before, peak_memory_mb(), time.perf_counter() - started
+
+
+def _row(name: str, runs: Sequence[tuple[float, float, float]]) -> dict[str, object]:
+    before, peak, seconds = max(runs, key=lambda run: run[1])
+    return {
+        "job": name,
+        "peak, GB": peak * 2**20 / _GB,
+        "of which read, GB": before * 2**20 / _GB,
+        "s": seconds,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,49 @@
+"""The state of a linear training that is resumed: its heads after a step, and the choice."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from lowlabel.classification.linear_heads import LinearHeads
+from lowlabel.classification.unfinished import Unfinished
+
+
+@dataclass(frozen=True)
+class Resume:
+    """One of the trainings of a probe: that of the grid, or that of the chosen head.
+
+    Attributes:
+        file: Where the state is kept.
+        chosen: The chosen head and what was tried; empty in the training of the grid.
+        state: The state to go on from; empty to begin.
+    """
+
+    file: Unfinished
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, file: Unfinished, device: torch.device) -> "Resume":
+        """The training that the file is of, or the first one if there is no file."""
+        state = file.load(device)
+        return cls(file, state.get("chosen", {}), state)
+
+    def after(self, chosen: Mapping[str, Any]) -> "Resume":
+        """The training of a head that was chosen."""
+        return Resume(self.file, chosen)
+
+    def restore(self, trained: Sequence[LinearHeads]) -> int:
+        """Brings heads to the state, and gives the number of steps that they have made."""
+        if not self.state:
+            return 0
+        for heads, saved in zip(trained, self.state["heads"], strict=True):
+            heads.restore(saved)
+        return int(self.state["step"])
+
+    def keep(self, step: int, trained: Sequence[LinearHeads]) -> None:
+        """Saves the heads after a step, if it is time."""
+        if self.file.is_due:
+            heads = [each.state() for each in trained]
+            self.file.save({"chosen": dict(self.chosen), "step": step, "heads": heads})

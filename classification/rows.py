@@ -1,0 +1,89 @@
+"""Some rows of a table, gathered and transformed block by block."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lowlabel.arrays import Labels, as_labels
+from lowlabel.errors import InputError
+
+_MOST_COPIED = 2**28  # bytes; to gather rows again for each block takes longer than to read a copy
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows in an order of their own; nothing is copied as a whole.
+
+    Attributes:
+        table: Features, float32 or float64 [M, D].
+        places: The row of `table` of each row, int64 [N]; None for all rows.
+        transform: What is done to each row, [B, D] → [B, D].
+    """
+
+    table: Tensor
+    places: Tensor | None = None
+    transform: Callable[[Tensor], Tensor] | None = None
+
+    @classmethod
+    def of(cls, table: Tensor, rows: NDArray[np.int64] | None) -> "Rows":
+        """Some rows of a table, as a copy if they are few."""
+        if rows is None:
+            return cls(table)
+        places = torch.from_numpy(rows).to(table.device)
+        if len(rows) * table.shape[1] * table.element_size() <= _MOST_COPIED:
+            return cls(table.index_select(0, places))
+        return cls(table, places)
+
+    @classmethod
+    def transformed(cls, table: Tensor, transform: Callable[[Tensor], Tensor] | None) -> "Rows":
+        """All rows of a table; a small one is transformed once."""
+        if transform is None or table.numel() * table.element_size() > _MOST_COPIED:
+            return cls(table, transform=transform)
+        return cls(transform(table))
+
+    def __len__(self) -> int:
+        return len(self.table if self.places is None else self.places)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.table.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the table."""
+        return self.table.device
+
+    def block(self, rows: slice | Tensor) -> Tensor:
+        """Some rows, [B, D]."""
+        found = self.table[rows if self.places is None else self.places[rows]]
+        return found if self.transform is None else self.transform(found)
+
+    def chosen(self, rows: Tensor) -> "Rows":
+        """Some rows of these, int64 [n]."""
+        places = rows if self.places is None else self.places[rows]
+        return Rows(self.table, places, self.transform)
+
+    def blocks(self, rows: int) -> Iterator[tuple[slice, Tensor]]:
+        """All rows in blocks of at most so many, each with its place."""
+        for start in range(0, len(self), rows):
+            part = slice(start, min(start + rows, len(self)))
+            yield part, self.block(part)
+
+
+def as_rows(rows: Labels, images: int) -> NDArray[np.int64]:
+    """Converts the rows [n] of a table of `images` rows to int64.
+
+    Raises:
+        InputError: If there is none, or they are not different rows of the table.
+    """
+    found = as_labels(rows, len(rows), "rows")
+    if not len(found) or found.min() < 0 or found.max() >= images:
+        raise InputError(f"rows must be one or more of the {images} rows, counted from 0")
+    if len(np.unique(found)) < len(found):
+        raise InputError("rows hold a row more than once", "Name each row once.")
+    return found
