@@ -77,12 +77,12 @@ class BaseGaussians:
     def _from_roots(self, z: Tensor, means: Tensor, classes: Tensor, alpha: float) -> Tensor:
         """Sums of the classes' centred images, weighted by normal numbers."""
         assert self.roots is not None  # numbers_per_sample
-        shift = means[:, None] + alpha**0.5 * z[..., -1:]
+        x: Tensor = means[:, None] + alpha**0.5 * z[..., -1:]
         for start in range(0, means.shape[1], _COLUMNS):
             columns = slice(start, start + _COLUMNS)
             roots = self.roots[:, :, columns][classes].flatten(1, 2)
-            shift[..., columns].baddbmm_(z[..., :-1], roots, alpha=classes.shape[1] ** -0.5)
-        return shift
+            x[..., columns].baddbmm_(z[..., :-1], roots, alpha=classes.shape[1] ** -0.5)
+        return x
 
     def _from_factors(self, x: Tensor, means: Tensor, classes: Tensor, alpha: float) -> Tensor:
         """Products with Cholesky factors, in place from the last columns to the first."""

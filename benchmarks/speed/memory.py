@@ -8,6 +8,7 @@ table and libraries included. Trainings are cut to a few steps, which changes no
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -92,7 +93,7 @@ def jobs(steps: int) -> dict[str, Callable[[Tables], None]]:
         "logistic regression": Tables.logistic,
     }
     for method in methods:
-        found[f"100 %, {method}"] = lambda tables, method=method: tables.budget(method)
+        found[f"100 %, {method}"] = partial(Tables.budget, method=method)
     return found
 
 

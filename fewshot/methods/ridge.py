@@ -56,8 +56,8 @@ class Ridge(Fitted):
         weights = self._weights(x, support.one_hot(x.dtype) - shares)
         enlargement = torch.ones_like(x[0, 0, 0])
         if support.is_equal:  # beside unequal intercepts, small values have their true weight
-            squares = (values.square().sum((1, 2), keepdim=True) for values in (x, raw))
-            enlargement = self._enlargement(*squares, x.shape[1])
+            centred, whole = (values.square().sum((1, 2), keepdim=True) for values in (x, raw))
+            enlargement = self._enlargement(centred, whole, x.shape[1])
         return _scorer(centre, weights, enlargement, shares)
 
     def fit_moments(self, moments: Moments) -> Scorer:

@@ -112,7 +112,8 @@ def compare(
         frame = compare_tuned(load_scored(folder), interval=interval)
         text = render_comparison(frame)
     elif len(names) == 2:
-        frame = paired(*(_scored(name, folder) for name in names), interval=interval)
+        first, second = (_scored(name, folder) for name in names)
+        frame = paired(first, second, interval=interval)
         text = render_comparison(frame)
     else:
         found = compare_several({name: _scored(name, folder) for name in names}, interval)
