@@ -104,10 +104,10 @@ def _missing(job: Job, file: EmbeddedDataset | None) -> str | None:
     """Why a job cannot be done, with the command that fixes it; None if it can."""
     if file:
         return None
-    dataset, folder = find_dataset(job.dataset)[0], job.division.folder
-    if folder and is_present(dataset) and not (open_dataset(job.dataset).root / folder).is_dir():
+    dataset, needs = find_dataset(job.dataset)[0], job.division.needs
+    if needs and is_present(dataset) and not (open_dataset(job.dataset).root / needs).exists():
         return (
-            f"{dataset.title} has no {folder}/, which {job.dataset} takes. Add it to the archive; "
+            f"{dataset.title} has no {needs}, which {job.dataset} takes. Add it to the archive; "
             f"then: lowlabel prepare {dataset.name} --archive FILE"
         )
     others = job.protocol.companions().values()

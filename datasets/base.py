@@ -35,7 +35,8 @@ class Division:
             the files.
         title: What tables add to the dataset's title; empty for nothing.
         unshared: Which classes the first part lacks, of a folder; empty if `shared_classes`.
-        folder: Folder without which the division is left out; empty if the dataset must have it.
+        needs: Folder or file without which the division is left out; empty if the dataset must
+            have it.
         min_images: Images that each class must have; 0 if any number will do.
         small_classes: The classes of a part that have fewer, each with its number of images.
     """
@@ -51,7 +52,7 @@ class Division:
     left_out: Callable[[Path, str], Mapping[str, int]] | None = None
     title: str = ""
     unshared: str = ""
-    folder: str = ""
+    needs: str = ""
     min_images: int = 0
     small_classes: Callable[[Path, str], Mapping[str, int]] | None = None
 

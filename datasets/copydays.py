@@ -39,7 +39,7 @@ def copy_division(originals: int, copies: int, folder: str = STRONG) -> Division
         {"original": Counts(originals), name: Counts(copies)},
         kind="copies",
         gallery="original",
-        folder="" if folder == STRONG else folder,
+        needs="" if folder == STRONG else folder,
     )
 
 

@@ -110,8 +110,8 @@ def check_divisions(dataset: Dataset, root: Path, *, allow_partial: bool) -> lis
     """
     notes: list[str] = []
     for division in dataset.divisions:
-        if division.folder and not (root / division.folder).is_dir():
-            notes.append(f"{division.name} cannot be used: there is no folder {division.folder}")
+        if division.needs and not (root / division.needs).exists():
+            notes.append(f"{division.name} cannot be used: there is no {division.needs}")
             continue
         try:
             differing = check_counts(dataset, division, root, allow_partial=allow_partial)

@@ -22,6 +22,7 @@ from lowlabel.datasets.io.lists import nested, read_lines
 from lowlabel.datasets.splits import split_list
 from lowlabel.errors import DataError
 
+_BOXES = "bounding_boxes.txt"
 _PREPARE = "Prepare it again: lowlabel prepare cub --archive CUB_200_2011.tgz"
 
 
@@ -78,7 +79,7 @@ def _image_table(root: Path, name: str) -> dict[int, str]:
 
 def _boxes(root: Path) -> dict[int, Box]:
     boxes: dict[int, Box] = {}
-    name = "bounding_boxes.txt"
+    name = _BOXES
     for image, values in _image_table(root, name).items():
         try:
             left, top, width, height = (round(float(value)) for value in values.split())
@@ -138,7 +139,7 @@ def _whole_and_boxed(
     parts = tuple(expected)
     return (
         Division(name, parts, _by_class(part_of), expected),
-        Division(f"{name}-box", parts, _by_class(part_of, boxed=True), expected),
+        Division(f"{name}-box", parts, _by_class(part_of, boxed=True), expected, needs=_BOXES),
     )
 
 

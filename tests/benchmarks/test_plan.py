@@ -3,7 +3,7 @@ import pytest
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.describe import describe_plan
 from lowlabel.benchmarks.runner import _joining_division
-from lowlabel.datasets import find_dataset
+from lowlabel.datasets import find_dataset, prepared_folder
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features import BackboneOptions
 
@@ -136,6 +136,20 @@ def test_datasets_of_a_suite_that_are_missing_are_skipped_and_named(request_of, 
     assert names(plan) == [("copydays", "copies", "strong")]
     assert len(plan.skipped) == 6
     assert any("CUB-200-2011 is not prepared" in note for note in plan.skipped)
+
+
+def test_a_suite_leaves_out_boxes_that_the_archive_of_cub_lacks(request_of, home):
+    folder = prepared_folder(find_dataset("cub")[0])
+    folder.mkdir(parents=True)
+    for name, line in (
+        ("images", "1 a/0.jpg"), ("image_class_labels", "1 1"), ("classes", "1 a")
+    ):  # fmt: skip
+        (folder / f"{name}.txt").write_text(line)
+    plan = make_plan(request_of("fewshot"))
+    assert [job.dataset for job in plan.jobs[:2]] == ["cub", "cub:frn"]
+    assert any("has no bounding_boxes.txt, which cub:frn-box takes" in n for n in plan.skipped)
+    with pytest.raises(DataError, match=r"has no bounding_boxes\.txt"):
+        make_plan(request_of("fewshot", "cub:frn-box"))
 
 
 def test_labels_go_with_models(request_of):

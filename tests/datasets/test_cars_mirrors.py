@@ -147,7 +147,7 @@ def test_divisions_that_lack_their_lists_are_named(tmp_path, write_image, capsys
     assert not ended.value.code
     said = capsys.readouterr().err
     assert "incomplete: closerlook base: found 100 images of 100 classes" in said
-    assert "incomplete: closerlook-box cannot be used: cannot read the list" in said
+    assert "incomplete: closerlook-box cannot be used: there is no bounding_boxes.txt" in said
     assert "incomplete: classification-split cannot be used: cannot read the list" in said
     assert open_dataset("cub:dml-zeroshot", allow_partial=True).load("test").counts == (100, 100)
 

@@ -58,7 +58,7 @@ def test_blocks_are_divisions_and_may_be_absent(tmp_path, write_image, zipped):
     jobs = [job.dataset for job in plan.jobs]
     assert jobs == ["copydays:strong", "copydays:jpegqual-3", "copydays:crops-80"]
     assert len(plan.skipped) == 16
-    assert any("Copydays has no crops/10/" in note for note in plan.skipped)
+    assert any("Copydays has no crops/10, which" in note for note in plan.skipped)
     with pytest.raises(DataError, match="has no crops/10/"):
         make_plan(
             Request("copies", tmp_path, ("pixels",), options={"dataset": ("copydays:crops-10",)})
