@@ -32,6 +32,8 @@ class InstanceRetrieval(RankingProtocol):
         scales: Factors at which images are embedded.
         pooling: From tokens to a vector; the model's own by default.
         distractors: A dataset whose images join the gallery.
+        division: Division to take of datasets that have it and are named without one; their own
+            default if empty.
         by_dataset: Other values of these fields for datasets, by their names.
     """
 
@@ -42,6 +44,7 @@ class InstanceRetrieval(RankingProtocol):
     scales: tuple[float, ...] = (1.0,)
     pooling: str | None = None
     distractors: str | None = None
+    division: str = ""
     by_dataset: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +64,13 @@ class InstanceRetrieval(RankingProtocol):
         """The protocol with the values that a dataset has of its own."""
         own = self.by_dataset.get(dataset.name, {}) if dataset else {}
         return replace(self, by_dataset={}).with_options(own) if own else self
+
+    def division_of(self, spec: str) -> Division | None:
+        """As `Protocol.division_of`, with the protocol's division as the default."""
+        dataset, name = find_dataset(spec)
+        if not name and self.division in [each.name for each in dataset.divisions]:
+            spec = f"{spec}:{self.division}"
+        return super().division_of(spec)
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """Queries and gallery."""

@@ -30,6 +30,15 @@ def test_suites_of_landmarks_take_the_division_of_their_authors():
         assert datasets == (f"roxford5k:{division}", f"rparis6k:{division}")
 
 
+@pytest.mark.parametrize("name", ["roxford5k", "rparis6k", "demo-landmarks"])
+def test_a_dataset_named_without_division_is_taken_as_the_suite_does(name):
+    for suite, division in (("landmarks", "revisitop"), ("landmarks-dino", "dino-revisited")):
+        protocol = load_suite(suite).protocol("landmarks")
+        assert protocol.division_of(name).name == division
+        assert protocol.division_of(f"{name}:revisitop").name == "revisitop"
+        assert protocol.division_of("copydays") is None
+
+
 def test_settings_of_a_dataset_are_checked_at_once():
     with pytest.raises(UnknownNameError, match="no_such"):
         Landmarks(by_dataset={"rparis6k": {"no_such": 1}})
