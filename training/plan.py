@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.datasets.pretraining import pretraining_set
@@ -47,6 +48,15 @@ class TrainingPlan(RunPlan):
     def architecture(self) -> str:
         """The backbone, as timm's `NAME,option=value…`."""
         return resolve_architecture(self.recipe.arch, self.recipe.options.views.global_size)
+
+    @cached_property
+    def has_batch_norm(self) -> bool:
+        """Whether the networks normalise with statistics of the batch."""
+        with torch.device("meta"):
+            method = PRETRAIN_METHODS[self.recipe.method].build(
+                self.recipe.options, backbone_maker(self.architecture, self.recipe.drop_path)
+            )
+        return any(isinstance(module, _BatchNorm) for module in method.modules())
 
     @property
     def title(self) -> str:

@@ -31,13 +31,16 @@ class PresetFacts:
     gpus: int = 0
     class_list: str = ""
 
-    def sharing(self, batch_size: int, processes: int, accumulate: int) -> str | None:
+    def sharing(
+        self, batch_size: int, processes: int, accumulate: int, *, batch_norm: bool = False
+    ) -> str | None:
         """How to keep a batch equal where a process computes more of it than the authors' GPUs.
 
         Args:
             batch_size: Images in a step, over all processes.
             processes: Number of processes that share a batch.
             accumulate: Number of parts that each process splits its share into.
+            batch_norm: Whether the networks normalise with statistics of the batch.
 
         Returns:
             A sentence; None if no part of the batch is larger than theirs, or theirs is unknown.
@@ -54,6 +57,8 @@ class PresetFacts:
             f"the preset's authors had {theirs} images on each of {self.gpus} GPUs; here are "
             f"{part} at a time on {here}. If they do not fit: --accumulate {fitting} keeps steps "
             f"of {batch_size} images"
+            + f", but for batch statistics, which are then of {share // fitting * processes}"
+            * batch_norm
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lowlabel.datasets.class_list import read_class_list
 from lowlabel.errors import InputError
-from lowlabel.training import make_recipe, preset_facts, preset_names
+from lowlabel.training import make_plan, make_recipe, preset_facts, preset_names
 
 OURS = {"demo-vit", "small-images", "pw-self-vitb8-containing"}
 ADAMW = {"optimizer": "adamw", "lr": 5e-4, "min_lr": 1e-6, "decay": (0.04, 0.4)}
@@ -124,6 +124,22 @@ def test_a_part_larger_than_the_authors_says_what_keeps_it_equal():
     assert facts.sharing(256, 1, 4) is None
     assert preset_facts("scfs-r50-800ep").sharing(1024, 1, 1) is None  # theirs is unknown
     assert preset_facts(None).sharing(256, 1, 1) is None
+
+
+def test_a_part_of_a_network_with_batch_norm_says_what_is_not_equal():
+    note = preset_facts("scfs-r50-200ep").sharing(256, 2, 1, batch_norm=True)
+    assert "--accumulate 4 keeps steps of 256 images, but for batch statistics" in note
+    assert note.endswith("then of 64")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [(("arch=vit_tiny",), False), (("arch=resnet18",), True), (("use_bn_in_head=true",), True)],
+)
+def test_a_plan_knows_whether_it_takes_batch_statistics(settings, expected, stripes):
+    given = ("arch=vit_tiny", "batch_size=8", "prototypes=64", *settings)
+    plan = make_plan(f"folder:{stripes}", make_recipe("dino", settings=given))
+    assert plan.has_batch_norm == expected
 
 
 def test_facts_that_do_not_fit_are_refused(tmp_path):

@@ -80,13 +80,18 @@ class Centre(nn.Module):
     Args:
         shape: [1, K] for one centre, [1, N, K] for one per position.
         momentum: Momentum of the moving average.
+
+    Attributes:
+        value: The centre.
+        parts: Equal parts of a batch, in which the logits come; the centre moves once after all.
     """
 
     value: torch.Tensor
 
     def __init__(self, shape: tuple[int, ...], momentum: float = 0.9) -> None:
         super().__init__()
-        self.momentum = momentum
+        self.momentum, self.parts = momentum, 1
+        self._means: list[torch.Tensor] = []
         self.register_buffer("value", torch.zeros(shape))
 
     def forward(self, logits: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -96,5 +101,9 @@ class Centre(nn.Module):
     @torch.no_grad()
     def update(self, logits: torch.Tensor) -> None:
         """Moves the centre towards the mean of logits [N, …, K] over N and over all processes."""
-        mean = all_reduce_mean(logits.float().mean(dim=0, keepdim=True))
+        self._means.append(logits.float().mean(dim=0, keepdim=True))
+        if len(self._means) < self.parts:
+            return
+        mean = all_reduce_mean(torch.cat(self._means).mean(dim=0, keepdim=True))
+        self._means.clear()
         self.value.mul_(self.momentum).add_(mean, alpha=1 - self.momentum)

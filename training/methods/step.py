@@ -12,6 +12,7 @@ from lowlabel.training.engine.step import TrainingStep, distributed, synchronise
 from lowlabel.training.engine.update import make_optimizer, move_teacher, set_rates
 from lowlabel.training.methods.base import PretrainMethod
 from lowlabel.training.methods.collapse import CollapseMonitor
+from lowlabel.training.methods.losses import Centre
 from lowlabel.training.methods.probe import KNNProbe
 from lowlabel.training.recipe import Recipe
 from lowlabel.training.views.dataset import Sample
@@ -65,7 +66,10 @@ class PretrainStep(TrainingStep):
         return values
 
     def gradients(self, step: int, parts: Sequence[Sample]) -> dict[str, float]:
-        """Adds up the gradients of the parts."""
+        """Adds up the gradients of the parts; the centres move once, after the last."""
+        for module in self.method.modules():
+            if isinstance(module, Centre):
+                module.parts = len(parts)
         temperature = float(self._schedules.temperature[self._epoch(step)])
         logs = [self._backward(part, temperature, n, len(parts)) for n, part in enumerate(parts)]
         return {name: sum(log[name] for log in logs) / len(logs) for name in logs[0]}

@@ -45,7 +45,9 @@ def pretrain(
     )
     if note := shown_counts(plan.data.left_out):
         typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
-    sharing = preset.sharing(plan.batch_size, planned_processes(), run.accumulate)
+    sharing = preset.sharing(
+        *(plan.batch_size, planned_processes(), run.accumulate), batch_norm=plan.has_batch_norm
+    )
     if sharing and will_be_main():
         typer.echo(sharing, err=True)
     if run.dry_run:
