@@ -1,5 +1,6 @@
 """Embeddings of one dataset by one model, part by part: what protocols and analyses work on."""
 
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -214,7 +215,8 @@ class EmbeddedDataset:
         """Takes the embeddings of a file as those to learn from.
 
         Raises:
-            InputError: If the file says that another model made them, or its width differs.
+            InputError: If the file says that another model made them, its width differs, or it
+                holds all embeddings to score.
         """
         file = load_feature_file(path)
         _check_origin(file, self.embedder)
@@ -224,6 +226,14 @@ class EmbeddedDataset:
                 f"{path} has {theirs} dimensions, the embeddings to score have {ours}",
                 "Extract both with one model and pooling.",
             )
+        if shared := self.evaluated.shared_with(file.evaluated):
+            count = len(self.evaluated.features)
+            note = f"{path} holds {shared:,} of the {count:,} embeddings to score"
+            if shared == count:
+                raise InputError(
+                    note, "Give --train-features of other images, as the base classes."
+                )
+            warnings.warn(f"{note}: what is learned from them has seen these", stacklevel=2)
         kept = {part: table for part, table in self.tables.items() if part != self.train_part}
         return replace(self, tables=kept | {"train": file.evaluated}, train_part="train")
 

@@ -39,6 +39,11 @@ class EmbeddingTable:
     bad_images: tuple[str, ...] = ()
     engine: str = ""
 
+    def shared_with(self, other: "EmbeddingTable") -> int:
+        """Number of rows that `other` holds too."""
+        theirs = {hash(row.tobytes()) for row in other.features}
+        return sum(hash(row.tobytes()) in theirs for row in self.features)
+
 
 @dataclass(frozen=True)
 class FeatureFile:
