@@ -59,7 +59,7 @@ def test_blocks_are_divisions_and_may_be_absent(tmp_path, write_image, zipped):
     assert jobs == ["copydays:strong", "copydays:jpegqual-3", "copydays:crops-80"]
     assert len(plan.skipped) == 16
     assert any("Copydays has no crops/10, which" in note for note in plan.skipped)
-    with pytest.raises(DataError, match="has no crops/10/"):
+    with pytest.raises(DataError, match="has no crops/10, which"):
         make_plan(
             Request("copies", tmp_path, ("pixels",), options={"dataset": ("copydays:crops-10",)})
         )
