@@ -1,6 +1,7 @@
 """`lowlabel pretrain`, from arguments to a backbone."""
 
 import json
+import shlex
 
 import pytest
 
@@ -29,9 +30,10 @@ def test_dry_run_prints_the_plan_and_writes_nothing(command, image_folder, tmp_p
 
 
 def test_it_trains_and_prints_the_next_command(command, image_folder, tmp_path):
-    text = command("--dataset", f"folder:{image_folder}", *SMALL, "--output", tmp_path)
-    assert f"lowlabel run --model {tmp_path / 'backbone.safetensors'}" in text
-    card = json.loads((tmp_path / "backbone.json").read_text())
+    text = command("--dataset", f"folder:{image_folder}", *SMALL, "--output", tmp_path / "my run")
+    next_command = shlex.split(text.splitlines()[-1])
+    assert next_command[-2:] == ["--model", str(tmp_path / "my run" / "backbone.safetensors")]
+    card = json.loads((tmp_path / "my run" / "backbone.json").read_text())
     assert card["architecture"].startswith("vit_tiny_patch16_224,depth=1,embed_dim=32,img_size=16")
     assert card["recipe"]["options"]["prototypes"] == 16
 

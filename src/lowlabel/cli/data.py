@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -203,7 +204,7 @@ def _split(
         validation_share=share,
     )
     typer.echo(f"{found.folder}: {found}")
-    typer.echo(f"pretrain on it: lowlabel pretrain --dataset folder:{folder}")
+    typer.echo(f"pretrain on it: lowlabel pretrain --dataset {quote(f'folder:{folder}')}")
 
 
 def _unpack(

@@ -1,5 +1,7 @@
 """`lowlabel finetune`: a backbone tuned on labelled images with a metric-learning loss."""
 
+from shlex import quote
+
 import typer
 
 from lowlabel.cli.finetune_options import LossGroup, TunedGroup, TuningRunGroup
@@ -47,5 +49,6 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         else:
             weights = tune(plan, options, run.device)
     typer.echo(
-        f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {dataset} --model {weights}"
+        f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {quote(str(dataset))} "
+        f"--model {quote(str(weights))}"
     )

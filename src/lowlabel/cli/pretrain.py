@@ -1,6 +1,7 @@
 """`lowlabel pretrain`: a backbone from unlabelled images."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -61,4 +62,4 @@ def pretrain(
         return
     with resumable():
         weights = train(plan, run_options, run.device)
-    typer.echo(f"{weights}\nscore it: lowlabel run --model {weights}")
+    typer.echo(f"{weights}\nscore it: lowlabel run --model {quote(str(weights))}")
