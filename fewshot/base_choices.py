@@ -10,6 +10,7 @@ from lowlabel.errors import InputError
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
 from lowlabel.fewshot.prepared import prepare
+from lowlabel.rows import of_rows
 
 
 def chosen_base_classes(
@@ -44,6 +45,7 @@ def chosen_base_classes(
     as_labels(labels, len(prepared.features))
     statistics = calibration.require_base(prepared.base)
     with torch.inference_mode():
-        nearest = calibration.gaussians(statistics).nearest(prepared.features, calibration.k)
+        gaussians = calibration.gaussians(statistics)
+        nearest = of_rows(prepared.features, lambda rows: gaussians.nearest(rows, calibration.k))
     chosen: NDArray[np.int64] = np.unique(statistics.labels)[nearest.cpu().numpy()]
     return chosen

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_features, as_float32, as_labels, require_same_width
+from lowlabel.arrays import Features, Labels, as_features, as_labels, require_same_width
 from lowlabel.errors import ClassError, InputError
 from lowlabel.fewshot.gaussians import BaseGaussians
+from lowlabel.rows import Rows, changed, column_means
 from lowlabel.scale import unit
 
 
@@ -24,18 +25,18 @@ class BaseStatistics:
         labels: Class of each base image, [N].
     """
 
-    features: Tensor
+    features: Rows
     labels: NDArray[np.int64]
 
     @cached_property
     def mean(self) -> Tensor:
         """Mean over all base images, [D]."""
-        return self.features.mean(0)
+        return column_means(self.features)
 
     @cached_property
     def unit(self) -> "BaseStatistics":
         """Statistics of the features scaled to length 1."""
-        return BaseStatistics(unit(self.features), self.labels)
+        return BaseStatistics(changed(self.features, unit), self.labels)
 
     @cached_property
     def gaussians(self) -> BaseGaussians:
@@ -54,15 +55,15 @@ class BaseStatistics:
                 "Remove them from the base classes.",
                 [int(classes[sizes.argmin()])],
             )
-        width = self.features.shape[1]
-        means = self.features.new_empty(len(classes), width)
-        covariances = self.features.new_empty(len(classes), width, width)
+        width, device = self.features.shape[1], self.features.device
+        means = torch.empty(len(classes), width, dtype=self.features.dtype, device=device)
+        covariances = means.new_empty(len(classes), width, width)
         roots = None
         if sizes.max() < width:
-            roots = self.features.new_zeros(len(classes), int(sizes.max()), width)
+            roots = means.new_zeros(len(classes), int(sizes.max()), width)
         for index, label in enumerate(classes):
             rows = torch.from_numpy(np.flatnonzero(self.labels == label))
-            members = self.features[rows.to(self.features.device)].double()
+            members = self.features.index_select(0, rows.to(device)).double()
             means[index] = members.mean(0)
             covariances[index] = torch.cov(members.T)
             if roots is not None:
@@ -72,22 +73,22 @@ class BaseStatistics:
 
 
 def base_statistics(
-    base: tuple[Features, Labels], features: Tensor, scale: Callable[[Tensor], Tensor]
+    base: tuple[Features, Labels], features: Tensor, take: Callable[[Tensor, str], Rows]
 ) -> BaseStatistics:
     """Checks the base classes' features and labels.
 
     Args:
         base: Features [N, D] and labels [N] of the base classes.
         features: Features of the novel classes, whose width and device the base must share.
-        scale: Brings features to the scale of the novel ones.
+        take: Brings features to the scale of the novel ones, in float32; the second argument is
+            their name in messages.
 
     Raises:
         InputError: If they are not a pair, or the arrays do not fit.
     """
     if not isinstance(base, tuple) or len(base) != 2:
         raise InputError("base must be a pair (base_features, base_labels)")
-    given = as_features(base[0], "base features").to(features.device)
-    rows = as_float32(scale(given), features.device, "base features")
+    rows = take(as_features(base[0], "base features").to(features.device), "base features")
     labels = as_labels(base[1], len(rows), "base labels")
     require_same_width({"features": features.shape[1], "base features": rows.shape[1]})
     return BaseStatistics(rows, labels)

@@ -13,6 +13,7 @@ from lowlabel.fewshot.episodes import Episodes
 from lowlabel.fewshot.methods import Method
 from lowlabel.fewshot.prepared import Prepared
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
+from lowlabel.rows import of_rows
 from lowlabel.scale import magnitudes
 
 _RESCALE = "Scale the features to length 1: norm=l2, or dc-sslvit instead of dc."
@@ -117,4 +118,5 @@ def refuse_lost_differences(
 
 
 def _largest(prepared: Prepared) -> str:
-    return f"whose largest entry is {prepared.features.abs().max().item():.3g}"
+    largest = of_rows(prepared.features, magnitudes).max()
+    return f"whose largest entry is {largest.item():.3g}"

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_features, as_float32
+from lowlabel.arrays import Features, Labels, as_features, refuse_rows
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics, base_statistics
 from lowlabel.fewshot.methods import Method
+from lowlabel.rows import Rows, changed, of_rows
 from lowlabel.scale import magnitudes, order_one, power_of_two
 
 _SMALLEST = 2.0**-50  # products of two smaller float32 entries lose digits
@@ -27,10 +28,11 @@ class Prepared:
 
     Attributes:
         features: [N, D], float32; float64 if lengths are compared that float32 cannot resolve.
+            Those of a large table are transformed as they are read.
         base: Statistics of the base classes, if they were given.
     """
 
-    features: Tensor
+    features: Rows
     base: BaseStatistics | None
 
 
@@ -54,7 +56,7 @@ def prepare(
     """
     rows = as_features(features).to(device)
     preparation = Preparation.of(method, lambda: iter([rows]), base, device)
-    return Prepared(preparation(rows), preparation.base)
+    return Prepared(changed(rows, preparation), preparation.base)
 
 
 @dataclass(frozen=True)
@@ -95,26 +97,31 @@ class Preparation:
         for rows in blocks():
             method.require_usable(rows)
             lengths.append(magnitudes(rows))
-        scale = _Rescaling.of(method, torch.cat(lengths))
-        statistics = None if base is None else base_statistics(base, rows, scale)
+        given = torch.cat(lengths)
+        scale = _Rescaling.of(method, given)
+        scaled = scale(given).float()
+        _refuse_infinite(scaled, "features")
+        statistics = None if base is None else base_statistics(base, rows, scale.take)
         if method.needs_base:
             statistics = method.require_base(statistics)
         found = cls(method, scale, statistics, device)
-        if method.lengths != "relative":
+        if method.lengths != "relative" and not method.needs_base:
             return found
-        transformed = torch.cat([magnitudes(found(rows)) for rows in blocks()])
-        return replace(found, wide=_differ_widely(transformed))
+        transformed = torch.cat([of_rows(rows, found.magnitudes) for rows in blocks()])
+        method.require_comparable(scaled, transformed, statistics)
+        wide = method.lengths == "relative" and _differ_widely(transformed)
+        return replace(found, wide=wide)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """Features as the method takes them, [B, D] → [B, D].
-
-        Raises:
-            InputError: If a row is not finite in float32, or the method cannot use them.
-        """
-        table = as_float32(self.scale(rows), self.device)
+        """Features as the method takes them, [B, D] → [B, D]."""
+        table = self.scale(rows).to(self.device, torch.float32)
         with torch.inference_mode():
             transformed = self.method.transform(table, self.base)
             return transformed.double() if self.wide else transformed
+
+    def magnitudes(self, rows: Tensor) -> Tensor:
+        """Largest magnitude of each row as the method takes it, [B, D] → [B, 1]."""
+        return magnitudes(self(rows))
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,20 @@ class _Rescaling:
         if self.by_row:  # the transform does the same to float32, which needs no conversion
             return rows if rows.dtype == torch.float32 else order_one(rows)
         return rows if self.power == 1 else rows / self.power
+
+    def take(self, rows: Tensor, name: str) -> Rows:
+        """Rescales a table and converts it to float32.
+
+        Raises:
+            InputError: If a row is not finite in float32.
+        """
+        table = changed(rows, lambda part: self(part).float())
+        _refuse_infinite(of_rows(table, magnitudes), name)
+        return table
+
+
+def _refuse_infinite(magnitude: Tensor, name: str) -> None:
+    refuse_rows(~magnitude[:, 0].isfinite(), name, "hold NaN or infinite values in float32")
 
 
 def _median(magnitude: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ CORE = {
     "progress",
     "reading",
     "registry",
+    "rows",
     "scale",
     "specs",
     "torch_file",

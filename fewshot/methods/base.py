@@ -79,7 +79,7 @@ class Method(Configurable, ABC):
         """Raises an `InputError` if features [N, D] are negative and must not be."""
         if not self.needs_non_negative:
             return
-        negative = int((features < 0).any(-1).sum())
+        negative = int((features.amin(-1) < 0).sum())
         if negative:
             raise InputError(
                 f"{self.spec} raises features to a power and needs features of at least 0, but "
@@ -90,8 +90,21 @@ class Method(Configurable, ABC):
             )
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Transforms all embeddings before the tasks are drawn, [N, D] → [N, D]."""
+        """Transforms embeddings before they are used, each on its own, [N, D] → [N, D]."""
         return features
+
+    def require_comparable(
+        self, lengths: Tensor, transformed: Tensor, base: BaseStatistics | None
+    ) -> None:
+        """Raises an `InputError` if features cannot be compared with the base classes.
+
+        Called where `lengths` is "relative" or `needs_base` is true.
+
+        Args:
+            lengths: Largest magnitude of each row of the features, [N, 1].
+            transformed: The same after `transform`.
+            base: Statistics of the base classes; given if `needs_base` is true.
+        """
 
     @abstractmethod
     def fit(self, support: Support, base: BaseStatistics | None, seeds: Seeds) -> Scorer:

@@ -13,6 +13,7 @@ from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
 from lowlabel.fewshot.methods.calibration import Calibration, fit_together
 from lowlabel.fewshot.support import Support
+from lowlabel.rows import of_rows
 from lowlabel.scale import magnitudes, unit
 from lowlabel.specs import Option
 
@@ -149,17 +150,21 @@ class DistributionCalibration(SslVitCalibration):
 
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies Tukey's power, [N, D] → [N, D]."""
-        transformed = tukey(features, self.power)
-        raw = self.require_base(base).features
-        lengths = [magnitudes(rows).median().item() for rows in (raw, transformed)]
-        if lengths[0] > _MOST_APART * lengths[1] > 0:
+        return tukey(features, self.power)
+
+    def require_comparable(
+        self, lengths: Tensor, transformed: Tensor, base: BaseStatistics | None
+    ) -> None:
+        """Raw base features and transformed features are of about one length."""
+        raw = of_rows(self.require_base(base).features, magnitudes).median().item()
+        raised = transformed.median().item()
+        if raw > _MOST_APART * raised > 0:
             raise InputError(
                 f"{self.spec} borrows from raw base features whose largest entries are "
-                f"{lengths[0]:.3g} in the median row, and raises the others to a power, which "
-                f"makes them {lengths[1]:.3g}: they are too far apart to borrow from",
+                f"{raw:.3g} in the median row, and raises the others to a power, which "
+                f"makes them {raised:.3g}: they are too far apart to borrow from",
                 "Scale all features down to about 1, or use dc-sslvit.",
             )
-        return transformed
 
     def gaussians(self, base: BaseStatistics | None) -> BaseGaussians:
         """Means and covariances of the base classes, of raw features."""

@@ -46,23 +46,20 @@ class Normalized(Method):
     def transform(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
         """Applies `norm`, [N, D] → [N, D]."""
         if self.norm == "cl2n":
-            features = features - self._base_mean(features, base)
+            features = features - self.require_base(base).mean
         return features if self.norm == "none" else unit(features)
 
-    def _base_mean(self, features: Tensor, base: BaseStatistics | None) -> Tensor:
-        """Mean of the base images, [D].
-
-        Raises:
-            InputError: If features of this scale are rounding beside it.
-        """
-        mean = self.require_base(base).mean
-        lengths = magnitudes(features)
+    def require_comparable(
+        self, lengths: Tensor, transformed: Tensor, base: BaseStatistics | None
+    ) -> None:
+        """Features are no rounding beside the base mean that "cl2n" subtracts."""
+        if self.norm != "cl2n":
+            return
         usual = lengths[lengths > 0].median() if lengths.any() else torch.inf
-        ratio = float(magnitudes(mean) / usual)
+        ratio = float(magnitudes(self.require_base(base).mean) / usual)
         if ratio > _MOST_APART:
             raise InputError(
                 f"{self.spec} subtracts the mean of the base features, whose largest entry is "
                 f"{ratio:.3g} times that of the median row: beside it, the features are rounding",
                 "Extract both with one model and the same preprocessing, or use norm=l2.",
             )
-        return mean
