@@ -14,7 +14,7 @@ from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Comparison, evenly_spaced, product_dtype
 from lowlabel.retrieval.ranking.counters import Counter, counter_for
 from lowlabel.retrieval.ranking.positives import Positives, find_positives
-from lowlabel.retrieval.ranking.products import multiply, unit_rows
+from lowlabel.retrieval.ranking.products import UnitRows, multiply, unit_rows
 from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.retrieval.ranking.rivals import Rivals, Unlisted
 from lowlabel.workers import run_parallel
@@ -67,11 +67,11 @@ class ExactRanker(Generic[S]):
         self._rivals = rivals
         self._summarise, self._rows, self._workers = summarise, block_rows, workers
         self._found = found
-        self._gallery = unit_rows(comparison.gallery, layout.gallery, dtype)
+        self._gallery = UnitRows(comparison.gallery, layout.gallery, dtype)
         self._queries = (
             self._gallery
             if comparison.queries is comparison.gallery
-            else unit_rows(comparison.queries, layout.queries, dtype)
+            else UnitRows(comparison.queries, layout.queries, dtype)
         )
 
     def run(self, progress: Progress | None = None) -> Iterator[tuple[Tensor, S]]:
@@ -101,12 +101,12 @@ class ExactRanker(Generic[S]):
 
         def count(span: Span) -> int:
             counts, (begin, end) = free.get(), span
-            buffer = self._buffer()
+            rows, buffer = self._queries[slice(*span)], self._buffer()
             try:
-                block = self._product(begin, end, begin, end, buffer)
+                block = self._product(rows, begin, end, buffer)
                 self._counter.count(block, positives, begin, begin, counts, rivals=listed)
                 for left, right in self._column_spans(end, self._rows):
-                    block = self._product(begin, end, left, right, buffer)
+                    block = self._product(rows, left, right, buffer)
                     self._counter.count(block, positives, begin, left, counts, rivals=listed)
                     self._counter.count(
                         block, positives, left, begin, counts, transposed=True, rivals=listed
@@ -131,9 +131,10 @@ class ExactRanker(Generic[S]):
         def rank(span: Span) -> tuple[int, list[tuple[Tensor, S]]]:
             positives = self._positives(*span)
             counts, buffer = self._zero_counts(positives), self._buffer()
+            rows = self._queries[slice(*span)]
             listed = self._rivals.list_for(span[1] - span[0]) if self._rivals else None
             for left, right in self._column_spans(0, span[1] - span[0]):
-                block = self._product(*span, left, right, buffer)
+                block = self._product(rows, left, right, buffer)
                 self._counter.count(block, positives, span[0], left, counts, rivals=listed)
             if self._rivals and listed:
                 self._rivals.take(positives, counts, listed)
@@ -157,8 +158,7 @@ class ExactRanker(Generic[S]):
             counts, buffer = self._zero_counts(part.positives), self._buffer()
             listed, rows = rivals.list_for(len(part.places)), self._queries[part.places]
             for left, right in self._column_spans(0, len(rows)):
-                block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
-                multiply(rows, self._gallery[left:right], block)
+                block = self._product(rows, left, right, buffer)
                 counter.count(block, part.positives, 0, left, counts, rivals=listed)
             query, place = listed.pairs()
             rivals.add(part.places, counts.long(), torch.stack([part.places[query], place]))
@@ -210,14 +210,14 @@ class ExactRanker(Generic[S]):
         return torch.cat(cosines)
 
     def _buffer(self) -> Tensor:
-        return self._gallery.new_empty(self._rows * self._rows * _COLUMNS)
+        return self._gallery.empty(self._rows * self._rows * _COLUMNS)
 
     def _zero_counts(self, positives: Positives) -> Tensor:
         return positives.rows.new_zeros(len(positives.cosine), dtype=torch.int32)
 
-    def _product(self, begin: int, end: int, left: int, right: int, buffer: Tensor) -> Tensor:
-        block = buffer[: (end - begin) * (right - left)].view(end - begin, right - left)
-        return multiply(self._queries[begin:end], self._gallery[left:right], block)
+    def _product(self, rows: Tensor, left: int, right: int, buffer: Tensor) -> Tensor:
+        block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
+        return multiply(rows, self._gallery[left:right], block)
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
         layout = self._comparison.layout

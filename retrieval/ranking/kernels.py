@@ -108,6 +108,15 @@ def row_norms(features: Array) -> Array:
 
 
 @_entry
+def scaled_rows(features: Array, rows: Array, scale: Array, out: Array) -> None:
+    """Writes some rows, each multiplied in float64 by its scale, to `out` [n, D]."""
+    for i in range(np.uintp(rows.size)):
+        row = np.uintp(rows[i])
+        for d in range(np.uintp(features.shape[1])):
+            out[i, d] = features[row, d] * scale[row]
+
+
+@_entry
 def count_by_tiles(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.embeddings import Embeddings, vector_norms
+from lowlabel.rows import MOST_BYTES
 
 Transform = Callable[[Tensor], Tensor]
 
@@ -39,6 +40,11 @@ def unit_rows(embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> Tenso
     """Returns some rows at length 1, normalised in float64 and rounded once to `dtype`."""
     raw, inverse_norm = embeddings.raw, embeddings.inverse_norm
     result = torch.empty(len(rows), embeddings.dimensions, dtype=dtype, device=raw.device)
+    if raw.device.type == "cpu" and raw.dtype == torch.float32:
+        from lowlabel.retrieval.ranking.kernels import scaled_rows
+
+        scaled_rows(raw.numpy(), rows.numpy(), inverse_norm.numpy(), result.numpy())
+        return result
     step = max(1, _CHUNK_VALUES // embeddings.dimensions)
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
@@ -49,6 +55,34 @@ def unit_rows(embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> Tenso
 def all_unit_rows(embeddings: Embeddings, dtype: torch.dtype | None = None) -> Tensor:
     """Returns all rows at length 1, by default in the dtype of the features."""
     return unit_rows(embeddings, all_rows(embeddings), dtype or embeddings.raw.dtype)
+
+
+class UnitRows:
+    """Rows at length 1; those of a large table are computed as they are read.
+
+    Args:
+        embeddings: The table.
+        rows: Its rows in their order, int64 [N].
+        dtype: As `unit_rows`.
+    """
+
+    def __init__(self, embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> None:
+        self._embeddings, self._rows, self._dtype = embeddings, rows, dtype
+        fits = len(rows) * embeddings.dimensions * dtype.itemsize <= MOST_BYTES
+        self._held = unit_rows(embeddings, rows, dtype) if fits else None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, places: slice | Tensor) -> Tensor:
+        """Rows at some places, [n, D]."""
+        if self._held is not None:
+            return self._held[places]
+        return unit_rows(self._embeddings, self._rows[places], self._dtype)
+
+    def empty(self, values: int) -> Tensor:
+        """Room for as many values of the type of the rows."""
+        return torch.empty(values, dtype=self._dtype, device=self._rows.device)
 
 
 def all_rows(embeddings: Embeddings) -> Tensor:
