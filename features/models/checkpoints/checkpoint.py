@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.checkpoints.other_names import with_timm_names
 from lowlabel.features.models.checkpoints.state_dicts import Level, networks_in, subtree, unwrap
 from lowlabel.features.models.checkpoints.weights_file import (
     SAVE_STATE_DICT,
@@ -70,6 +71,7 @@ def read_checkpoint(
                 "Choose one of them with checkpoint_key=NAME, or leave checkpoint_key out.",
             )
         levels = unwrap(chosen.tensors, chosen.prefix)
+    levels += with_timm_names(levels[0])
     epoch = content.get("epoch")
     epoch = epoch if type(epoch) is int else None
     return Checkpoint(path, tuple(levels), training_arguments(content), epoch)

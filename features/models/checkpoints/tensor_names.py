@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 _HEADS = re.compile(
-    r"((\w+_)?heads?|head_dist|head2|fc|classifier|last_linear|pre_logits|aux\w*|AuxLogits"
+    r"((\w+_)?heads?|head_dist|head2|fc|(\w+_)?classifier|last_linear|pre_logits|aux\w*|AuxLogits"
     r"|project(or|ors|ion)|predictor"
     r"|prototypes?"
     r"|decoder|decoder_\w+|mask_token|masked_embed|queue\w*|cent(er|re)"
@@ -17,7 +17,10 @@ _RECOMPUTED = re.compile(
 )
 _UNREAD = (  # layouts that timm reads under no architecture
     ("embeddings.patch_embeddings.", "Hugging Face transformers"),
+    ("encoder.layer.0.", "Hugging Face transformers"),
+    ("encoder.stages.0.layers.0.", "Hugging Face transformers"),
     ("encoder.layers.encoder_layer_0.", "torchvision's ViT"),
+    ("features.0.0.", "torchvision"),
 )
 _LAYOUTS = (  # that timm reads under another architecture, or not at all
     ("visual.", "It holds an image-text model; timm's names of CLIP have `clip` in them."),
@@ -53,8 +56,9 @@ def unread_hint(names: Iterable[str]) -> str:
     if not wrote:
         return ""
     return (
-        f"Its names are those of {wrote}, which timm reads under no architecture. Take the same "
-        "weights by their name in timm (--model timm:NAME), or save them under timm's names."
+        f"Its names are those of {wrote}. Of these, whole ViT, DeiT and DINOv2 files of "
+        "transformers and torchvision's ViT are read, and others under no architecture. Take the "
+        "same weights by their name in timm (--model timm:NAME), or save them under timm's names."
     )
 
 

@@ -19,6 +19,6 @@ def test_the_names_in_the_file_and_a_way_out_are_given(tmp_path, code, architect
     with pytest.raises(UserError) as error:
         load_backbone(f"{tmp_path / 'a.pth'}{architecture}")
     assert NAMES[code] in error.value.message
-    assert f"Its names are those of {code}" in error.value.hint
+    assert f"Its names are those of {code}." in error.value.hint
     assert "timm:NAME" in error.value.hint
     assert ":ARCH" not in error.value.hint
