@@ -98,7 +98,14 @@ def row_blocks(rows: Rows) -> Iterator[Tensor]:
 
 def of_rows(rows: Rows, value: Callable[[Tensor], Tensor]) -> Tensor:
     """A value of each row, [n, D] → [n, …], computed by blocks; all of it, [N, …]."""
-    return torch.cat([value(block) for block in row_blocks(rows)])
+    found, done = torch.empty(0), 0
+    for block in row_blocks(rows):
+        values = value(block)
+        if not done:  # small tensors kept among large ones that are freed would scatter the memory
+            found = values.new_empty(len(rows), *values.shape[1:])
+        found[done : done + len(block)] = values
+        done += len(block)
+    return found
 
 
 def column_means(rows: Rows) -> Tensor:
