@@ -219,14 +219,20 @@ def _seen_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> 
     seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
     tuning = backbone.tuning
     last = str(tuning.get("dataset", ""))
-    before = dict.fromkeys(spec for spec in tuning.get("tuned_before", ()) if spec != last)
-    found = [seen, *(_tuned_classes(spec, opened, images, {}) for spec in before)]
-    found.append(_tuned_classes(last, opened, images, tuning))
-    return "; ".join(f"{backbone.name} was {sentence}" for sentence in found if sentence)
+    folders = tuning.get(card.FOLDERS_BEFORE, ())
+    told = {facts["dataset"] for facts in folders}
+    before = [spec for spec in tuning.get("tuned_before", ()) if spec not in {last, *told}]
+    earlier = [
+        *((spec, dict[str, Any]()) for spec in before),
+        *((facts["dataset"], facts) for facts in folders),
+    ]
+    tunings = (_tuned_classes(*each, opened, images) for each in (*earlier, (last, tuning)))
+    sentences = dict.fromkeys(filter(None, (seen, *tunings)))
+    return "; ".join(f"{backbone.name} was {sentence}" for sentence in sentences)
 
 
 def _tuned_classes(
-    spec: str, opened: OpenDataset, images: ImageSet, facts: Mapping[str, Any]
+    spec: str, facts: Mapping[str, Any], opened: OpenDataset, images: ImageSet
 ) -> str:
     """How many evaluated classes are in the part that a model was tuned on, as a sentence.
 

@@ -7,6 +7,11 @@ from torch import nn
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.models.architectures import has_fixed_input, native_resolution
+from lowlabel.features.models.checkpoints.card import (
+    FOLDERS_BEFORE,
+    TRAIN_FOLDER,
+    TRAIN_MANIFEST,
+)
 from lowlabel.features.models.checkpoints.weights_file import Tensors
 from lowlabel.features.models.embedding_head import HEAD_PREFIX, EmbeddingEncoder, EmbeddingHead
 from lowlabel.features.models.encoders import Encoder, TimmEncoder
@@ -51,7 +56,7 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
 
     "architecture", "transform", "pretrained_on", "base_model", "base_weights_sha256",
     "base_identities" if it is known as published weights, and "tuned_before", the datasets that it
-    was tuned on, if it was.
+    was tuned on, if it was, with "folders_before", what folders among them are known by.
 
     Raises:
         InputError: If the model cannot be tuned.
@@ -59,6 +64,9 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
     check_tunable(backbone)
     tuning = backbone.tuning
     before = [*tuning.get("tuned_before", ()), tuning["dataset"]] if tuning else []
+    known = {n: tuning[n] for n in ("dataset", TRAIN_MANIFEST, TRAIN_FOLDER) if n in tuning}
+    last = [known] if TRAIN_MANIFEST in known and known["dataset"].startswith("folder:") else []
+    folders = [*tuning.get(FOLDERS_BEFORE, ()), *last]
     return {
         "architecture": _architecture(backbone),
         "transform": encode(backbone.transform),
@@ -67,6 +75,7 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
         "base_weights_sha256": backbone.weights_sha256,
         **({"base_identities": list(backbone.identities)} if backbone.identities else {}),
         **({"tuned_before": before} if before else {}),
+        **({FOLDERS_BEFORE: folders} if folders else {}),
     }
 
 

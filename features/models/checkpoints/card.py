@@ -20,6 +20,7 @@ from lowlabel.reading import reading
 CARD_KEY = "lowlabel"
 TRAIN_MANIFEST = "train_manifest_sha256"  # of all images of the part that a model was tuned on
 TRAIN_FOLDER = "train_folder_sha256"  # see `folder_sha256`
+FOLDERS_BEFORE = "folders_before"  # what folders of earlier tunings are known by
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
 _MOST_PIXELS = 16_384  # of the side of an image
 
@@ -111,7 +112,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
     head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
     facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
     grown: dict[str, Any] = {
-        n: list(card[n]) for n in ("tuned_before", "base_identities") if n in card
+        n: list(card[n]) for n in ("tuned_before", FOLDERS_BEFORE, "base_identities") if n in card
     }
     grown |= {n: str(card[n]) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
     return Card(

@@ -231,11 +231,20 @@ def test_a_score_on_classes_of_an_earlier_tuning_is_marked(data, tmp_path):
     tuned = finetune(
         make_finetune_plan(f"folder:{data}", first), RunOptions(tmp_path / "first", 0), "cpu"
     )
-    other = shutil.copytree(data, tmp_path / "other")
+    other = shutil.copytree(data, tmp_path / "elsewhere" / data.name)
+    next((other / "train").rglob("*.png")).unlink()  # other images under the same name
+    third = shutil.copytree(data, tmp_path / "third" / data.name)
+    for image in [*(third / "train").rglob("*.png")][:2]:
+        image.unlink()
     recipe = replace(make_plan(data).recipe, model=f"{tuned}:head=none", pooling="")
     again = tune_frozen(make_finetune_plan(f"folder:{other}", recipe), tmp_path / "out", "cpu")
-    opened = open_dataset(f"folder:{data}")
-    parts = opened.division.parts[:1]
-    scored = replace(opened, division=replace(opened.division, parts=parts), _parts={})
-    model = load_backbone(str(again), device="cpu")
-    assert "was tuned on " in embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes
+
+    def marked(folder):
+        opened = open_dataset(f"folder:{folder}")
+        parts = opened.division.parts[:1]
+        scored = replace(opened, division=replace(opened.division, parts=parts), _parts={})
+        model = load_backbone(str(again), device="cpu")
+        found = embed_dataset(model, scored, parts, ExtractionOptions()).seen_classes
+        return "was tuned on " in found
+
+    assert [marked(data), marked(other), marked(third)] == [True, True, False]
