@@ -100,7 +100,6 @@ def _keep_best(
 def exact_keys(
     queries: Array,
     train: Array,
-    first: int,
     query_norm: Array,
     train_norm: Array,
     places: Array,
@@ -113,10 +112,9 @@ def exact_keys(
     """Sorts candidates by float64 cosine on a grid, then by row; writes the k largest keys.
 
     Args:
-        queries: Test embeddings [M, D].
+        queries: Test embeddings [B, D].
         train: Table of train embeddings [T, D].
-        first: Test row of the first row of candidates.
-        query_norm: L2 norms of `queries`, float64 [M].
+        query_norm: L2 norms of `queries`, float64 [B].
         train_norm: L2 norms of the train images, float64 [N].
         places: The row of `train` of each train image, int64 [N].
         rows: Train rows of candidates [B, …].
@@ -132,8 +130,8 @@ def exact_keys(
         keys = np.empty(counts[i], np.int64)
         for j in range(np.uintp(counts[i])):
             row = np.uintp(rows[i, j])
-            cosine = _dot(queries, first + i, train, np.uintp(places[row])) / (
-                query_norm[first + i] * train_norm[row]
+            cosine = _dot(queries, i, train, np.uintp(places[row])) / (
+                query_norm[i] * train_norm[row]
             )
             keys[j] = (np.int64(np.rint(cosine * grid)) << row_bits) | (most - np.int64(row))
         keys.sort()

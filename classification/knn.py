@@ -48,6 +48,7 @@ def evaluate_knn(
     test_labels: Labels,
     *,
     rows: Labels | None = None,
+    test_rows: Labels | None = None,
     k: int | Sequence[int] = 20,
     temperature: float = 0.07,
     clip_k: bool = False,
@@ -74,6 +75,8 @@ def evaluate_knn(
         test_features: Test embeddings, floats [M, D].
         test_labels: Class of each test image, integers [M].
         rows: Rows of the train images that vote, integers [n]; by default all.
+        test_rows: Rows of the test images that are scored, integers; by default all. Both tables
+            may be the same, and neither is copied.
         k: Number of neighbours, or several.
         temperature: Temperature of the votes, above 0; a smaller one favours the nearest images.
         clip_k: Replaces a k larger than N by N; by default that is an error.
@@ -83,7 +86,7 @@ def evaluate_knn(
         all_metrics: Whether the shares of the votes are scored as probabilities too: the metrics of
             `ClassifierResult` for each k.
         probabilistic: Whether AUROC and calibration error are among all metrics.
-        groups: Group of each test image (patient, camera, burst), any integers, [M].
+        groups: Group of each scored test image (patient, camera, burst), any integers, [M].
         interval: What another study would draw anew: test "images", their "groups" or "classes"; by
             default groups where they are given, else images. The result has all of them.
         block_size: Number of test images per block; by default 512 on a CPU, 4096 elsewhere.
@@ -110,7 +113,7 @@ def evaluate_knn(
     require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
     device = resolve_device(device)
     train, voting_labels = _checked(train_features, train_labels, device, "train", rows)
-    test, wanted_labels = _checked(test_features, test_labels, device, "test")
+    test, wanted_labels = _checked(test_features, test_labels, device, "test", test_rows)
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     units = Units.of(wanted_labels, groups, interval)
     ks = _counts(k, len(train), clip_k)

@@ -25,6 +25,7 @@ _GRID = 2.0**35  # cosines that differ by less than the grid, 3e-11, are ties
 _TRAIN_BLOCK = 8192
 _STRIP = 512  # test rows whose products with a tile stay in a core's cache
 _TILE = 2048
+_STRIPS = 4  # that share a tile whose rows are gathered
 _MOST_NEIGHBOURS = 2048  # with candidates; beyond that they would be most of the train images
 _SPARE = 512  # candidates besides 3 k
 _MODERATE = 1e12  # norms whose rows need not be scaled before the products
@@ -55,7 +56,8 @@ def nearest(train: Embeddings, test: Embeddings, k: int, block_size: int) -> Ite
         raise InputError(f"k-NN takes at most {most:,} train images, not {len(train):,}")
     device = train.raw.device
     filtered = device.type == "cpu" and k <= _MOST_NEIGHBOURS
-    step = min(block_size, _STRIP) if filtered else block_size
+    strips = 1 if train.places is None else _STRIPS
+    step = min(block_size, _STRIP) * strips if filtered else block_size
     blocks = [slice(at, min(at + step, len(test))) for at in range(0, len(test), step)]
     search = _Filter.of(train, test, k).keys if filtered else _Direct(train, test, k).keys
     workers = cpu_workers(device) if filtered else 1
@@ -138,20 +140,22 @@ class _Filter:
         values = torch.full((len(queries), capacity + 1), -torch.inf)
         rows = torch.empty(len(queries), capacity, dtype=torch.int32)
         counts = torch.zeros(len(queries), dtype=torch.int64)
-        products = torch.empty(len(queries) * _TILE)
+        products = torch.empty(min(len(queries), _STRIP) * _TILE)
         found = torch.empty(len(queries), self.k, dtype=torch.int64)
         arrays = values.numpy(), rows.numpy(), counts.numpy()
         for first in range(0, len(self.train), _TILE):
             tile = self.rows.rows(first, first + _TILE)
-            out = products[: len(queries) * len(tile)].view(len(queries), len(tile))
-            torch.mm(queries, tile.T, out=out)
             scale = self.scale[first : first + _TILE].numpy()
-            collect(out.numpy(), scale, first, self.k, self.margin, *arrays)
+            for at in range(0, len(queries), _STRIP):
+                strip = queries[at : at + _STRIP]
+                out = products[: len(strip) * len(tile)].view(len(strip), len(tile))
+                torch.mm(strip, tile.T, out=out)
+                collected = (array[at : at + _STRIP] for array in arrays)
+                collect(out.numpy(), scale, first, self.k, self.margin, *collected)
         exact_keys(
-            self.test.raw.numpy(),
+            self.test.rows(block.start, block.stop).numpy(),
             self.train.raw.numpy(),
-            block.start,
-            self.test.norm.numpy(),
+            self.test.norm[block].numpy(),
             self.train.norm.numpy(),
             self.places.numpy(),
             rows.numpy(),
@@ -167,8 +171,8 @@ class _Filter:
         """Compares some rows with all train images, such as those with thousands of equal ones."""
         places = rows.nonzero().flatten()
         if len(places):
-            wanted = places + block.start
-            some = Embeddings(self.test.raw[wanted], self.test.norm[wanted])
+            tests = self.test.part(block.start, block.stop)
+            some = Embeddings(tests.rows(0, len(tests))[places], tests.norm[places])
             found[places] = _Direct(self.train, some, self.k).keys(slice(0, len(places)))
 
 

@@ -10,7 +10,7 @@ from lowlabel.errors import InputError
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
 from lowlabel.fewshot.prepared import prepare
-from lowlabel.rows import of_rows
+from lowlabel.lazy_rows import of_rows
 
 
 def chosen_base_classes(

@@ -12,7 +12,7 @@ from torch import Tensor
 from lowlabel.arrays import Features, Labels, as_features, as_labels, require_same_width
 from lowlabel.errors import ClassError, InputError
 from lowlabel.fewshot.gaussians import BaseGaussians
-from lowlabel.rows import Rows, changed, column_means
+from lowlabel.lazy_rows import Table, changed, column_means
 from lowlabel.scale import unit
 
 
@@ -25,7 +25,7 @@ class BaseStatistics:
         labels: Class of each base image, [N].
     """
 
-    features: Rows
+    features: Table
     labels: NDArray[np.int64]
 
     @cached_property
@@ -73,7 +73,7 @@ class BaseStatistics:
 
 
 def base_statistics(
-    base: tuple[Features, Labels], features: Tensor, take: Callable[[Tensor, str], Rows]
+    base: tuple[Features, Labels], features: Tensor, take: Callable[[Tensor, str], Table]
 ) -> BaseStatistics:
     """Checks the base classes' features and labels.
 

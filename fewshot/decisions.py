@@ -13,7 +13,7 @@ from lowlabel.fewshot.episodes import Episodes
 from lowlabel.fewshot.methods import Method
 from lowlabel.fewshot.prepared import Prepared
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
-from lowlabel.rows import of_rows
+from lowlabel.lazy_rows import of_rows
 from lowlabel.scale import magnitudes
 
 _RESCALE = "Scale the features to length 1: norm=l2, or dc-sslvit instead of dc."

@@ -15,7 +15,7 @@ from lowlabel.arrays import Features, Labels, as_features, refuse_rows
 from lowlabel.errors import InputError
 from lowlabel.fewshot.base_statistics import BaseStatistics, base_statistics
 from lowlabel.fewshot.methods import Method
-from lowlabel.rows import Rows, changed, of_rows
+from lowlabel.lazy_rows import Table, changed, of_rows
 from lowlabel.scale import magnitudes, order_one, power_of_two
 
 _SMALLEST = 2.0**-50  # products of two smaller float32 entries lose digits
@@ -32,7 +32,7 @@ class Prepared:
         base: Statistics of the base classes, if they were given.
     """
 
-    features: Rows
+    features: Table
     base: BaseStatistics | None
 
 
@@ -150,7 +150,7 @@ class _Rescaling:
             return rows if rows.dtype == torch.float32 else order_one(rows)
         return rows if self.power == 1 else rows / self.power
 
-    def take(self, rows: Tensor, name: str) -> Rows:
+    def take(self, rows: Tensor, name: str) -> Table:
         """Rescales a table and converts it to float32.
 
         Raises:

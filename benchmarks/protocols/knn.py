@@ -96,7 +96,7 @@ class KNN(Supervised):
         features, labels = data.evaluated.features, data.evaluated.labels
         if by_train:
             train = train_table(data)
-            voting, voters, scored = (train.features, train.labels), None, (features, labels)
+            voting, voters, scored = (train.features, train.labels), None, None
         else:
             odd = index_in_class(labels) % 2 == 1
             if not odd.any():
@@ -105,13 +105,15 @@ class KNN(Supervised):
                     "each class cannot vote on the other half",
                     "Score images of classes that have several, or give a train part to vote.",
                 )
-            voters = np.flatnonzero(~odd)
-            voting, scored = (features, labels), (features[odd], labels[odd])
+            voters, scored = np.flatnonzero(~odd), np.flatnonzero(odd)
+            voting = features, labels
         with progress_bar(f"k-NN on {data.title}", "img") as progress:
             result = evaluate_knn(
                 *voting,
-                *scored,
+                features,
+                labels,
                 rows=voters,
+                test_rows=scored,
                 k=self.neighbours,
                 temperature=self.temperature,
                 clip_k=True,
@@ -121,7 +123,10 @@ class KNN(Supervised):
                 device=device,
                 progress=progress,
             )
-        counts = {"images": len(scored[1]), "voters": len(voting[1] if voters is None else voters)}
+        counts = {
+            "images": len(labels if scored is None else scored),
+            "voters": len(voting[1] if voters is None else voters),
+        }
         ks = [min(k, counts["voters"]) for k in self.neighbours]
         if by_train:
             return [classifier_scores(result.of(k), data) for k in ks]

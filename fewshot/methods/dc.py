@@ -13,7 +13,7 @@ from lowlabel.fewshot.gaussians import BaseGaussians
 from lowlabel.fewshot.methods.base import Lengths, Method, Scorer, Seeds
 from lowlabel.fewshot.methods.calibration import Calibration, fit_together
 from lowlabel.fewshot.support import Support
-from lowlabel.rows import of_rows
+from lowlabel.lazy_rows import of_rows
 from lowlabel.scale import magnitudes, unit
 from lowlabel.specs import Option
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.embeddings import Embeddings, vector_norms
-from lowlabel.rows import MOST_BYTES
+from lowlabel.lazy_rows import MOST_BYTES
 
 Transform = Callable[[Tensor], Tensor]
 

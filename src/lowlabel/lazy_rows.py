@@ -1,14 +1,10 @@
-"""Tables that are not copied to change their rows, or to choose some of them."""
+"""Tables whose rows are changed as they are read: a large table is not copied for it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
-
-from lowlabel.arrays import Features
 
 RowStep = Callable[[Tensor], Tensor]
 BLOCK_BYTES = 2**24
@@ -57,23 +53,10 @@ class LazyRows:
         return self.raw.device
 
 
-Rows = Tensor | LazyRows
+Table = Tensor | LazyRows
 
 
-@dataclass(frozen=True)
-class ChosenRows:
-    """Some rows of a table, for functions that read it by blocks.
-
-    Attributes:
-        table: Features [N, D].
-        rows: The rows that count, in their order, [n].
-    """
-
-    table: Features
-    rows: NDArray[np.int64]
-
-
-def changed(rows: Rows, step: RowStep) -> Rows:
+def changed(rows: Table, step: RowStep) -> Table:
     """The table of changed rows: a tensor if it takes little memory or nothing is changed.
 
     Args:
@@ -89,14 +72,14 @@ def changed(rows: Rows, step: RowStep) -> Rows:
     return LazyRows(rows, step, probed.dtype)
 
 
-def row_blocks(rows: Rows) -> Iterator[Tensor]:
+def row_blocks(rows: Table) -> Iterator[Tensor]:
     """Yields all rows, in blocks of some megabytes."""
     step = max(1, BLOCK_BYTES // (rows.shape[1] * rows.element_size()))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
 
 
-def of_rows(rows: Rows, value: Callable[[Tensor], Tensor]) -> Tensor:
+def of_rows(rows: Table, value: Callable[[Tensor], Tensor]) -> Tensor:
     """A value of each row, [n, D] → [n, …], computed by blocks; all of it, [N, …]."""
     found, done = torch.empty(0), 0
     for block in row_blocks(rows):
@@ -108,7 +91,7 @@ def of_rows(rows: Rows, value: Callable[[Tensor], Tensor]) -> Tensor:
     return found
 
 
-def column_means(rows: Rows) -> Tensor:
+def column_means(rows: Table) -> Tensor:
     """Mean over all rows, [D]; of a large table by groups of columns, which changes no sum."""
     if isinstance(rows, Tensor):
         return rows.mean(0)
@@ -118,7 +101,7 @@ def column_means(rows: Rows) -> Tensor:
     return torch.cat([_columns(rows, slice(at, at + width)).mean(0) for at in starts])
 
 
-def _columns(rows: Rows, columns: slice) -> Tensor:
+def _columns(rows: Table, columns: slice) -> Tensor:
     width = len(range(rows.shape[1])[columns])
     found = torch.empty(len(rows), width, dtype=rows.dtype, device=rows.device)
     done = 0

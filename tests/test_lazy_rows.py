@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from lowlabel import rows as module
+from lowlabel import lazy_rows as module
 from lowlabel.classification import evaluate_knn
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.methods import build_method
 from lowlabel.fewshot.prepared import prepare
+from lowlabel.lazy_rows import LazyRows, changed, column_means, of_rows, row_blocks
 from lowlabel.retrieval import evaluate_retrieval
-from lowlabel.rows import ChosenRows, LazyRows, changed, column_means, of_rows, row_blocks
 
 CPU = torch.device("cpu")
 
@@ -62,7 +62,8 @@ def test_a_large_table_has_the_accuracies_of_a_small_one(monkeypatch, request, m
     assert evaluate_fewshot(features, labels, **options).mean == pytest.approx(small.mean, abs=0.2)
 
 
-def test_chosen_rows_vote_like_copies_of_them():
+def test_chosen_rows_vote_like_copies_of_them(monkeypatch):
+    monkeypatch.setattr("lowlabel.classification.rows._MOST_COPIED", 0)
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(6), 50)
     for kind in (np.float32, np.float64):
@@ -70,13 +71,11 @@ def test_chosen_rows_vote_like_copies_of_them():
         voters = rng.random(300) < 0.5
         train, test = (np.flatnonzero(part) for part in (voters, ~voters))
         copies = (features[train], labels[train], features[test], labels[test])
-        chosen = (
-            ChosenRows(features, train),
-            labels[train],
-            ChosenRows(features, test),
-            labels[test],
-        )
-        found = [evaluate_knn(*each, k=(3, 20), device="cpu").correct for each in (copies, chosen)]
+        table = (features, labels, features, labels)
+        found = [
+            evaluate_knn(*copies, k=(3, 20), device="cpu").correct,
+            evaluate_knn(*table, rows=train, test_rows=test, k=(3, 20), device="cpu").correct,
+        ]
         for name, correct in found[0].items():
             np.testing.assert_array_equal(found[1][name], correct)
 
