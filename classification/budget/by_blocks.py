@@ -70,12 +70,12 @@ class LargeTask:
         learned = Rows(self.tables.train, places, self.preparation)
         classes = torch.arange(len(sizes), device=places.device)
         targets = classes.repeat_interleave(torch.tensor(sizes, device=places.device))
+        query = self.prepared.features[:]
         moments = Moments(
             lambda: ((block, targets[part]) for part, block in learned.blocks(_BLOCK_ROWS)),
             sizes,
-            self.prepared.features,
+            query,
         )
-        query = self.prepared.features
         if self.method.learns_from == "means":
             prototypes = moments.prototypes()
             yield from score_blocks(self.method, self.prepared, prototypes, query, (0, 0))
