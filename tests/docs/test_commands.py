@@ -146,7 +146,8 @@ NEEDS = re.compile(r"backbone|ground_truth|images|Path\(|patch_tokens|patch_colo
     pytest.param(block, marks=SLOW if "map_embeddings" in block.text else ())
     for block in blocks() if block.language == "python" and not NEEDS.search(block.text)
 ], ids=str)  # fmt: skip
-def test_python_runs_as_printed(block):
+def test_python_runs_as_printed(block, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     text = block.text.replace("tasks=10_000", "tasks=50").replace("whiten:256", "whiten:16")
     exec(compile(text, str(block), "exec"), arrays())
 
