@@ -1,5 +1,6 @@
 """From trials to records: an experiment that has a record is read, any other is run and saved."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -133,6 +134,7 @@ class Recorder:
         seconds: float,
     ) -> Record:
         device = describe_device(resolve_device(self.device))
+        peak = peak_memory_mb()
         return Record(
             experiment=experiment,
             scores=scores.scores,
@@ -141,7 +143,7 @@ class Recorder:
             environment=describe_environment(device, about.engine),
             task_hash=scores.task_hash,
             wall_s=seconds,
-            peak_memory_mb=round(peak_memory_mb(), 1),
+            peak_memory_mb=round(peak, 1) if math.isfinite(peak) else None,
             contamination=tuple(contamination),
             chosen=scores.chosen,
             left_out=dict(about.left_out),

@@ -1,5 +1,6 @@
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # The tests' arrays are small: threads would only wait for each other. Read when torch loads.
@@ -7,7 +8,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from simulated_gpu import simulated_gpu
 
 from lowlabel.datasets.io import contents
 
@@ -19,6 +22,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LOWLABEL_HOME", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture
+def gpu() -> Iterator[str]:
+    """A GPU for the whole test, simulated on the CPU where there is none."""
+    if torch.cuda.is_available():
+        yield "cuda"
+        return
+    with simulated_gpu() as device:
+        yield str(device)
 
 
 @pytest.fixture

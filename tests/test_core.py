@@ -1,4 +1,5 @@
 import ast
+import math
 import os
 import signal
 import subprocess
@@ -165,6 +166,11 @@ def test_devices():
             resolve_device(name)
     assert describe_device(torch.device("cpu")) == f"cpu ({torch.get_num_threads()} threads)"
     assert peak_memory_mb() > 50
+
+
+def test_there_is_no_peak_memory_where_nothing_tells_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert math.isnan(peak_memory_mb())
 
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")

@@ -1,7 +1,7 @@
 """The device to compute on, and how memory is allocated."""
 
 import ctypes
-import resource
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -66,7 +66,11 @@ def release_freed_memory() -> None:
 
 
 def peak_memory_mb() -> float:
-    """Peak resident size of this process so far, in MiB."""
+    """Peak resident size of this process so far, in MiB; NaN on Windows, which does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return math.nan
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
