@@ -1,5 +1,6 @@
 """What a plan refuses before any work: models, datasets and options that mean nothing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lowlabel.benchmarks.from_labels import Trainer, is_scratch
@@ -13,7 +14,7 @@ from lowlabel.features import check_model
 
 
 def check_models(suite: Suite, request: Request) -> None:
-    """Refuses unknown models, none at all, and labels for another number of them."""
+    """Refuses unknown models, none at all, one named twice, and labels for another number."""
     if not suite.model:
         raise InputError(
             f"suite {suite.name} needs a model", "Name one: --model dino_vits16 (see lowlabel list)"
@@ -23,7 +24,9 @@ def check_models(suite: Suite, request: Request) -> None:
             f"{len(request.label)} labels for {len(suite.model)} models",
             "Give --label once for every --model, in the same order, or not at all.",
         )
-    for model in suite.model:
+    for model, times in Counter(suite.model).items():
+        if times > 1:
+            raise InputError(f"the model {model} is named {times} times", "Name each model once.")
         if not is_scratch(model):
             check_model(model)
 

@@ -157,6 +157,8 @@ def test_labels_go_with_models(request_of):
         make_plan(request_of("fewshot", "demo", label=("a", "b")))
     with pytest.raises(InputError, match="needs a model"):
         make_plan(request_of("fewshot", "demo", model=()))
+    with pytest.raises(InputError, match="the model pixels is named 2 times"):
+        make_plan(request_of("fewshot", "demo", model=("pixels", "demo_vit", "pixels")))
 
 
 def test_a_feature_file_is_scored_by_the_protocols_of_classes(request_of, feature_file):
