@@ -8,7 +8,7 @@ from lowlabel.benchmarks.jobs import Job
 from lowlabel.benchmarks.request import Request
 from lowlabel.features import BackboneOptions
 
-_IMPLIED = {"dataset", "strict"}  # said by --dataset and by --method
+_IMPLIED = {"dataset", "strict", "large_k"}  # said by --dataset, --method and --k
 
 
 def repeat_command(job: Job, request: Request, model: str) -> str:

@@ -1,10 +1,10 @@
 """Class-level retrieval: leave-one-out within the evaluated part, or in its gallery."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
@@ -62,6 +62,8 @@ class Retrieval(RankingProtocol):
         nmi: Whether k-means clusters are scored too, by NMI, AMI and F1.
         nmi_seeds: Number of k-means runs.
         worst: Number of worst queries to draw with their nearest images; changes no score.
+        large_k: Whether a K that exceeds the images is left out, which is said, or an error. A K
+            that is named on the command line is an error.
     """
 
     name: ClassVar[str] = "retrieval"
@@ -74,6 +76,7 @@ class Retrieval(RankingProtocol):
     nmi: bool = False
     nmi_seeds: int = SEEDS
     worst: int = 0
+    large_k: Literal["skip", "error"] = "skip"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,6 +88,11 @@ class Retrieval(RankingProtocol):
             as_counts(self.map_at, "map_at")
         as_integers(0, worst=self.worst)
         as_integers(1, nmi_seeds=self.nmi_seeds)
+
+    def with_options(self, values: Mapping[str, Any]) -> Self:
+        """Overrides fields; a K that is named must be possible."""
+        named = {"large_k": "error"} if "k" in values else {}
+        return super().with_options({**named, **values})
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""
@@ -112,14 +120,29 @@ class Retrieval(RankingProtocol):
         return None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
-        """Yields one trial."""
-        run = partial(self._score, data, device)
-        yield Trial((self._experiment(data),), run, self.interval)
+        """Yields one trial, of the K that do not exceed the images."""
+        fitting = replace(self, k=self._fitting(data) or self.k)
+        run = partial(fitting._score, data, device)
+        yield Trial((fitting._experiment(data),), run, self.interval)
+
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """The K that exceed the images."""
+        fitting = self._fitting(data)
+        large = [str(k) for k in self.k if k not in fitting]
+        if not fitting or not large:
+            return []
+        return [f"K = {', '.join(large)} on {data.title}: a query has {_others(data):,} images"]
 
     def describe(self) -> str:
         """Such as "retrieval, aqe:10, NMI, AMI, F1, K = 1, 2, 4, 8"."""
         steps = [step.spec for step in self._steps()] + (["NMI, AMI, F1"] if self.nmi else [])
         return ", ".join(["retrieval", *steps, f"K = {', '.join(map(str, self.k))}"])
+
+    def _fitting(self, data: EmbeddedDataset) -> tuple[int, ...]:
+        """The K that are scored."""
+        if self.large_k == "error":
+            return self.k
+        return tuple(k for k in self.k if k <= _others(data))
 
     def _steps(self) -> list[PostProcessing | Index]:
         """What is done to embeddings, then the index that searches if there is one."""
@@ -171,6 +194,11 @@ class Retrieval(RankingProtocol):
             )
         counts = {"gallery": len(gallery.labels)} if gallery else {}
         return [retrieval_scores(result, **counts)]
+
+
+def _others(data: EmbeddedDataset) -> int:
+    """Number of images that a query is compared with."""
+    return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1
 
 
 def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:

@@ -43,6 +43,21 @@ def test_k_is_the_dataset_s_own_where_none_is_named(data):
     assert Retrieval().for_dataset(None).k == (1, 2, 4, 8)
 
 
+def test_a_k_that_exceeds_the_images_is_left_out_unless_it_is_named(data):
+    images = len(data.evaluated.labels)
+    suite = Retrieval(k=(1, images - 1, images, 500))
+    ((experiment,),) = (trial.experiments for trial in suite.trials(data, "cpu"))
+    assert experiment.protocol.options["ks"] == [1, images - 1]
+    (note,) = suite.left_out(data)
+    assert f"K = {images}, 500 on " in note
+    assert f"a query has {images - 1} images" in note
+    named = suite.with_options({"k": (1, images)})
+    assert named.left_out(data) == []
+    (trial,) = named.trials(data, "cpu")
+    with pytest.raises(InputError, match=f"ks={images} exceeds the {images - 1} other images"):
+        trial.run()
+
+
 @pytest.mark.parametrize(
     ("table", "error", "message"),
     [
