@@ -1,6 +1,6 @@
 """Protocols: how scores are taken, one file each."""
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import Protocol
 from lowlabel.benchmarks.protocols.copies import Copies
 from lowlabel.benchmarks.protocols.fewshot import FewShot
 from lowlabel.benchmarks.protocols.knn import KNN
@@ -10,6 +10,7 @@ from lowlabel.benchmarks.protocols.landmarks import Landmarks
 from lowlabel.benchmarks.protocols.linear import Linear
 from lowlabel.benchmarks.protocols.logistic_regression import LogisticRegression
 from lowlabel.benchmarks.protocols.retrieval import Retrieval
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.registry import Registry
 
 __all__ = ["PROTOCOLS", "Protocol", "ProtocolScores", "Trial"]

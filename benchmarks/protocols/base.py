@@ -2,80 +2,19 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lowlabel.benchmarks.from_labels import Trainer
+from lowlabel.benchmarks.protocols.dataset_info import dataset_info
+from lowlabel.benchmarks.protocols.trial import Trial
 from lowlabel.datasets import Dataset, Division, OpenDataset, find_dataset
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.fields import fit_fields
-from lowlabel.intervals import Interval
-from lowlabel.results import (
-    Counts,
-    DatasetInfo,
-    Experiment,
-    MethodInfo,
-    ModelInfo,
-    Partial,
-    ProtocolInfo,
-    Score,
-    Without,
-)
-
-
-@dataclass(frozen=True)
-class ProtocolScores:
-    """The scores of one experiment, in the form that a record holds.
-
-    Attributes:
-        scores: By metric, in percent.
-        per_item: By metric, the score of each task, query or image.
-        ci95_definition: How the intervals were computed.
-        counts: What was scored.
-        task_hash: Hash of the sampled tasks, if tasks were sampled.
-        chosen: What was chosen on validation data, with what was tried; empty if nothing was.
-        intervals: Every interval that was computed, by metric and kind.
-    """
-
-    scores: dict[str, Score]
-    per_item: Mapping[str, NDArray[np.float64]]
-    ci95_definition: str
-    counts: dict[str, int]
-    task_hash: str | None = None
-    chosen: dict[str, object] = field(default_factory=dict)
-    intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
-
-    def replicates(self) -> dict[str, dict[str, NDArray[np.float64]]]:
-        """What intervals of paired differences are made of, by metric and kind."""
-        return {
-            metric: {k: each.replicates for k, each in kinds.items() if each.replicates is not None}
-            for metric, kinds in self.intervals.items()
-        }
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One computation that gives one or several records.
-
-    Attributes:
-        experiments: What determines each score; known before anything is computed.
-        run: Computes the scores, one for each experiment.
-        resume: As `run`, for long work: keeps its state in a file, and goes on from there. None if
-            it cannot.
-        interval: The kind of interval that the records show; empty for protocols with one kind.
-    """
-
-    experiments: tuple[Experiment, ...]
-    run: Callable[[], list[ProtocolScores]]
-    interval: str = ""
-    resume: Callable[[Path], list[ProtocolScores]] | None = None
+from lowlabel.results import Experiment, MethodInfo, ModelInfo, ProtocolInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,39 +176,7 @@ class Protocol(ABC):
             suite=self.suite,
             protocol=ProtocolInfo(name, self.version, options),
             model=ModelInfo(**vars(data.embedder)),
-            dataset=_dataset_info(data, parts),
+            dataset=dataset_info(data, parts),
             method=method,
             feature_keys=data.keys(*parts),
         )
-
-
-def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetInfo:
-    return DatasetInfo(
-        name=data.name,
-        title=data.title,
-        split=data.evaluated_part,
-        scheme=data.division,
-        manifest_sha256=data.manifest_sha256,
-        images=len(data.evaluated.labels),
-        classes=len(np.unique(data.evaluated.labels)),
-        partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in data.partial),
-        bad_images=len(data.evaluated.bad_images),
-        manifest=data.manifest,
-        without=_without(data, parts),
-        path=data.path,
-        min_images=data.min_images,
-        small_classes={
-            name: count
-            for part in parts
-            for name, count in data.small_classes.get(part or "", {}).items()
-        },
-        declared=data.declared,
-    )
-
-
-def _without(data: EmbeddedDataset, parts: Sequence[str | None]) -> Without | None:
-    """What was left out of the parts that a score depends on."""
-    if data.without is None:
-        return None
-    counts = {part: count for part, count in data.without.counts.items() if part in parts}
-    return Without(**vars(data.without) | {"counts": counts})

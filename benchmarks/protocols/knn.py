@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.arrays import as_counts
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import Supervised, classifier_scores, train_table
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import KNNResult, evaluate_knn
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError

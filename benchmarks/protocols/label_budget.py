@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_integers
 from lowlabel.benchmarks.from_labels import FromLabels, Trainer
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import Supervised, train_table
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification.budget import (
     BudgetResult,
     BudgetTask,

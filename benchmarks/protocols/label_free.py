@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from lowlabel.arrays import as_integers
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import label_free_measures
 from lowlabel.classification.label_free.measures import ALPHA_RANKS, PAIR_IMAGES
 from lowlabel.datasets import Division

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
 from lowlabel.features.models.encoders import Encoder

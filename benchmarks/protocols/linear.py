@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lowlabel.arrays import as_integers, require_name
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import (
     HELD_OUT,
     Supervised,
     classifier_scores,
     train_table,
 )
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import RECIPES, LinearRecipe, evaluate_linear
 from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division

@@ -6,13 +6,13 @@ from functools import partial
 from typing import ClassVar
 
 from lowlabel.arrays import as_integers
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
 from lowlabel.benchmarks.protocols.supervised import (
     HELD_OUT,
     Supervised,
     classifier_scores,
     train_table,
 )
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.classification.logistic.choice import method_spec
 from lowlabel.classification.logistic.path import MAX_ITER

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lowlabel.benchmarks.protocols.base import Protocol, ProtocolScores
+from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.trial import ProtocolScores
 from lowlabel.classification import ClassifierResult
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
