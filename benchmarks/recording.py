@@ -33,12 +33,14 @@ class About:
         left_out: Number of the dataset's files that were not taken, by suffix.
         engine: What computed the embeddings, if torch did not.
         command: The command that repeats the scores.
+        features_sha256: Hash of the feature values of every part.
     """
 
     earlier: Earlier | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     engine: str = ""
     command: str = ""
+    features_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 _NOTHING = About()
@@ -135,6 +137,7 @@ class Recorder:
     ) -> Record:
         device = describe_device(resolve_device(self.device))
         peak = peak_memory_mb()
+        hashes = about.features_sha256
         return Record(
             experiment=experiment,
             scores=scores.scores,
@@ -149,6 +152,10 @@ class Recorder:
             left_out=dict(about.left_out),
             command=about.command,
             intervals=stored_intervals(scores.intervals),
+            features_sha256={
+                part: hashes[part] for part in experiment.feature_keys if part in hashes
+            },
+            deterministic=scores.deterministic,
         )
 
     def _save(self, record: Record, scores: ProtocolScores) -> Record:

@@ -89,7 +89,11 @@ def run_plan(
             run.left_out += job.protocol.left_out(data)
             run.left_out += without_notes(data, plan.flagged) if plan.flagged else []
             about = About(
-                data.earlier, data.left_out, data.engine, repeat_command(job, request, model)
+                data.earlier,
+                data.left_out,
+                data.engine,
+                repeat_command(job, request, model),
+                data.values_sha256(),
             )
             _score(job, data, recorder, about, run, watch)
         except UserError as error:

@@ -108,6 +108,12 @@ class StoredPart:
         """Its feature key."""
         return self.facts.digest
 
+    @property
+    def values_sha256(self) -> str:
+        """Hash of its values; see `StoreFile.values_sha256`."""
+        with self.rows() as rows:
+            return rows.file.values_sha256
+
     def rows(self) -> AbstractContextManager[StoredRows]:
         """Opens it for reading."""
         return stored_rows(self.facts)
@@ -210,6 +216,12 @@ class EmbeddedDataset:
         every = {part: table.key for part, table in self.tables.items() if table.key}
         every |= {part: stored.key for part, stored in self.stored.items()}
         return {part: every[part] for part in parts if part in every}
+
+    def values_sha256(self) -> dict[str, str]:
+        """Hash of the stored values of every part that has them."""
+        every = {**self.tables, **self.stored}
+        found = {part: each.values_sha256 for part, each in every.items()}
+        return {part: digest for part, digest in found.items() if digest}
 
     def with_train_features(self, path: Path) -> "EmbeddedDataset":
         """Takes the embeddings of a file as those to learn from.

@@ -1,5 +1,6 @@
 """Reading of feature files. What is returned is what was written, or a `DataError` is raised."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from lowlabel.errors import DataError
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.store_format import PENDING, Head, checksum
+from lowlabel.specs import canonical_json
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -79,6 +81,18 @@ class StoreFile:
         """The key under which an earlier version stored the features; empty if it did not."""
         with _reading(self.path), h5py.File(self._file, "r") as file:
             return str(file.attrs.get("earlier", ""))
+
+    @property
+    def values_sha256(self) -> str:
+        """SHA-256 of the rows' marks and of the checksums of their features, block by block.
+
+        Files have the same if they hold the same features in blocks of the same size, whatever
+        made them; no feature is read for it.
+        """
+        head = self.head
+        sizes = canonical_json({"rows": head.rows, "width": head.width, "block": head.block})
+        parts = (sizes.encode(), self.done.tobytes(), self.checksums.tobytes())
+        return hashlib.sha256(b"".join(parts)).hexdigest()
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -31,6 +31,8 @@ class EmbeddingTable:
         key: SHA-256 that identifies their origin.
         bad_images: Paths of images that could not be decoded and have no row.
         engine: What computed them, if it was not torch: "OpenVINO 2026.4.1".
+        values_sha256: Hash of the stored values, of which a table may take some rows: for a file
+            made elsewhere, of the file; empty where nothing is stored.
     """
 
     features: NDArray[np.float32]
@@ -38,6 +40,7 @@ class EmbeddingTable:
     key: str
     bad_images: tuple[str, ...] = ()
     engine: str = ""
+    values_sha256: str = ""
 
     def shared_with(self, other: "EmbeddingTable") -> int:
         """Number of rows that `other` holds too."""
@@ -134,7 +137,9 @@ def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFil
     if names is not None:
         digest = json_sha256({"file": digest, "features": names.features, "labels": names.labels})
     tables = {
-        part: EmbeddingTable(arrays[by_part[part][0]], numbered[by_part[part][1]], digest)
+        part: EmbeddingTable(
+            arrays[by_part[part][0]], numbered[by_part[part][1]], digest, values_sha256=digest
+        )
         for part in present
     }
     return FeatureFile(path, tables[""], tables.get("base_"), tables.get("gallery_"), origin)
@@ -147,17 +152,18 @@ def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
     images among them they are read, once.
     """
     good, labels = file.done == DONE, file.labels
+    engine, values = file.engine, file.values_sha256
     if good.all():
         large = 4 * file.head.rows * file.head.width > _MOST_BYTES
         features = file.mapped() if large else file.features(0, len(good))
-        return EmbeddingTable(features, labels, key, engine=file.engine)
+        return EmbeddingTable(features, labels, key, (), engine, values)
     features, filled = np.empty((int(good.sum()), file.head.width), np.float32), 0
     for rows in file.head.blocks(0, file.head.rows):
         kept = file.features(rows.start, rows.stop)[good[rows.start : rows.stop]]
         features[filled : filled + len(kept)] = kept
         filled += len(kept)
     bad = tuple(file.paths[~good])
-    return EmbeddingTable(features, labels[good], key, bad, file.engine)
+    return EmbeddingTable(features, labels[good], key, bad, engine, values)
 
 
 def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], path: Path) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.fields import encode
+from lowlabel.fields import encode, grown
 from lowlabel.paths import write_file
 from lowlabel.reading import reading
 from lowlabel.results.decode import NewerFormatError, decode
 from lowlabel.results.grid import newest
+from lowlabel.results.metrics import find_metric
 from lowlabel.results.record import Record
+from lowlabel.results.tolerance import tolerance_of
 from lowlabel.specs import json_sha256
 
 BASELINE_VERSION = 1
@@ -35,7 +37,11 @@ class BaselineEntry:
             hashes, preprocessing, versions, protocol options (tasks, seed, …).
         mean: In the unit of the metric.
         ci95: Half width of the 95 % interval, for the reader.
-        tolerance: How much worse a later mean may be, in the unit of the metric.
+        tolerance: How much worse a later mean may be, in the unit of the metric, where it need not
+            be equal.
+        deterministic: See `Record`. With equal features a later score must be equal; False in
+            baselines of versions that had no such rule.
+        features_sha256: See `Record`.
     """
 
     suite: str
@@ -48,6 +54,8 @@ class BaselineEntry:
     mean: float
     ci95: float | None
     tolerance: float
+    deterministic: bool = grown(False)
+    features_sha256: dict[str, str] = grown({})
 
     def __post_init__(self) -> None:
         numbers = {"mean": self.mean, "ci95": self.ci95, "tolerance": self.tolerance}
@@ -104,19 +112,23 @@ class Baseline:
 
 
 def make_baseline(
-    records: Sequence[Record], tolerance: float, metrics: Sequence[str] | None = None
+    records: Sequence[Record],
+    tolerance: float | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> Baseline:
     """Makes a baseline of the scores of records.
 
     Args:
         records: The records; all must be complete.
-        tolerance: How much worse a later mean may be, in the unit of the metric; ≥ 0.
+        tolerance: How much worse a later mean may be, in the unit of the metric; ≥ 0. None for
+            what each score gives itself; see `tolerance_of`. Deterministic scores of equal features
+            are held to be equal whatever it is.
         metrics: Metrics to include; None for all.
 
     Raises:
         InputError: If there are no scores, a run is incomplete, or the tolerance is negative.
     """
-    if not 0 <= tolerance < math.inf:
+    if tolerance is not None and not 0 <= tolerance < math.inf:
         raise InputError(f"tolerance is {tolerance}; it must be finite and 0 or more")
     incomplete = [r for r in records if not r.complete]
     if incomplete:
@@ -166,11 +178,19 @@ def comparable_facts(record: Record) -> Facts:
 
 
 def _entry(
-    record: Record, metric: str, mean: float, ci95: float | None, tolerance: float
+    record: Record, metric: str, mean: float, ci95: float | None, tolerance: float | None
 ) -> BaselineEntry:
     e = record.experiment
     names = (e.suite, e.dataset.name, e.protocol.name, e.model.name, e.method.spec, metric)
-    return BaselineEntry(*names, comparable_facts(record), mean, ci95, tolerance)
+    return BaselineEntry(
+        *names,
+        comparable_facts(record),
+        mean,
+        ci95,
+        tolerance_of(record, metric) if tolerance is None else tolerance,
+        record.deterministic and find_metric(metric).counts,
+        record.features_sha256,
+    )
 
 
 def _from_json(data: object) -> Baseline:

@@ -1,5 +1,6 @@
 """Check of records against a baseline."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,8 +14,13 @@ from lowlabel.results.labels import format_difference
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.outdated import made_before
 from lowlabel.results.record import Record
+from lowlabel.results.tolerance import Rule, rule_of
 
-_ROUNDING = 6  # digits; a difference of exactly the tolerance holds
+_TURNED = (
+    "deterministic scores of equal features differ by less than the baseline's own tolerance: the "
+    "code has changed, or another processor or library breaks a near tie the other way."
+)
+_ROUNDING = 9  # digits; a difference of exactly the tolerance holds
 
 
 class Status(StrEnum):
@@ -35,12 +41,14 @@ class Finding:
         status: The result.
         mean: The new mean; None if not comparable.
         reason: Why it is not comparable; empty otherwise.
+        rule: What it was held to; None if not comparable.
     """
 
     entry: BaselineEntry
     status: Status
     mean: float | None = None
     reason: str = ""
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)
@@ -67,15 +75,19 @@ class CheckReport:
         return 2 if Status.NOT_COMPARABLE in found else 0
 
     def render(self) -> str:
-        """The report as Markdown: a table of every entry that is not "holds", then the counts."""
+        """The report as Markdown: every entry that does not just hold, the rules, the counts."""
         counts = {status: self._count(status) for status in Status}
         notable = [f for f in self.findings if f.status is not Status.HOLDS]
         parts = [_table(notable)] if notable else []
         parts += [f"- {f.entry}: {f.reason}" for f in notable if f.reason]
+        if turned := sum(map(_is_turned, notable)):
+            parts.append(f"{turned} {_TURNED}")
         if counts[Status.BETTER]:
             parts.append("Better by more than the tolerance: update the baseline.")
         if self.unheld:
             parts.append(f"{self.unheld} scores are not in the baseline.")
+        held = Counter(f.rule.what for f in self.findings if f.rule)
+        parts += [f"Held to {rule}: {number}" for rule, number in sorted(held.items())]
         parts.append(", ".join(f"{number} {status}" for status, number in counts.items() if number))
         return "\n\n".join(parts) + "\n"
 
@@ -85,6 +97,9 @@ class CheckReport:
 
 def check(records: Iterable[Record], baseline: Baseline) -> CheckReport:
     """Checks records against a baseline.
+
+    A deterministic score of features with the hashes of the baseline must be equal, to 1e-6. Any
+    other may be worse by the tolerance of its entry.
 
     An entry is not comparable if its record is missing or incomplete, or if images, weights,
     preprocessing, versions or protocol options (number of tasks, seed) differ.
@@ -115,14 +130,22 @@ def _finding(entry: BaselineEntry, records: Sequence[Record]) -> Finding:
     mean = record.score(entry.metric).mean
     if mean is None:
         return Finding(entry, Status.NOT_COMPARABLE, reason="the run is incomplete")
-    return Finding(entry, _status(entry, mean), mean)
+    rule = rule_of(entry, record)
+    return Finding(entry, _status(entry, mean, rule.tolerance), mean, rule=rule)
 
 
-def _status(entry: BaselineEntry, mean: float) -> Status:
+def _is_turned(finding: Finding) -> bool:
+    """Whether a score that has to be equal is within the tolerance of the baseline."""
+    if finding.mean is None or not (finding.rule and finding.rule.exact):
+        return False
+    return abs(finding.mean - finding.entry.mean) <= finding.entry.tolerance
+
+
+def _status(entry: BaselineEntry, mean: float, tolerance: float) -> Status:
     gain = round(find_metric(entry.metric).merit(mean - entry.mean), _ROUNDING)
-    if gain < -entry.tolerance:
+    if gain < -tolerance:
         return Status.REGRESSION
-    return Status.BETTER if gain > entry.tolerance else Status.HOLDS
+    return Status.BETTER if gain > tolerance else Status.HOLDS
 
 
 def _differences(entry: BaselineEntry, record: Record) -> list[str]:
@@ -154,10 +177,10 @@ def _table(findings: Sequence[Finding]) -> str:
             "Model": finding.entry.model,
             "Method": finding.entry.row_label,
             "Metric": find_metric(finding.entry.metric).label,
-            "Baseline": f"{finding.entry.mean:.2f}",
-            "Now": "–" if finding.mean is None else f"{finding.mean:.2f}",
-            "Δ": "" if finding.mean is None else _change(finding.entry, finding.mean),
-            "Tolerance": f"{finding.entry.tolerance:.2f}",
+            "Baseline": _number(finding, finding.entry.mean),
+            "Now": _number(finding, finding.mean),
+            "Δ": _change(finding),
+            "Held to": str(finding.rule or ""),
         }
         for finding in findings
     ]
@@ -165,5 +188,17 @@ def _table(findings: Sequence[Finding]) -> str:
     return tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True)
 
 
-def _change(entry: BaselineEntry, mean: float) -> str:
-    return format_difference(mean - entry.mean)
+def _number(finding: Finding, value: float | None) -> str:
+    return "–" if value is None else f"{value:.{_digits(finding)}f}"
+
+
+def _change(finding: Finding) -> str:
+    if finding.mean is None:
+        return ""
+    return format_difference(finding.mean - finding.entry.mean, _digits(finding))
+
+
+def _digits(finding: Finding) -> int:
+    """As tables have; more where equality is asked for."""
+    exact = finding.rule and finding.rule.exact
+    return 6 if exact else find_metric(finding.entry.metric).digits

@@ -37,9 +37,9 @@ def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str
     return f"{mean:.{digits}f}" if ci95 is None else f"{mean:.{digits}f}±{ci95:.{digits}f}"
 
 
-def format_difference(value: float) -> str:
+def format_difference(value: float, digits: int = 2) -> str:
     """A difference as text: "+0.42", "−0.42"."""
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def suite_order(title: str) -> int:

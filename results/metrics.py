@@ -32,6 +32,8 @@ class Metric:
         digits: Number of decimals in tables.
         same_as: A metric of the same value. A table that has both shows only the other one.
         is_mean: Whether it is a mean over items, so that any of them have a score of their own.
+        counts: Whether it counts decisions or ranks alone, so that it is exactly equal where they
+            are; not for probabilities, spectra, and clusters that start at random.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Metric:
     digits: int = 2
     same_as: str = ""
     is_mean: bool = True
+    counts: bool = True
 
     def match(self, name: str) -> re.Match[str] | None:
         """The values of the placeholders in `name`; None if this row is not its row."""
@@ -80,7 +83,15 @@ def _label_free(
     """A measure of embeddings: its authors compare runs of one method by it, not any two models."""
     family = "Label-free measures"
     return Metric(
-        name, label, family, "", higher_is_better, compared, ranks_models=False, digits=digits
+        name,
+        label,
+        family,
+        "",
+        higher_is_better,
+        compared,
+        ranks_models=False,
+        digits=digits,
+        counts=False,
     )
 
 
@@ -93,7 +104,7 @@ METRICS = (  # in the order of columns
     Metric("balanced_accuracy", "Balanced", "Accuracy", compared=True, is_mean=False),
     Metric("macro_f1", "Macro F1", "Accuracy", is_mean=False),
     Metric("auroc", "AUROC", "AUROC", is_mean=False),
-    Metric("ece", "ECE", "Calibration error", higher_is_better=False, is_mean=False),
+    Metric("ece", "ECE", "Calibration error", higher_is_better=False, is_mean=False, counts=False),
     Metric("map@r", "MAP@R", "Ranking", compared=True),
     Metric("r_precision", "R-Precision", "Ranking"),
     Metric("map", "mAP", "Ranking"),
@@ -101,9 +112,9 @@ METRICS = (  # in the order of columns
     Metric("map_medium", "mAP M", "Ranking", compared=True),
     Metric("map_hard", "mAP H", "Ranking", compared=True),
     Metric("mrr", "MRR", "Ranking"),
-    Metric("nmi", "NMI", "Ranking"),
-    Metric("ami", "AMI", "Ranking"),
-    Metric("f1", "F1 of pairs", "Ranking"),
+    Metric("nmi", "NMI", "Ranking", counts=False),
+    Metric("ami", "AMI", "Ranking", counts=False),
+    Metric("f1", "F1 of pairs", "Ranking", counts=False),
     Metric("search_recall", "Search recall", "Ranking"),
     Metric("map@{k}", "mAP@{k}", "Ranking", compared=True),
     Metric("map@{k}_released", "mAP@{k}, R + 1", "Ranking"),

@@ -100,6 +100,10 @@ class Record:
             "images": …}}. Empty in records of versions that had one kind. Not in the identity.
         interval: The kind that `scores` and tables show; empty like `intervals`. Not in the
             identity.
+        features_sha256: Hash of the feature values of each part of `experiment.feature_keys`, as
+            they were stored when the scores were computed. Not in the identity.
+        deterministic: Whether the decisions follow from the features and the seeded tasks alone:
+            nothing else is drawn at random, and nothing iterated to a limit. Not in the identity.
         per_item_sha256: SHA-256 of the scores of every task, query or image that stand beside it.
         content_sha256: SHA-256 of all other fields. Like the hash above, given when a record is
             saved, and empty in files of versions that had none.
@@ -121,6 +125,8 @@ class Record:
     command: str = grown("")
     intervals: dict[str, dict[str, StoredInterval]] = grown({})
     interval: str = grown("")
+    features_sha256: dict[str, str] = grown({})
+    deterministic: bool = grown(False)
     per_item_sha256: str = grown("", compare=False)
     content_sha256: str = grown("", compare=False)
 
@@ -135,7 +141,8 @@ class Record:
     def has_fields_of_hashed_records(self) -> bool:
         """Whether it has a field that no version without hashes wrote."""
         dataset = self.experiment.dataset
-        return any((self.per_item_sha256, dataset.manifest, self.left_out, self.intervals))
+        later = (self.intervals, self.features_sha256, self.deterministic)
+        return any((self.per_item_sha256, dataset.manifest, self.left_out, *later))
 
     @property
     def row_label(self) -> str:

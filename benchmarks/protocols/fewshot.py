@@ -205,6 +205,7 @@ class FewShot(Protocol):
                 result.task_hash,
                 choice.record(),
                 {"accuracy": result.intervals},
+                deterministic=not method.iterated,
             )
         ]
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -129,7 +129,8 @@ class KNN(Supervised):
         }
         ks = [min(k, counts["voters"]) for k in self.neighbours]
         if by_train:
-            return [classifier_scores(result.of(k), data) for k in ks]
+            found = (classifier_scores(result.of(k), data) for k in ks)
+            return [replace(scores, deterministic=True) for scores in found]
         return [_scores(result, k, counts) for k in ks]
 
 
@@ -144,6 +145,7 @@ def _scores(result: KNNResult, k: int, counts: dict[str, int]) -> ProtocolScores
         result.ci95_definition,
         counts,
         intervals={name: result.intervals[at] for name, at in names.items()},
+        deterministic=True,
     )
 
 

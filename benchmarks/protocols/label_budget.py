@@ -211,7 +211,8 @@ class LabelBudget(Supervised):
         self, data: EmbeddedDataset, task: BudgetTask, draws: Draws, learner: Learner
     ) -> list[ProtocolScores]:
         with progress_bar(f"{_at(learner, draws)} on {data.title}", "draw") as progress:
-            return [_scores(task.score(learner, draws, progress), data)]
+            scores = _scores(task.score(learner, draws, progress), data)
+        return [replace(scores, deterministic=not learner.iterated)]
 
 
 def _at(learner: Learner, draws: Draws) -> str:

@@ -149,7 +149,7 @@ class InstanceRetrieval(RankingProtocol):
                 progress=stack.enter_context(progress_bar(f"{self.name} on {data.title}", "img")),
             )
         counts = {"gallery": len(data.gallery.labels), "distractors": sum(map(len, rows))}
-        return [retrieval_scores(result, **counts)]
+        return [retrieval_scores(result, self.post, **counts)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -194,7 +194,7 @@ class Retrieval(RankingProtocol):
                 progress=progress,
             )
         counts = {"gallery": len(gallery.labels)} if gallery else {}
-        return [retrieval_scores(result, **counts)]
+        return [retrieval_scores(result, self._steps(), **counts)]
 
 
 def _others(data: EmbeddedDataset) -> int:
@@ -202,14 +202,21 @@ def _others(data: EmbeddedDataset) -> int:
     return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1
 
 
-def retrieval_scores(result: RetrievalResult, **counts: int) -> ProtocolScores:
-    """The scores of a retrieval result, with further `counts` of what was scored."""
+def retrieval_scores(
+    result: RetrievalResult, steps: Sequence[PostProcessing | Index], **counts: int
+) -> ProtocolScores:
+    """The scores of a retrieval result, with further `counts` of what was scored.
+
+    Only the exact search is deterministic: decompositions, iterations and indexes among the `steps`
+    carry rounding further.
+    """
     return ProtocolScores(
         {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
         {**result.per_query, **result.per_seed},
         result.ci95_definition,
         {"queries": result.queries, "lone": result.lone, **counts},
         intervals=result.intervals,
+        deterministic=not steps,
     )
 
 

@@ -23,6 +23,7 @@ class ProtocolScores:
         task_hash: Hash of the sampled tasks, if tasks were sampled.
         chosen: What was chosen on validation data, with what was tried; empty if nothing was.
         intervals: Every interval that was computed, by metric and kind.
+        deterministic: See `lowlabel.results.Record`.
     """
 
     scores: dict[str, Score]
@@ -32,6 +33,7 @@ class ProtocolScores:
     task_hash: str | None = None
     chosen: dict[str, object] = field(default_factory=dict)
     intervals: Mapping[str, Mapping[str, Interval]] = field(default_factory=dict)
+    deterministic: bool = False
 
     def replicates(self) -> dict[str, dict[str, NDArray[np.float64]]]:
         """What intervals of paired differences are made of, by metric and kind."""

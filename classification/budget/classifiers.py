@@ -32,6 +32,11 @@ class Neighbours(Learner):
         self.require_positive("k")
         self.require_positive("temperature")
 
+    @property
+    def iterated(self) -> bool:
+        """Neighbours are counted."""
+        return False
+
     def replaced(self, draws: Draws) -> Mapping[str, int]:
         """The number of neighbours, where it is smaller."""
         most = max(draws.sizes)

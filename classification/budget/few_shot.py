@@ -45,6 +45,11 @@ class FewShotLearner(Learner):
         return self.method.arithmetic
 
     @property
+    def iterated(self) -> bool:
+        """As the method."""
+        return self.method.iterated
+
+    @property
     def transductive(self) -> bool:
         """As the method."""
         return self.method.transductive

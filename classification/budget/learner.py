@@ -43,6 +43,11 @@ class Learner(Configurable, ABC):
     """A classifier that learns from a draw. Its dataclass fields are its options."""
 
     @property
+    def iterated(self) -> bool:
+        """Whether it is iterated or draws random numbers."""
+        return True
+
+    @property
     def transductive(self) -> bool:
         """Whether test images are classified together."""
         return False

@@ -30,8 +30,7 @@ class Method(Configurable, ABC):
         grid: Values that tuning tries, by option.
         resolution: Scores of a task that differ by less are lost in rounding, whatever its classes.
         signed_alternative: What to use for features that are not all non-negative.
-        splits: Number of splits of half-sampling: 48 where a task is closed form, 24 where it is
-            iterated.
+        iterated: Whether a task is iterated or draws random numbers; closed form if not.
         learns_from: What it takes of the labelled images: all of them; the mean of each class; or
             sums over them, by `fit_moments`. By the last two it learns from more images than memory
             holds.
@@ -44,9 +43,14 @@ class Method(Configurable, ABC):
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
     resolution: ClassVar[float] = 0.0
     signed_alternative: ClassVar[str] = "norm=l2 instead of tukey"
-    splits: ClassVar[int] = 48
+    iterated: ClassVar[bool] = False
     learns_from: ClassVar[Learned] = "images"
     task_ms: ClassVar[tuple[float, float]] = (0.0, 0.0)
+
+    @property
+    def splits(self) -> int:
+        """Number of splits of half-sampling; fewer for methods that take longer."""
+        return 24 if self.iterated else 48
 
     @property
     def needs_base(self) -> bool:

@@ -40,7 +40,7 @@ class SslVitCalibration(Method):
     name: ClassVar[str] = "dc-sslvit"
     version: ClassVar[int] = 2
     blocks_are_independent: ClassVar[bool] = False  # they share a cache of factors
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     task_ms: ClassVar[tuple[float, float]] = (20.0, 80.0)
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.0, 0.1, 0.21, 0.3, 0.5)}
 

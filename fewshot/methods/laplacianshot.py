@@ -49,7 +49,7 @@ class LaplacianShot(Normalized):
     """
 
     name: ClassVar[str] = "laplacianshot"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     version: ClassVar[int] = 3
     transductive: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {

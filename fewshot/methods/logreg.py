@@ -34,7 +34,7 @@ class LogisticRegression(Fitted):
     """
 
     name: ClassVar[str] = "logreg"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     resolution: ClassVar[float] = 1e-12  # the minimum is found up to rounding of the objective

@@ -42,7 +42,7 @@ class PtMap(Method):
     """
 
     name: ClassVar[str] = "pt-map"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     version: ClassVar[int] = 2
     transductive: ClassVar[bool] = True
     signed_alternative: ClassVar[str] = "pt-map,beta=1"

@@ -32,7 +32,7 @@ class SoftKMeans(Normalized):
     """
 
     name: ClassVar[str] = "soft-kmeans"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
 
     norm: str = "cl2n"

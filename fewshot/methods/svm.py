@@ -31,7 +31,7 @@ class SupportVectorMachine(Fitted):
     """
 
     name: ClassVar[str] = "svm"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}
 
     resolution: ClassVar[float] = 1e-9  # a hundred times what `relative_to_first` resolves

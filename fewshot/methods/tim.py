@@ -47,7 +47,7 @@ class Tim(Normalized):
     """
 
     name: ClassVar[str] = "tim"
-    splits: ClassVar[int] = 24
+    iterated: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
 
     norm: str = "l2n"

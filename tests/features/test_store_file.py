@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -149,3 +150,17 @@ def test_a_large_file_is_verified_and_mapped(backbone, images, monkeypatch):
     path.write_bytes(flipped)
     with pytest.raises(DataError, match="were changed on the disk"):
         extract_features(backbone, images)
+
+
+def test_equal_features_have_one_hash_whatever_made_them(backbone, images):
+    """Another name of the model is another file; a changed image gives other features."""
+    table = extract_features(backbone, images)
+    other = replace(backbone, spec="another", weights_sha256="0" * 64)
+    same_values = extract_features(other, images)
+    assert same_values.key != table.key
+    assert same_values.values_sha256 == table.values_sha256
+    assert read_features(FeatureKey.of(backbone, images)).values_sha256 == table.values_sha256
+    with stored_rows(FeatureKey.of(backbone, images)) as rows:
+        assert rows.file.values_sha256 == table.values_sha256
+    shifted = replace(backbone, spec="shifted", transform=replace(backbone.transform, resize=64))
+    assert extract_features(shifted, images).values_sha256 != table.values_sha256

@@ -108,7 +108,7 @@ def test_the_number_of_splits_is_fixed_for_each_method():
         "soft-kmeans",
     }
     for name, method in METHODS.items():
-        assert method.splits == (24 if name in iterated else 48), name
+        assert method.from_options({}).splits == (24 if name in iterated else 48), name
 
 
 def test_splits_of_an_iterated_method_are_the_first_of_the_others(clusters):

@@ -7,7 +7,7 @@ import pytest
 from lowlabel.errors import DataError, InputError
 from lowlabel.results.baseline import Baseline, make_baseline
 from lowlabel.results.check import Status, check
-from lowlabel.results.record import Score
+from lowlabel.results.record import Score, StoredInterval
 
 
 def shifted(scored, points):
@@ -39,7 +39,7 @@ def test_the_records_it_was_made_from_hold(runs, baseline):
     report = check([run.record for run in runs], baseline)
     assert report.exit_code == 0
     assert {finding.status for finding in report.findings} == {Status.HOLDS}
-    assert report.render() == "4 holds\n"
+    assert report.render().endswith("\n\n4 holds\n")
 
 
 @pytest.mark.parametrize(
@@ -239,3 +239,94 @@ def test_rows_of_equal_weights_are_checked_under_their_names(fewshot, baseline, 
     assert [entry.model for entry in both.entries] == ["a", "b"]
     assert check([record, other], both).exit_code == 0
     assert check([record], both).exit_code == 2
+
+
+HASHES = {"novel": "1" * 64, "base": "2" * 64}
+
+
+def settled(scored, mean=None, *, deterministic=True, hashes=HASHES):
+    """A record with the hashes of its features, and another mean of its accuracy if given."""
+    record = scored.record
+    if mean is not None:
+        record = replace(record, scores={"accuracy": Score(mean, 0.7)})
+    return replace(record, features_sha256=dict(hashes), deterministic=deterministic)
+
+
+@pytest.mark.parametrize(
+    ("now", "found", "status"),
+    [
+        ({}, 60.000001, Status.HOLDS),
+        ({}, 59.99999, Status.REGRESSION),
+        ({}, 60.00001, Status.BETTER),
+        ({"hashes": {**HASHES, "base": "3" * 64}}, 59.6, Status.HOLDS),
+        ({"hashes": {**HASHES, "base": "3" * 64}}, 59.4, Status.REGRESSION),
+        ({"hashes": {"novel": "1" * 64}}, 59.6, Status.HOLDS),
+        ({"hashes": {}}, 59.6, Status.HOLDS),
+        ({"deterministic": False}, 59.6, Status.HOLDS),
+        ({"deterministic": False}, 59.4, Status.REGRESSION),
+    ],
+)
+def test_deterministic_scores_of_equal_features_have_to_be_equal(fewshot, now, found, status):
+    baseline = make_baseline([settled(fewshot("a"), 60.0)], tolerance=0.5)
+    report = check([settled(fewshot("a"), found, **now)], baseline)
+    assert report.findings[0].status is status
+    rule = report.findings[0].rule
+    assert rule.exact == (not now)
+    assert f"Held to {rule.what}: 1" in report.render()
+
+
+def test_a_score_that_differs_by_a_near_tie_is_shown_with_its_digits(fewshot):
+    baseline = make_baseline([settled(fewshot("a"), 60.0)], tolerance=0.5)
+    text = check([settled(fewshot("a"), 59.99999)], baseline).render()
+    assert "60.000000" in text and "59.999990" in text and "−0.000010" in text
+    assert "1e-06 (deterministic, equal features)" in text
+    assert "another processor or library breaks a near tie" in text
+    far = check([settled(fewshot("a"), 50.0)], baseline).render()
+    assert "near tie" not in far
+
+
+def test_a_baseline_without_hashes_is_held_to_its_tolerance(fewshot, tmp_path):
+    record = settled(fewshot("a"), 60.0)
+    path = tmp_path / "baseline.json"
+    make_baseline([fewshot("a").record], tolerance=0.5).save(path)
+    assert "features_sha256" not in path.read_text()
+    (finding,) = check([record], Baseline.load(path)).findings
+    assert (finding.status, finding.rule.tolerance) == (Status.HOLDS, 0.5)
+    assert "no hash of the features in the baseline" in finding.rule.reason
+
+
+def test_hashes_of_features_come_back_from_a_baseline(fewshot, tmp_path):
+    path = tmp_path / "baseline.json"
+    baseline = make_baseline([settled(fewshot("a"))])
+    baseline.save(path)
+    assert Baseline.load(path) == baseline
+    (entry,) = baseline.entries
+    assert (entry.features_sha256, entry.deterministic) == (HASHES, True)
+
+
+def test_a_probability_is_never_held_to_equality(fewshot):
+    scores = {"top1": Score(60.0), "ece": Score(5.0), "nmi": Score(40.0)}
+    record = settled(fewshot("a", scores=scores))
+    exact = {entry.metric: entry.deterministic for entry in make_baseline([record]).entries}
+    assert exact == {"top1": True, "ece": False, "nmi": False}
+
+
+def test_a_score_gives_itself_its_tolerance(fewshot, retrieval):
+    """0.1 points, one task of 200, and what is drawn or iterated its narrowest interval."""
+
+    def given(record, metric="accuracy"):
+        entries = make_baseline([record], metrics=[metric]).entries
+        return entries[0].tolerance
+
+    assert given(settled(fewshot("a"), 60.0)) == pytest.approx(100 / 200)
+    assert given(settled(fewshot("a"), 60.0, deterministic=False)) == pytest.approx(0.7)
+    many = replace(settled(fewshot("a"), 60.0), counts={"tasks": 10_000})
+    assert given(many) == pytest.approx(0.1)
+    kinds = {"tasks": StoredInterval(0.6, "t"), "images": StoredInterval(1.4, "i")}
+    drawn = replace(settled(fewshot("a"), 60.0, deterministic=False), intervals={"accuracy": kinds})
+    assert given(drawn) == pytest.approx(0.6)
+    queries = retrieval().record
+    assert given(replace(queries, deterministic=True), "recall@1") == pytest.approx(
+        max(0.1, 100 / queries.counts["queries"])
+    )
+    assert make_baseline([settled(fewshot("a"))], 0.25).entries[0].tolerance == 0.25

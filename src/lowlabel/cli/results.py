@@ -135,8 +135,13 @@ def check(
         bool, option("Baseline", "Write the baseline from the records instead.", "--update")
     ] = False,
     tolerance: Annotated[
-        float, option("Baseline", "Points that a mean may fall; takes effect with --update.")
-    ] = 0.1,
+        float | None,
+        option(
+            "Baseline",
+            "Points that a mean may fall where it need not be equal; takes effect with --update.",
+            default="0.1, one item or the score's own interval",
+        ),
+    ] = None,
 ) -> None:
     """Check records against a baseline: exit code 0 if it holds, 1 if not, 2 if not comparable."""
     from lowlabel.paths import results_dir

@@ -88,6 +88,20 @@ def test_every_metric_has_a_row(asked, plan_of):
             assert find_metric(metric).name, metric
 
 
+def test_records_have_the_hashes_of_their_features_and_say_whether_they_are_deterministic(
+    asked, plan_of, protocol
+):
+    if protocol == "fewshot":
+        asked = replace(asked, options={**asked.options, "method": ("ncm", "logreg,norm=l2")})
+    run = run_plan(plan_of(asked), asked)
+    assert run.records and not run.failures
+    for record in run.records:
+        assert record.features_sha256.keys() == record.experiment.feature_keys.keys()
+        assert all(len(digest) == 64 for digest in record.features_sha256.values())
+        settled = protocol not in {"linear", "logistic-regression", "label-free"}
+        assert record.deterministic == (settled and record.experiment.method.name != "logreg")
+
+
 def test_two_models_are_compared(asked, plan_of, tmp_path):
     for label, resolution in (("coarse", 4), ("fine", 8)):
         changes = {"label": (label,), "backbone": BackboneOptions("head", resolution)}
