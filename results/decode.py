@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -77,9 +78,14 @@ def _dataclass(kind: type, value: object, where: str) -> object:
         raise NewerFormatError(f"{where} has the unknown field {names}: made by a newer lowlabel")
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     present = [name for name in known if name in data]
     return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in present})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_optional(field: Field[Any]) -> bool:

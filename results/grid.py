@@ -172,14 +172,15 @@ def _sorted(grid: Grid) -> Grid:
         return (best, facts.model, facts.transductive, -value(row), facts.method)
 
     rows = sorted(range(len(grid.rows)), key=order)
+    row_at, column_at = ({old: new for new, old in enumerate(those)} for those in (rows, columns))
     return Grid(
         tuple(grid.rows[row] for row in rows),
         tuple(grid.columns[column] for column in columns),
         {
-            (rows.index(row), columns.index(column)): record
+            (row_at[row], column_at[column]): record
             for (row, column), record in grid.records.items()
         },
-        frozenset((rows.index(row), columns.index(column)) for row, column in grid.outdated),
+        frozenset((row_at[row], column_at[column]) for row, column in grid.outdated),
         grid.hidden,
     )
 

@@ -1,5 +1,6 @@
 """The interval of a paired difference: over items, over images by half-sampling, over classes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +80,8 @@ def _over_kind(a: Floats, b: Floats, differences: Floats) -> tuple[float, float]
 
 def _over_items(differences: Floats) -> tuple[float, float]:
     """Standard error and degrees of freedom of Student's paired t over the items."""
-    return float(stats.sem(differences)), len(differences) - 1
+    count = len(differences)
+    return float(differences.std(ddof=1)) / math.sqrt(count), count - 1
 
 
 def _of(kind: str, mean: float, error: float, degrees: float, note: str = "") -> PairedInterval:

@@ -182,11 +182,14 @@ def declared_models() -> list[str]:
 
 def find_reference(record: Record, metric: str) -> Reference | None:
     """The published number of the same model, method, full dataset, division and protocol."""
-    wanted = (record.experiment.suite, metric)
-    for reference in load_references():
-        if (reference.suite, reference.metric) == wanted and reference.applies_to(record):
-            return reference
-    return None
+    candidates = _published(record.experiment.suite, metric)
+    return next((each for each in candidates if each.applies_to(record)), None)
+
+
+@cache
+def _published(suite: str, metric: str) -> tuple[Reference, ...]:
+    """Every number published for a metric."""
+    return tuple(r for r in load_references() if (r.suite, r.metric) == (suite, metric))
 
 
 def published_rows(suite: str, dataset: str, protocol: str) -> list[Reference]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import MISSING, Field, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.specs import TYPE_NAMES
 
 T = TypeVar("T")
+_ALWAYS = object()  # in place of a default: a field that is never left out
 
 
 def grown(default: T, *, compare: bool = True) -> T:
@@ -32,9 +34,13 @@ def is_grown(field: Field[Any]) -> bool:
 
 def encode(value: object) -> Any:
     """JSON data of a value: dataclasses as dicts without grown fields at their default."""
+    if value is None or isinstance(value, str | int | float):
+        return value
     if is_dataclass(value):
-        present = (f for f in fields(value) if not _is_absent(f, getattr(value, f.name)))
-        return {f.name: encode(getattr(value, f.name)) for f in present}
+        items = ((name, getattr(value, name), default) for name, default in _defaults(type(value)))
+        return {
+            n: encode(item) for n, item, default in items if default is _ALWAYS or item != default
+        }
     if isinstance(value, Mapping):
         return {key: encode(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -113,9 +119,14 @@ def _fit_tuple(name: str, value: Any, kinds: tuple[Any, ...]) -> tuple[Any, ...]
     return tuple(fit(name, item, kind) for item, kind in zip(items, kinds, strict=True))
 
 
-def _is_absent(field: Field[Any], value: object) -> bool:
-    """Whether a field is left out of JSON."""
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
+    """Names of the fields of a dataclass, each with the value that leaves it out of JSON."""
+    return tuple((field.name, _grown_default(field)) for field in fields(kind))
+
+
+def _grown_default(field: Field[Any]) -> object:
     if not is_grown(field):
-        return False
+        return _ALWAYS
     assert field.default_factory is not MISSING
-    return bool(value == field.default_factory())
+    return field.default_factory()

@@ -28,7 +28,7 @@ def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArra
         Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
     """
     with zipfile.ZipFile(path) as archive:
-        wanted = npz_names(path) if names is None else names
+        wanted = _names(archive) if names is None else names
         members = {name: archive.NameToInfo.get(name + _SUFFIX) for name in wanted}
         return {name: _array(path, archive, name, m) for name, m in members.items() if m}
 
@@ -36,7 +36,11 @@ def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArra
 def npz_names(path: Path) -> list[str]:
     """Names of the arrays in a file; raises what `read_npz` raises."""
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+        return _names(archive)
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    names = archive.namelist()
     return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
 
 
