@@ -16,6 +16,13 @@ def kind_of_items(suite: str) -> str:
     return _OF_ITEMS.get(suite, "images")
 
 
+def kind_of_values(record: Record, metric: str) -> str:
+    """The kind over the values that stand beside a record: of clusters, one for each seed."""
+    if "seeds" in record.intervals.get(metric, {}):
+        return "seeds"
+    return kind_of_items(record.experiment.suite)
+
+
 def shown_kind(record: Record) -> str:
     """The kind of interval in the scores of a record; older records have that over the items."""
     return record.interval or kind_of_items(record.experiment.suite)

@@ -206,7 +206,7 @@ def compared(
     ours, theirs = common
     if len(ours) != len(a.per_item[metric]):  # replicates are of all items
         interval = kind_of_items(a.record.experiment.suite)
-    if refusal := _refusal(ours, theirs):
+    if refusal := refusal_of(ours, theirs):
         return _refused(refusal)
     scored = np.isfinite(ours)
     ours, theirs = ours[scored].astype(np.float64), theirs[scored].astype(np.float64)
@@ -219,7 +219,7 @@ def compared(
     }
 
 
-def _refusal(a: NDArray[np.floating], b: NDArray[np.floating]) -> str:
+def refusal_of(a: NDArray[np.floating], b: NDArray[np.floating]) -> str:
     """Why the scores of the items of two records do not pair; empty if they do."""
     if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
         return f"scored items differ: {np.isfinite(a).sum():,} and {np.isfinite(b).sum():,}"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lowlabel.intervals import half_sampling_error, jackknife, student_t
-from lowlabel.results.kinds import default_kind, kind_of_items
+from lowlabel.results.kinds import default_kind, kind_of_values
 from lowlabel.results.store import ScoredRecord
 
 _NO_SPREAD = 1e-9
@@ -50,8 +50,8 @@ def paired_interval(
         differences: A − B of each item.
         wanted: The kind of interval; None for the default of the suite.
     """
-    suite = a.record.experiment.suite
-    items, kind = kind_of_items(suite), wanted or default_kind(suite)
+    items = kind_of_values(a.record, metric)
+    kind = wanted or default_kind(a.record.experiment.suite)
     mean = float(differences.mean())
     if kind == items:
         return _of(kind, mean, *_over_items(differences))

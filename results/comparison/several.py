@@ -8,7 +8,12 @@ from itertools import combinations
 import pandas as pd
 
 from lowlabel.errors import InputError
-from lowlabel.results.comparison.compare import compared_pairs, latest, wanted_metrics
+from lowlabel.results.comparison.compare import (
+    compared_pairs,
+    latest,
+    refusal_of,
+    wanted_metrics,
+)
 from lowlabel.results.comparison.pairing import common_items, pair_records, reason_against
 from lowlabel.results.metrics import find_metric
 from lowlabel.results.ranks import CriticalDifference, Ranks, Shared, critical_difference, rank
@@ -75,12 +80,12 @@ def _shared(sides: Sides) -> Iterator[Shared]:
 
 
 def _pair(members: Sequence[ScoredRecord], metric: str) -> bool:
-    """Whether all have the metric, with a score of each of the same items."""
+    """Whether all have the metric, with scores of the same items alone, which are two or more."""
     if not all(metric in each.per_item for each in members):
         return False
     found = [common_items(members[0], each, metric) for each in members[1:]]
     size = len(members[0].per_item[metric])
-    return all(both is not None and len(both[0]) == len(both[1]) == size for both in found)
+    return all(both and len(both[0]) == size and not refusal_of(*both) for both in found)
 
 
 def _critical(sides: Sequence[str], shared: Sequence[Shared]) -> dict[str, CriticalDifference]:

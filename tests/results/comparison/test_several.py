@@ -81,3 +81,13 @@ def test_what_one_side_lacks_is_not_ranked_and_said(side, fewshot):
 def test_two_sides_or_empty_ones_are_an_error(side):
     with pytest.raises(InputError, match="c has 0"):
         compare_several({"a": side("a", 0), "b": side("b", 0), "c": []})
+
+
+def test_scores_of_other_items_are_not_ranked(side):
+    """One side has no score of a task that the others have."""
+    sides = {name: side(name, shift, 2, s) for s, (name, shift) in enumerate(
+        {"a": 1.0, "b": 0.5, "c": 0.0}.items())}  # fmt: skip
+    sides["c"][0].per_item["accuracy"][3] = np.nan
+    found = compare_several(sides)
+    assert found.ranks.units == {"tasks": 1}
+    assert "scored items differ: 200 and 199" in render_several(found)

@@ -121,6 +121,19 @@ def test_without_an_interval_equal_numbers_alone_are_bold(retrieval):
     assert any("equal numbers alone, without an interval (2)" in note for note in section.notes)
 
 
+def test_clusters_are_paired_over_their_seeds(retrieval):
+    scored = []
+    for model, values in (("a", [55.1, 55.4, 55.9]), ("b", [55.0, 55.5, 55.7])):
+        one, values = retrieval(model), np.array(values)
+        kinds = {"nmi": {"seeds": StoredInterval(1.0, "over seeds")}}
+        score = {"nmi": Score(float(values.mean()), 1.0)}
+        record = replace(one.record, scores=score, intervals=kinds, interval="classes")
+        scored.append(replace(one, record=record, per_item={"nmi": values}))
+    (section,) = leaderboard([one.record for one in scored], scored=finder(scored))
+    assert bold([section]) == {"NMI": ["a", "b"]}
+    assert any("paired over seeds (1)" in note for note in section.notes)
+
+
 def test_every_format_marks_the_same_scores(near):
     board = make_board([one.record for one in near])
     assert render_markdown(board).count("**") == 2 * 2
