@@ -4,15 +4,18 @@ python -m lowlabel.benchmarks.speed.report results/leaderboard.tar.xz
 """
 
 import shutil
+import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import typer
 
-from lowlabel.benchmarks.speed.timing import markdown, median_seconds
-from lowlabel.results import Record, load_records
+from lowlabel.benchmarks.speed.timing import markdown
+from lowlabel.results import Record, open_records
+from lowlabel.results.leaderboard import make_board
 from lowlabel.results.report import render_report
 
 _SEARCH = """word => {
@@ -25,16 +28,27 @@ _SEARCH = """word => {
 
 
 def main(records: Path, count: int = 10_000, browser: bool = True, repeats: int = 3) -> None:
-    """Prints the seconds to render the page, to open it in Chromium and to search in it.
+    """Prints the processor seconds to render the page, and the seconds to open and to search it.
+
+    Of a folder, also the processor seconds to read its records with their scores of every item,
+    and to compare those near the best of each column.
 
     Args:
         records: A results folder or an archive, whose records are repeated under other names.
         count: Number of records.
         browser: Open the page in Chromium, by playwright.
-        repeats: Number of times that it is rendered.
+        repeats: Number of times that each is done, of which the median counts.
     """
-    made = _repeated(load_records(records), count)
-    seconds = median_seconds({"render": lambda: render_report(made)}, repeats)
+    source = open_records(records)
+    seconds = dict[str, float]()
+    if source.files:
+        own = len(source.records)
+        seconds[f"read {own:,}"] = _processor_s(lambda: open_records(records), repeats)
+        seconds[f"compare {own:,}"] = _processor_s(
+            lambda: make_board(source.records, scored=source.scored), repeats
+        )
+    made = _repeated(list(source.records), count)
+    seconds[f"render {count:,}"] = _processor_s(lambda: render_report(made), repeats)
     page = render_report(made)
     if browser:
         with TemporaryDirectory() as folder:
@@ -43,6 +57,16 @@ def main(records: Path, count: int = 10_000, browser: bool = True, repeats: int 
             seconds |= _in_browser(file, made[-1].experiment.model.name)
     print(markdown([{"job": job, "s": value} for job, value in seconds.items()]))
     print(f"\n{len(made):,} records, {len(page) / 2**20:.1f} MiB")
+
+
+def _processor_s(job: Callable[[], object], repeats: int) -> float:
+    """The median processor time of a job, which a busy machine hardly changes."""
+    times = []
+    for _ in range(repeats):
+        started = time.process_time()
+        job()
+        times.append(time.process_time() - started)
+    return statistics.median(times)
 
 
 def _repeated(records: list[Record], count: int) -> list[Record]:
