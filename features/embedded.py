@@ -219,8 +219,8 @@ class EmbeddedDataset:
 
     def values_sha256(self) -> dict[str, str]:
         """Hash of the stored values of every part that has them."""
-        every = {**self.tables, **self.stored}
-        found = {part: each.values_sha256 for part, each in every.items()}
+        found = {part: table.values_sha256 for part, table in self.tables.items()}
+        found |= {part: stored.values_sha256 for part, stored in self.stored.items()}
         return {part: digest for part, digest in found.items() if digest}
 
     def with_train_features(self, path: Path) -> "EmbeddedDataset":

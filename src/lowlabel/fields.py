@@ -37,7 +37,8 @@ def encode(value: object) -> Any:
     if value is None or isinstance(value, str | int | float):
         return value
     if is_dataclass(value):
-        items = ((name, getattr(value, name), default) for name, default in _defaults(type(value)))
+        kind: type = type(value)
+        items = ((name, getattr(value, name), default) for name, default in _defaults(kind))
         return {
             n: encode(item) for n, item, default in items if default is _ALWAYS or item != default
         }
