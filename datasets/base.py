@@ -68,7 +68,8 @@ class Division:
     @property
     def train_part(self) -> str | None:
         """The part that methods may train on; None if there is none."""
-        return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
+        first, *others = self.parts
+        return first if others and first != self.gallery and self.kind == "classes" else None
 
     @property
     def validation_part(self) -> str | None:
@@ -137,6 +138,7 @@ class Dataset:
         conversions: Distributions that `prepare` turns into image files.
         others: Datasets that are taken for this one.
         ks: K at which Recall@K is usually reported.
+        root: Folder of the images, of data that the user brings; None for all others.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Dataset:
     conversions: tuple[Conversion, ...] = ()
     others: tuple[OtherDataset, ...] = ()
     ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    root: Path | None = None
 
     @property
     def folder_name(self) -> str:

@@ -10,7 +10,7 @@ from lowlabel.datasets.class_list import read_class_list
 from lowlabel.datasets.folder import WHOLE, refuse_tiny_imagenet
 from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
 from lowlabel.datasets.io.lists import first_few
-from lowlabel.datasets.parts import PRETEXT, find_parts, is_pretext
+from lowlabel.datasets.parts import GALLERY, PRETEXT, find_parts, is_pretext
 from lowlabel.errors import DataError, InputError
 
 _MAX_LISTED = 5
@@ -95,6 +95,12 @@ def _from_folder(root: Path) -> PretrainData:
     if not parts:
         return _walk(root, "", "")
     first = next(iter(parts))
+    if first == GALLERY:
+        raise InputError(
+            f"{root} has no part to train on: {parts[GALLERY]}/ is searched, and the last part is "
+            "evaluated",
+            f"Name one of them: --dataset folder:{root / parts[GALLERY]}",
+        )
     data = _walk(root, first, parts[first])
     if VALIDATION in parts:
         bank, queries = halves(_walk(root, VALIDATION, parts[VALIDATION]).images)

@@ -163,3 +163,11 @@ def test_classes_that_the_images_lack_are_refused(image_folder, tmp_path):
     names.write_text("base0\nbase7\n")
     with pytest.raises(DataError, match="no image of 1 of the 2 listed classes: base7"):
         list_pretrain_data(f"folder:{image_folder}", names)
+
+
+def test_queries_and_their_gallery_are_not_trained_on(image_folder, tmp_path):
+    for part in ("query", "gallery"):
+        shutil.copytree(image_folder / "novel", tmp_path / "shop" / part)
+    with pytest.raises(InputError, match="no part to train on") as error:
+        list_pretrain_data(f"folder:{tmp_path / 'shop'}")
+    assert f"folder:{tmp_path / 'shop' / 'gallery'}" in error.value.hint
