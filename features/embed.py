@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.datasets import CONTENT, Division, ImageSet, LabelledPath, OpenDataset, classes_seen
+from lowlabel.datasets import (
+    CONTENT,
+    Division,
+    ImageSet,
+    LabelledPath,
+    OpenDataset,
+    classes_seen,
+    is_own,
+)
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
@@ -241,8 +249,8 @@ def _tuned_classes(
     name, _, division_name = spec.rpartition(":")
     divisions = {each.name: each for each in opened.dataset.divisions}
     division = divisions.get(division_name)
-    is_folder = name.startswith("folder:") and card.TRAIN_MANIFEST in facts
-    alike = opened.dataset.name.startswith("folder:") if is_folder else name == opened.dataset.name
+    is_folder = is_own(name) and card.TRAIN_MANIFEST in facts
+    alike = is_own(opened.dataset.name) if is_folder else name == opened.dataset.name
     if not alike or division is None or division.train_part is None:
         return ""
     tuned_on = replace(opened, division=division, allow_partial=True, _parts={})

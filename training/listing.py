@@ -43,13 +43,14 @@ def list_pretrain_data(
     if it is divided into parts, else all images under it.
 
     Args:
-        spec: NAME, NAME:DIVISION, folder:PATH, or the path of a folder.
+        spec: NAME, NAME:DIVISION, folder:PATH, csv:FILE, or the path of a folder.
         class_list: File with one class folder per line, or the name of a published list; only
             images under these are used.
         allow_partial: Allow incomplete datasets.
 
     Raises:
         UnknownNameError: If there is no such dataset.
+        InputError: If it has no part to train on, or crops images to boxes.
         DataError: If there is no such folder, no image, or no image of a listed class.
     """
     folder = _folder(spec)
@@ -74,6 +75,11 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
         raise InputError(
             f"{opened.name} has no part to train on: all of its images are evaluated",
             "Give --dataset NAME:DIVISION with a training part, or folder:PATH.",
+        )
+    if opened.load(train_part).boxes:
+        raise InputError(
+            f"{opened.name} crops images to boxes, and pretraining takes whole images",
+            "Name a division, or a table, without boxes.",
         )
     has_val = VALIDATION in opened.division.parts[1:]
     bank, queries = halves(opened.load(VALIDATION)) if has_val else (None, None)

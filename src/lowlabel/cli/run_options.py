@@ -72,8 +72,8 @@ class WhatGroup:
         int,
         option(
             "Data",
-            "Leave out the classes of folder:PATH that have fewer images; few-shot tasks need "
-            "shots + queries of each.",
+            "Leave out the classes of folder:PATH or csv:FILE that have fewer images; few-shot "
+            "tasks need shots + queries of each.",
             default="none",
         ),
     ] = 0
