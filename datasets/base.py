@@ -40,6 +40,7 @@ class Division:
         min_images: Images that each class must have; 0 if any number will do.
         small_classes: The classes of a part that have fewer, each with its number of images.
         notes: What else was left out of data that the user brings, a phrase each.
+        grouped: Whether images have groups, as their patient, camera or burst.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Division:
     min_images: int = 0
     small_classes: Callable[[Path, str], Mapping[str, int]] | None = None
     notes: tuple[str, ...] = ()
+    grouped: bool = False
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""

@@ -31,6 +31,8 @@ class EmbeddingTable:
         key: SHA-256 that identifies their origin.
         bad_images: Paths of images that could not be decoded and have no row.
         engine: What computed them, if it was not torch: "OpenVINO 2026.4.1".
+        groups: Group of each image (patient, camera, burst), int64 [N], numbered over all parts;
+            None if the dataset has no groups.
     """
 
     features: NDArray[np.float32]
@@ -38,6 +40,7 @@ class EmbeddingTable:
     key: str
     bad_images: tuple[str, ...] = ()
     engine: str = ""
+    groups: NDArray[np.int64] | None = None
 
     def shared_with(self, other: "EmbeddingTable") -> int:
         """Number of rows that `other` holds too."""

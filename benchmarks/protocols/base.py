@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lowlabel.benchmarks.from_labels import Trainer
 from lowlabel.datasets import Dataset, Division, OpenDataset, find_dataset
+from lowlabel.datasets.tables.groups import groups_sha256
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
@@ -243,6 +244,16 @@ class Protocol(ABC):
         )
 
 
+def without_groups(division: Division) -> str | None:
+    """Why there is no interval over groups, and no group to ignore; None if there are groups."""
+    if division.grouped:
+        return None
+    return (
+        "its images have no groups (patients, cameras, bursts): name them in the column group of a "
+        "table, --dataset csv:FILE."
+    )
+
+
 def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetInfo:
     return DatasetInfo(
         name=data.name,
@@ -264,6 +275,9 @@ def _dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> Dataset
             for name, count in data.small_classes.get(part or "", {}).items()
         },
         declared=data.declared,
+        groups=groups_sha256(
+            {part: data.tables[part].groups for part in parts if part and part in data.tables}
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
-from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial
+from lowlabel.benchmarks.protocols.base import ProtocolScores, Trial, without_groups
 from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
 from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
@@ -93,6 +93,8 @@ class InstanceRetrieval(RankingProtocol):
 
     def unfit(self, division: Division) -> str | None:
         """Only whitening that is learned from a file goes with images that pass in blocks."""
+        if self.interval == "groups" and (why := without_groups(division)):
+            return why
         if len(self.post) > 1 or not all(isinstance(post, Projection) for post in self.post):
             specs = ", ".join(post.spec for post in self.post)
             return f"takes one --post whiten and no other, not {specs}: whiten or whiten-pairs."

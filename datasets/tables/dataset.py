@@ -47,6 +47,7 @@ def table_dataset(path: Path) -> Dataset:
         left_out=rows.left_out,
         unshared=unshared,
         notes=_unread(entries),
+        grouped=any(image.group for listed in entries.images.values() for image in listed),
     )
     name = path.name.encode(errors="backslashreplace").decode()  # if it is no UTF-8
     return Dataset(

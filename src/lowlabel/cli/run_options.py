@@ -200,6 +200,16 @@ class ProtocolGroup:
             default=_SUITE,
         ),
     ] = None
+    ignore_same_group: Annotated[
+        bool | None,
+        option(
+            "Protocol",
+            "In retrieval, ignore the images of a query's own group (column group of csv:FILE): "
+            "they are neither positives nor negatives.",
+            "--ignore-same-group",
+            default="off",
+        ),
+    ] = None
     train_features: options.TrainFeatures = None
     distractors: Annotated[
         str | None,
