@@ -70,9 +70,10 @@ def folder_dataset(path: Path) -> Dataset:
     refuse_tiny_imagenet(path)
     folders = find_parts(path)
     gallery = GALLERY if folders and GALLERY in folders else None
-    trains = folders and next(iter(folders)) != gallery
-    classes = {part: _classes(path / name) for part, name in (folders if trains else {}).items()}
-    places = {part: str(path / name) for part, name in (folders or {}).items()}
+    named = folders or {}
+    trains = next(iter(named), None) != gallery
+    classes = {part: _classes(path / name) for part, name in named.items() if trains}
+    places = {part: str(path / name) for part, name in named.items()}
     unshared = unshared_classes(classes, places) if classes else ""
     shared = bool(classes) and not unshared
     found = [*classes.values()]

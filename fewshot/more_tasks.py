@@ -82,7 +82,7 @@ def in_halves(
     else:
         queries = min(sampler.queries, least - sampler.shots)
         places = EpisodeSampler(halves.labels, *drawn[:2], queries, drawn[2])
-        blocks = partial(halves.blocks, *places.blocks(tasks, seed, tasks))
+        blocks = partial(halves.blocks, next(places.blocks(tasks, seed, tasks)))
     definition = (
         f"half-sampling of {'images' if groups is None else 'groups of images'}, {splits} splits × "
         f"{tasks} tasks, plus σ²/n over tasks, Student's t with {splits // 2} degrees of freedom"

@@ -30,8 +30,8 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
         return division
     if dataset.root is None:
         raise InputError(
-            f"--min-images goes with folder:PATH and csv:FILE, and {dataset.name} has published "
-            "divisions",
+            f"--min-images goes with folder:PATH, csv:FILE and hf:FOLDER, and {dataset.name} has "
+            "published divisions",
             f"Leave --min-images out, or name the classes of {dataset.name} to take: --class-list "
             "FILE",
         )

@@ -25,7 +25,22 @@ def table_dataset(path: Path) -> Dataset:
     Raises:
         DataError: If the table cannot be read, a row is wrong, or its splits are no division.
     """
-    entries = read_entries(path)
+    return listed_dataset("csv", path.name, path, path.parent, read_entries(path))
+
+
+def listed_dataset(kind: str, name: str, path: Path, root: Path, entries: Entries) -> Dataset:
+    """Declares a list of images, with their splits, as a dataset.
+
+    Args:
+        kind: What stands before the colon.
+        name: The dataset's name behind it.
+        path: What holds the list, as the user named it.
+        root: Folder that the paths of the images are relative to.
+        entries: The images by split; those of "" alone are evaluated.
+
+    Raises:
+        DataError: If the splits are no division.
+    """
     parts = _parts(path, entries)
     gallery = GALLERY if GALLERY in parts else None
     trains = len(parts) > 1 and next(iter(parts)) != gallery
@@ -49,16 +64,16 @@ def table_dataset(path: Path) -> Dataset:
         notes=_unread(entries),
         grouped=any(image.group for listed in entries.images.values() for image in listed),
     )
-    name = path.name.encode(errors="backslashreplace").decode()  # if it is no UTF-8
+    name = name.encode(errors="backslashreplace").decode()  # if it is no UTF-8
     return Dataset(
-        name=f"csv:{name}",
-        title=Path(name).stem,
+        name=f"{kind}:{name}",
+        title=Path(name).stem if kind == "csv" else name,
         licence="the user's own",
         source=str(path),
         obtain="",
         marker="",
         divisions=(division,),
-        root=path.parent,
+        root=root,
     )
 
 
@@ -71,7 +86,7 @@ def _parts(path: Path, entries: Entries) -> dict[str, str]:
     if parts is None:
         raise DataError(
             f"the splits of {path} are no division: {', '.join(sorted(entries.images))}",
-            f"{fix} To score all rows alike, leave the column split out.",
+            f"{fix} To score all alike, leave the splits out.",
         )
     return parts
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lowlabel.datasets.io.parquet import parquet_file
 from lowlabel.errors import DataError
 from lowlabel.reading import reading, require_room
 
@@ -135,15 +136,7 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
 
 
 def _from_parquet(path: Path, required: Sequence[str], known: Sequence[str]) -> Table:
-    try:
-        from pyarrow import ArrowException
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise DataError(
-            f"{path} is a parquet file, and pyarrow, which reads it, is not installed",
-            "pip install 'lowlabel[parquet]'",
-        ) from error
-    with reading(path, also=(ArrowException,)), ParquetFile(path) as file:
+    with parquet_file(path) as file:
         names = [str(name) for name in file.schema_arrow.names]
         columns = _names(names)
         check_columns(path, columns, required)

@@ -55,7 +55,7 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
         _models(),
     )
     yield (
-        "Datasets (also folder:PATH and csv:FILE)",
+        "Datasets (also folder:PATH, csv:FILE and hf:FOLDER)",
         ("name", "title", "divisions", "state"),
         _datasets(),
     )

@@ -106,7 +106,9 @@ Dtype = Annotated[str, option("Model", "Data type of the network: float32, bfloa
 Datasets = Annotated[
     list[str] | None,
     option(
-        "Data", "NAME, NAME:DIVISION (cub:feat), folder:PATH or csv:FILE. Repeats.", "--dataset"
+        "Data",
+        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE or hf:FOLDER. Repeats.",
+        "--dataset",
     ),
 ]
 AllowPartial = Annotated[

@@ -67,7 +67,7 @@ def test_classes_that_train_lacks_and_rows_of_other_splits_are_named(table):
 def test_splits_that_are_no_division_are_refused_with_those_that_are(table):
     with pytest.raises(DataError, match="are no division: test, val") as error:
         open_dataset(table(",split", lambda part, *_: ",val" if part == "val" else ",test"))
-    assert "leave the column split out" in error.value.hint
+    assert "leave the splits out" in error.value.hint
     with pytest.raises(DataError, match="ambiguous: it holds Train, train"):
         open_dataset(
             table(",split", lambda part, _, file: ",test" if part == "val" else _train(file))

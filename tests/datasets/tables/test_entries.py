@@ -120,13 +120,13 @@ def test_many_wrong_rows_are_counted(table):
         (b"path,label\na/0.png,caf\xe9\n", "line 2 of .* is no text in UTF-8: it holds the byte"),
         ("path,label,left,top\na/0.png,x,1,2\n", "has the columns left, top"),
         ("path,label,box,left,top,right,bottom\na/0.png,x,,1,2,3,4\n", "right, bottom, box"),
-        (b"PAR1 and then nothing of the kind", "cannot read"),
+        (b"PAR1 and then nothing of the kind", "cannot be read"),
     ],
 )
 def test_what_is_no_table_of_images_is_refused(table, text, said):
     with pytest.raises(DataError, match=said) as error:
         read_entries(table(text))
-    assert error.value.hint or "cannot read" in said
+    assert error.value.hint or "cannot be read" in said
 
 
 def test_parquet_gives_the_images_of_csv(table, tmp_path):
