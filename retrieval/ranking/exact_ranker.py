@@ -220,7 +220,7 @@ class ExactRanker(Generic[S]):
     def _product(
         self, rows: Tensor, left: int, right: int, buffer: Tensor, layout: Layout, first: int
     ) -> Tensor:
-        """Similarities of queries, `first` at their first place in a layout, without ignored."""
+        """Similarities of queries from place `first` of a layout on; ignored images are hidden."""
         block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
         multiply(rows, self._gallery[left:right], block)
         if layout.ignored is not None:
