@@ -149,6 +149,7 @@ def check_folders(jobs: Sequence[Job]) -> tuple[str, ...]:
         if find_dataset(job.dataset)[0].marker:
             continue
         opened = open_dataset(job.dataset, job.division)
+        notes |= {f"{job.dataset}: {note}": None for note in job.division.notes}
         for part in job.protocol.needs(job.division):
             opened.check_classes(part)
             notes |= {f"{job.dataset} {part}: {note}": None for note in opened.not_taken(part)}

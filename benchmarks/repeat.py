@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lowlabel.benchmarks.jobs import Job
 from lowlabel.benchmarks.request import Request
+from lowlabel.datasets import is_own
 from lowlabel.features import BackboneOptions
 
 _IMPLIED = {"dataset", "strict", "large_k"}  # said by --dataset, --method and --k
@@ -67,6 +68,6 @@ def _backbone(options: BackboneOptions) -> Iterator[str]:
 def _without_folder(spec: str) -> str:
     """A model or dataset without the folder of its file: it differs between computers."""
     kind, colon, rest = spec.partition(":")
-    if kind == "folder":
-        return f"folder:{Path(rest).name}"
+    if is_own(spec):
+        return f"{kind}:{Path(rest).name}"
     return f"{Path(kind).name}{colon}{rest}" if "/" in kind else spec

@@ -40,8 +40,8 @@ def choose(
         data: Embeddings with a validation part, and a base part for methods that learn from it.
         shots: Labelled images per class.
         device: Device to compute on.
-        sampling: How tasks are drawn: ways, queries, query_distribution, tasks and seed of
-            `evaluate_fewshot`.
+        sampling: How tasks are drawn: ways, queries, query_distribution, groups_apart, tasks and
+            seed of `evaluate_fewshot`.
     """
     validation = data.validation
     assert validation is not None  # a plan without one is refused
@@ -57,6 +57,7 @@ def choose(
                 method=candidate,
                 shots=shots,
                 interval="tasks",
+                groups=validation.groups,
                 device=device,
                 **sampling,
             )

@@ -104,6 +104,7 @@ def _without_rows(table: EmbeddingTable, rows: Sequence[int]) -> EmbeddingTable:
         table,
         features=np.delete(table.features, rows, axis=0),
         labels=np.delete(table.labels, rows),
+        groups=None if table.groups is None else np.delete(table.groups, rows),
     )
 
 

@@ -5,6 +5,7 @@ from lowlabel.datasets.catalogue import (
     DATASETS,
     OpenDataset,
     find_dataset,
+    is_own,
     is_present,
     open_dataset,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "check_pretraining",
     "classes_seen",
     "find_dataset",
+    "is_own",
     "is_present",
     "open_dataset",
     "prepare",

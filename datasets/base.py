@@ -39,6 +39,8 @@ class Division:
             have it.
         min_images: Images that each class must have; 0 if any number will do.
         small_classes: The classes of a part that have fewer, each with its number of images.
+        notes: What else was left out of data that the user brings, a phrase each.
+        grouped: Whether images have groups, as their patient, camera or burst.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Division:
     needs: str = ""
     min_images: int = 0
     small_classes: Callable[[Path, str], Mapping[str, int]] | None = None
+    notes: tuple[str, ...] = ()
+    grouped: bool = False
 
     def counts(self, images: ImageSet) -> Counts:
         """Counts of a part; classes are counted only if labels are classes."""
@@ -68,7 +72,8 @@ class Division:
     @property
     def train_part(self) -> str | None:
         """The part that methods may train on; None if there is none."""
-        return self.parts[0] if len(self.parts) > 1 and self.kind == "classes" else None
+        first, *others = self.parts
+        return first if others and first != self.gallery and self.kind == "classes" else None
 
     @property
     def validation_part(self) -> str | None:
@@ -137,6 +142,7 @@ class Dataset:
         conversions: Distributions that `prepare` turns into image files.
         others: Datasets that are taken for this one.
         ks: K at which Recall@K is usually reported.
+        root: Folder of the images, of data that the user brings; None for all others.
     """
 
     name: str
@@ -152,6 +158,7 @@ class Dataset:
     conversions: tuple[Conversion, ...] = ()
     others: tuple[OtherDataset, ...] = ()
     ks: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    root: Path | None = None
 
     @property
     def folder_name(self) -> str:

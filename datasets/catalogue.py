@@ -1,6 +1,7 @@
 """Opens a dataset on the disk by the name that the command line uses."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,10 +31,17 @@ from lowlabel.datasets.layout import check_classes
 from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
+from lowlabel.datasets.sources.hugging_face import hugging_face_dataset
 from lowlabel.datasets.splits.min_images import shown_small
+from lowlabel.datasets.tables.dataset import table_dataset
 from lowlabel.errors import DataError
 from lowlabel.registry import Registry
 
+OWN: Mapping[str, tuple[str, str, Callable[[Path], Dataset]]] = {  # data that the user brings
+    "folder": ("folder", "PATH; the folder you are in is folder:.", folder_dataset),
+    "csv": ("table", "FILE, for example csv:./birds.csv", table_dataset),
+    "hf": ("folder", "FOLDER, of parquet files", hugging_face_dataset),
+}
 DATASETS: Registry[Dataset] = Registry("dataset")
 for _dataset in (
     DEMO,
@@ -117,7 +125,7 @@ class OpenDataset:
 
     def check_classes(self, *parts: str) -> None:
         """Raises a `DataError` if class folders of `folder:PATH` look like something else."""
-        if self.dataset.marker:
+        if not self.dataset.name.startswith("folder:"):
             return
         for part in parts:
             images = self.load(part)
@@ -134,22 +142,21 @@ class OpenDataset:
 
 
 def find_dataset(spec: str) -> tuple[Dataset, str | None]:
-    """Parses `NAME`, `NAME:DIVISION` or `folder:PATH`.
+    """Parses `NAME`, `NAME:DIVISION`, `folder:PATH` or `csv:FILE`.
 
     Returns:
         The declaration, and the name of the division or None if `spec` names none.
 
     Raises:
         UnknownNameError: If there is no such dataset or division.
-        DataError: If `folder:PATH` is not a folder.
+        DataError: If `folder:PATH` is not a folder, or `csv:FILE` lists no images.
     """
     name, _, rest = spec.partition(":")
-    if name == "folder" and not rest:
-        raise DataError(
-            f"{spec} names no folder", "Write folder:PATH; the folder you are in is folder:."
-        )
-    if name == "folder":
-        return folder_dataset(Path(rest).expanduser()), None
+    if name in OWN:
+        what, example, opener = OWN[name]
+        if not rest:
+            raise DataError(f"{spec} names no {what}", f"Write {name}:{example}")
+        return opener(Path(rest).expanduser()), None
     dataset = DATASETS[name]
     return dataset, dataset.division(rest).name if rest else None
 
@@ -164,7 +171,7 @@ def open_dataset(
     """Finds a prepared dataset on the disk; generated datasets are written on first use.
 
     Args:
-        spec: `NAME`, `NAME:DIVISION` or `folder:PATH`.
+        spec: `NAME`, `NAME:DIVISION`, `folder:PATH` or `csv:FILE`.
         division: The division to open; by default the one that `spec` names, else the first.
         class_list: File of the only classes to take, one per line; None for all.
         allow_partial: Accept counts that differ from the full dataset's.
@@ -178,9 +185,9 @@ def open_dataset(
         division = dataset.division(division_name) if division_name else dataset.divisions[0]
     if class_list:
         division = only_classes(division, class_list)
-    if not dataset.marker:
+    if dataset.root is not None:
         title = _title(dataset.title, division)
-        return OpenDataset(dataset, division, Path(dataset.source), title, allow_partial)
+        return OpenDataset(dataset, division, dataset.root, title, allow_partial)
     make(dataset)
     folder = prepared_folder(dataset)
     if not folder.is_dir():
@@ -195,6 +202,11 @@ def open_dataset(
 
 def _title(title: str, division: Division) -> str:
     return f"{title}, {division.title}" if division.title else title
+
+
+def is_own(name: str) -> bool:
+    """Whether a dataset's name or spec stands for data that the user brings, as `folder:PATH`."""
+    return name.partition(":")[0] in OWN
 
 
 def is_present(dataset: Dataset) -> bool:

@@ -19,14 +19,13 @@ from lowlabel.datasets.io.listing import (
     list_images,
     shown_counts,
 )
-from lowlabel.datasets.io.lists import first_few
-from lowlabel.datasets.parts import find_parts, is_pretext
+from lowlabel.datasets.parts import GALLERY, find_parts, is_pretext
+from lowlabel.datasets.splits.shared_classes import unshared_classes
 from lowlabel.errors import DataError
 
 WHOLE = "all"
 _OUTSIDE = "image outside the class folders"
 _BESIDE = "beside the parts"
-_MOST_NAMED = 5
 
 
 def class_folders(root: Path, prefix: str = "") -> list[LabelledPath]:
@@ -57,7 +56,8 @@ def folder_dataset(path: Path) -> Dataset:
     """Declares the folder `path` as a dataset.
 
     Sub-folders with usual names of parts are its parts, see `find_parts`; without them the whole
-    folder is evaluated, and methods that need base classes are not available.
+    folder is evaluated, and methods that need base classes are not available. Images of `query/`
+    are searched in those of `gallery/`.
 
     Raises:
         DataError: If the folder does not exist, is Tiny-ImageNet, or its parts are ambiguous.
@@ -69,8 +69,12 @@ def folder_dataset(path: Path) -> Dataset:
         )
     refuse_tiny_imagenet(path)
     folders = find_parts(path)
-    classes = {name: _classes(path / name) for name in (folders or {}).values()}
-    unshared = _unshared(path, classes) if classes else ""
+    gallery = GALLERY if folders and GALLERY in folders else None
+    named = folders or {}
+    trains = next(iter(named), None) != gallery
+    classes = {part: _classes(path / name) for part, name in named.items() if trains}
+    places = {part: str(path / name) for part, name in named.items()}
+    unshared = unshared_classes(classes, places) if classes else ""
     shared = bool(classes) and not unshared
     found = [*classes.values()]
     unscored = len(found[0] - found[-1]) if shared else 0
@@ -79,6 +83,7 @@ def folder_dataset(path: Path) -> Dataset:
         "folders" if folders else WHOLE,
         tuple(files.folders),
         files.labelled,
+        gallery=gallery,
         shared_classes=shared,
         left_out=files.left_out,
         unshared=unshared,
@@ -93,6 +98,7 @@ def folder_dataset(path: Path) -> Dataset:
         obtain="",
         marker="",
         divisions=(division,),
+        root=path,
     )
 
 
@@ -111,21 +117,6 @@ def refuse_tiny_imagenet(path: Path) -> None:
 def _classes(part: Path) -> set[str]:
     """The class folders of a part that hold images."""
     return {name for name in folders_in(part) if holds_image(part / name)}
-
-
-def _unshared(root: Path, classes: Mapping[str, set[str]]) -> str:
-    """Which classes of the other parts the first part lacks; empty if it has all of them."""
-    for name, each in classes.items():
-        if not each:
-            return f"{root / name} has no class folders with images"
-    train, *others = classes
-    for name in others:
-        if missing := sorted(classes[name] - classes[train]):
-            return (
-                f"{len(missing):,} of the {len(classes[name]):,} classes of {root / name} have no "
-                f"images in {root / train}: {first_few(missing, _MOST_NAMED)}"
-            )
-    return ""
 
 
 @dataclass(frozen=True)

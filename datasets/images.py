@@ -26,11 +26,14 @@ class LabelledPath(NamedTuple):
         path: Path relative to the dataset's root.
         class_name: Name of its class.
         box: Region to crop to; None for the whole image.
+        group: What it shares with other images, as their patient, camera or burst; empty if it is
+            alone.
     """
 
     path: str
     class_name: str
     box: Box | None = None
+    group: str = ""
 
 
 class Counts(NamedTuple):
@@ -77,6 +80,8 @@ class ImageSet:
         boxes: Region to crop each image to, or None for the whole image; None if no image has one.
         version: Version of images that lowlabel draws itself, 0 for all others. Another version
             may draw other pixels under the same names and sizes.
+        groups: Group of each image; empty where it is alone. None if no image has one. They are no
+            part of the manifest: features do not depend on them.
     """
 
     dataset: str
@@ -87,6 +92,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     boxes: tuple[Box | None, ...] | None = None
     version: int = 0
+    groups: tuple[str, ...] | None = None
 
     @classmethod
     def from_listing(
@@ -104,7 +110,9 @@ class ImageSet:
         labels.setflags(write=False)
         paths, boxes = tuple(item.path for item in listing), tuple(item.box for item in listing)
         kept = boxes if any(boxes) else None
-        return cls(dataset, part, root, paths, labels, names, kept, version)
+        groups = tuple(item.group for item in listing)
+        grouped = groups if any(groups) else None
+        return cls(dataset, part, root, paths, labels, names, kept, version, grouped)
 
     def only(self, rows: Sequence[int]) -> "ImageSet":
         """Returns the images at `rows`, with their classes renumbered."""
@@ -113,6 +121,7 @@ class ImageSet:
                 self.paths[row],
                 self.class_names[self.labels[row]],
                 self.boxes[row] if self.boxes else None,
+                self.groups[row] if self.groups else "",
             )
             for row in rows
         ]

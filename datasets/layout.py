@@ -7,12 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.io.lists import first_few
-from lowlabel.datasets.parts import like_part, part_called
+from lowlabel.datasets.parts import KNOWN_DIVISIONS, like_part, part_called
 from lowlabel.errors import DataError
 
 _EXPECTED = (
-    "Expected are PATH/CLASS/IMAGE, or the folders train, val and test (or base, val and novel; "
-    "val may be missing) with PATH/PART/CLASS/IMAGE."
+    f"Expected are PATH/CLASS/IMAGE, or PATH/PART/CLASS/IMAGE with the folders {KNOWN_DIVISIONS}."
 )
 _MOST_SHOWN = 5
 _NUMBERED = re.compile(r"(fold|split|part|set|session|subset|batch)[\s._-]?\d+", re.IGNORECASE)

@@ -1,17 +1,21 @@
-"""Recognises the parts of a folder by the names that are usual for its sub-folders."""
+"""Recognises the parts of a folder, or of a table, by the names that are usual for them."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from lowlabel.datasets.io.listing import folders_in
 from lowlabel.errors import DataError
 
 TRAIN, VAL, TEST, BASE, NOVEL = "train", "val", "test", "base", "novel"
+GALLERY, QUERY = "gallery", "query"
 PRETEXT = "pretext"  # unlabelled images beside the parts, which `pretrain` takes
 _USUAL = {
     TRAIN: ("train", "training", "trn"),
     VAL: ("val", "valid", "validation", "dev", "development", "eval"),
     TEST: ("test", "testing", "tst"),
+    GALLERY: ("gallery", "galleries"),
+    QUERY: ("query", "queries"),
 }
 _AFFIXES = ("", "set", "data", "images", "imgs", "split")
 _PART_OF = {BASE: BASE, NOVEL: NOVEL} | {
@@ -22,27 +26,21 @@ _PART_OF = {BASE: BASE, NOVEL: NOVEL} | {
     for spelling in (word + affix, affix + word, "meta" + word)
 }
 _LIKE_PARTS = {  # names that are no part here, but no class either
-    *(
-        PRETEXT,
-        "query",
-        "queries",
-        "gallery",
-        "support",
-        "seen",
-        "unseen",
-        "known",
-        "unknown",
-        "holdout",
-    ),
+    *(PRETEXT, "support", "seen", "unseen", "known", "unknown", "holdout"),
     *("labeled", "labelled", "unlabeled", "unlabelled", "calibration", "evaluation", "heldout"),
 }
+_ENDS = ((BASE, NOVEL), (TRAIN, TEST), (GALLERY, QUERY))  # of two, no one is surely scored
 # Combinations that are a division, in the order of its parts; the last part is scored.
-_COMPLETE = tuple(
-    (first, *middle, last)
-    for first, last in ((BASE, NOVEL), (TRAIN, TEST))
-    for middle in ((VAL,), ())
+_COMPLETE = (
+    *((first, *middle, last) for first, last in _ENDS[:2] for middle in ((VAL,), ())),
+    *((*first, *middle, *_ENDS[2]) for first in ((BASE,), (TRAIN,)) for middle in ((VAL,), ())),
+    _ENDS[2],
 )
-_SCORED_ON_VAL = ((TRAIN, VAL), (BASE, VAL))
+_SCORED_ON_VAL = tuple((first, VAL) for first in (TRAIN, BASE))
+KNOWN_DIVISIONS = (
+    "base, val and novel, or train, val and test (val may be missing), or query and gallery (with "
+    "or without train and val)"
+)
 
 
 def part_called(name: str) -> str | None:
@@ -67,33 +65,41 @@ def _plain(name: str) -> str:
 
 
 def find_parts(root: Path) -> dict[str, str] | None:
-    """Finds the sub-folders of `root` that are its parts.
+    """Finds the sub-folders of `root` that are its parts; see `divide`."""
+    listed = {f"{name}/": name for name in folders_in(root)}
+    parts = divide(listed, str(root), f"Keep one folder for each part: {KNOWN_DIVISIONS}.")
+    return parts and {part: listed[name] for part, name in parts.items()}
 
-    Parts are base, val and novel, or train, val and test; val may be missing. Where val is the
-    only held-out part, it is scored.
+
+def divide(names: Iterable[str], holder: str, fix: str) -> dict[str, str] | None:
+    """Finds the parts among some names.
+
+    Parts are base, val and novel, or train, val and test; val may be missing, and where it is the
+    only held-out part, it is scored. Queries that are searched in a gallery are scored, too.
+
+    Args:
+        names: Names of folders, which may end in "/", or of splits.
+        holder: What holds them, for messages.
+        fix: How to make them unambiguous.
 
     Returns:
-        The name of the sub-folder of each part; methods may train on the first, the last is
-        scored. None if the sub-folders are no division.
+        The name that stands for each part; methods may train on the first, the last is scored.
+        None if the names are no division.
 
     Raises:
-        DataError: If two sub-folders stand for one part, or for parts of two divisions.
+        DataError: If two names stand for one part, or for parts of two divisions.
     """
     found: dict[str, list[str]] = {}
-    for name in folders_in(root):
-        if part := part_called(name):
+    for name in names:
+        if part := part_called(name.removesuffix("/")):
             found.setdefault(part, []).append(name)
     parts = next((parts for parts in (*_COMPLETE, *_SCORED_ON_VAL) if found.keys() >= {*parts}), ())
     if not parts:
         return None
     several = [name for part in parts if len(found[part]) > 1 for name in found[part]]
-    rivals = [found[part][0] for part in (BASE, NOVEL, TRAIN, TEST) if part in found]
-    if several or len(rivals) == 4:
-        names = several or rivals
-        listed = ", ".join(f"{name}/" for name in names)
+    rivals = [found[part][0] for ends in _ENDS if found.keys() >= {*ends} for part in ends]
+    if several or len(rivals) > len(_ENDS[0]):
         raise DataError(
-            f"the parts of {root} are ambiguous: it holds {listed}",
-            "Keep one folder for each part: base, val and novel, or train, val and test; val may "
-            "be missing.",
+            f"the parts of {holder} are ambiguous: it holds {', '.join(several or rivals)}", fix
         )
     return {part: found[part][0] for part in parts}

@@ -4,17 +4,23 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.datasets import CONTENT, Division, ImageSet, LabelledPath, OpenDataset, classes_seen
+from lowlabel.datasets import (
+    CONTENT,
+    Division,
+    ImageSet,
+    LabelledPath,
+    OpenDataset,
+)
+from lowlabel.datasets.tables.groups import group_numbers
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
 from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
-from lowlabel.features.models.checkpoints import card
+from lowlabel.features.models.checkpoints.seen_classes import seen_classes
 from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
 from lowlabel.progress import progress_bar
 from lowlabel.specs import json_sha256
@@ -66,7 +72,13 @@ def embed_dataset(
         _dataset(Embedder.of(backbone, label), opened, images, tables | views),
         earlier=earlier,
         stored=joined,
-        seen_classes=_seen_classes(backbone, opened, images[division.evaluated]),
+        seen_classes=seen_classes(
+            backbone.name,
+            backbone.pretrained_on,
+            backbone.tuning,
+            opened,
+            images[division.evaluated],
+        ),
     )
 
 
@@ -103,7 +115,7 @@ def _dataset(
     """The tables of some parts, and of views of the train part, with what the dataset says."""
     division = opened.division
     names = np.array(sorted({name for each in images.values() for name in each.class_names}))
-    train = division.train_part or ""
+    train, groups = division.train_part or "", group_numbers(images)
     return EmbeddedDataset(
         embedder=embedder,
         name=opened.dataset.name,
@@ -113,8 +125,9 @@ def _dataset(
         manifest_sha256=_joint(opened, lambda images: images.manifest.sha256),
         manifest=CONTENT,
         tables={
-            name: _renumbered(table, images.get(name) or images[train], names)
+            name: _completed(table, images[part], names, groups.get(part))
             for name, table in tables.items()
+            for part in [name if name in images else train]
         },
         gallery_part=division.gallery,
         train_part=division.train_part,
@@ -183,9 +196,17 @@ def _no_images(root: Path, part: str) -> list[LabelledPath]:
     return []
 
 
-def _renumbered(table: EmbeddingTable, images: ImageSet, names: NDArray[np.str_]) -> EmbeddingTable:
+def _completed(
+    table: EmbeddingTable,
+    images: ImageSet,
+    names: NDArray[np.str_],
+    groups: NDArray[np.int64] | None,
+) -> EmbeddingTable:
+    """A table with the numbers that classes have in all parts, and with the groups of its rows."""
     places = np.searchsorted(names, np.array(images.class_names))
-    return replace(table, labels=places[table.labels])
+    if groups is not None and table.bad_images:
+        groups = groups[~np.isin(images.paths, table.bad_images)]
+    return replace(table, labels=places[table.labels], groups=groups)
 
 
 def _store(backbone: Backbone, images: ImageSet, options: ExtractionOptions) -> StoredPart:
@@ -212,47 +233,4 @@ def _shared_classes(evaluated: ImageSet, train: ImageSet | None) -> str:
     shared = set(evaluated.class_names) & set(train.class_names)
     return (
         f"{len(shared)} of the {evaluated.part} classes are also in {train.part}" if shared else ""
-    )
-
-
-def _seen_classes(backbone: Backbone, opened: OpenDataset, images: ImageSet) -> str:
-    seen = classes_seen(images, backbone.pretrained_on) if backbone.pretrained_on else None
-    tuning = backbone.tuning
-    last = str(tuning.get("dataset", ""))
-    folders = tuning.get(card.FOLDERS_BEFORE, ())
-    told = {facts["dataset"] for facts in folders}
-    before = [spec for spec in tuning.get("tuned_before", ()) if spec not in {last, *told}]
-    earlier = [
-        *((spec, dict[str, Any]()) for spec in before),
-        *((facts["dataset"], facts) for facts in folders),
-    ]
-    tunings = (_tuned_classes(*each, opened, images) for each in (*earlier, (last, tuning)))
-    sentences = dict.fromkeys(filter(None, (seen, *tunings)))
-    return "; ".join(f"{backbone.name} was {sentence}" for sentence in sentences)
-
-
-def _tuned_classes(
-    spec: str, facts: Mapping[str, Any], opened: OpenDataset, images: ImageSet
-) -> str:
-    """How many evaluated classes are in the part that a model was tuned on, as a sentence.
-
-    A folder is known by its place or the images to tune on, if the facts of the tuning have them.
-    """
-    name, _, division_name = spec.rpartition(":")
-    divisions = {each.name: each for each in opened.dataset.divisions}
-    division = divisions.get(division_name)
-    is_folder = name.startswith("folder:") and card.TRAIN_MANIFEST in facts
-    alike = opened.dataset.name.startswith("folder:") if is_folder else name == opened.dataset.name
-    if not alike or division is None or division.train_part is None:
-        return ""
-    tuned_on = replace(opened, division=division, allow_partial=True, _parts={})
-    train = tuned_on.load(division.train_part)
-    known = train.manifest_sha256, card.folder_sha256(train.root)
-    if is_folder and not {facts[card.TRAIN_MANIFEST], facts.get(card.TRAIN_FOLDER)} & {*known}:
-        return ""
-    if not (shared := {*images.class_names} & {*train.class_names}):
-        return ""
-    return (
-        f"tuned on {spec} {train.part}: {len(shared)} of the {len(images.class_names)} "
-        f"{images.part} classes"
     )

@@ -33,6 +33,8 @@ class EmbeddingTable:
         engine: What computed them, if it was not torch: "OpenVINO 2026.4.1".
         values_sha256: Hash of the stored values, of which a table may take some rows: for a file
             made elsewhere, of the file; empty where nothing is stored.
+        groups: Group of each image (patient, camera, burst), int64 [N], numbered over all parts;
+            None if the dataset has no groups.
     """
 
     features: NDArray[np.float32]
@@ -41,6 +43,7 @@ class EmbeddingTable:
     bad_images: tuple[str, ...] = ()
     engine: str = ""
     values_sha256: str = ""
+    groups: NDArray[np.int64] | None = None
 
     def shared_with(self, other: "EmbeddingTable") -> int:
         """Number of rows that `other` holds too."""

@@ -79,10 +79,7 @@ class EpisodeSampler:
         """Yields the first `tasks` tasks of `seed`, at most `block` at a time."""
         # Unlike numpy's distributions, a bit generator's raw words are stable across versions.
         words = np.random.PCG64(seed)
-        draws_per_class = 1 + self.shots + self.queries
-        if self.distribution != "balanced":
-            draws_per_class = 1 + DRAWS_PER_SHARE + self.shots + self.ways * self.queries
-        draws_per_task = self.ways * draws_per_class
+        draws_per_task = self.ways * self._draws_per_class()
         together = block * max(1, _WORDS // (block * draws_per_task))
         for first in range(0, tasks, together):
             count = min(together, tasks - first)
@@ -90,6 +87,16 @@ class EpisodeSampler:
             drawn = self._decode((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
             for start in range(0, count, block):
                 yield drawn[start : start + block]
+
+    @property
+    def label(self) -> str:
+        """What tells its tasks from others, in their hash; empty for balanced tasks."""
+        return "" if self.distribution == "balanced" else f",{self.distribution}"
+
+    def _draws_per_class(self) -> int:
+        if self.distribution == "balanced":
+            return 1 + self.shots + self.queries
+        return 1 + DRAWS_PER_SHARE + self.shots + self.ways * self.queries
 
     def _decode(self, uniforms: FloatArray) -> Episodes:
         by_class, rest = uniforms[:, : self.ways], uniforms[:, self.ways :]

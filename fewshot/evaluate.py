@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.devices import resolve_device
+from lowlabel.errors import InputError
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
+from lowlabel.fewshot.grouped.sampler import GroupSampler
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.more_tasks import disjoint, in_halves
 from lowlabel.fewshot.prepared import prepare
@@ -36,6 +38,7 @@ def evaluate_fewshot(
     seed: int = 0,
     interval: str = "images",
     groups: Labels | None = None,
+    groups_apart: bool = False,
     device: str | torch.device = "auto",
     task_block: int | None = None,
     progress: Progress | None = None,
@@ -64,10 +67,13 @@ def evaluate_fewshot(
             classes, by half-sampling, which takes 2 · S · 200 more tasks with S = `splits` of the
             method. "tasks" (or "normal"): other tasks of the same images, as papers print;
             "student-t": the same by Student's t. "classes": other classes, by the jackknife.
-            "open": tasks that share no image (arXiv:2409.02850). The result has those over tasks
+            "groups": the same over `groups`, which must be given. "open": tasks that share no image
+            (arXiv:2409.02850), which keep no groups apart. The result has those over tasks
             and classes in any case.
         groups: Group of each image, as its patient or burst, any integers, [N]; the group takes
             the image's place in half-sampling.
+        groups_apart: Whether the images to classify have other groups than the labelled ones of
+            their task.
         device: Device to compute on; "auto" is a GPU if there is one.
         task_block: Number of tasks computed together, on a CPU by each thread; by default chosen
             to fit the memory.
@@ -99,14 +105,21 @@ def evaluate_fewshot(
     prepared = prepare(classifier, features, base, device)
     classes = as_labels(labels, len(prepared.features))
     units = None if groups is None else as_labels(groups, len(classes), "groups")
-    sampler = EpisodeSampler(classes, ways, shots, queries, query_distribution)
+    if units is None and (groups_apart or kind == "groups"):
+        wanted = "groups_apart" if groups_apart else "interval='groups'"
+        raise InputError(f"{wanted} needs the group of each image", "Pass groups=.")
+    drawn = (ways, shots, queries, query_distribution)
+    apart = units if groups_apart else None
+    sampler = (
+        EpisodeSampler(classes, *drawn) if apart is None else GroupSampler(classes, apart, *drawn)
+    )
     run = _Run(sampler, classes, tasks, seed)
     more = None
-    if kind == "images":
-        drawn = {"splits": classifier.splits, "tasks": tasks, "seed": seed}
-        more = in_halves(sampler, classes, units, **drawn)
+    if kind in ("images", "groups"):
+        run_of = {"splits": classifier.splits, "tasks": tasks, "seed": seed}
+        more = in_halves(sampler, classes, units, apart=groups_apart, kind=kind, **run_of)
     elif kind == "open":
-        more = disjoint(classes, ways, shots, seed)
+        more = disjoint(classes, ways, shots, seed, apart=groups_apart)
     tell = _counter(progress, tasks + (more.number if more else 0))
     scorer = TaskScorer(classifier, prepared, ways, shots, seed, task_block, tell)
     accuracies = scorer.accuracies(run.blocks, tasks, queries)
@@ -143,9 +156,8 @@ class _Run:
     drawn: list[IntArray] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        sampler, distribution = self.sampler, self.sampler.distribution
-        added = "" if distribution == "balanced" else f",{distribution}"
-        head = f"{sampler.ways},{sampler.shots},{sampler.queries}{added}:"
+        sampler = self.sampler
+        head = f"{sampler.ways},{sampler.shots},{sampler.queries}{sampler.label}:"
         self._digest = hashlib.sha256(head.encode())
         self._classes = np.unique(self.labels, return_inverse=True)[1]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lowlabel.fewshot.disjoint import disjoint_tasks
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
+from lowlabel.fewshot.grouped.halves import GroupedHalves
 from lowlabel.fewshot.halves import HALF_TASKS, Halves, differences
 from lowlabel.fewshot.task_scorer import Blocks
 from lowlabel.fewshot.uncertainty import confidence_interval
@@ -49,6 +50,8 @@ def in_halves(
     splits: int,
     tasks: int,
     seed: int,
+    apart: bool = False,
+    kind: IntervalKind = "images",
 ) -> MoreTasks:
     """Tasks in halves of the images, for other images of the same classes.
 
@@ -59,19 +62,27 @@ def in_halves(
         splits: Number of splits of the images, S.
         tasks: Number of tasks of the run.
         seed: Random seed of the run.
+        apart: Whether no group is on both sides of a task.
+        kind: "images", or "groups" if the interval is asked for by that name.
     """
     units = np.arange(len(labels)) if groups is None else groups
     halves = Halves.draw(labels, units, splits, seed)
     least, tasks = int(halves.sizes.min()), min(tasks, HALF_TASKS)
     if tasks < 2:
-        return _none("images", "over images: a single task")
+        return _none(kind, f"over {kind}: a single task")
     if least <= sampler.shots:
-        return _none("images", _too_small(labels, halves, sampler.shots, groups is not None))
-    queries = min(sampler.queries, least - sampler.shots)
-    places = EpisodeSampler(
-        halves.labels, sampler.ways, sampler.shots, queries, sampler.distribution
-    )
-    (drawn,) = places.blocks(tasks, seed, tasks)
+        return _none(kind, _too_small(labels, halves, sampler.shots, groups is not None))
+    drawn = sampler.ways, sampler.shots, sampler.distribution
+    if apart and groups is not None:
+        grouped = GroupedHalves(halves, groups, *drawn, seed)
+        if (room := grouped.room()) < 1:
+            return _none(kind, f"over {kind}: a class has too few groups in a half")
+        queries = min(sampler.queries, room)
+        blocks = partial(grouped.blocks, tasks, queries)
+    else:
+        queries = min(sampler.queries, least - sampler.shots)
+        places = EpisodeSampler(halves.labels, *drawn[:2], queries, drawn[2])
+        blocks = partial(halves.blocks, next(places.blocks(tasks, seed, tasks)))
     definition = (
         f"half-sampling of {'images' if groups is None else 'groups of images'}, {splits} splits × "
         f"{tasks} tasks, plus σ²/n over tasks, Student's t with {splits // 2} degrees of freedom"
@@ -81,13 +92,20 @@ def in_halves(
 
     def interval(found: FloatArray, accuracies: FloatArray) -> Interval:
         halved = differences(found, tasks)
-        return Interval("images", half_sampling(halved, accuracies), definition, halved)
+        return Interval(kind, half_sampling(halved, accuracies), definition, halved)
 
-    return MoreTasks(half_tasks(splits, tasks), queries, partial(halves.blocks, drawn), interval)
+    return MoreTasks(half_tasks(splits, tasks), queries, blocks, interval)
 
 
-def disjoint(labels: IntArray, ways: int, shots: int, seed: int) -> MoreTasks:
-    """Tasks that share no image, for the open interval; see `disjoint_tasks`."""
+def disjoint(
+    labels: IntArray, ways: int, shots: int, seed: int, *, apart: bool = False
+) -> MoreTasks:
+    """Tasks that share no image, for the open interval; see `disjoint_tasks`.
+
+    If no group may be on both sides of a task (`apart`), there is none.
+    """
+    if apart:
+        return _none("open", "over disjoint tasks: they do not keep groups apart")
     drawn = disjoint_tasks(labels, ways, shots, seed)
     if len(drawn) < 2:
         return _none("open", f"over disjoint tasks: the images give {len(drawn)}")

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from lowlabel.errors import UnknownNameError
 from lowlabel.intervals import Interval, IntervalKind, jackknife_interval, student_t
 
-INTERVALS = ("images", "tasks", "classes", "open", "normal", "student-t")
+INTERVALS = ("images", "groups", "tasks", "classes", "open", "normal", "student-t")
 _KINDS: dict[str, IntervalKind] = {
-    **{"images": "images", "classes": "classes", "open": "open"},
+    **{"images": "images", "groups": "groups", "classes": "classes", "open": "open"},
     **dict.fromkeys(("tasks", "normal", "student-t"), "tasks"),
 }
 _OVER_TASKS = {

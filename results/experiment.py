@@ -149,6 +149,8 @@ class DatasetInfo:
             identity.
         declared: What a user says that embeddings made elsewhere are of, with the published model:
             "mini-imagenet:ravi,model=dc-wrn-28-10". Empty if nothing was declared.
+        groups: Hash of the groups of the images (patients, cameras, bursts), which tasks, ignored
+            images and intervals depend on; empty if they have none.
     """
 
     name: str
@@ -166,6 +168,7 @@ class DatasetInfo:
     small_classes: dict[str, int] = grown({})
     path: str = grown("", compare=False)
     declared: str = grown("")
+    groups: str = grown("")
 
     @property
     def published_as(self) -> tuple[str, str]:

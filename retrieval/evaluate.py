@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import (
@@ -59,6 +61,8 @@ def evaluate_retrieval(
     ties: Ties = "pessimistic",
     lone_queries: LoneQueries = "exclude",
     groups: Labels | None = None,
+    gallery_groups: Labels | None = None,
+    ignore_same_group: bool = False,
     interval: RetrievalInterval = "classes",
     block_size: int | None = None,
     device: str | torch.device = "auto",
@@ -93,8 +97,11 @@ def evaluate_retrieval(
             ("index").
         lone_queries: Whether queries without a positive are left out ("exclude") or score 0
             ("miss"); the result counts them.
-        groups: Integers [N]: queries of one patient, camera or burst, for the interval over
-            groups.
+        groups: Integers [N]: the patient, camera or burst of each image, for the interval over
+            groups of queries.
+        gallery_groups: Integers [G], numbered as `groups`.
+        ignore_same_group: Whether the images of a query's own group are as absent as its own image:
+            neither positives nor negatives. Post-processing and indexes see all images.
         interval: What another study would draw anew: "classes", of which each is deleted in turn
             from queries and gallery for Recall@K, and from the queries for other scores; "queries"
             (against this gallery), or "groups". The result has all of them.
@@ -129,12 +136,15 @@ def evaluate_retrieval(
     as_integers(1, nmi_seeds=nmi_seeds)
     data = QueryGallery.of((features, labels), gallery, device)
     grouped = None if groups is None else as_labels(groups, len(data.queries), "groups")
+    if ignore_same_group:
+        data = _ignoring(data, grouped, gallery_groups)
     ks = as_counts(ks, "ks")
     map_at = as_counts(map_at, "map_at") if len(map_at) else ()
     require_at_most("ks", ks, data.others, "other images that a query is compared with")
     if data.without_positives == len(data.queries) and lone_queries == "exclude":
         raise InputError(
-            f"none of the {len(data.queries)} queries has another image of its class to find"
+            f"none of the {len(data.queries)} queries has another image of its class "
+            + ("and of another group to find" if ignore_same_group else "to find")
         )
     if bool((data.gallery_labels == data.gallery_labels[0]).all()):
         raise InputError(
@@ -153,7 +163,7 @@ def evaluate_retrieval(
         scores[rows.cpu()] = values.cpu()
     scored = torch.arange(len(data.queries))
     if lone_queries == "exclude":
-        scored = data.layout.queries[data.layout.positives > 0].cpu().sort().values
+        scored = data.layout.queries[data.layout.scored > 0].cpu().sort().values
     overall = (
         {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, ApproximateRanker) else {}
     )
@@ -178,6 +188,22 @@ def evaluate_retrieval(
     )
 
 
+def _ignoring(
+    data: QueryGallery, groups: NDArray[np.int64] | None, gallery_groups: Labels | None
+) -> QueryGallery:
+    """Ignores the images of a query's own group."""
+    if groups is None or (gallery_groups is None and not data.layout.leave_one_out):
+        missing = "groups" if groups is None else "gallery_groups"
+        raise InputError(
+            f"ignore_same_group needs {missing}, the group of each image", f"Pass {missing}=."
+        )
+    device, of_queries = data.query_labels.device, torch.from_numpy(groups)
+    if gallery_groups is None:
+        return data.ignoring(of_queries.to(device), of_queries.to(device))
+    given = as_labels(gallery_groups, len(data.gallery), "gallery_groups")
+    return data.ignoring(of_queries.to(device), torch.from_numpy(given).to(device))
+
+
 def _ranker(
     data: QueryGallery,
     index: Index | None,
@@ -198,7 +224,8 @@ def _ranker(
     workers = cpu_workers(data.query_labels.device)
     if index:
         wanted = max(*ks, *map_at, int(data.layout.positives.max()))
-        depth = min(data.others, wanted + 1)  # float32 may swap the last two
+        ignored = data.layout.ignored.largest if data.layout.ignored else 0
+        depth = min(data.compared, wanted + ignored + 1)  # float32 may swap the last two
         return ApproximateRanker(
             index, comparison, *data.unit_rows(), depth, summarise, block_rows, workers
         )

@@ -10,7 +10,7 @@ from lowlabel.datasets.class_list import read_class_list
 from lowlabel.datasets.folder import WHOLE, refuse_tiny_imagenet
 from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images, shown_counts
 from lowlabel.datasets.io.lists import first_few
-from lowlabel.datasets.parts import PRETEXT, find_parts, is_pretext
+from lowlabel.datasets.parts import GALLERY, PRETEXT, find_parts, is_pretext
 from lowlabel.errors import DataError, InputError
 
 _MAX_LISTED = 5
@@ -43,13 +43,14 @@ def list_pretrain_data(
     if it is divided into parts, else all images under it.
 
     Args:
-        spec: NAME, NAME:DIVISION, folder:PATH, or the path of a folder.
+        spec: NAME, NAME:DIVISION, folder:PATH, csv:FILE, or the path of a folder.
         class_list: File with one class folder per line, or the name of a published list; only
             images under these are used.
         allow_partial: Allow incomplete datasets.
 
     Raises:
         UnknownNameError: If there is no such dataset.
+        InputError: If it has no part to train on, or crops images to boxes.
         DataError: If there is no such folder, no image, or no image of a listed class.
     """
     folder = _folder(spec)
@@ -75,6 +76,11 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
             f"{opened.name} has no part to train on: all of its images are evaluated",
             "Give --dataset NAME:DIVISION with a training part, or folder:PATH.",
         )
+    if opened.load(train_part).boxes:
+        raise InputError(
+            f"{opened.name} crops images to boxes, and pretraining takes whole images",
+            "Name a division, or a table, without boxes.",
+        )
     has_val = VALIDATION in opened.division.parts[1:]
     bank, queries = halves(opened.load(VALIDATION)) if has_val else (None, None)
     return PretrainData(opened.load(train_part), bank, queries)
@@ -95,6 +101,12 @@ def _from_folder(root: Path) -> PretrainData:
     if not parts:
         return _walk(root, "", "")
     first = next(iter(parts))
+    if first == GALLERY:
+        raise InputError(
+            f"{root} has no part to train on: {parts[GALLERY]}/ is searched, and the last part is "
+            "evaluated",
+            f"Name one of them: --dataset folder:{root / parts[GALLERY]}",
+        )
     data = _walk(root, first, parts[first])
     if VALIDATION in parts:
         bank, queries = halves(_walk(root, VALIDATION, parts[VALIDATION]).images)

@@ -180,3 +180,13 @@ class Protocol(ABC):
             method=method,
             feature_keys=data.keys(*parts),
         )
+
+
+def without_groups(division: Division) -> str | None:
+    """Why there is no interval over groups, and no group to ignore; None if there are groups."""
+    if division.grouped:
+        return None
+    return (
+        "its images have no groups (patients, cameras, bursts): name them in the column group of a "
+        "table, --dataset csv:FILE."
+    )

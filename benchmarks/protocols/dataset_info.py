@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lowlabel.datasets.tables.groups import groups_sha256
 from lowlabel.features import EmbeddedDataset
 from lowlabel.results import Counts, DatasetInfo, Partial, Without
 
@@ -35,6 +36,9 @@ def dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetI
             for name, count in data.small_classes.get(part or "", {}).items()
         },
         declared=data.declared,
+        groups=groups_sha256(
+            {part: data.tables[part].groups for part in parts if part and part in data.tables}
+        ),
     )
 
 

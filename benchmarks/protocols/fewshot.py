@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
-from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.base import Protocol, without_groups
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
@@ -31,6 +31,8 @@ class FewShot(Protocol):
         tasks: Number of tasks.
         seed: Random seed. The same seed gives every model and method the same tasks.
         query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
+        groups: Whether a group (patient, camera, burst) may be on both sides of a task ("mixed") or
+            may not ("apart"); of datasets with groups.
         interval: The 95 % confidence interval that tables show; see
             `lowlabel.fewshot.evaluate_fewshot`.
         tune: Whether hyper-parameters are chosen on the validation part.
@@ -49,7 +51,10 @@ class FewShot(Protocol):
     tasks: int = 10_000
     seed: int = 0
     query_distribution: Literal["balanced", "dirichlet"] = "balanced"
-    interval: Literal["images", "tasks", "classes", "open", "normal", "student-t"] = "images"
+    groups: Literal["apart", "mixed"] = "apart"
+    interval: Literal["images", "groups", "tasks", "classes", "open", "normal", "student-t"] = (
+        "images"
+    )
     tune: bool = False
     train_features: Path | None = None
     strict: bool = False
@@ -78,6 +83,8 @@ class FewShot(Protocol):
         """Tuning needs a validation part, and a file of base classes a method that learns."""
         if not self.method:
             return "no few-shot method is named: add --method ncm."
+        if self.interval == "groups" and (why := without_groups(division)):
+            return why
         if self.train_features is not None:
             if division.name != FILE:
                 return "--train-features goes with --features: leave it out to learn from images."
@@ -138,7 +145,9 @@ class FewShot(Protocol):
 
     def _tasks(self, method: Method) -> int:
         """Number of tasks for a number of shots, with those of half-sampling."""
-        halves = half_tasks(method.splits, self.tasks) if self.interval == "images" else 0
+        halves = (
+            half_tasks(method.splits, self.tasks) if self.interval in ("images", "groups") else 0
+        )
         return self.tasks + halves
 
     def _experiment(self, data: EmbeddedDataset, shots: int, method: Method) -> Experiment:
@@ -153,6 +162,9 @@ class FewShot(Protocol):
         name = f"{self.ways}-way {shots}-shot"
         if self.query_distribution != "balanced":
             name += f", {self.query_distribution.capitalize()} queries"
+        if self._apart(data):
+            name += ", groups apart"
+            options["groups"] = self.groups
         if self.interval == "student-t":  # of older records; no other kind is in the identity
             options["interval"] = self.interval
         tuned = {"tuned": self._tuning()} if self._tunes(method) else {}
@@ -177,6 +189,7 @@ class FewShot(Protocol):
             "queries": self.queries,
             "query_distribution": self.query_distribution,
             "seed": self.seed,
+            "groups_apart": self._apart(data),
         }
         choice = Choice(method)
         if self._tunes(method):
@@ -191,6 +204,7 @@ class FewShot(Protocol):
                 base=(base.features, base.labels) if base else None,
                 method=choice.method,
                 tasks=self.tasks,
+                groups=data.evaluated.groups,
                 interval=self.interval,
                 device=device,
                 progress=progress,
@@ -208,6 +222,9 @@ class FewShot(Protocol):
                 deterministic=not method.iterated,
             )
         ]
+
+    def _apart(self, data: EmbeddedDataset) -> bool:
+        return self.groups == "apart" and data.evaluated.groups is not None
 
     def _tunes(self, method: Method) -> bool:
         return self.tune and len(method.candidates()) > 1

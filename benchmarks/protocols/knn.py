@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.arrays import as_counts
+from lowlabel.benchmarks.protocols.base import without_groups
 from lowlabel.benchmarks.protocols.supervised import Supervised, classifier_scores, train_table
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import KNNResult, evaluate_knn
@@ -55,7 +56,9 @@ class KNN(Supervised):
 
     def unfit(self, division: Division) -> str | None:
         """As `Supervised`, where the train part must vote."""
-        return super().unfit(division) if self.voters == "train" else None
+        if self.voters == "train":
+            return super().unfit(division)
+        return without_groups(division) if self.interval == "groups" else None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial: all numbers of neighbours share one pass."""
@@ -94,6 +97,7 @@ class KNN(Supervised):
     def _score(self, data: EmbeddedDataset, device: str, *, by_train: bool) -> list[ProtocolScores]:
         """Scores the evaluated images, or those at odd places of their classes by the others."""
         features, labels = data.evaluated.features, data.evaluated.labels
+        groups = data.evaluated.groups
         if by_train:
             train = train_table(data)
             voting, voters, scored = (train.features, train.labels), None, None
@@ -107,6 +111,7 @@ class KNN(Supervised):
                 )
             voters, scored = np.flatnonzero(~odd), np.flatnonzero(odd)
             voting = features, labels
+            groups = None if groups is None else groups[scored]
         with progress_bar(f"k-NN on {data.title}", "img") as progress:
             result = evaluate_knn(
                 *voting,
@@ -119,6 +124,7 @@ class KNN(Supervised):
                 clip_k=True,
                 unvoted=self.unvoted,
                 all_metrics=by_train,
+                groups=groups,
                 interval=self.interval,
                 device=device,
                 progress=progress,

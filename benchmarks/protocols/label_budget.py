@@ -60,7 +60,7 @@ class LabelBudget(Supervised):
     draws: int = 5
     seed: int = 0
     short: Literal["leave-out", "error", "all"] = "leave-out"
-    interval: Literal["images", "draws", "classes"] = "images"  # type: ignore[assignment]
+    interval: Literal["images", "groups", "draws", "classes"] = "images"  # type: ignore[assignment]
     labelled: tuple[Path, ...] = ()
     strict: bool = False
 
@@ -177,6 +177,7 @@ class LabelBudget(Supervised):
             short=self.short,
             seed=self.seed,
             device=device,
+            groups=data.evaluated.groups,
             interval=self.interval,
             class_names=data.class_names,
         )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
+from lowlabel.benchmarks.protocols.base import without_groups
 from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division, find_dataset
@@ -93,6 +94,8 @@ class InstanceRetrieval(RankingProtocol):
 
     def unfit(self, division: Division) -> str | None:
         """Only whitening that is learned from a file goes with images that pass in blocks."""
+        if self.interval == "groups" and (why := without_groups(division)):
+            return why
         if len(self.post) > 1 or not all(isinstance(post, Projection) for post in self.post):
             specs = ", ".join(post.spec for post in self.post)
             return f"takes one --post whiten and no other, not {specs}: whiten or whiten-pairs."

@@ -199,6 +199,7 @@ class Linear(Supervised):
                 columns=columns,
                 views=[view.features for view in views],
                 seed=self.seed,
+                groups=data.evaluated.groups,
                 interval=self.interval,
                 device=device,
                 progress=progress,

@@ -88,6 +88,7 @@ class LogisticRegression(Supervised):
                 norm=self.norm,
                 max_iter=self.max_iter,
                 seed=self.seed,
+                groups=data.evaluated.groups,
                 interval=self.interval,
                 device=device,
                 progress=progress,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
-from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.base import Protocol, without_groups
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
 from lowlabel.features import EmbeddedDataset, check_feature_file
@@ -31,7 +31,7 @@ class RankingProtocol(Protocol):
         ties: How equal similarities are ordered; see `lowlabel.retrieval`.
         post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
         train_features: A file of embeddings to learn whitening from.
-        interval: What the 95 % confidence intervals in tables are over; records have both.
+        interval: What the 95 % confidence intervals in tables are over; records have all.
     """
 
     suite: ClassVar[str] = "retrieval"
@@ -39,7 +39,7 @@ class RankingProtocol(Protocol):
     ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
     post: tuple[PostProcessing, ...] = ()
     train_features: Path | None = None
-    interval: Literal["classes", "queries"] = "classes"
+    interval: Literal["classes", "queries", "groups"] = "classes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "post", tuple(map(build_post, self.post)))
@@ -60,6 +60,8 @@ class Retrieval(RankingProtocol):
         map_at: The k of mAP@k, such as 1000; empty to leave it out.
         lone_queries: Whether a query without a positive is left out or counts as a miss.
         search: "exact", or an index or its spec.
+        ignore_same_group: Whether the images of a query's own group (patient, camera, burst) are
+            neither positives nor negatives.
         nmi: Whether k-means clusters are scored too, by NMI, AMI and F1.
         nmi_seeds: Number of k-means runs.
         worst: Number of worst queries to draw with their nearest images; changes no score.
@@ -74,6 +76,7 @@ class Retrieval(RankingProtocol):
     map_at: tuple[int, ...] = ()
     lone_queries: Literal["exclude", "miss"] = "exclude"
     search: str | Index = EXACT
+    ignore_same_group: bool = False
     nmi: bool = False
     nmi_seeds: int = SEEDS
     worst: int = 0
@@ -108,7 +111,10 @@ class Retrieval(RankingProtocol):
         return self if self.k else replace(self, k=dataset.ks if dataset else _FILE_K)
 
     def unfit(self, division: Division) -> str | None:
-        """Whitening needs images to learn from, and pictures need images."""
+        """Whitening needs images to learn from, pictures need images, and groups groups."""
+        by_group = self.interval == "groups" or self.ignore_same_group
+        if by_group and (why := without_groups(division)):
+            return why
         if self.worst and division.name == FILE:
             return "has no images to draw: leave --worst out."
         learns = [step.spec for step in self.post if step.needs_train]
@@ -157,10 +163,14 @@ class Retrieval(RankingProtocol):
         }
         if self.map_at:
             options["map_at"] = self.map_at
+        if self.ignore_same_group:
+            options["ignored"] = "images of the query's group"
         if self.nmi:
             runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
             options["nmi"] = f"{clustering_backend()} k-means, {runs}"
         unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
+        if self.ignore_same_group:
+            unnamed += ", other groups"
         learns = any(post.needs_train for post in self.post)
         return self.experiment(
             data,
@@ -189,6 +199,9 @@ class Retrieval(RankingProtocol):
                 map_at=self.map_at,
                 ties=self.ties,
                 lone_queries=self.lone_queries,
+                groups=data.evaluated.groups,
+                gallery_groups=gallery.groups if gallery else None,
+                ignore_same_group=self.ignore_same_group,
                 interval=self.interval,
                 device=device,
                 progress=progress,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from lowlabel.benchmarks.protocols.base import Protocol
+from lowlabel.benchmarks.protocols.base import Protocol, without_groups
 from lowlabel.benchmarks.protocols.trial import ProtocolScores
 from lowlabel.classification import ClassifierResult
 from lowlabel.datasets import Division
@@ -34,7 +34,7 @@ class Supervised(Protocol):
     chooses: ClassVar[bool] = False  # whether hyper-parameters are chosen
 
     train_features: Path | None = None
-    interval: Literal["images", "classes"] = "images"
+    interval: Literal["images", "groups", "classes"] = "images"
 
     def __post_init__(self) -> None:
         if self.train_features is not None:
@@ -55,7 +55,7 @@ class Supervised(Protocol):
         """A file to learn from goes with a file to score: labels of images have other numbers."""
         if self.train_features is not None and division.name != FILE:
             return "--train-features goes with --features: leave it out to learn from images."
-        return None
+        return without_groups(division) if self.interval == "groups" else None
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings to learn from."""

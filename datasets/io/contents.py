@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from lowlabel.datasets.io.content_index import ContentIndex, Entry, State, content_index
 from lowlabel.datasets.io.pixels import is_deep
+from lowlabel.datasets.sources.members import PARQUET, container_of, member_bytes
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.reading import system_error
@@ -90,8 +91,9 @@ def _content(entry: Entry) -> Content:
 
 
 def _state(path: str) -> State:
+    holder = _container(path)
     try:
-        status = os.stat(path)  # noqa: PTH116 a Path each would take as long
+        status = os.stat(holder or path)  # noqa: PTH116 a Path each would take as long
     except OSError as error:
         raise unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
@@ -99,7 +101,24 @@ def _state(path: str) -> State:
     return State.of(status)
 
 
+def _container(path: str) -> Path | None:
+    """The file that an image lies in, if it is no file of its own."""
+    return container_of(Path(path)) if f"{PARQUET}/" in path else None
+
+
+def _hash_member(path: str, container: Path) -> Entry:
+    """The entry of an image in a larger file, whose state stands for the image's."""
+    for _ in range(_ATTEMPTS):
+        started, before = time.time_ns(), _state(path)
+        data = member_bytes(container, path.rpartition("/")[2])
+        if before == _state(path):
+            return Entry(before, started, hashlib.sha256(data).digest(), is_deep(data))
+    raise DataError(f"{container} changes while it is read", "Wait until it is complete.")
+
+
 def _hash(path: str) -> Entry:
+    if container := _container(path):
+        return _hash_member(path, container)
     for _ in range(_ATTEMPTS):
         started = time.time_ns()
         try:

@@ -77,21 +77,27 @@ def open_parquet(
         DataError: If pyarrow is missing, a file is damaged (also while rows are read), or a column
             is missing.
     """
+    with ExitStack() as files:
+        opened = []
+        for path in paths:
+            file = files.enter_context(parquet_file(path, refetch))
+            with _reading(path, refetch):
+                opened.append(_opened(path, file, image, label, refetch))
+        yield opened
+
+
+@contextmanager
+def parquet_file(path: Path, refetch: str = "") -> Iterator[Any]:
+    """Opens a parquet file; a `DataError` if pyarrow is missing or the file is damaged."""
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise DataError(
-            f"{paths[0].parent} holds parquet files, and pyarrow, which reads them, is not "
-            "installed",
+            f"{path} is a parquet file, and pyarrow, which reads it, is not installed",
             "pip install 'lowlabel[parquet]'",
         ) from error
-    with ExitStack() as files:
-        opened = []
-        for path in paths:
-            with _reading(path, refetch):
-                file = files.enter_context(ParquetFile(path))
-                opened.append(_opened(path, file, image, label, refetch))
-        yield opened
+    with _reading(path, refetch), ParquetFile(path) as file:
+        yield file
 
 
 def _reading(path: Path, refetch: str) -> AbstractContextManager[None]:
@@ -111,11 +117,12 @@ def _opened(
             f"{' or '.join(label)}",
             refetch,
         )
-    names = _class_names(file.schema_arrow.metadata or {}, found[1])
+    names = class_names(file.schema_arrow.metadata or {}, found[1])
     return ParquetImages(path, file.metadata.num_rows, names, file, (found[0], found[1]), refetch)
 
 
-def _class_names(metadata: Mapping[bytes, bytes], label: str) -> list[str]:
+def class_names(metadata: Mapping[bytes, bytes], label: str) -> list[str]:
+    """Names of the labels 0, 1, … that Hugging Face's metadata give; empty if they give none."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[label]["names"]]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
+from lowlabel.datasets.sources.members import opened
 from lowlabel.errors import DataError, UnknownNameError
 from lowlabel.reading import reason
 
@@ -70,8 +71,9 @@ def open_rgb(path: Path) -> Image.Image:
         OSError, ValueError, SyntaxError: If Pillow cannot decode the file.
     """
     with _decoding(path):
-        require_file(path)
-        with Image.open(path, formats=_formats()) as image:
+        if (source := opened(path)) is path:
+            require_file(path)
+        with Image.open(source, formats=_formats()) as image:
             _check_size(image)
             return to_rgb(image, path)
 

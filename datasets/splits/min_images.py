@@ -16,7 +16,7 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
     """Returns the division without the classes that have too few images, under its own name.
 
     A class stays if every part that holds it has at least `least` of its images. Published
-    datasets have divisions of their own, so only folders are restricted.
+    datasets have divisions of their own, so only the user's own data are restricted.
 
     Args:
         dataset: The dataset of the division.
@@ -24,13 +24,14 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
         least: Images that a class needs; 0 for the division as it is.
 
     Raises:
-        InputError: If the dataset is no folder, or `least` is below 2.
+        InputError: If the dataset is not the user's own, or `least` is below 2.
     """
     if not least:
         return division
-    if dataset.marker:
+    if dataset.root is None:
         raise InputError(
-            f"--min-images goes with folder:PATH, and {dataset.name} has published divisions",
+            f"--min-images goes with folder:PATH, csv:FILE and hf:FOLDER, and {dataset.name} has "
+            "published divisions",
             f"Leave --min-images out, or name the classes of {dataset.name} to take: --class-list "
             "FILE",
         )

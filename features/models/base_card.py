@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from lowlabel.datasets import is_own
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.models.architectures import has_fixed_input, native_resolution
@@ -65,7 +66,7 @@ def base_card(backbone: Backbone) -> dict[str, Any]:
     tuning = backbone.tuning
     before = [*tuning.get("tuned_before", ()), tuning["dataset"]] if tuning else []
     known = {n: tuning[n] for n in ("dataset", TRAIN_MANIFEST, TRAIN_FOLDER) if n in tuning}
-    last = [known] if TRAIN_MANIFEST in known and known["dataset"].startswith("folder:") else []
+    last = [known] if TRAIN_MANIFEST in known and is_own(known["dataset"]) else []
     folders = [*tuning.get(FOLDERS_BEFORE, ()), *last]
     return {
         "architecture": _architecture(backbone),

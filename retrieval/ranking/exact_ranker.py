@@ -13,7 +13,7 @@ from lowlabel.precision import full_precision
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Comparison, evenly_spaced, product_dtype
 from lowlabel.retrieval.ranking.counters import Counter, counter_for
-from lowlabel.retrieval.ranking.positives import Positives, find_positives
+from lowlabel.retrieval.ranking.positives import Layout, Positives, find_positives
 from lowlabel.retrieval.ranking.products import UnitRows, multiply, unit_rows
 from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.retrieval.ranking.rivals import Rivals, Unlisted
@@ -90,7 +90,7 @@ class ExactRanker(Generic[S]):
                 yield from self._by_strips(progress)
 
     def _symmetric(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
-        images = len(self._gallery)
+        images, layout = len(self._gallery), self._comparison.layout
         positives = self._positives(0, images)
         most = max(1, _LISTED_RIVALS // images)
         listed = self._rivals.list_for(images, most) if self._rivals else None
@@ -103,10 +103,10 @@ class ExactRanker(Generic[S]):
             counts, (begin, end) = free.get(), span
             rows, buffer = self._queries[slice(*span)], self._buffer()
             try:
-                block = self._product(rows, begin, end, buffer)
+                block = self._product(rows, begin, end, buffer, layout, begin)
                 self._counter.count(block, positives, begin, begin, counts, rivals=listed)
                 for left, right in self._column_spans(end, self._rows):
-                    block = self._product(rows, left, right, buffer)
+                    block = self._product(rows, left, right, buffer, layout, begin)
                     self._counter.count(block, positives, begin, left, counts, rivals=listed)
                     self._counter.count(
                         block, positives, left, begin, counts, transposed=True, rivals=listed
@@ -128,13 +128,15 @@ class ExactRanker(Generic[S]):
         yield from self._summaries(positives, counts)
 
     def _by_strips(self, progress: Progress | None) -> Iterator[tuple[Tensor, S]]:
+        layout = self._comparison.layout
+
         def rank(span: Span) -> tuple[int, list[tuple[Tensor, S]]]:
             positives = self._positives(*span)
             counts, buffer = self._zero_counts(positives), self._buffer()
             rows = self._queries[slice(*span)]
             listed = self._rivals.list_for(span[1] - span[0]) if self._rivals else None
             for left, right in self._column_spans(0, span[1] - span[0]):
-                block = self._product(rows, left, right, buffer)
+                block = self._product(rows, left, right, buffer, layout, span[0])
                 self._counter.count(block, positives, span[0], left, counts, rivals=listed)
             if self._rivals and listed:
                 self._rivals.take(positives, counts, listed)
@@ -158,7 +160,7 @@ class ExactRanker(Generic[S]):
             counts, buffer = self._zero_counts(part.positives), self._buffer()
             listed, rows = rivals.list_for(len(part.places)), self._queries[part.places]
             for left, right in self._column_spans(0, len(rows)):
-                block = self._product(rows, left, right, buffer)
+                block = self._product(rows, left, right, buffer, layout, 0)
                 counter.count(block, part.positives, 0, left, counts, rivals=listed)
             query, place = listed.pairs()
             rivals.add(part.places, counts.long(), torch.stack([part.places[query], place]))
@@ -215,9 +217,15 @@ class ExactRanker(Generic[S]):
     def _zero_counts(self, positives: Positives) -> Tensor:
         return positives.rows.new_zeros(len(positives.cosine), dtype=torch.int32)
 
-    def _product(self, rows: Tensor, left: int, right: int, buffer: Tensor) -> Tensor:
+    def _product(
+        self, rows: Tensor, left: int, right: int, buffer: Tensor, layout: Layout, first: int
+    ) -> Tensor:
+        """Similarities of queries from place `first` of a layout on; ignored images are hidden."""
         block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
-        return multiply(rows, self._gallery[left:right], block)
+        multiply(rows, self._gallery[left:right], block)
+        if layout.ignored is not None:
+            layout.ignored.hide(block, (first, first + len(rows)), (left, right))
+        return block
 
     def _summaries(self, positives: Positives, counts: Tensor) -> Iterator[tuple[Tensor, S]]:
         layout = self._comparison.layout
@@ -232,7 +240,7 @@ def _spans(length: int, step: int) -> Iterator[Span]:
 def _product_dtype(comparison: Comparison, counter: Counter) -> torch.dtype:
     """Calls `product_dtype` with a sample of queries and of the gallery."""
     layout = comparison.layout
-    scored = (layout.positives > 0).nonzero().flatten()
+    scored = (layout.scored > 0).nonzero().flatten()
     queries = scored[evenly_spaced(len(scored), _PROBES[0], scored.device)]
     places = evenly_spaced(len(layout.gallery), _PROBES[1], scored.device)
     start, stop = layout.start[queries, None], layout.stop[queries, None]

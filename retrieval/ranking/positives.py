@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lowlabel.retrieval.ranking.same_group import IGNORED, SameGroup
+
 Cosines = Callable[[int, int, Tensor], Tensor]
 
 
@@ -25,6 +27,7 @@ class Layout:
         stop: Place after the last one, int64 [Q].
         positives: Number of positives, int64 [Q], never falling.
         leave_one_out: Whether the queries are the gallery.
+        ignored: The groups, of which a query's own is ignored; None if nothing is.
     """
 
     queries: Tensor
@@ -33,12 +36,20 @@ class Layout:
     stop: Tensor
     positives: Tensor
     leave_one_out: bool
+    ignored: SameGroup | None = None
+
+    @property
+    def scored(self) -> Tensor:
+        """Number of positives that are not ignored, int64 [Q]."""
+        return self.positives if self.ignored is None else self.ignored.kept
 
     def with_best_of(self, places: Tensor) -> "Layout":
         """Some of the queries, by their places [n], with one positive each."""
         start, stop = self.start[places], self.stop[places]
         one = torch.ones_like(places)
-        return Layout(self.queries[places], self.gallery, start, stop, one, self.leave_one_out)
+        ignored = self.ignored and self.ignored.at(places)
+        queries = self.queries[places]
+        return Layout(queries, self.gallery, start, stop, one, self.leave_one_out, ignored)
 
     def groups(self, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
         """Yields runs of the queries `begin` to `end` as (number of positives, begin, end)."""
@@ -91,9 +102,14 @@ class Positives:
 
 
 def find_positives(
-    layout: Layout, begin: int, end: int, cosines: Cosines, tie: float | None = None
+    layout: Layout,
+    begin: int,
+    end: int,
+    cosines: Cosines,
+    tie: float | None = None,
+    hidden: float = IGNORED,
 ) -> Positives:
-    """Collects the positives of a run of queries, sorted by similarity.
+    """Collects the positives of a run of queries, sorted by similarity, ignored ones at the end.
 
     Args:
         layout: The order of queries and gallery.
@@ -103,6 +119,7 @@ def find_positives(
             the gallery images at places [n, R].
         tie: Difference up to which similarities are equal and sorted by their rows in the
             gallery; None if the order of equal ones does not matter.
+        hidden: Similarity that ignored positives get, below all others.
     """
     device, counts = layout.positives.device, layout.positives[begin:end]
     offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
@@ -113,6 +130,8 @@ def find_positives(
         if layout.leave_one_out:
             places += places >= torch.arange(first, last, device=device)[:, None]
         values = cosines(first, last, places)
+        if layout.ignored is not None:
+            values = layout.ignored.hide_positives(values, (first, last), places, hidden)
         part = slice(int(offsets[first - begin]), int(offsets[last - begin]))
         if tie is None:
             cosine[part] = sort_falling(values).flatten()

@@ -73,7 +73,12 @@ class PrecomputedRanker(Generic[S]):
             return block[first - begin : last - begin].gather(1, places).double()
 
         tie = 0.0 if self._comparison.ties == "index" else None
-        positives = find_positives(layout, begin, end, similarities, tie)
+        least = float(block.min()) if layout.ignored else 0.0
+        hidden = least - 1 - abs(least)
+        positives = find_positives(layout, begin, end, similarities, tie, hidden)
+        if layout.ignored:
+            columns = (0, len(layout.gallery))
+            layout.ignored.hide(block, (begin, end), columns, hidden - 1 - abs(least))
         counts = torch.zeros(len(positives.cosine), dtype=torch.int32, device=block.device)
         listed = self._rivals.list_for(end - begin) if self._rivals else None
         self._counter.count(block, positives, begin, 0, counts, rivals=listed)

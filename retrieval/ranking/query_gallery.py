@@ -19,6 +19,7 @@ from lowlabel.retrieval.post.ties import equal_for_twins
 from lowlabel.retrieval.ranking.positives import Layout, gallery_layout, leave_one_out_layout
 from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
 from lowlabel.retrieval.ranking.products import all_unit_rows, embed
+from lowlabel.retrieval.ranking.same_group import same_group
 
 LabelledFeatures = tuple[Features, Labels]
 
@@ -69,15 +70,29 @@ class QueryGallery:
         layout = gallery_layout(labels, searched_labels)
         return cls(embeddings, searched, layout, labels, searched_labels, (features, others))
 
+    def ignoring(self, groups: Tensor, gallery_groups: Tensor) -> "QueryGallery":
+        """Ignores the images of a query's own group, int64 [Q] and [G]."""
+        order = self.layout.queries, self.layout.gallery
+        queries, gallery = (self.query_labels, groups), (self.gallery_labels, gallery_groups)
+        ignored = same_group(queries, gallery, order)
+        return replace(self, layout=replace(self.layout, ignored=ignored))
+
+    @property
+    def compared(self) -> int:
+        """Number of gallery images besides the query's own."""
+        return len(self.gallery) - self.layout.leave_one_out
+
     @property
     def others(self) -> int:
-        """Number of images that a query is compared with."""
-        return len(self.gallery) - self.layout.leave_one_out
+        """Number of images that every query is compared with, at least."""
+        if self.layout.ignored is None:
+            return self.compared
+        return len(self.gallery) - self.layout.ignored.largest
 
     @property
     def without_positives(self) -> int:
         """Number of queries without a positive."""
-        return int((self.layout.positives == 0).sum())
+        return int((self.layout.scored == 0).sum())
 
     def unit_rows(self) -> tuple[Tensor, Tensor]:
         """Both sides at length 1, in their order and in the dtype of the features."""

@@ -68,4 +68,11 @@ def summaries(
                 rows, cosine = positives.rows[start:stop], positives.cosine[start:stop]
                 kept = found(queries, rows.view_as(before), cosine.view_as(before))
                 ranks = torch.where(kept, ranks, NOT_FOUND).sort(dim=1).values
-            yield queries, summarise(ranks)
+            if layout.ignored is None:
+                yield queries, summarise(ranks)
+                continue
+            number = layout.scored[first:last]  # ignored positives come last
+            for scored in number.unique().tolist():
+                if scored:
+                    chosen = number == scored
+                    yield queries[chosen], summarise(ranks[chosen, :scored])

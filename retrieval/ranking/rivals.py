@@ -90,7 +90,8 @@ class Rivals:
             counts: Negatives before each of them [P].
             listed: What was listed of them.
         """
-        first, held = positives.offsets[:-1], positives.offsets.diff() > 0
+        first = positives.offsets[:-1]
+        held = self._layout.scored[positives.begin : positives.end] > 0
         places = torch.arange(positives.begin, positives.end, device=first.device)[held]
         number = counts[first[held]].long()
         self.before[self._layout.queries[places]] = number

@@ -10,7 +10,8 @@ from PIL import Image
 
 from lowlabel.benchmarks import load_suite
 from lowlabel.cli import main
-from lowlabel.datasets import DATASETS, prepare
+from lowlabel.datasets import DATASETS, open_dataset, prepare
+from lowlabel.features import extract_features, load_backbone
 
 
 def call(*arguments):
@@ -187,3 +188,36 @@ def test_suite_takes_the_data_set_s_own_ks(clothes, capsys):
     assert load_suite("retrieval").protocol("retrieval").k == ()
     assert call(*RUN, "--dataset", "inshop", "--dry-run", "--post", "aqe:3", "--nmi") == 0
     assert "retrieval, aqe:3, NMI, AMI, F1, K = 1, 10, 20, 30, 40, 50" in capsys.readouterr().out
+
+
+def test_query_and_gallery_folders_are_searched_as_a_brute_force_does(tmp_path, records):
+    rng = np.random.default_rng(1)
+    for part, classes in (("query", "abc"), ("gallery", "abcd")):
+        for place in (tmp_path / "shop" / part / name for name in classes):
+            place.mkdir(parents=True)
+            for k in range(3):
+                pixels = rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(place / f"{k}.png")
+    spec = f"folder:{tmp_path / 'shop'}"
+    options = ("--model", "pixels", "--resolution", "16", "--k", "1", "--k", "2")
+    assert (
+        call(
+            *("run", "--suite", "retrieval", "--dataset", spec),
+            *(*options, "--output", str(tmp_path / "out")),
+        )
+        == 0
+    )
+    (record,) = records()
+    assert record["experiment"]["protocol"]["name"] == "query-gallery"
+    assert record["counts"] == {"queries": 9, "lone": 0, "gallery": 12}
+    backbone, opened = load_backbone("pixels", resolution=16), open_dataset(spec)
+    rows, names = {}, {}
+    for part in ("query", "gallery"):
+        features = extract_features(backbone, opened.load(part)).features.astype(np.float64)
+        rows[part] = features / np.linalg.norm(features, axis=1, keepdims=True)
+        names[part] = np.array([path.split("/")[1] for path in opened.load(part).paths])
+    nearest = np.argsort(-(rows["query"] @ rows["gallery"].T), axis=1)
+    hits = names["gallery"][nearest] == names["query"][:, None]
+    for k in (1, 2):
+        expected = 100 * hits[:, :k].any(1).mean()
+        assert record["scores"][f"recall@{k}"]["mean"] == pytest.approx(expected)

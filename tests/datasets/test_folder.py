@@ -153,3 +153,23 @@ def test_manifest_follows_names_classes_and_contents(image_folder):
     assert manifest() == before
     image.rename(image.with_name("00.png"))
     assert manifest() != before
+
+
+def test_queries_are_scored_in_their_gallery_and_nothing_is_trained_on_it(tmp_path, write_image):
+    for place in ("query/a", "query/b", "gallery/a", "gallery/b", "gallery/c"):
+        write_image(tmp_path / place / "0.png")
+    division = open_dataset(f"folder:{tmp_path}").division
+    assert (division.evaluated, division.gallery, division.train_part) == ("query", "gallery", None)
+    assert not division.shared_classes
+
+
+def test_a_train_folder_beside_query_and_gallery_is_trained_on(tmp_path, write_image):
+    for place in ("query/a", "query/b", "gallery/a", "gallery/b", "train/c", "train/d"):
+        write_image(tmp_path / place / "0.png")
+    division = open_dataset(f"folder:{tmp_path}").division
+    assert (division.evaluated, division.gallery, division.train_part) == (
+        "query",
+        "gallery",
+        "train",
+    )
+    assert not division.shared_classes

@@ -51,7 +51,7 @@ def test_a_wrapped_part_is_refused(folder):
         ("val/cat", "val/dog", "test/cat", "test/dog"),
         ("val/cat", "test/cat", "cat"),
         ("train/cat", "train/dog", "docs", "figures"),
-        ("query/cat", "query/dog", "gallery/ox", "gallery/elk"),
+        ("query/cat", "query/dog", "index/ox", "index/elk"),
         ("support", "query"),
         ("seen/cat", "seen/dog", "unseen/ox", "unseen/elk"),
         ("labeled/cat", "labeled/dog", "unlabeled/all"),

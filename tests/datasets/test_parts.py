@@ -18,6 +18,10 @@ from lowlabel.errors import DataError
         (("train", "val"), ("train", "val")),
         (("train", "validation", "unlabeled", ".git"), ("train", "val")),
         (("images_train", "images_test"), ("train", "test")),
+        (("query", "gallery"), ("gallery", "query")),
+        (("Queries", "Gallery", "train", "val"), ("train", "val", "gallery", "query")),
+        (("base", "query", "gallery"), ("base", "gallery", "query")),
+        (("train", "query", "test"), ("train", "test")),
     ],
 )
 def test_usual_names_are_parts_in_any_case(tmp_path, folders, parts):
@@ -45,6 +49,8 @@ def test_other_folders_are_no_parts(tmp_path, folders):
         ("train", "val", "valid", "test"),
         ("train", "Train", "test"),
         ("base", "novel", "train", "test"),
+        ("train", "test", "query", "gallery"),
+        ("query", "queries", "gallery"),
     ],
 )
 def test_two_folders_for_one_part_are_refused_by_name(tmp_path, folders):

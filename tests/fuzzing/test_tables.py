@@ -1,4 +1,4 @@
-"""Tables of datasets: MATLAB files of annotations, parquet files of images."""
+"""Tables of datasets: MATLAB files of annotations, parquet files of images, lists of images."""
 
 import io
 
@@ -10,6 +10,7 @@ from scipy.io import savemat
 from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.imagenet.validation import validation_classes
 from lowlabel.datasets.io.parquet import open_parquet
+from lowlabel.datasets.tables.entries import read_entries
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
 BOX = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
@@ -71,3 +72,31 @@ def test_parquet_files(tmp_path, attack, compression):
             return [row.name for row in file.rows()]
 
     assert attack(tmp_path / "a.parquet", read)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables_of_images(tmp_path, attack, suffix):
+    root = tmp_path / "data"
+    root.mkdir()
+    for number in range(4):
+        Image.new("RGB", (4, 4)).save(root / f"{number}.png")
+    rows = [
+        (f"{number}.png", "ab"[number % 2], "test", f"g{number}", "0,0,3,3") for number in range(4)
+    ]
+    header = ("path", "label", "split", "group", "box")
+    source = tmp_path / f"list.{suffix}"
+    if suffix == "csv":
+        lines = (f'{p},{label},{split},{group},"{box}"' for p, label, split, group, box in rows)
+        source.write_text("\n".join([",".join(header), *lines]))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        from pyarrow.parquet import write_table
+
+        columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
+        write_table(pyarrow.table(columns), source)
+
+    def read(path):
+        (root / source.name).write_bytes(path.read_bytes())
+        return read_entries(root / source.name).images
+
+    attack(source, read)

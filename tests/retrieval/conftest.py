@@ -34,7 +34,10 @@ def _scores(relevant, ks):
 
 @pytest.fixture
 def brute_force() -> Callable[..., Scores]:
-    def evaluate(x, labels, gallery=None, ks=(1, 2, 4, 8), ties="pessimistic") -> Scores:
+    def evaluate(
+        x, labels, gallery=None, ks=(1, 2, 4, 8), ties="pessimistic", groups=None
+    ) -> Scores:
+        """Of `groups`, those of queries and gallery, a query's own is left out."""
         y, gallery_labels = (x, labels) if gallery is None else gallery
         labels, gallery_labels = np.asarray(labels), np.asarray(gallery_labels)
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
@@ -43,6 +46,8 @@ def brute_force() -> Callable[..., Scores]:
         rows = []
         for i, similarity in enumerate(x @ y.T):
             others = np.arange(len(y)) != i if gallery is None else np.ones(len(y), bool)
+            if groups is not None:
+                others &= groups[1] != groups[0][i]
             positive = gallery_labels[others] == labels[i]
             if positive.any():
                 order = _order(similarity[others], positive, ties)
@@ -72,11 +77,19 @@ def brute_force_of_similarity() -> Callable[..., Scores]:
     """The scores of given similarities [Q, G], each query's own image left out by its index."""
 
     def evaluate(
-        similarity, labels, gallery_labels, leave_one_out, ks=(1, 4), ties="pessimistic"
+        similarity,
+        labels,
+        gallery_labels,
+        leave_one_out,
+        ks=(1, 4),
+        ties="pessimistic",
+        groups=None,
     ) -> Scores:
         rows = []
         for i, row in enumerate(similarity):
             others = np.arange(len(row)) != i if leave_one_out else np.ones(len(row), bool)
+            if groups is not None:
+                others &= groups != groups[i]
             positive = gallery_labels[others] == labels[i]
             if positive.any():
                 rows.append(_scores(positive[_order(row[others], positive, ties)], ks))

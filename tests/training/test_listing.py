@@ -163,3 +163,26 @@ def test_classes_that_the_images_lack_are_refused(image_folder, tmp_path):
     names.write_text("base0\nbase7\n")
     with pytest.raises(DataError, match="no image of 1 of the 2 listed classes: base7"):
         list_pretrain_data(f"folder:{image_folder}", names)
+
+
+def test_queries_and_their_gallery_are_not_trained_on(image_folder, tmp_path):
+    for part in ("query", "gallery"):
+        shutil.copytree(image_folder / "novel", tmp_path / "shop" / part)
+    with pytest.raises(InputError, match="no part to train on") as error:
+        list_pretrain_data(f"folder:{tmp_path / 'shop'}")
+    assert f"folder:{tmp_path / 'shop' / 'gallery'}" in error.value.hint
+
+
+def test_the_train_rows_of_a_table_are_trained_on_unless_they_are_boxed(image_folder):
+    rows = [
+        f"{path.relative_to(image_folder)},{path.parent.name},{path.parts[-3]}"
+        for path in sorted(image_folder.rglob("*.png"))
+    ]
+    table = image_folder / "list.csv"
+    table.write_text("\n".join(["path,label,split", *rows]))
+    data = list_pretrain_data(f"csv:{table}")
+    assert (data.images.part, len(data.images), len(data.bank)) == ("base", 18, 6)
+    boxed = [f'{row},"1,1,8,8"' for row in rows]
+    table.write_text("\n".join(["path,label,split,box", *boxed]))
+    with pytest.raises(InputError, match="pretraining takes whole images"):
+        list_pretrain_data(f"csv:{table}")

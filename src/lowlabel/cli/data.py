@@ -54,7 +54,11 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
         (*_DESCRIBED, "weights"),
         _models(),
     )
-    yield "Datasets (also folder:PATH)", ("name", "title", "divisions", "state"), _datasets()
+    yield (
+        "Datasets (also folder:PATH, csv:FILE and hf:FOLDER)",
+        ("name", "title", "divisions", "state"),
+        _datasets(),
+    )
     yield "Few-shot methods", _DESCRIBED, _described(METHODS)
     yield "Methods of label budgets (also the few-shot ones)", _DESCRIBED, _described(LEARNERS)
     yield "Post-processing of retrieval", _DESCRIBED, _described(POST_PROCESSING)
@@ -147,7 +151,7 @@ def prepare(
         option(
             "Pretext split",
             "New folder for pretext/ without labels, train/CLASS and val/CLASS, as links to the "
-            "images of the dataset, which may be NAME:DIVISION or folder:PATH.",
+            "images of the dataset, which may be NAME:DIVISION, folder:PATH or csv:FILE.",
             default="none",
         ),
     ] = None,

@@ -105,7 +105,11 @@ Dtype = Annotated[str, option("Model", "Data type of the network: float32, bfloa
 
 Datasets = Annotated[
     list[str] | None,
-    option("Data", "NAME, NAME:DIVISION (cub:feat) or folder:PATH. Repeats.", "--dataset"),
+    option(
+        "Data",
+        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE or hf:FOLDER. Repeats.",
+        "--dataset",
+    ),
 ]
 AllowPartial = Annotated[
     bool,

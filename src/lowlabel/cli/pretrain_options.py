@@ -26,8 +26,8 @@ class ImagesGroup:
         str | None,
         option(
             "Data",
-            "NAME, NAME:DIVISION or folder:PATH, with or without class folders. Only the training "
-            "part of a dataset is used.",
+            "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with or without class folders. Only the "
+            "training part of a dataset is used.",
         ),
     ] = None
     class_list: Annotated[

@@ -72,8 +72,8 @@ class WhatGroup:
         int,
         option(
             "Data",
-            "Leave out the classes of folder:PATH that have fewer images; few-shot tasks need "
-            "shots + queries of each.",
+            "Leave out the classes of folder:PATH or csv:FILE that have fewer images; few-shot "
+            "tasks need shots + queries of each.",
             default="none",
         ),
     ] = 0
@@ -198,6 +198,16 @@ class ProtocolGroup:
             "Score k-means clusters, too, in retrieval.",
             "--nmi/--no-nmi",
             default=_SUITE,
+        ),
+    ] = None
+    ignore_same_group: Annotated[
+        bool | None,
+        option(
+            "Protocol",
+            "In retrieval, ignore the images of a query's own group (column group of csv:FILE): "
+            "they are neither positives nor negatives.",
+            "--ignore-same-group",
+            default="off",
         ),
     ] = None
     train_features: options.TrainFeatures = None

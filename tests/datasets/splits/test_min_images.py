@@ -41,7 +41,9 @@ def test_a_class_that_one_part_has_too_few_of_leaves_all_parts(folder):
 
 
 def test_what_cannot_be_restricted_says_so(folder):
-    with pytest.raises(InputError, match="goes with folder:PATH, and demo has published"):
+    with pytest.raises(
+        InputError, match="goes with folder:PATH, csv:FILE and hf:FOLDER, and demo has published"
+    ):
         enough_images(*[(d := find_dataset("demo")[0]), d.divisions[0]], 2)
     with pytest.raises(InputError, match="leaves nothing out"):
         restricted(folder / "whole", 1)

@@ -33,7 +33,7 @@ app.command("epochs", cls=LoadingCommand)(epochs)
 def base_classes(
     model: options.Models = None,
     dataset: Annotated[
-        str, option("Data", "NAME, NAME:DIVISION or folder:PATH, with base classes.")
+        str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with base classes.")
     ] = "demo",
     method: Annotated[
         str, option("Results", "dc or dc-sslvit, with options as in dc,k=3.")

@@ -34,7 +34,7 @@ Show = Annotated[int, option("Results", "Largest number of images in a picture."
 @grouped
 def bad_data(
     model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
-    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION or folder:PATH.")],
+    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE.")],
     part: Annotated[
         list[str] | None,
         option("Data", "Part to look at. Repeats.", default="all parts of the division"),
@@ -92,11 +92,15 @@ def leakage(
     pretraining: Annotated[
         str,
         typer.Argument(
-            help="Pretraining data, as for lowlabel pretrain: NAME, NAME:DIVISION or folder:PATH."
+            help="Pretraining data, as for lowlabel pretrain: NAME, NAME:DIVISION, folder:PATH or "
+            "csv:FILE."
         ),
     ],
     test: Annotated[
-        str, typer.Argument(help="Dataset that is scored: NAME, NAME:DIVISION or folder:PATH.")
+        str,
+        typer.Argument(
+            help="Dataset that is scored: NAME, NAME:DIVISION, folder:PATH or csv:FILE."
+        ),
     ],
     model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
     pretraining_part: Annotated[

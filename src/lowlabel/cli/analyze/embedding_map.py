@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @grouped
 def embedding_map(
     model: options.Models = None,
-    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION or folder:PATH.")] = "demo",
+    dataset: Annotated[
+        str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE.")
+    ] = "demo",
     part: Annotated[
         str | None, option("Data", "Part of the dataset.", default="the evaluated part")
     ] = None,

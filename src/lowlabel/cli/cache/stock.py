@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from lowlabel.datasets import is_own
 from lowlabel.errors import DataError
 from lowlabel.locks import LockError, file_lock
 from lowlabel.paths import (
@@ -49,7 +50,7 @@ class Item:
 
     def is_of(self, model: str | None, dataset: str | None) -> bool:
         """Whether it belongs to the model and the dataset, which may be patterns; None for any."""
-        base = self.dataset.partition(":")[0] if not self.dataset.startswith("folder:") else ""
+        base = "" if is_own(self.dataset) else self.dataset.partition(":")[0]
         return all(
             wanted is None or any(_fits(name, wanted) for name in names)
             for wanted, names in (

@@ -1,0 +1,1 @@
+"""Datasets whose images lie in larger files and are read in place."""

@@ -1,0 +1,126 @@
+"""`hf:FOLDER`: parquet files of images as Hugging Face's datasets writes them, read in place."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from lowlabel.datasets.base import Dataset
+from lowlabel.datasets.images import LabelledPath
+from lowlabel.datasets.io.listing import is_hidden
+from lowlabel.datasets.io.parquet import class_names, parquet_file
+from lowlabel.datasets.sources.members import PARQUET
+from lowlabel.datasets.tables.dataset import listed_dataset
+from lowlabel.datasets.tables.entries import Entries
+from lowlabel.errors import DataError
+
+_SHARD = re.compile(r"(.+?)[-_]\d{4,}(-of-\d+)?(-[0-9a-f]+)?")  # train-00000-of-00002-ab12cd34
+_LABELS = ("label", "labels")
+_BELOW = ("data", "default")  # folders that name no split
+
+
+def hugging_face_dataset(place: Path) -> Dataset:
+    """Declares a folder of parquet files as a dataset.
+
+    Files are the splits that their names begin with (`train-00000-of-00002.parquet`,
+    `test.parquet`), or their folders (`train/0000.parquet`), by the usual names of parts. One
+    split alone is evaluated. Labels are the column `label`, or the one that
+    `FOLDER,label=COLUMN` names.
+
+    Raises:
+        DataError: If there are no such files, they cannot be read, a label is missing, or the
+            splits are no division.
+    """
+    folder, _, label = str(place).partition(",label=")
+    path = Path(folder)
+    files = _files(path)
+    if len(files) == 1:
+        files = {"": next(iter(files.values()))}
+    images = {
+        split: [image for file in listed for image in _images(path, file, label)]
+        for split, listed in files.items()
+    }
+    return listed_dataset("hf", path.resolve().name, place, path, Entries(images, ()))
+
+
+def _files(path: Path) -> dict[str, list[Path]]:
+    """The files of each split."""
+    if not path.is_dir():
+        raise DataError(f"there is no folder {path}", "Name a folder of parquet files: hf:FOLDER.")
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for file in sorted(path.rglob(f"*{PARQUET}")):
+        inside = file.relative_to(path).parts
+        if file.is_file() and not any(map(is_hidden, inside)):
+            found[_split_of(inside)].append(file)
+    if not found:
+        arrow = next(path.rglob("*.arrow"), None)
+        raise DataError(
+            f"{path} holds no parquet files" + (f", but {arrow.name}" if arrow else ""),
+            "Save each split as parquet: datasets.load_from_disk(FOLDER)['train'].to_parquet("
+            "'train.parquet')"
+            if arrow
+            else "Download a dataset's parquet files: huggingface-cli download --repo-type dataset "
+            "OWNER/NAME --local-dir FOLDER",
+        )
+    for split, files in found.items():
+        if len(folders := sorted({str(file.parent) for file in files})) > 1:
+            raise DataError(
+                f"the split {split} of {path} lies in several folders: {', '.join(folders)}",
+                f"Name the folder of one configuration: hf:{folders[0]}",
+            )
+    return dict(found)
+
+
+def _split_of(inside: tuple[str, ...]) -> str:
+    stem = inside[-1].removesuffix(PARQUET)
+    if shard := _SHARD.fullmatch(stem):
+        return shard[1]
+    folders = [name for name in inside[:-1] if name not in _BELOW]
+    return folders[-1] if stem.isdigit() and folders else stem
+
+
+def _images(root: Path, file: Path, label: str) -> Iterator[LabelledPath]:
+    status = file.stat()
+    inside = file.relative_to(root).as_posix()
+    for row, name in enumerate(_labels(file, label, status.st_mtime_ns, status.st_size)):
+        yield LabelledPath(f"{inside}/{row:06d}", name)
+
+
+@lru_cache(maxsize=4096)
+def _labels(path: Path, label: str, changed: int, size: int) -> tuple[str, ...]:
+    """The label of each row of a file in one of its states."""
+    with parquet_file(path) as file:
+        schema = file.schema_arrow
+        column = _label_column(path, schema.names, label)
+        values = file.read(columns=[column]).column(0).to_pylist()
+        names = class_names(schema.metadata or {}, column)
+    missing = [row for row, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        raise DataError(
+            f"{len(missing):,} of the {len(values):,} rows of {path} have no label in the column "
+            f"{column}, the first is row {missing[0]}",
+            "Move the file out of the folder, or name another column: hf:FOLDER,label=COLUMN",
+        )
+    if names and (beyond := [value for value in values if value >= len(names)]):
+        raise DataError(
+            f"{path} has the label {beyond[0]}, but names {len(names):,} classes",
+            "Get the file again.",
+        )
+    return tuple(names[value] if names else str(value) for value in values)
+
+
+def _label_column(path: Path, columns: list[str], label: str) -> str:
+    wanted = (label,) if label else _LABELS
+    found = next((name for name in wanted if name in columns), None)
+    if found is None:
+        raise DataError(
+            f"{path} has no column {' or '.join(wanted)}; it has: {', '.join(columns)}",
+            "Name the column of labels: hf:FOLDER,label=COLUMN",
+        )
+    return found
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value in (-1, "")

@@ -1,0 +1,163 @@
+"""`hf:FOLDER`: parquet files in the layouts of the Hub, read in place."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowlabel.datasets import open_dataset
+from lowlabel.errors import DataError
+from lowlabel.features import ExtractionOptions, extract_features, load_backbone
+
+pyarrow = pytest.importorskip("pyarrow")
+parquet = pytest.importorskip("pyarrow.parquet")
+NAMES = ["ant", "bee", "cat"]
+
+
+def encoded(seed, mode="RGB"):
+    pixels = np.random.default_rng(seed).integers(0, 256, (9, 8, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write(path, images, labels, names=NAMES, column="label", row_group_size=2, **more):
+    """Writes a file as `Dataset.to_parquet` does: a struct of bytes and path, and metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    features = {"image": {"_type": "Image"}, column: {"names": names, "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})} if names else {}
+    table = pyarrow.table(
+        {
+            "image": [{"bytes": data, "path": None} for data in images],
+            column: labels,
+            **more,
+        }
+    )
+    parquet.write_table(
+        table.replace_schema_metadata(metadata), path, row_group_size=row_group_size
+    )
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Two shards of train and one of test, as on the Hub."""
+    folder = tmp_path / "birds"
+    for shard in (0, 1):
+        images = [encoded(10 * shard + n) for n in range(5)]
+        name = f"train-{shard:05d}-of-00002-0123456789abcdef.parquet"
+        write(folder / "data" / name, images, [0, 1, 2, 0, 1])
+    write(folder / "data" / "test-00000-of-00001.parquet", map(encoded, range(90, 93)), [0, 1, 2])
+    return folder
+
+
+def test_shards_are_the_parts_that_they_are_called(stored):
+    opened = open_dataset(f"hf:{stored}")
+    assert (opened.name, opened.title) == ("hf:birds:splits", "birds")
+    assert opened.division.parts == ("train", "test")
+    assert opened.division.shared_classes
+    train = opened.load("train")
+    assert train.class_names == tuple(NAMES)
+    assert train.labels.tolist() == [0, 1, 2, 0, 1] * 2
+    assert train.paths[5].endswith("train-00001-of-00002-0123456789abcdef.parquet/000000")
+
+
+def test_features_and_contents_are_those_of_the_same_images_as_files(stored, tmp_path):
+    backbone = load_backbone("pixels", resolution=8)
+    images = open_dataset(f"hf:{stored}").load("train")
+    for row in range(10):
+        path = tmp_path / "files" / images.class_names[images.labels[row]] / f"{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(10 * (row // 5) + row % 5))
+    files = open_dataset(f"folder:{tmp_path / 'files'}").load("all")
+    order = [int(path.split("/")[1][0]) for path in files.paths]
+    ours, theirs = (extract_features(backbone, each).features for each in (images, files))
+    np.testing.assert_array_equal(ours[order], theirs)
+    hashes = (images.manifest.contents, files.manifest.contents)
+    ours, theirs = ([each[32 * n : 32 * n + 32] for n in range(10)] for each in hashes)
+    assert [ours[row] for row in order] == theirs
+
+
+def test_a_changed_image_changes_the_manifest_and_is_read_anew(stored, clock):
+    before = open_dataset(f"hf:{stored}").load("test")
+    features = extract_features(load_backbone("pixels", resolution=8), before).features
+    assert open_dataset(f"hf:{stored}").load("test").known_manifest == before.manifest
+    images = [encoded(90), encoded(5), encoded(92)]
+    write(stored / "data" / "test-00000-of-00001.parquet", images, [0, 1, 2])
+    after = open_dataset(f"hf:{stored}").load("test")
+    assert after.manifest.sha256 != before.manifest.sha256
+    changed = extract_features(load_backbone("pixels", resolution=8), after).features
+    assert (changed != features).any(1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("broken", [b"no image", None, b""])
+def test_damaged_and_missing_images_are_bad_images(tmp_path, broken):
+    write(tmp_path / "a.parquet", [encoded(0), broken, encoded(2)], [0, 1, 2])
+    images, backbone = open_dataset(f"hf:{tmp_path}").load("all"), load_backbone("pixels")
+    with pytest.raises(DataError, match=r"1 of 3 images under .* cannot be decoded") as error:
+        extract_features(backbone, images)
+    assert "a.parquet/000001" in error.value.message
+    table = extract_features(backbone, images, ExtractionOptions(skip_bad_images=True))
+    assert table.bad_images == ("a.parquet/000001",)
+    assert len(table.features) == 2
+
+
+def test_modes_follow_the_rules_of_files(tmp_path):
+    write(
+        tmp_path / "a.parquet",
+        [encoded(0, "I;16") if n else encoded(0, "L") for n in (0, 1)],
+        [0, 1],
+    )
+    assert open_dataset(f"hf:{tmp_path}").load("all").manifest.deep
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train/0000.parquet", "test/0000.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("train.parquet", "test.parquet"),
+        ("train_00000.parquet", "test_00000.parquet"),
+    ],
+)
+def test_other_layouts_of_splits_are_parts_too(tmp_path, names):
+    for name in names:
+        write(tmp_path / name, [encoded(0), encoded(1)], [0, 1])
+    assert open_dataset(f"hf:{tmp_path}").division.parts == ("train", "test")
+
+
+def test_labels_without_names_and_of_another_column_are_taken(tmp_path):
+    write(tmp_path / "a.parquet", [encoded(0), encoded(1)], ["x", "y"], names=None)
+    assert open_dataset(f"hf:{tmp_path}").load("all").class_names == ("x", "y")
+    write(tmp_path / "a.parquet", [encoded(0), encoded(1)], [1, 0], column="fine_label")
+    with pytest.raises(DataError, match="no column label or labels; it has: image, fine_label"):
+        open_dataset(f"hf:{tmp_path}")
+    opened = open_dataset(f"hf:{tmp_path},label=fine_label")
+    assert opened.load("all").labels.tolist() == [1, 0]
+
+
+def test_what_is_no_such_folder_is_said_with_the_fix(tmp_path):
+    with pytest.raises(DataError, match="there is no folder"):
+        open_dataset(f"hf:{tmp_path / 'none'}")
+    (tmp_path / "data-00000-of-00001.arrow").touch()
+    with pytest.raises(DataError, match=r"no parquet files, but data-00000") as error:
+        open_dataset(f"hf:{tmp_path}")
+    assert "to_parquet" in error.value.hint
+    (tmp_path / "train.parquet").write_bytes(b"PAR1, and then nothing")
+    with pytest.raises(DataError, match=r"train\.parquet cannot be read"):
+        open_dataset(f"hf:{tmp_path}")
+    write(tmp_path / "train.parquet", [encoded(0), encoded(1)], [0, -1])
+    with pytest.raises(DataError, match=r"1 of the 2 rows of .* have no label"):
+        open_dataset(f"hf:{tmp_path}")
+    write(tmp_path / "train.parquet", [encoded(0)], [0])
+    write(tmp_path / "other" / "train.parquet", [encoded(0)], [0])
+    with pytest.raises(DataError, match=r"the split train of .* lies in several folders"):
+        open_dataset(f"hf:{tmp_path}")
+
+
+def test_files_with_two_columns_of_images_are_refused(tmp_path):
+    more = {"mask": [{"bytes": encoded(3), "path": ""}] * 2}
+    write(tmp_path / "a.parquet", [encoded(0), encoded(1)], [0, 1], **more)
+    with pytest.raises(DataError, match="2 columns of images: image, mask"):
+        open_dataset(f"hf:{tmp_path}").load("all").manifest  # noqa: B018
