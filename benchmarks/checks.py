@@ -24,9 +24,13 @@ def check_models(suite: Suite, request: Request) -> None:
             f"{len(request.label)} labels for {len(suite.model)} models",
             "Give --label once for every --model, in the same order, or not at all.",
         )
-    for model, times in Counter(suite.model).items():
+    labelled = zip(suite.model, request.label or suite.model, strict=True)
+    for (model, _), times in Counter(labelled).items():
         if times > 1:
-            raise InputError(f"the model {model} is named {times} times", "Name each model once.")
+            raise InputError(
+                f"the model {model} is named {times} times",
+                "Name each model once, or give each its own --label.",
+            )
         if not is_scratch(model):
             check_model(model)
 
