@@ -51,8 +51,11 @@ def plan(command, place, monkeypatch, tmp_path):
     if declared := re.search(r"--features-of ([\w-]+):(\w+)", command):
         write_features(place / "novel_features.plk", DATASETS[declared[1]].division(declared[2]))
     if words[0] in ("run", "pretrain", "finetune"):
+        stand_ins = iter(("pixels", "demo_vit", "random:resnet10t"))
         words = [
-            "pixels" if words[0] == "run" and before == "--model" and OWN.fullmatch(word) else word
+            next(stand_ins)
+            if (words[0], before) == ("run", "--model") and OWN.fullmatch(word)
+            else word
             for before, word in zip(["", *words], words, strict=False)
         ]
         found = CliRunner().invoke(app, [*words, "--dry-run"])

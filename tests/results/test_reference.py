@@ -21,6 +21,7 @@ from lowlabel.results.reference import (
     CONDITIONS,
     find_reference,
     load_references,
+    numbers,
     published_rows,
 )
 from lowlabel.results.reference.numbers import DECLARED
@@ -343,8 +344,10 @@ def linked(monkeypatch):
         models=("ssl_vits16",),
         conditions={"pooling": "cls", "resize": 256, "crop": 224, "queries": 15},
     )
-    monkeypatch.setattr("lowlabel.results.reference.numbers.load_references", lambda: (reference,))
-    return reference
+    monkeypatch.setattr(numbers, "load_references", lambda: (reference,))
+    numbers._published.cache_clear()
+    yield reference
+    numbers._published.cache_clear()
 
 
 def mini(fewshot, **changes):
