@@ -1,5 +1,5 @@
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from lowlabel.results.experiment import (
     ProtocolInfo,
 )
 from lowlabel.results.record import Record, Score
+from lowlabel.results.reference import Reference, numbers
 from lowlabel.results.store import ScoredRecord
 
 TASKS = 200
@@ -227,3 +228,15 @@ def tuned() -> Callable[..., ScoredRecord]:
         )
 
     return make
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Takes some numbers for all that are published."""
+
+    def take(*references: Reference) -> None:
+        monkeypatch.setattr(numbers, "load_references", lambda: references)
+        numbers._published.cache_clear()
+
+    yield take
+    numbers._published.cache_clear()

@@ -21,7 +21,6 @@ from lowlabel.results.reference import (
     CONDITIONS,
     find_reference,
     load_references,
-    numbers,
     published_rows,
 )
 from lowlabel.results.reference.numbers import DECLARED
@@ -334,7 +333,7 @@ def test_partial_data_or_another_protocol_or_model_has_none(retrieval, fewshot):
 
 
 @pytest.fixture
-def linked(monkeypatch):
+def linked(publish):
     """SSL-ViT's mini-ImageNet number as if the suite could repeat it with "ncm,norm=l2n"."""
     (printed,) = (r for r in published_rows("fewshot", "mini-imagenet", SHOT_1) if r.method == OURS)
     reference = replace(
@@ -344,10 +343,8 @@ def linked(monkeypatch):
         models=("ssl_vits16",),
         conditions={"pooling": "cls", "resize": 256, "crop": 224, "queries": 15},
     )
-    monkeypatch.setattr(numbers, "load_references", lambda: (reference,))
-    numbers._published.cache_clear()
-    yield reference
-    numbers._published.cache_clear()
+    publish(reference)
+    return reference
 
 
 def mini(fewshot, **changes):
