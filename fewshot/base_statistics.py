@@ -64,10 +64,10 @@ class BaseStatistics:
         for index, label in enumerate(classes):
             rows = torch.from_numpy(np.flatnonzero(self.labels == label))
             members = self.features.index_select(0, rows.to(device)).double()
-            means[index] = members.mean(0)
+            mean = means[index] = members.mean(0)
             covariances[index] = torch.cov(members.T)
             if roots is not None:
-                members -= members.mean(0)
+                members -= mean
                 roots[index, : len(members)] = members / (len(members) - 1) ** 0.5
         return BaseGaussians(means, covariances, roots)
 

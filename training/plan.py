@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.datasets.pretraining import pretraining_set
@@ -18,6 +17,7 @@ from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.engine.schedules import Schedules, warmup_constant, warmup_cosine
+from lowlabel.training.engine.step import has_batch_norm
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods import PRETRAIN_METHODS, PretrainMethod
 from lowlabel.training.methods.dino_format import read_dino_checkpoint, require_dino
@@ -56,7 +56,7 @@ class TrainingPlan(RunPlan):
             method = PRETRAIN_METHODS[self.recipe.method].build(
                 self.recipe.options, backbone_maker(self.architecture, self.recipe.drop_path)
             )
-        return any(isinstance(module, _BatchNorm) for module in method.modules())
+        return has_batch_norm(method)
 
     @property
     def title(self) -> str:

@@ -16,7 +16,7 @@ class RunOptions:
         output: Folder for the checkpoint, the metrics and the exported backbone.
         workers: Processes that load images; 0 loads them in the main process.
         accumulate: Number of parts that each process splits its share of a batch into, to save
-            memory. Centres and BatchNorm statistics are then updated once per part.
+            memory. BatchNorm statistics are then updated once per part.
         augment: Where views are made: "cpu" (in the workers), "device", or "auto", which is the
             device if it is a GPU. Both make the same views up to rounding.
         compile: Whether to compile the backbones with torch.compile.

@@ -47,7 +47,8 @@ def pretrain(
     if note := shown_counts(plan.data.left_out):
         typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
     sharing = preset.sharing(
-        *(plan.batch_size, planned_processes(), run.accumulate), batch_norm=plan.has_batch_norm
+        *(plan.batch_size, planned_processes(), run.accumulate),
+        batch_norm=preset.gpus > 0 and plan.has_batch_norm,  # builds the networks to find out
     )
     if sharing and will_be_main():
         typer.echo(sharing, err=True)
