@@ -49,9 +49,9 @@ class GroupedHalves:
         """Yields `tasks` tasks in every half of every split, at most `block` at a time."""
         samplers = [self._sampler(rows, queries) for rows in self._rows()]
         picks = max(sampler.picks for sampler in samplers)
-        for rows in self._rows():
-            first = 0
-            for drawn in self._sampler(rows, queries, picks).blocks(tasks, self.seed, block):
+        for rows, sampler in zip(self._rows(), samplers, strict=True):
+            first, sampler.picks = 0, picks
+            for drawn in sampler.blocks(tasks, self.seed, block):
                 images = Episodes(rows[drawn.support], rows[drawn.query], drawn.query_ways)
                 yield np.arange(first, first + len(drawn)), images
                 first += len(drawn)
@@ -60,8 +60,6 @@ class GroupedHalves:
         for rows in self.halves.rows.reshape(-1, self.halves.rows.shape[-1]):
             yield rows.astype(np.int64)
 
-    def _sampler(self, rows: IntArray, queries: int, picks: int | None = None) -> GroupSampler:
+    def _sampler(self, rows: IntArray, queries: int) -> GroupSampler:
         labels, groups = self.halves.labels, self.groups[rows]
-        return GroupSampler(
-            labels, groups, self.ways, self.shots, queries, self.distribution, picks
-        )
+        return GroupSampler(labels, groups, self.ways, self.shots, queries, self.distribution)

@@ -28,7 +28,9 @@ class GroupSampler(EpisodeSampler):
         shots: Labelled images per class.
         queries: Images per class to classify, on average.
         distribution: "balanced" or "dirichlet"; see `EpisodeSampler`.
-        picks: Images drawn of each class, at least as many as a task may need; None for these.
+
+    Attributes:
+        picks: Images drawn of each class: as many as a task may need, or more.
 
     Raises:
         InputError: If there are too few classes, or too few images or groups of some class.
@@ -43,14 +45,13 @@ class GroupSampler(EpisodeSampler):
         shots: int,
         queries: int,
         distribution: str = "balanced",
-        picks: int | None = None,
     ) -> None:
         super().__init__(labels, ways, shots, queries, distribution)
         self._groups = np.unique(groups, return_inverse=True)[1]
         excluded = most_excluded(labels, groups, ways, shots)
         _require_groups(labels, self._sizes, excluded, shots, queries)
         most = queries if distribution == "balanced" else ways * queries
-        self.picks = picks or min(int(excluded.max()) + most, int(self._sizes.max()))
+        self.picks = min(int(excluded.max()) + most, int(self._sizes.max()))
 
     @property
     def label(self) -> str:
