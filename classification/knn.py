@@ -25,7 +25,7 @@ from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
-from lowlabel.classification.rows import Rows, as_rows
+from lowlabel.classification.rows import as_rows, picked
 from lowlabel.devices import resolve_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
@@ -201,8 +201,8 @@ def _checked(
     table = as_features(features, f"{part} features").to(device)
     every = as_labels(labels, len(table), f"{part} labels")
     chosen = None if rows is None else as_rows(rows, len(table))
-    kept = Rows.of(table, chosen)
-    found = Embeddings.of(kept.table, f"{part} features", places=kept.places)
+    kept, places = picked(table, chosen)
+    found = Embeddings.of(kept, f"{part} features", places=places)
     return found, every if chosen is None else every[chosen]
 
 

@@ -24,7 +24,7 @@ from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
-from lowlabel.classification.rows import Rows, as_rows
+from lowlabel.classification.rows import Rows, as_rows, picked
 from lowlabel.classification.unfinished import Unfinished
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
@@ -103,22 +103,22 @@ def evaluate_linear(
     recipe = known_recipe(recipe)
     (seed,) = as_integers(0, seed=seed)
     device = resolve_device(device)
-    learned, labels = _learned(train_features, train_labels, rows, device)
+    table, places, labels = _learned(train_features, train_labels, rows, device)
     test, wanted = _checked(test_features, test_labels, device, "test")
-    tables = [_view(view, n, rows, device) for n, view in enumerate(views, 1)] or [learned.table]
-    _require_alike(learned.table, test, tables)
+    tables = [_view(view, n, rows, device) for n, view in enumerate(views, 1)] or [table]
+    _require_alike(table, test, tables)
     units = Units.of(wanted, groups, interval)
     names, train_columns, test_targets = number_classes(labels, wanted)
     inputs = _known_columns(columns, test.shape[1])
     grid = LinearGrid(recipe, inputs, len(names), seed, device)
-    train = _train_set(learned, tables, train_columns)
+    train = _train_set(tables, places, torch.from_numpy(train_columns).to(device))
     held, choice = None, None
     if len(grid.heads) > 1 and validation is None:
         one = "a recipe with one learning rate: recipe='dino'"
         held = torch.from_numpy(held_out_for("the learning rate", labels, one, seed=seed))
         held = held.to(device)
         out = train.part(held).learned
-        choice = Rows(learned.table, out), train.targets[out]
+        choice = Rows(table, out), train.targets[out]
     elif len(grid.heads) > 1 and validation is not None:
         choice = _validation(validation, labels, test.shape[1], device)
     fit = fit_linear(
@@ -146,31 +146,30 @@ def _validation(
 
 def _learned(
     features: Features, labels: Labels, rows: Labels | None, device: torch.device
-) -> tuple[Rows, NDArray[np.int64]]:
-    """The train images to learn from, and their labels."""
+) -> tuple[Tensor, Tensor | None, NDArray[np.int64]]:
+    """The table of the train images, the rows to learn from, and their labels."""
     table = as_features(features, "train features").to(device)
     every = as_labels(labels, len(table), "train labels")
     if rows is None:
-        return Rows(as_float32(table, device, "train features")), every
+        return as_float32(table, device, "train features"), None, every
     chosen = as_rows(rows, len(table))
-    kept = Rows.of(table, chosen)
-    return Rows(as_float32(kept.table, device, "train features"), kept.places), every[chosen]
+    kept, places = picked(table, chosen)
+    return as_float32(kept, device, "train features"), places, every[chosen]
 
 
 def _view(view: Features, number: int, rows: Labels | None, device: torch.device) -> Tensor:
     """A table of augmented train images, in the rows of that of the train images."""
     table = as_features(view, f"view {number}").to(device)
     if rows is not None:
-        table = Rows.of(table, as_rows(rows, len(table))).table
+        table, _ = picked(table, as_rows(rows, len(table)))
     return as_float32(table, device, f"view {number}")
 
 
-def _train_set(learned: Rows, tables: Sequence[Tensor], columns: NDArray[np.int64]) -> TrainSet:
-    targets = torch.from_numpy(columns).to(learned.device)
-    if learned.places is None:
-        return TrainSet(tables, targets, torch.arange(len(learned), device=learned.device))
-    every = targets.new_full((len(learned.table),), -1).index_copy_(0, learned.places, targets)
-    return TrainSet(tables, every, learned.places)
+def _train_set(tables: Sequence[Tensor], places: Tensor | None, targets: Tensor) -> TrainSet:
+    if places is None:
+        return TrainSet(tables, targets, torch.arange(len(targets), device=targets.device))
+    every = targets.new_full((len(tables[0]),), -1).index_copy_(0, places, targets)
+    return TrainSet(tables, every, places)
 
 
 def _checked(

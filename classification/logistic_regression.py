@@ -1,7 +1,7 @@
 """Logistic regression on frozen embeddings, with C chosen on validation images."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -29,6 +29,7 @@ from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
+from lowlabel.lazy_rows import RowStep, changed
 from lowlabel.progress import Progress
 from lowlabel.scale import magnitudes, unit
 
@@ -111,7 +112,7 @@ def evaluate_logistic_regression(
     units = Units.of(wanted, groups, interval)
     names, train_targets, test_targets = number_classes(labels, wanted)
     normalise, targets = _normaliser(norm, train), torch.from_numpy(train_targets).to(place)
-    learned = Rows.transformed(train, normalise)
+    learned = Rows(changed(train, normalise))
     fits = Fits(
         len(names),
         max_iter,
@@ -133,8 +134,8 @@ def evaluate_logistic_regression(
         x, y = _checked(*validation, place, "validation")
         require_same_width({"train features": train.shape[1], "validation features": x.shape[1]})
         columns = torch.from_numpy(validation_columns(labels, y)).to(place)
-        best, tried = fits.choose(learned, targets, cs, (Rows.transformed(x, normalise), columns))
-    probabilities = best.probabilities(Rows(test, transform=normalise))
+        best, tried = fits.choose(learned, targets, cs, (Rows(changed(x, normalise)), columns))
+    probabilities = best.probabilities(Rows(changed(test, normalise)))
     values = classification_values(probabilities, torch.from_numpy(test_targets).to(place))
     unseen = int((test_targets < 0).sum())
     return ClassifierResult(values, len(names), unseen, units, fits.record(best, tried))
@@ -167,10 +168,10 @@ def _checked(
     return rows, checked_labels
 
 
-def _normaliser(norm: Norm, train: Tensor) -> Callable[[Tensor], Tensor] | None:
+def _normaliser(norm: Norm, train: Tensor) -> RowStep:
     """What is done to features before they are fitted or classified."""
     if norm == "none":
-        return None
+        return lambda x: x
     if norm == "l2":
         return unit
     columns = train.split(max(1, _BLOCK_ELEMENTS // len(train)), dim=1)

@@ -1,6 +1,6 @@
-"""Some rows of a table, gathered and transformed block by block."""
+"""Some rows of a table, gathered block by block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lowlabel import lazy_rows
 from lowlabel.arrays import Labels, as_labels
 from lowlabel.errors import InputError
-
-_MOST_COPIED = 2**28  # bytes; to gather rows again for each block takes longer than to read a copy
+from lowlabel.lazy_rows import Table
 
 
 @dataclass(frozen=True)
@@ -21,29 +21,10 @@ class Rows:
     Attributes:
         table: Features, float32 or float64 [M, D].
         places: The row of `table` of each row, int64 [N]; None for all rows.
-        transform: What is done to each row, [B, D] → [B, D].
     """
 
-    table: Tensor
+    table: Table
     places: Tensor | None = None
-    transform: Callable[[Tensor], Tensor] | None = None
-
-    @classmethod
-    def of(cls, table: Tensor, rows: NDArray[np.int64] | None) -> "Rows":
-        """Some rows of a table, as a copy if they are few."""
-        if rows is None:
-            return cls(table)
-        places = torch.from_numpy(rows).to(table.device)
-        if len(rows) * table.shape[1] * table.element_size() <= _MOST_COPIED:
-            return cls(table.index_select(0, places))
-        return cls(table, places)
-
-    @classmethod
-    def transformed(cls, table: Tensor, transform: Callable[[Tensor], Tensor] | None) -> "Rows":
-        """All rows of a table; a small one is transformed once."""
-        if transform is None or table.numel() * table.element_size() > _MOST_COPIED:
-            return cls(table, transform=transform)
-        return cls(transform(table))
 
     def __len__(self) -> int:
         return len(self.table if self.places is None else self.places)
@@ -60,19 +41,31 @@ class Rows:
 
     def block(self, rows: slice | Tensor) -> Tensor:
         """Some rows, [B, D]."""
-        found = self.table[rows if self.places is None else self.places[rows]]
-        return found if self.transform is None else self.transform(found)
+        return self.table[rows if self.places is None else self.places[rows]]
 
     def chosen(self, rows: Tensor) -> "Rows":
         """Some rows of these, int64 [n]."""
         places = rows if self.places is None else self.places[rows]
-        return Rows(self.table, places, self.transform)
+        return Rows(self.table, places)
 
     def blocks(self, rows: int) -> Iterator[tuple[slice, Tensor]]:
         """All rows in blocks of at most so many, each with its place."""
         for start in range(0, len(self), rows):
             part = slice(start, min(start + rows, len(self)))
             yield part, self.block(part)
+
+
+def picked(table: Tensor, rows: NDArray[np.int64] | None) -> tuple[Tensor, Tensor | None]:
+    """Some rows of a table: as a copy if they are few, else the table and their places in it.
+
+    To gather rows again for each block takes longer than to read a copy.
+    """
+    if rows is None:
+        return table, None
+    places = torch.from_numpy(rows).to(table.device)
+    if len(rows) * table.shape[1] * table.element_size() <= lazy_rows.MOST_BYTES:
+        return table.index_select(0, places), None
+    return table, places
 
 
 def as_rows(rows: Labels, images: int) -> NDArray[np.int64]:

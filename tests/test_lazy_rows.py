@@ -63,7 +63,7 @@ def test_a_large_table_has_the_accuracies_of_a_small_one(monkeypatch, request, m
 
 
 def test_chosen_rows_vote_like_copies_of_them(monkeypatch):
-    monkeypatch.setattr("lowlabel.classification.rows._MOST_COPIED", 0)
+    monkeypatch.setattr(module, "MOST_BYTES", 0)
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(6), 50)
     for kind in (np.float32, np.float64):

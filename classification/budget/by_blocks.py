@@ -18,6 +18,7 @@ from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.moments import Moments
 from lowlabel.fewshot.prepared import Preparation, Prepared
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
+from lowlabel.lazy_rows import LazyRows
 
 _BLOCK_ROWS = 8192
 
@@ -67,10 +68,10 @@ class LargeTask:
             sizes: Number of images of each class.
         """
         places = torch.from_numpy(rows).to(self.tables.train.device)
-        learned = Rows(self.tables.train, places, self.preparation)
         classes = torch.arange(len(sizes), device=places.device)
         targets = classes.repeat_interleave(torch.tensor(sizes, device=places.device))
         query = self.prepared.features[:]
+        learned = Rows(LazyRows(self.tables.train, self.preparation, query.dtype), places)
         moments = Moments(
             lambda: ((block, targets[part]) for part, block in learned.blocks(_BLOCK_ROWS)),
             sizes,

@@ -31,7 +31,7 @@ class LazyRows:
     def __len__(self) -> int:
         return len(self.raw)
 
-    def __getitem__(self, rows: slice) -> Tensor:
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
         return self.step(self.raw[rows])
 
     def index_select(self, dim: int, rows: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lowlabel.classification import evaluate_label_budget, rows
+from lowlabel import lazy_rows
+from lowlabel.classification import evaluate_label_budget
 from lowlabel.classification.budget import by_blocks, few_shot
 
 CLOSED = ("ncm", "ncm,norm=l2", "ncm,norm=cl2n", "cosine", "ridge", "ridge,norm=l2,alpha=100.0")
@@ -35,7 +36,7 @@ def scored(sets, methods):
 def small_blocks(monkeypatch):
     def use():
         monkeypatch.setattr(few_shot, "_MOST_COPIED", 0)
-        monkeypatch.setattr(rows, "_MOST_COPIED", 0)
+        monkeypatch.setattr(lazy_rows, "MOST_BYTES", 0)
         monkeypatch.setattr(by_blocks, "_BLOCK_ROWS", 37)
 
     return use
