@@ -1,10 +1,9 @@
 """Vision transformers under the names of transformers and torchvision give the same features."""
 
 import pytest
-import timm
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from small_networks import network
 from torchvision.models import VisionTransformer
 
 from lowlabel.errors import UserError
@@ -33,14 +32,6 @@ DINOV2 = (
     ("mlp.w12.", "mlp.weights_in."),
     ("mlp.w3.", "mlp.weights_out."),
 )
-
-
-def network(name: str, **options: object) -> nn.Module:
-    torch.manual_seed(2)
-    module = timm.create_model(name, num_classes=0, depth=2, **options).eval()
-    for parameter in module.parameters():
-        parameter.data.add_(torch.randn_like(parameter) * 0.1)
-    return module
 
 
 def transformers_names(state: State, rules: tuple[tuple[str, str], ...]) -> State:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from small_networks import network
 from torch import nn
 
 from lowlabel.errors import DataError, InputError
@@ -16,15 +17,6 @@ from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
 from lowlabel.features.models.checkpoints.recognition import authors_family, recognise
 
 State = dict[str, torch.Tensor]
-
-
-def network(name: str, **options: object) -> nn.Module:
-    """A small network whose every parameter, LayerScale included, matters."""
-    torch.manual_seed(2)
-    module = timm.create_model(name, num_classes=0, depth=2, **options).eval()
-    for parameter in module.parameters():
-        parameter.data.add_(torch.randn_like(parameter) * 0.1)
-    return module
 
 
 def renamed(state: State, *names: tuple[str, str]) -> State:
