@@ -48,6 +48,7 @@ class Tim(Normalized):
 
     name: ClassVar[str] = "tim"
     iterated: ClassVar[bool] = True
+    rereads: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
 
     norm: str = "l2n"
