@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.classification.budget import Draws, Learner
+from lowlabel.classification.budget import Draws, DrawState, Learner
 from lowlabel.classification.budget.learner import Tables, Values
 from lowlabel.classification.metrics import decision_values, top_hits
 from lowlabel.datasets import ImageSet, OpenDataset
@@ -94,10 +94,12 @@ class FromLabels(Learner):
         """The name."""
         return self.name
 
-    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+    def values(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
+    ) -> Iterator[Values]:
         """Trains a network on each draw."""
         targets = torch.from_numpy(tables.targets).to(device)
-        for number, rows in enumerate(draws.rows):
+        for number, rows in state.left(draws):
             scores = self.trainer.scores(
                 self.train.only(rows.tolist()),
                 tables.classes[rows],

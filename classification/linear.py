@@ -25,7 +25,7 @@ from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows, as_rows, picked
-from lowlabel.classification.unfinished import Unfinished
+from lowlabel.classification.unfinished import State
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -49,7 +49,7 @@ def evaluate_linear(
     interval: ClassifierInterval | None = None,
     device: str | torch.device = "auto",
     progress: Progress | None = None,
-    unfinished: Unfinished | None = None,
+    unfinished: State | None = None,
 ) -> ClassifierResult:
     """Evaluates a linear classifier that SGD trains on frozen embeddings.
 

@@ -9,7 +9,7 @@ from lowlabel.classification.linear_grid import LinearGrid
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.linear_resume import Resume
 from lowlabel.classification.rows import Rows
-from lowlabel.classification.unfinished import Unfinished
+from lowlabel.classification.unfinished import State
 from lowlabel.progress import Progress, share_of
 
 Head = tuple[str, float]
@@ -63,7 +63,7 @@ def fit_linear(
     validation: tuple[Rows, Tensor] | None = None,
     held: Tensor | None = None,
     progress: Progress | None = None,
-    unfinished: Unfinished | None = None,
+    unfinished: State | None = None,
 ) -> LinearFit:
     """Trains the heads, and chooses one if there are several.
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from lowlabel.classification.linear_heads import LinearHeads
-from lowlabel.classification.unfinished import Unfinished
+from lowlabel.classification.unfinished import State
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Resume:
         state: The state to go on from; empty to begin.
     """
 
-    file: Unfinished
+    file: State
     chosen: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, file: Unfinished, device: torch.device) -> "Resume":
+    def of(cls, file: State, device: torch.device) -> "Resume":
         """The training that the file is of, or the first one if there is no file."""
         state = file.load(device)
         return cls(file, state.get("chosen", {}), state)

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -19,8 +19,22 @@ _MOST_SHARE = 0.02  # of the time that goes into saving
 _FIX = "Delete it to start the training from its beginning."
 
 
+class State(Protocol):
+    """Where a training keeps its state."""
+
+    def load(self, device: torch.device) -> dict[str, Any]:
+        """The state that was saved last; empty if there is none."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to save."""
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Replaces the state."""
+
+
 @dataclass
-class Unfinished:
+class Unfinished(State):
     """The state of one training, replaced as a whole.
 
     Attributes:

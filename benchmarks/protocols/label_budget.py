@@ -19,6 +19,7 @@ from lowlabel.classification.budget import (
     build_learner,
     repeated,
 )
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division, OpenDataset
 from lowlabel.datasets.labelled_list import Listed, listed_rows, read_labelled_list
 from lowlabel.datasets.parts import BASE
@@ -122,7 +123,7 @@ class LabelBudget(Supervised):
                 if not (learner.unfit(task.tables) or learner.reason_against(task.tables, draws)):
                     run = partial(self._score, data, task, draws, learner)
                     experiment = self._experiment(data, draws, learner)
-                    yield Trial((experiment,), run, self.interval)
+                    yield Trial((experiment,), run, self.interval, run)
                     scored += 1
         if not scored:
             notes = "; ".join(self.left_out(data))
@@ -209,10 +210,17 @@ class LabelBudget(Supervised):
         )
 
     def _score(
-        self, data: EmbeddedDataset, task: BudgetTask, draws: Draws, learner: Learner
+        self,
+        data: EmbeddedDataset,
+        task: BudgetTask,
+        draws: Draws,
+        learner: Learner,
+        path: Path | None = None,
     ) -> list[ProtocolScores]:
+        made = {"experiment": self._experiment(data, draws, learner).identity()}
+        unfinished = None if path is None else Unfinished(path, made)
         with progress_bar(f"{_at(learner, draws)} on {data.title}", "draw") as progress:
-            scores = _scores(task.score(learner, draws, progress), data)
+            scores = _scores(task.score(learner, draws, progress, unfinished), data)
         return [replace(scores, deterministic=not learner.iterated)]
 
 

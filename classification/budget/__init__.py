@@ -5,6 +5,7 @@ and scores classifiers that learn from them on all test images.
 """
 
 from lowlabel.classification.budget.budgets import Budget, build_budget, build_budgets
+from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws, repeated
 from lowlabel.classification.budget.evaluate import evaluate_label_budget
 from lowlabel.classification.budget.learner import Learner
@@ -17,6 +18,7 @@ __all__ = [
     "Budget",
     "BudgetResult",
     "BudgetTask",
+    "DrawState",
     "Draws",
     "LabelBudgetResult",
     "Learner",

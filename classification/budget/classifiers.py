@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 
+from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.knn import evaluate_knn
@@ -42,10 +43,12 @@ class Neighbours(Learner):
         most = max(draws.sizes)
         return {"neighbours": most} if most < self.k else {}
 
-    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+    def values(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
+    ) -> Iterator[Values]:
         """Every labelled image may vote."""
         k = self.replaced(draws).get("neighbours", self.k)
-        for rows in draws.rows:
+        for _, rows in state.left(draws):
             result = evaluate_knn(
                 tables.train,
                 tables.classes,
@@ -96,9 +99,11 @@ class LinearProbe(Learner):
             return ""
         return "it chooses the learning rate on a tenth of each class, and no class has two labels"
 
-    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+    def values(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
+    ) -> Iterator[Values]:
         """Trains on each draw."""
-        for rows in draws.rows:
+        for _, rows in state.left(draws):
             result = evaluate_linear(
                 tables.train,
                 tables.classes,
@@ -109,6 +114,7 @@ class LinearProbe(Learner):
                 seed=tables.seed,
                 probabilistic=False,
                 device=device,
+                unfinished=state.training(),
             )
             yield dict(result.values)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.classification.budget.by_blocks import LargeTask, goes_by_blocks
+from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.metrics import decision_values, top_hits
@@ -76,14 +77,16 @@ class FewShotLearner(Learner):
             f"{len(draws.sizes):,} classes, more than {MOST_BYTES / 2**30:g}"
         )
 
-    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
+    def values(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
+    ) -> Iterator[Values]:
         """Scores the test images in blocks.
 
         The scale of features is chosen from the drawn rows and the test images, no others.
         """
         targets = torch.from_numpy(tables.targets).to(device)
         by_blocks = self._goes_by_blocks(tables, draws)
-        for blocks in (self._read if by_blocks else self._copied)(tables, draws, device):
+        for blocks in (self._read if by_blocks else self._copied)(tables, draws, device, state):
             predicted: list[Tensor] = []
             hits: list[Tensor] = []
             done = 0
@@ -95,7 +98,7 @@ class FewShotLearner(Learner):
             yield decision_values(torch.cat(predicted), targets, torch.cat(hits))
 
     def _copied(
-        self, tables: Tables, draws: Draws, device: torch.device
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
     ) -> Iterator[Iterator[Tensor]]:
         """Yields the scores of the test images for each draw, in blocks."""
         used, images = draws.used, len(tables.test)
@@ -105,17 +108,17 @@ class FewShotLearner(Learner):
         prepared = prepare(self.method, features, base, device)
         del features
         query = prepared.features[-images:]
-        for number, drawn in enumerate(draws.rows):
+        for number, drawn in state.left(draws):
             places = torch.from_numpy(np.searchsorted(used, drawn)).to(device)
             support = Support(prepared.features.index_select(0, places)[None], draws.sizes)
             yield score_blocks(self.method, prepared, support, query, (tables.seed, number))
 
     def _read(
-        self, tables: Tables, draws: Draws, device: torch.device
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
     ) -> Iterator[Iterator[Tensor]]:
         """As `_copied`, for more images than are copied."""
         task = LargeTask.of(self.method, tables, draws.used, device)
-        for drawn in draws.rows:
+        for _, drawn in state.left(draws):
             yield task.scores(drawn, draws.sizes)
 
     def _goes_by_blocks(self, tables: Tables, draws: Draws) -> bool:

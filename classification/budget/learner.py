@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import Features, Labels
+from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws
 from lowlabel.specs import Configurable
 
@@ -78,5 +79,14 @@ class Learner(Configurable, ABC):
         return {}
 
     @abstractmethod
-    def values(self, tables: Tables, draws: Draws, device: torch.device) -> Iterator[Values]:
-        """Yields, for each draw, a value of each test image for each of `METRICS`, in percent."""
+    def values(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState
+    ) -> Iterator[Values]:
+        """Yields, for each draw, a value of each test image for each of `METRICS`, in percent.
+
+        Args:
+            tables: The arrays.
+            draws: The draws of a budget.
+            device: Device to compute on.
+            state: The draws that are done, which are left out.
+        """

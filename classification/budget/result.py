@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lowlabel.classification.intervals import Units, over
@@ -128,9 +129,28 @@ class Accumulator:
             self._squares[name] = self._squares.get(name, 0.0) + float(of_images @ of_images)
 
     @property
+    def draws(self) -> int:
+        """Number of draws that were added."""
+        return len(next(iter(self._draws.values()), ()))
+
+    @property
     def by_draw(self) -> dict[str, FloatArray]:
         """Each metric of each draw, [draws]."""
         return {name: np.array(means) for name, means in self._draws.items()}
+
+    def state(self) -> dict[str, dict[str, object]]:
+        """All sums, as plain data and tensors."""
+        sums: dict[str, object] = {k: torch.from_numpy(v) for k, v in self._sums.items()}
+        return {"draws": dict(self._draws), "sums": sums, "squares": dict(self._squares)}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> "Accumulator":
+        """The sums of a state."""
+        found = cls()
+        found._draws = {name: list(means) for name, means in state["draws"].items()}
+        found._sums = {name: total.cpu().numpy() for name, total in state["sums"].items()}
+        found._squares = dict(state["squares"])
+        return found
 
     @property
     def values(self) -> dict[str, FloatArray]:

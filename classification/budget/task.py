@@ -19,11 +19,13 @@ from lowlabel.arrays import (
     require_same_width,
 )
 from lowlabel.classification.budget.budgets import Budget, shortage
+from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws, drawn
-from lowlabel.classification.budget.learner import Learner, Tables
-from lowlabel.classification.budget.result import Accumulator, BudgetInterval, BudgetResult
+from lowlabel.classification.budget.learner import Learner, Tables, Values
+from lowlabel.classification.budget.result import BudgetInterval, BudgetResult
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.intervals import Units
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -101,7 +103,11 @@ class BudgetTask:
         )
 
     def score(
-        self, learner: Learner, draws: Draws, progress: Progress | None = None
+        self,
+        learner: Learner,
+        draws: Draws,
+        progress: Progress | None = None,
+        unfinished: Unfinished | None = None,
     ) -> BudgetResult:
         """Scores a method on every draw of a budget.
 
@@ -109,12 +115,14 @@ class BudgetTask:
             learner: The method.
             draws: One of `draws`.
             progress: Called with (draws done, draws) after each.
+            unfinished: Keeps the draws that are done, and has those of an interrupted process.
         """
-        sums = Accumulator()
-        for done, values in enumerate(self._values(learner, draws), 1):
-            sums.add(values)
+        state = DrawState.of(unfinished, self.device)
+        for values in self._values(learner, draws, state):
+            state.add(values)
             if progress is not None:
-                progress(done, len(draws.rows))
+                progress(state.sums.draws, len(draws.rows))
+        sums = state.sums
         counts = {"short": draws.short, "unseen": int((self.tables.targets < 0).sum())}
         return BudgetResult(
             budget=draws.budget.name,
@@ -129,11 +137,9 @@ class BudgetTask:
             counts={name: n for name, n in counts.items() if n} | dict(learner.replaced(draws)),
         )
 
-    def _values(
-        self, learner: Learner, draws: Draws
-    ) -> Iterator[Mapping[str, NDArray[np.float64]]]:
+    def _values(self, learner: Learner, draws: Draws, state: DrawState) -> Iterator[Values]:
         with torch.inference_mode():
-            yield from learner.values(self.tables, draws, self.device)
+            yield from learner.values(self.tables, draws, self.device, state)
 
 
 def _checked(

@@ -9,6 +9,8 @@ from PIL import Image
 from lowlabel.benchmarks import make_plan, run_plan
 from lowlabel.benchmarks.protocols.label_budget import LabelBudget
 from lowlabel.classification import evaluate_label_budget
+from lowlabel.classification.budget import DrawState
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets.base import Division
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features import embedded_file
@@ -237,3 +239,28 @@ def test_the_plan_counts_one_budget_draw_and_method_in_the_singular():
     assert LabelBudget(method=("ncm", "knn"), budgets=(1, "10%"), draws=1000).describe() == (
         "2 label budgets × 1,000 draws × 2 methods"
     )
+
+
+def test_a_killed_budget_goes_on_in_the_file_beside_its_record(learned, tmp_path, monkeypatch):
+    monkeypatch.setattr(Unfinished, "is_due", property(lambda self: True))
+    with np.load(learned[0]) as scored, np.load(learned[1]) as train:
+        arrays = {"base_features": train["features"], "base_labels": train["labels"]}
+        np.savez(tmp_path / "both.npz", **{**scored, **arrays})
+    data = embedded_file(tmp_path / "both.npz")
+    protocol = LabelBudget(method=("ncm",), budgets=(3,), draws=4)
+    (expected,) = next(protocol.trials(data, "cpu")).run()
+    trial, path, add = next(protocol.trials(data, "cpu")), tmp_path / "a.partial", DrawState.add
+    added = []
+
+    def killed_after_two(self, values):
+        add(self, values)
+        added.append(self.sums.draws)
+        if added == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(DrawState, "add", killed_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        trial.resume(path)
+    (found,) = trial.resume(path)
+    assert added == [1, 2, 3, 4]
+    assert found.scores == expected.scores
