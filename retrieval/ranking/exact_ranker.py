@@ -9,12 +9,13 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from lowlabel.embeddings import Embeddings
 from lowlabel.precision import full_precision
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Comparison, evenly_spaced, product_dtype
 from lowlabel.retrieval.ranking.counters import Counter, counter_for
 from lowlabel.retrieval.ranking.positives import Layout, Positives, find_positives
-from lowlabel.retrieval.ranking.products import UnitRows, multiply, unit_rows
+from lowlabel.retrieval.ranking.products import Rooms, UnitRows, multiply, unit_rows
 from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.retrieval.ranking.rivals import Rivals, Unlisted
 from lowlabel.workers import run_parallel
@@ -66,7 +67,7 @@ class ExactRanker(Generic[S]):
         self._counter = self._kind(self._comparison)
         self._rivals = rivals
         self._summarise, self._rows, self._workers = summarise, block_rows, workers
-        self._found = found
+        self._found, self._rooms = found, Rooms()
         self._gallery = UnitRows(comparison.gallery, layout.gallery, dtype)
         self._queries = (
             self._gallery
@@ -206,10 +207,16 @@ class ExactRanker(Generic[S]):
             starts.tolist(), queries.split(parts), places.split(parts), strict=True
         ):
             run = layout.gallery[start : start + size + layout.leave_one_out]
-            unit = unit_rows(comparison.gallery, run, torch.float64)
-            product = unit_rows(comparison.queries, q, torch.float64) @ unit.T
+            unit = self._double("gallery", comparison.gallery, run)
+            product = self._double("queries", comparison.queries, q) @ unit.T
             cosines.append(product.gather(1, p - start))
         return torch.cat(cosines)
+
+    def _double(self, name: str, embeddings: Embeddings, rows: Tensor) -> Tensor:
+        """Unit rows in float64, which are valid until the thread's next ones of that name."""
+        shape = len(rows), embeddings.dimensions
+        room = self._rooms.take(name, *shape, torch.float64, rows.device)
+        return unit_rows(embeddings, rows, torch.float64, room)
 
     def _buffer(self) -> Tensor:
         return self._gallery.empty(self._rows * self._rows * _COLUMNS)
@@ -222,7 +229,7 @@ class ExactRanker(Generic[S]):
     ) -> Tensor:
         """Similarities of queries from place `first` of a layout on; ignored images are hidden."""
         block = buffer[: len(rows) * (right - left)].view(len(rows), right - left)
-        multiply(rows, self._gallery[left:right], block)
+        multiply(rows, self._gallery.block(left, right), block)
         if layout.ignored is not None:
             layout.ignored.hide(block, (first, first + len(rows)), (left, right))
         return block

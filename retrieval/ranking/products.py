@@ -1,6 +1,7 @@
 """Products of unit rows, and how far rounding can move them from the float64 cosine."""
 
 import math
+import threading
 from collections.abc import Callable
 
 import torch
@@ -14,6 +15,27 @@ Transform = Callable[[Tensor], Tensor]
 _CHUNK_VALUES = 2**22  # float64 values held at once while rows are normalised
 _MODERATE = 1e12  # raw products are exact enough for norms from its inverse up to it
 _PIECE = 128  # dimensions summed at once; shorter pieces cost time
+
+
+class Rooms(threading.local):
+    """Memory that each thread fills again and again.
+
+    Blocks of some megabytes that are freed leave holes in which glibc's aligned allocations of the
+    same size do not fit: over a large table the heap would grow by the size of the table.
+    """
+
+    def __init__(self) -> None:
+        self._rooms: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
+
+    def take(
+        self, name: str, rows: int, columns: int, dtype: torch.dtype, device: torch.device
+    ) -> Tensor:
+        """An uninitialised matrix, which is valid until the thread takes that name again."""
+        key, values = (name, dtype, device), rows * columns
+        room = self._rooms.get(key)
+        if room is None or len(room) < values:
+            self._rooms[key] = room = torch.empty(values, dtype=dtype, device=device)
+        return room[:values].view(rows, columns)
 
 
 def embed(features: Tensor, name: str = "features") -> Embeddings:
@@ -36,10 +58,17 @@ def embed_transformed(features: Tensor, transform: Transform | None, name: str) 
     return embed(transform(features), name) if transform else embedded
 
 
-def unit_rows(embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Returns some rows at length 1, normalised in float64 and rounded once to `dtype`."""
+def unit_rows(
+    embeddings: Embeddings, rows: Tensor, dtype: torch.dtype, out: Tensor | None = None
+) -> Tensor:
+    """Returns some rows at length 1, normalised in float64 and rounded once to `dtype`.
+
+    They are written to `out`, if it is given.
+    """
     raw, inverse_norm = embeddings.raw, embeddings.inverse_norm
-    result = torch.empty(len(rows), embeddings.dimensions, dtype=dtype, device=raw.device)
+    result = out
+    if result is None:
+        result = torch.empty(len(rows), embeddings.dimensions, dtype=dtype, device=raw.device)
     if raw.device.type == "cpu" and raw.dtype == torch.float32:
         from lowlabel.retrieval.ranking.kernels import scaled_rows
 
@@ -68,6 +97,7 @@ class UnitRows:
 
     def __init__(self, embeddings: Embeddings, rows: Tensor, dtype: torch.dtype) -> None:
         self._embeddings, self._rows, self._dtype = embeddings, rows, dtype
+        self._rooms = Rooms()
         fits = len(rows) * embeddings.dimensions * dtype.itemsize <= MOST_BYTES
         self._held = unit_rows(embeddings, rows, dtype) if fits else None
 
@@ -79,6 +109,14 @@ class UnitRows:
         if self._held is not None:
             return self._held[places]
         return unit_rows(self._embeddings, self._rows[places], self._dtype)
+
+    def block(self, start: int, stop: int) -> Tensor:
+        """Rows `start` to `stop`, [n, D], which are valid until the thread's next block."""
+        if self._held is not None:
+            return self._held[start:stop]
+        shape = stop - start, self._embeddings.dimensions
+        room = self._rooms.take("block", *shape, self._dtype, self._rows.device)
+        return unit_rows(self._embeddings, self._rows[start:stop], self._dtype, room)
 
     def empty(self, values: int) -> Tensor:
         """Room for as many values of the type of the rows."""

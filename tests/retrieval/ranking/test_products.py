@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from lowlabel.errors import InputError
+from lowlabel.retrieval.ranking import products
 from lowlabel.retrieval.ranking.products import (
+    UnitRows,
     embed,
     multiply,
     product_margin,
@@ -67,3 +69,20 @@ def test_rows_without_a_direction_are_counted(dtype, value, message):
     x[2] = value
     with pytest.raises(InputError, match=message):
         embed(x, "x")
+
+
+def test_blocks_of_a_large_table_take_the_same_memory_again(monkeypatch):
+    x = torch.randn(40, 7, generator=torch.manual_seed(6))
+    order = torch.arange(39, -1, -1)
+    held = UnitRows(embed(x), order, torch.float32)
+    monkeypatch.setattr(products, "MOST_BYTES", 0)
+    computed = UnitRows(embed(x), order, torch.float32)
+    places = set()
+    for start in range(0, 40, 8):
+        block = computed.block(start, start + 8)
+        torch.testing.assert_close(block, held.block(start, start + 8), rtol=0, atol=0)
+        places.add(block.data_ptr())
+    assert len(places) == 1
+    kept = computed[0:8]
+    computed.block(8, 16)
+    torch.testing.assert_close(kept, held[0:8], rtol=0, atol=0)
