@@ -14,6 +14,9 @@ from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folde
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
 
 _TRAINED = "trained for each draw"
+_LIBRARIES_GB = 1.2  # with blocks of rows; measured, see "Memory of large feature files" in docs
+_DIMENSIONS = 384
+_IMAGES_HELD = "images held"  # of all parts that a job reads, for the line about memory
 Load = Callable[[str, BackboneOptions], Backbone]
 
 
@@ -40,7 +43,8 @@ def describe_plan(plan: Plan, request: Request) -> str:
             for job in plan.jobs
             for model in plan.suite.model
         ]
-    lines.append(tabulate(rows, headers="keys", tablefmt="simple"))
+    memory = _memory(plan.file, max((int(row.pop(_IMAGES_HELD, 0)) for row in rows), default=0))
+    lines += [tabulate(rows, headers="keys", tablefmt="simple"), *filter(None, [memory])]
     lines += [f"left out: {note}" for note in plan.skipped]
     if plan.flagged:
         lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
@@ -78,7 +82,25 @@ def _facts(model: str, job: Job, plan: Plan, request: Request, load: Load) -> di
 
     rows = cached_rows(model, images[part], backbone)
     cached = "unknown until hashed" if rows is None else f"{rows:,}"
-    return {"images": str(division.counts(images[part])), "cached": cached}
+    held = sum(map(len, images.values()))
+    counts = str(division.counts(images[part]))
+    return {"images": counts, "cached": cached, _IMAGES_HELD: str(held)}
+
+
+def _memory(file: EmbeddedDataset | None, images: int) -> str:
+    """What a run takes, as far as its features decide it; empty if no image is there yet."""
+    if file:
+        features = sum(table.features.nbytes for table in file.tables.values()) / 1e9
+        parts = f"{features:.2g} GB of features, {_LIBRARIES_GB} GB for libraries and blocks"
+        return f"memory: about {features + _LIBRARIES_GB:.1f} GB ({parts})"
+    if not images:
+        return ""
+    features = 4 * _DIMENSIONS * images / 1e9
+    return (
+        f"memory: about {features + _LIBRARIES_GB:.1f} GB at {_DIMENSIONS} dimensions "
+        f"({features:.2g} GB of features of {images:,} images, {_LIBRARIES_GB} GB for libraries "
+        "and blocks); parts of more than 1.1 GB stay on the disk"
+    )
 
 
 def _file_facts(file: EmbeddedDataset) -> dict[str, str]:

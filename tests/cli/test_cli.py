@@ -257,6 +257,7 @@ def test_dry_run_writes_nothing(image_folder, home, capsys):
     output = capsys.readouterr().out
     for word in ("dino_vits16", "18 images of 3 classes", "10,000 tasks", "cached"):
         assert word in output
+    assert "memory: about 1.2 GB at 384 dimensions (5.5e-05 GB of features of 36 images" in output
     assert not home.exists()
     assert call("run", "--dry-run") == 0
     assert "made first" in capsys.readouterr().out
@@ -488,3 +489,11 @@ def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     assert "run the same command again" in errors
     assert "Traceback" not in errors
     assert list((home / "features").glob("*.partial"))
+
+
+def test_dry_run_says_the_memory_that_a_feature_file_takes(tmp_path, capsys):
+    features = np.ones((2_000, 25_000), np.float32)
+    np.savez(tmp_path / "large.npz", features=features, labels=np.arange(2_000) % 4)
+    assert call("run", "--features", str(tmp_path / "large.npz"), "--suite=knn", "--dry-run") == 0
+    memory = "memory: about 1.4 GB (0.2 GB of features, 1.2 GB for libraries and blocks)"
+    assert memory in capsys.readouterr().out
