@@ -3,15 +3,20 @@
 Synthetic features of ImageNet-1k's size are written to a temporary folder. Each job reads them into
 a new process, as a `.npz` of `--features` is read, and reports the process's peak resident size,
 table and libraries included. Trainings are cut to a few steps, which changes no peak.
+
+With `--mapped`, features are mapped from the disk as large tables of the store are, and the peak is
+that of memory that no file backs (`RssAnon` of Linux, every 20 ms): the system drops mapped pages
+where it needs the space.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import typer
@@ -29,29 +34,33 @@ from lowlabel.classification import (
     label_free_measures,
 )
 from lowlabel.devices import keep_freed_memory, peak_memory_mb
+from lowlabel.retrieval import evaluate_retrieval
 
 _BLOCK = 8192
 _GB = 1e9
+_SAMPLE_S = 0.02
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of images, dimensions and classes, of k-NN's voters, and of steps."""
+    """Numbers of images, dimensions and classes, of k-NN's voters, of queries, and of steps."""
 
     train: int
     test: int
     width: int
     classes: int
     voters: int
+    queries: int
     steps: int
 
 
 class Tables:
-    """The features and labels of a folder, in memory."""
+    """The features and labels of a folder, in memory or mapped."""
 
-    def __init__(self, folder: Path, sizes: Sizes) -> None:
+    def __init__(self, folder: Path, sizes: Sizes, mapped: bool) -> None:
         self.sizes = sizes
-        train, test = (np.load(folder / f"{part}.npy") for part in ("train", "test"))
+        mode: Literal["c"] | None = "c" if mapped else None
+        train, test = (np.load(folder / f"{part}.npy", mode) for part in ("train", "test"))
         labels = (np.arange(len(each)) % sizes.classes for each in (train, test))
         self.arrays = tuple(
             each for pair in zip((train, test), labels, strict=True) for each in pair
@@ -76,6 +85,12 @@ class Tables:
         """A label budget of all labels."""
         evaluate_label_budget(*self.arrays, budgets="100%", methods=method, draws=1)
 
+    def retrieval(self) -> None:
+        """Some test images searched among the train images."""
+        train, labels, test, test_labels = self.arrays
+        some = slice(self.sizes.queries)
+        evaluate_retrieval(test[some], test_labels[some], gallery=(train, labels), ks=(1, 10))
+
     def label_free(self) -> None:
         """The measures of the train table."""
         label_free_measures(*self.arrays[:2])
@@ -90,6 +105,7 @@ def jobs(steps: int) -> dict[str, Callable[[Tables], None]]:
         "linear dino": lambda tables: tables.linear("dino"),
         "linear dinov2": lambda tables: tables.linear("dinov2"),
         "k-NN": Tables.knn,
+        "retrieval": Tables.retrieval,
         "logistic regression": Tables.logistic,
     }
     for method in methods:
@@ -103,29 +119,33 @@ def main(
     width: int = 384,
     classes: int = 1000,
     voters: int = 180_000,
+    queries: int = 512,
     steps: int = 8,
+    mapped: bool = False,
     job: Annotated[list[str] | None, typer.Option()] = None,
     repeats: int = 1,
 ) -> None:
     """Prints the peak of each job; `--job` chooses some by the beginnings of their names."""
-    sizes = Sizes(images, test, width, classes, min(voters, images), steps)
+    sizes = Sizes(images, test, width, classes, min(voters, images), queries, steps)
     chosen = [name for name in jobs(steps) if not job or name.startswith(tuple(job))]
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as folder:
         for part, count in (("train", images), ("test", test)):
             _write(Path(folder) / f"{part}.npy", count, width, classes)
         for name in chosen:
-            runs = [in_new_process(_run, name, Path(folder), sizes) for _ in range(repeats)]
+            runs = [in_new_process(_run, name, Path(folder), sizes, mapped) for _ in range(repeats)]
             rows.append(_row(name, runs))
             print(markdown(rows[-1:]), flush=True)
     print(f"\n{markdown(rows)}")
     print(
         f"\n{images:,} train and {test:,} test images of {classes:,} classes, {width} dimensions:"
     )
+    place = "mapped from the disk" if mapped else "read into memory"
+    print(f"{4 * width * images / _GB:.3g} GB of train features, {place}; {voters:,} voters")
     print(
-        f"{4 * width * images / _GB:.3g} GB of train features, read into memory; {voters:,} voters"
+        f"of k-NN, {queries} queries of retrieval, {steps} steps of each training, one Newton step"
     )
-    print(f"of k-NN, {steps} steps of each training, one Newton step of each logistic regression.")
+    print("of each logistic regression.")
 
 
 def _write(path: Path, images: int, width: int, classes: int) -> None:
@@ -140,13 +160,42 @@ def _write(path: Path, images: int, width: int, classes: int) -> None:
     table.flush()
 
 
-def _run(name: str, folder: Path, sizes: Sizes) -> tuple[float, float, float]:
+def _run(name: str, folder: Path, sizes: Sizes, mapped: bool) -> tuple[float, float, float]:
     """Peak before the job and at its end in MiB, and its seconds."""
     keep_freed_memory()
-    tables = Tables(folder, sizes)
-    before, started = peak_memory_mb(), time.perf_counter()
-    jobs(sizes.steps)[name](tables)
-    return before, peak_memory_mb(), time.perf_counter() - started
+    tables, job = Tables(folder, sizes, mapped), jobs(sizes.steps)[name]
+    started = time.perf_counter()
+    if mapped:
+        before, peak = _anonymous_mb(), _anonymous_peak_mb(lambda: job(tables))
+    else:
+        before = peak_memory_mb()
+        job(tables)
+        peak = peak_memory_mb()
+    return before, peak, time.perf_counter() - started
+
+
+def _anonymous_peak_mb(job: Callable[[], None]) -> float:
+    """The most memory without a file that the process had during a job, in MiB."""
+    done, peaks = threading.Event(), [0.0]
+
+    def watch() -> None:
+        while not done.wait(_SAMPLE_S):
+            peaks[0] = max(peaks[0], _anonymous_mb())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        job()
+    finally:
+        done.set()
+        watcher.join()
+    return max(peaks[0], _anonymous_mb())
+
+
+def _anonymous_mb() -> float:
+    status = Path("/proc/self/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
 
 
 def _row(name: str, runs: Sequence[tuple[float, float, float]]) -> dict[str, object]:

@@ -31,6 +31,8 @@ TINY = {
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",
     "logistic": "--images 60 --width 4 --classes 3 --max-iter 20",
     "memory": "--images 60 --test 20 --width 4 --classes 3 --voters 30 --steps 2",
+    "memory --mapped": "--images 60 --test 20 --width 4 --classes 3 --voters 30 --steps 2 "
+    "--job retrieval --job k-NN",
     "report": f"{FOLDER.parents[1] / 'results' / 'leaderboard.tar.xz'} --count 20 --no-browser",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
     "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
