@@ -1,8 +1,10 @@
 # make demo | make test | make fuzz | make check
 # VENV=… puts the environment elsewhere; TORCH_INDEX=URL takes torch from another index, such as
 # https://download.pytorch.org/whl/cpu, the smaller build without CUDA.
+# JOBS=N runs tests in N processes, each on one core; by default as many as there are cores, at most 8.
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= $(shell $(PYTHON) -c "import os; print(min(8, os.cpu_count() or 1))")
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < setup.cfg | cut -d' ' -f1)
 
@@ -13,7 +15,7 @@ demo: ready
 	$(BIN)/python run_benchmark.py
 
 test: ready
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 10 $(PYTEST_ARGS)
 
 # Thousands of mutated files for every reader; `make test` reads a few.
 fuzz: ready
