@@ -2,8 +2,9 @@
 
 `evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`; other
 classifiers return a `ClassifierResult`. `evaluate_label_budget` scores several classifiers by the
-number of labels per class. `label_free_measures` measures embeddings without a classifier. They
-take arrays and know nothing of datasets or models.
+number of labels per class. `label_free_measures` measures embeddings without a classifier.
+`predict_labels` labels images that have no label. They take arrays and know nothing of datasets or
+models.
 """
 
 from lowlabel.classification.budget import (
@@ -17,6 +18,12 @@ from lowlabel.classification.label_free import LabelFreeResult, label_free_measu
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import RECIPES, LinearRecipe
 from lowlabel.classification.logistic_regression import DEFAULT_CS, evaluate_logistic_regression
+from lowlabel.classification.predict import (
+    MethodChoice,
+    Predictions,
+    choose_method,
+    predict_labels,
+)
 from lowlabel.classification.result import ClassifierResult, KNNResult
 
 __all__ = [
@@ -29,10 +36,14 @@ __all__ = [
     "LabelBudgetResult",
     "LabelFreeResult",
     "LinearRecipe",
+    "MethodChoice",
+    "Predictions",
+    "choose_method",
     "evaluate_knn",
     "evaluate_label_budget",
     "evaluate_linear",
     "evaluate_logistic_regression",
     "held_out",
     "label_free_measures",
+    "predict_labels",
 ]

@@ -1,7 +1,7 @@
 """Weighted k-nearest-neighbour classification, the protocol of DINO."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -26,6 +26,7 @@ from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
 from lowlabel.classification.rows import as_rows, picked
+from lowlabel.classification.votes import EQUAL_VOTES, class_votes, shares, winners
 from lowlabel.devices import resolve_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
@@ -37,7 +38,6 @@ _TOPS = (1, 5)
 _BLOCK_ROWS = {"cpu": 512}
 _ACCELERATOR_ROWS = 4096
 _VALUE_ROWS = 4096
-_EQUAL_VOTES = 1e-12  # relative; far above a sum's rounding, far below a neighbour's vote
 
 
 @torch.inference_mode()
@@ -133,7 +133,7 @@ def evaluate_knn(
         weights = ((cosines - cosines[:, :1]) / temperature).exp()
         voted = train_targets[neighbours]
         for row, count in enumerate(ks):
-            votes = _votes(voted[:, :count], weights[:, :count], len(names))
+            votes = class_votes(voted[:, :count], weights[:, :count], len(names))
             found = _ranks(votes, test_targets[block], fill=unvoted == "fill")
             ranks[row, block] = found.cpu().numpy()
         if all_metrics:
@@ -148,31 +148,53 @@ def evaluate_knn(
     }
     values = {}
     for count in ks if all_metrics else ():
-        votes = _votes(all_voted[:, :count], all_weights[:, :count], len(names))
+        votes = class_votes(all_voted[:, :count], all_weights[:, :count], len(names))
         values[count] = _values(votes, test_targets, correct[f"top5@{count}"], probabilistic)
     unseen = int((test_classes < 0).sum())
     return KNNResult(correct, ks, float(temperature), len(names), unseen, units, values)
 
 
-def _votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:
-    """Sum of the weights of each class, [B, classes]."""
-    return weights.new_zeros(len(weights), classes).scatter_add_(1, voted, weights)
+def knn_votes(
+    train: tuple[Features, NDArray[np.int64]],
+    test: Features,
+    classes: int,
+    *,
+    rows: Labels | None = None,
+    k: int,
+    temperature: float,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Share of the votes of each class, for the next test images in order, float64 [q, classes].
+
+    Equal votes of the winners are exactly equal. Arguments are those of `evaluate_knn`, with train
+    classes from 0 to classes − 1.
+
+    Raises:
+        InputError: As `evaluate_knn`.
+    """
+    found, labels = _checked(*train, device, "train", rows)
+    queries = Embeddings.of(as_features(test, "test features").to(device), "test features")
+    targets = torch.from_numpy(labels).to(device)
+    weights = torch.empty(len(queries), k, dtype=torch.float64, device=device)
+    voted = torch.empty(len(queries), k, dtype=torch.int64, device=device)
+    rows_of_block = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
+    for block, cosines, neighbours in nearest(found, queries, k, rows_of_block):
+        weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
+        voted[block] = targets[neighbours]
+    for each, of in zip(weights.split(_VALUE_ROWS), voted.split(_VALUE_ROWS), strict=True):
+        yield shares(class_votes(of, each, classes))
 
 
 def _values(
     votes: Tensor, targets: Tensor, top5: NDArray[np.bool_], probabilistic: bool
 ) -> dict[str, NDArray[np.float64]]:
     """All metrics of the shares of the votes, which take their place."""
-    predicted = torch.cat([_winners(part) for part in votes.split(_VALUE_ROWS)])
+    predicted = torch.cat([winners(part) for part in votes.split(_VALUE_ROWS)])
     hits = torch.from_numpy(top5).to(targets.device).double()
-    shares = votes.div_(votes.sum(1, keepdim=True))
-    return classification_values(shares, targets, predicted, hits, probabilistic=probabilistic)
-
-
-def _winners(votes: Tensor) -> Tensor:
-    """The class with the most votes, the first of equal ones, [B]."""
-    largest = votes.max(1, keepdim=True).values
-    return (votes >= (1 - _EQUAL_VOTES) * largest).int().argmax(1)
+    probabilities = votes.div_(votes.sum(1, keepdim=True))
+    return classification_values(
+        probabilities, targets, predicted, hits, probabilistic=probabilistic
+    )
 
 
 def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
@@ -182,7 +204,7 @@ def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
     """
     classes = torch.arange(votes.shape[1], device=votes.device)
     target_votes = votes.gather(1, targets.clamp(min=0)[:, None])
-    margin = _EQUAL_VOTES * target_votes
+    margin = EQUAL_VOTES * target_votes
     before = votes > target_votes + margin
     before |= (votes >= target_votes - margin) & (classes < targets[:, None])
     ranked = targets >= 0

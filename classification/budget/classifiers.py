@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from lowlabel.classification.budget.draw_state import DrawState
 from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Learner, Tables, Values
-from lowlabel.classification.knn import evaluate_knn
+from lowlabel.classification.knn import evaluate_knn, knn_votes
 from lowlabel.classification.linear import evaluate_linear
 from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
 from lowlabel.errors import InputError
@@ -62,6 +63,21 @@ class Neighbours(Learner):
                 device=device,
             )
             yield dict(result.values[k])
+
+    def scores(
+        self, tables: Tables, draws: Draws, device: torch.device
+    ) -> Iterator[Iterator[Tensor]]:
+        """Yields, for each draw, the votes for each class of the next test images, [q, C]."""
+        for rows in draws.rows:
+            yield knn_votes(
+                (tables.train, tables.classes),
+                tables.test,
+                len(draws.sizes),
+                rows=rows,
+                k=min(self.replaced(draws).get("neighbours", self.k), draws.labelled),
+                temperature=self.temperature,
+                device=device,
+            )
 
 
 @dataclass(frozen=True)

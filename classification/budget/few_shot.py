@@ -85,8 +85,7 @@ class FewShotLearner(Learner):
         The scale of features is chosen from the drawn rows and the test images, no others.
         """
         targets = torch.from_numpy(tables.targets).to(device)
-        by_blocks = self._goes_by_blocks(tables, draws)
-        for blocks in (self._read if by_blocks else self._copied)(tables, draws, device, state):
+        for blocks in self.scores(tables, draws, device, state):
             predicted: list[Tensor] = []
             hits: list[Tensor] = []
             done = 0
@@ -96,6 +95,14 @@ class FewShotLearner(Learner):
                 hits.append(top_hits(scores, truth, predicted[-1]))
                 done += len(scores)
             yield decision_values(torch.cat(predicted), targets, torch.cat(hits))
+
+    def scores(
+        self, tables: Tables, draws: Draws, device: torch.device, state: DrawState | None = None
+    ) -> Iterator[Iterator[Tensor]]:
+        """Yields, for each draw, the scores of the next test images, [q, C]; the largest wins."""
+        by_blocks = self._goes_by_blocks(tables, draws)
+        left = state or DrawState()
+        return (self._read if by_blocks else self._copied)(tables, draws, device, left)
 
     def _copied(
         self, tables: Tables, draws: Draws, device: torch.device, state: DrawState

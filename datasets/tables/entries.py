@@ -4,7 +4,7 @@ import math
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from lowlabel.reading import reading
 PATH, LABEL, SPLIT, GROUP, BOX = "path", "label", "split", "group", "box"
 EDGES = ("left", "top", "right", "bottom")
 COLUMNS = (PATH, LABEL, SPLIT, GROUP, BOX, *EDGES)
+_WITHOUT_LABELS = (PATH, BOX, *EDGES)
 _MOST_SHOWN = 8
 
 
@@ -35,8 +36,12 @@ class Entries:
     unread: tuple[str, ...]
 
 
-def read_entries(path: Path) -> Entries:
+def read_entries(path: Path, *, labelled: bool = True) -> Entries:
     """Reads a table of images and checks every row.
+
+    Args:
+        path: The table.
+        labelled: Whether rows have labels; if not, paths and boxes are all that is read.
 
     Raises:
         DataError: If the file cannot be read, or rows name no file in its folder, a file twice,
@@ -48,13 +53,14 @@ def read_entries(path: Path) -> Entries:
         )
     with reading(path):
         status = path.stat()
-    return _read_entries(path, status.st_mtime_ns, status.st_size)
+    return _read_entries(path, status.st_mtime_ns, status.st_size, labelled)
 
 
 @lru_cache(maxsize=4)
-def _read_entries(path: Path, changed: int, size: int) -> Entries:
+def _read_entries(path: Path, changed: int, size: int, labelled: bool) -> Entries:
     """Reads a table, once in each of its states."""
-    table = read_table(path, (PATH, LABEL), COLUMNS)
+    required, known = ((PATH, LABEL), COLUMNS) if labelled else ((PATH,), _WITHOUT_LABELS)
+    table = read_table(path, required, known)
     edges = [name for name in EDGES if name in table.columns]
     if edges and (len(edges) < len(EDGES) or BOX in table.columns):
         raise DataError(
@@ -62,7 +68,7 @@ def _read_entries(path: Path, changed: int, size: int) -> Entries:
             f"Write boxes as the four columns {', '.join(EDGES)}, or as one column box with "
             '"left,top,right,bottom".',
         )
-    checked = _Checked(table, path.parent)
+    checked = _Checked(table, path.parent, known)
     images = defaultdict(list)
     for split, image in checked.images():
         images[split].append(image)
@@ -78,6 +84,7 @@ class _Checked:
 
     table: Table
     root: Path
+    known: Collection[str]
     _wrong: list[str] = field(default_factory=list)
     _count: int = 0
     _line: int = 0
@@ -88,15 +95,17 @@ class _Checked:
         files: dict[str, frozenset[str]] = {}
         for line, row in zip(self.table.lines, self.table.rows, strict=True):
             self._line = line
-            values = dict(zip(self.table.columns, row, strict=True))
+            named = zip(self.table.columns, row, strict=True)
+            values = {name: value for name, value in named if name in self.known}
             path = self._path(values[PATH], files)
             if path in seen:
                 self._say(f"{path} is named by {self.table.unit} {seen[path]} too")
             seen[path] = line
-            if not values[LABEL]:
+            label = values.get(LABEL, "")
+            if LABEL in values and not label:
                 self._say(f"the label of {path} is empty")
             split = self._split(values[SPLIT]) if SPLIT in values else ""
-            image = LabelledPath(path, values[LABEL], self._box(values), values.get(GROUP, ""))
+            image = LabelledPath(path, label, self._box(values), values.get(GROUP, ""))
             yield split, image
 
     def refuse(self) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from lowlabel import __version__
-from lowlabel.cli import analyze, cache, data, extract, finetune, pretrain, results, run
+from lowlabel.cli import analyze, cache, data, extract, finetune, predict, pretrain, results, run
 from lowlabel.cli.command import Command, LoadingCommand
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
@@ -29,6 +29,7 @@ app.command("prepare", cls=LoadingCommand)(data.prepare)
 app.command("extract", cls=LoadingCommand)(extract.extract)
 app.command("pretrain", cls=LoadingCommand)(pretrain.pretrain)
 app.command("finetune", cls=LoadingCommand)(finetune.finetune)
+app.command("predict", cls=LoadingCommand)(predict.predict)
 app.add_typer(analyze.app, name="analyze")
 app.add_typer(cache.app, name="cache")
 app.command("report", cls=Command)(results.report)

@@ -1,0 +1,97 @@
+"""The files of `lowlabel predict`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lowlabel import __version__
+
+if TYPE_CHECKING:
+    from lowlabel.classification.predict import MethodChoice, Predictions
+    from lowlabel.datasets import ImageSet
+    from lowlabel.datasets.sources.unlabelled import Unlabelled
+    from lowlabel.features import Backbone, EmbeddingTable
+
+_DIGITS = 6
+
+
+def written(
+    files: tuple[Path, Path],
+    predictions: "Predictions",
+    labelled: "tuple[Backbone, ImageSet, EmbeddingTable]",
+    unlabelled: "tuple[Unlabelled, EmbeddingTable]",
+    seed: int,
+) -> None:
+    """Writes the labels as CSV and how they were made as JSON, and prints the paths.
+
+    Args:
+        files: The CSV and the JSON file.
+        predictions: The labels.
+        labelled: The model, the labelled images and their embeddings.
+        unlabelled: The other images and their embeddings.
+        seed: Random seed of the folds.
+    """
+    import pandas as pd
+
+    from lowlabel.escaping import csv_text
+    from lowlabel.paths import write_files
+
+    (backbone, images, known), (others, new) = labelled, unlabelled
+    class_names = images.class_names
+    paths = others.images.paths
+    bad = set(new.bad_images)
+    kept = [name for name, path in zip(others.names, paths, strict=True) if path not in bad]
+    frame = pd.DataFrame(
+        {
+            "path": kept,
+            "label": [class_names[label] for label in predictions.labels],
+            "score": predictions.scores.round(_DIGITS),
+            "runner_up": [class_names[label] for label in predictions.runners_up],
+            "runner_up_score": predictions.runner_up_scores.round(_DIGITS),
+        }
+    )
+    facts = {
+        "lowlabel": __version__,
+        "model": backbone.spec,
+        "weights_sha256": backbone.weights_sha256,
+        "labelled": _facts(images, known),
+        "unlabelled": _facts(others.images, new),
+        "seed": seed,
+        **_choice(predictions.choice, class_names),
+    }
+    table, card = files
+    write_files({table: csv_text(frame), card: f"{json.dumps(facts, indent=1, allow_nan=False)}\n"})
+    typer.echo(f"written: {table} ({len(frame):,} labels), {card}", err=True)
+
+
+def _facts(images: "ImageSet", table: "EmbeddingTable") -> dict[str, Any]:
+    return {
+        "images": f"{images.dataset} {images.part}",
+        "number": len(table.features),
+        "manifest_sha256": images.manifest_sha256,
+        "feature_key": table.key,
+        "bad_images": list(table.bad_images),
+    }
+
+
+def _choice(choice: "MethodChoice", class_names: Sequence[str]) -> dict[str, Any]:
+    """What is said of the method; without cross-validation, no accuracy."""
+    measured = {
+        "expected_accuracy": choice.accuracy,
+        "interval": list(choice.interval),
+        "interval_definition": choice.definition,
+        "scored_images": choice.scored,
+        "folds": choice.folds,
+        "tried": dict(choice.tried),
+        "chosen_without_each_fold": list(choice.chosen),
+        "scale_of_scores": choice.scale,
+    }
+    return {
+        "method": choice.method,
+        **(measured if choice.folds else {"expected_accuracy": None}),
+        "classes_not_scored": [class_names[label] for label in choice.unscored_classes],
+        "methods_left_out": dict(choice.left_out),
+    }
