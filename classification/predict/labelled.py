@@ -80,7 +80,8 @@ class Labelled:
     ) -> NDArray[np.int64]:
         """The class of each new image, learned from some of the images, [M]."""
         present, blocks = self.scores(learner, rows, new)
-        return present[torch.cat([scores.argmax(1) for scores in blocks]).cpu().numpy()]
+        best = torch.cat([scores.argmax(1) for scores in blocks]).cpu().numpy()
+        return present.take(best)
 
     def _task(self, rows: NDArray[np.int64], new: Tensor) -> tuple[Tables, Draws]:
         _, numbered = np.unique(self.classes[rows], return_inverse=True)
