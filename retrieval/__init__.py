@@ -5,6 +5,11 @@ Takes feature and label arrays and returns scores; it knows nothing of datasets 
 
 from lowlabel.retrieval.copies import evaluate_copies
 from lowlabel.retrieval.evaluate import evaluate_retrieval
+from lowlabel.retrieval.lists.class_level import evaluate_ranking
+from lowlabel.retrieval.lists.instances import (
+    evaluate_copies_ranking,
+    evaluate_revisited_ranking,
+)
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited import evaluate_revisited
 from lowlabel.retrieval.top import top_images
@@ -13,8 +18,11 @@ from lowlabel.retrieval.whitening import learn_whitening
 __all__ = [
     "RetrievalResult",
     "evaluate_copies",
+    "evaluate_copies_ranking",
+    "evaluate_ranking",
     "evaluate_retrieval",
     "evaluate_revisited",
+    "evaluate_revisited_ranking",
     "learn_whitening",
     "top_images",
 ]

@@ -7,7 +7,7 @@ import torch
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
 from lowlabel.progress import Progress
 from lowlabel.retrieval.ranking.comparison import Ties
-from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
+from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval, InstanceSearch
 from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalInterval, RetrievalResult
@@ -79,9 +79,20 @@ def evaluate_copies(
         block_size=block_size,
         device=device,
     )
-    queries = len(search.queries)
+    return score_copies(search, query_groups, original_groups, top, progress)
+
+
+def score_copies(
+    search: InstanceSearch,
+    query_groups: Labels,
+    original_groups: Labels,
+    top: int,
+    progress: Progress | None,
+) -> RetrievalResult:
+    """Scores a search; see `evaluate_copies`."""
+    queries = search.query_count
     copies = torch.from_numpy(as_labels(query_groups, queries, "query_groups"))
-    groups = torch.from_numpy(as_labels(original_groups, len(search.gallery), "original_groups"))
+    groups = torch.from_numpy(as_labels(original_groups, search.image_count, "original_groups"))
     positives = [(groups == copy).nonzero().flatten() for copy in copies]
     ranked = search.rank(positives, [groups.new_empty(0)] * queries, progress)
     ranks = Ranks.of(ranked, torch.ones_like(ranked.row, dtype=torch.bool), queries)

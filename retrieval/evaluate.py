@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import get_args
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import (
@@ -19,11 +18,16 @@ from lowlabel.arrays import (
     require_name,
 )
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError
 from lowlabel.progress import Progress
+from lowlabel.retrieval.class_level import (
+    check_searchable,
+    find_rivals,
+    ignoring_groups,
+    scored_queries,
+    summary,
+)
 from lowlabel.retrieval.clustering import SEEDS, Scores, clustering_scores
-from lowlabel.retrieval.intervals import class_codes, recall_without, score_intervals
-from lowlabel.retrieval.metrics import score_names, score_ranks
+from lowlabel.retrieval.metrics import score_names
 from lowlabel.retrieval.post import PostProcessing, build_chain, check_chain
 from lowlabel.retrieval.ranking.approximate_ranker import ApproximateRanker
 from lowlabel.retrieval.ranking.comparison import Comparison, Ties
@@ -137,71 +141,29 @@ def evaluate_retrieval(
     data = QueryGallery.of((features, labels), gallery, device)
     grouped = None if groups is None else as_labels(groups, len(data.queries), "groups")
     if ignore_same_group:
-        data = _ignoring(data, grouped, gallery_groups)
+        data = ignoring_groups(data, grouped, gallery_groups)
     ks = as_counts(ks, "ks")
     map_at = as_counts(map_at, "map_at") if len(map_at) else ()
     require_at_most("ks", ks, data.others, "other images that a query is compared with")
-    if data.without_positives == len(data.queries) and lone_queries == "exclude":
-        raise InputError(
-            f"none of the {len(data.queries)} queries has another image of its class "
-            + ("and of another group to find" if ignore_same_group else "to find")
-        )
-    if bool((data.gallery_labels == data.gallery_labels[0]).all()):
-        raise InputError(
-            f"all {data.others:,} images that a query is compared with have one class: every "
-            "ranking is perfect",
-            "Add images of other classes, or check the labels.",
-        )
+    check_searchable(data, lone_queries, by_group=ignore_same_group)
     data = data.processed(steps, train, train_labels)
-
-    query_classes, gallery_classes = class_codes(data.query_labels, data.gallery_labels)
-    rivals = None if index else Rivals((1, *ks), data.layout, gallery_classes)
+    rivals = None if index else find_rivals(data, ks)
     ranker = _ranker(data, index, ks, map_at, ties, block_rows, rivals)
-    names = score_names(ks, map_at, whole=index is None)
-    scores = torch.zeros(len(data.queries), len(names), dtype=torch.float64)
-    for rows, values in ranker.run(progress):
-        scores[rows.cpu()] = values.cpu()
-    scored = torch.arange(len(data.queries))
-    if lone_queries == "exclude":
-        scored = data.layout.queries[data.layout.scored > 0].cpu().sort().values
-    overall = (
-        {"search_recall": ranker.recall(max(ks))} if isinstance(ranker, ApproximateRanker) else {}
-    )
-    per_query = dict(zip(names, scores[scored].T.contiguous().numpy(), strict=True))
-    per_seed = _clustering_scores(data, nmi_seeds) if nmi else {}
-    chosen, classes = scored.numpy(), query_classes.cpu().numpy()
-    without = recall_without(rivals, classes, chosen, ks) if rivals else {}
-    if grouped is not None:
-        grouped = grouped[chosen]
-    return RetrievalResult.of(
-        per_query,
-        overall,
-        per_seed=per_seed,
-        intervals=score_intervals(
-            per_query, classes[chosen], groups=grouped, without=without, per_seed=per_seed
-        ),
+    recall = ranker.recall(max(ks)) if isinstance(ranker, ApproximateRanker) else None
+    return scored_queries(
+        data,
+        ranker,
+        score_names(ks, map_at, whole=index is None),
+        ks,
+        rivals,
+        overall={} if recall is None else {"search_recall": recall},
+        per_seed=_clustering_scores(data, nmi_seeds) if nmi else {},
+        groups=grouped,
         interval=interval,
-        query_index=chosen,
-        lone=data.without_positives,
         lone_queries=lone_queries,
         ties=ties,
+        progress=progress,
     )
-
-
-def _ignoring(
-    data: QueryGallery, groups: NDArray[np.int64] | None, gallery_groups: Labels | None
-) -> QueryGallery:
-    """Ignores the images of a query's own group."""
-    if groups is None or (gallery_groups is None and not data.layout.leave_one_out):
-        missing = "groups" if groups is None else "gallery_groups"
-        raise InputError(
-            f"ignore_same_group needs {missing}, the group of each image", f"Pass {missing}=."
-        )
-    device, of_queries = data.query_labels.device, torch.from_numpy(groups)
-    if gallery_groups is None:
-        return data.ignoring(of_queries.to(device), of_queries.to(device))
-    given = as_labels(gallery_groups, len(data.gallery), "gallery_groups")
-    return data.ignoring(of_queries.to(device), torch.from_numpy(given).to(device))
 
 
 def _ranker(
@@ -214,12 +176,7 @@ def _ranker(
     rivals: Rivals | None,
 ) -> Ranker[Tensor]:
     """Ranks within the lists of an index, or else over the whole gallery."""
-
-    def summarise(ranks: Tensor) -> Tensor:
-        scores = score_ranks(ranks, ks, map_at)
-        names = score_names(ks, map_at, whole=index is None)
-        return torch.stack([scores[name] for name in names], dim=1)
-
+    summarise = partial(summary, ks=ks, map_at=map_at, whole=index is None)
     comparison = Comparison(data.queries, data.gallery, data.layout, ties)
     workers = cpu_workers(data.query_labels.device)
     if index:

@@ -12,7 +12,7 @@ from lowlabel.progress import Progress
 from lowlabel.retrieval.ground_truth import GroundTruth, read_ground_truth
 from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.database import RankedPositives
-from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval
+from lowlabel.retrieval.ranking.instance_retrieval import InstanceRetrieval, InstanceSearch
 from lowlabel.retrieval.ranking.products import Transform
 from lowlabel.retrieval.ranking.sources import RowSource
 from lowlabel.retrieval.result import RetrievalInterval, RetrievalResult
@@ -90,7 +90,18 @@ def evaluate_revisited(
         block_size=block_size,
         device=device,
     )
-    queries, images = len(search.queries), len(search.gallery)
+    return score_revisited(search, ground_truth, ks, landmarks, progress)
+
+
+def score_revisited(
+    search: InstanceSearch,
+    ground_truth: GroundTruth,
+    ks: Sequence[int],
+    landmarks: Labels | None,
+    progress: Progress | None,
+) -> RetrievalResult:
+    """Scores a search; see `evaluate_revisited`."""
+    queries, images = search.query_count, search.image_count
     ks = as_counts(ks, "ks")
     require_at_most("ks", ks, images, "gallery images")
     lists = read_ground_truth(ground_truth, [*MODES["medium"], "junk"], queries, images)

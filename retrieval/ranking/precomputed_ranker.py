@@ -12,7 +12,7 @@ from lowlabel.retrieval.ranking.blocks import BLOCK_VALUES, row_blocks
 from lowlabel.retrieval.ranking.comparison import Comparison
 from lowlabel.retrieval.ranking.counters import counter_for
 from lowlabel.retrieval.ranking.positives import find_positives
-from lowlabel.retrieval.ranking.ranker import summaries
+from lowlabel.retrieval.ranking.ranker import Found, summaries
 from lowlabel.retrieval.ranking.rivals import Rivals
 
 S = TypeVar("S")
@@ -38,6 +38,7 @@ class PrecomputedRanker(Generic[S]):
         summarise: Called with rising ranks [queries, R] from 1 on; its result is yielded.
         block_rows: Most queries at once; fewer for a gallery of more than 65,536 images.
         rivals: Takes the rivals of all queries; by default they are not listed.
+        found: Which positives count as found; all by default.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class PrecomputedRanker(Generic[S]):
         summarise: Callable[[Tensor], S],
         block_rows: int,
         rivals: Rivals | None = None,
+        found: Found | None = None,
     ) -> None:
-        self._rivals = rivals
+        self._rivals, self._found = rivals, found
         self._comparison, self._similarity = comparison, similarity
         self._summarise, self._rows = summarise, block_rows
         self._counter = counter_for(comparison.layout.queries.device)(comparison)
@@ -72,7 +74,7 @@ class PrecomputedRanker(Generic[S]):
         def similarities(first: int, last: int, places: Tensor) -> Tensor:
             return block[first - begin : last - begin].gather(1, places).double()
 
-        tie = 0.0 if self._comparison.ties == "index" else None
+        tie = 0.0 if self._found or self._comparison.ties == "index" else None
         least = float(block.min()) if layout.ignored else 0.0
         hidden = least - 1 - abs(least)
         positives = find_positives(layout, begin, end, similarities, tie, hidden)
@@ -84,4 +86,4 @@ class PrecomputedRanker(Generic[S]):
         self._counter.count(block, positives, begin, 0, counts, rivals=listed)
         if self._rivals and listed:
             self._rivals.take(positives, counts, listed)
-        yield from summaries(layout, positives, counts, self._summarise)
+        yield from summaries(layout, positives, counts, self._summarise, self._found)
