@@ -34,6 +34,10 @@ def describe_plan(plan: Plan, request: Request) -> str:
     if plan.file:
         lines += [f"embeddings from {request.features}", ""]
         rows = [_row(plan.file.embedder.name, job) | _file_facts(plan.file) for job in plan.jobs]
+    elif plan.ranking:
+        lists = "{:,} lists of up to {:,} images".format(*plan.ranking.ranking.shape)
+        lines += [f"ranking from {request.ranking}", ""]
+        rows = [_row(plan.ranking.path.stem, job) | {"lists": lists} for job in plan.jobs]
     else:
         for model in plan.suite.model:
             check_weights(model)

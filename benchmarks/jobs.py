@@ -8,6 +8,7 @@ from lowlabel.benchmarks.suite import Suite
 from lowlabel.datasets import Division, find_dataset
 from lowlabel.datasets.class_list import only_classes
 from lowlabel.datasets.splits.min_images import enough_images
+from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, file_division
 
 
@@ -49,6 +50,24 @@ def _with_classes(division: Division, spec: str, request: Request) -> Division:
     if request.class_list:
         division = only_classes(division, request.class_list)
     return enough_images(find_dataset(spec)[0], division, request.min_images)
+
+
+def ranking_jobs(suite: Suite, request: Request) -> list[Job]:
+    """Those of `suite_jobs` that take ranked lists.
+
+    Raises:
+        InputError: If none does, or an option needs embeddings.
+    """
+    jobs = [job for job in suite_jobs(suite, request) if job.protocol.takes_ranking]
+    if not jobs:
+        raise InputError(
+            f"suite {suite.name} scores no ranking of {', '.join(request.dataset)}",
+            "Choose --suite retrieval, landmarks or copies, and a dataset that fits.",
+        )
+    for job in jobs:
+        if why := job.protocol.unfit_ranking():
+            raise InputError(f"{why}.", "Leave it out.")
+    return jobs
 
 
 def file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:

@@ -15,7 +15,7 @@ from lowlabel.benchmarks.checks import (
 )
 from lowlabel.benchmarks.declared import declared_features
 from lowlabel.benchmarks.from_labels import Trainer, scratch_trainers
-from lowlabel.benchmarks.jobs import Job, file_jobs, suite_jobs
+from lowlabel.benchmarks.jobs import Job, file_jobs, ranking_jobs, suite_jobs
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite, load_suite
 from lowlabel.datasets import find_dataset, is_present, open_dataset
@@ -23,7 +23,7 @@ from lowlabel.datasets.io.flagged import FlaggedImages, read_flagged
 from lowlabel.datasets.io.overlap import Overlap, read_overlap
 from lowlabel.devices import resolve_device
 from lowlabel.errors import DataError
-from lowlabel.features import EmbeddedDataset, embedded_file
+from lowlabel.features import EmbeddedDataset, RankingFile, embedded_file, read_ranking_file
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Plan:
         jobs: What will be scored, in order.
         skipped: What will not be scored, each with the reason and the command that fixes it.
         file: Embeddings made elsewhere, if they are what is scored.
+        ranking: Ranked lists made elsewhere, if they are what is scored.
         flagged: Images to leave out, if a file names some.
         leaked: Images that the models were pretrained on, if a file names some.
         overlap: Images and classes that a user's list says their pretraining data hold.
@@ -45,6 +46,7 @@ class Plan:
     jobs: tuple[Job, ...]
     skipped: tuple[str, ...]
     file: EmbeddedDataset | None = None
+    ranking: RankingFile | None = None
     flagged: FlaggedImages | None = None
     leaked: FlaggedImages | None = None
     overlap: Overlap | None = None
@@ -72,6 +74,8 @@ def make_plan(request: Request) -> Plan:
         if request.features_of:
             file = declared_features(request.features_of, file)
         wanted = file_jobs(suite, file)
+    elif request.ranking:
+        wanted = ranking_jobs(suite, request)
     else:
         check_models(suite, request)
         wanted = suite_jobs(suite, request)
@@ -92,7 +96,15 @@ def make_plan(request: Request) -> Plan:
     notes_of_files = () if file else check_folders(jobs)
     ignored = (*without_options(request, jobs), *ignored_options(trainers, request))
     return Plan(
-        suite, jobs, (*absent, *ignored, *notes_of_files), file, flagged, leaked, overlap, trainers
+        suite,
+        jobs,
+        (*absent, *ignored, *notes_of_files),
+        file,
+        read_ranking_file(request.ranking) if request.ranking else None,
+        flagged,
+        leaked,
+        overlap,
+        trainers,
     )
 
 

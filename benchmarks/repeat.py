@@ -18,11 +18,13 @@ def repeat_command(job: Job, request: Request, model: str) -> str:
     Args:
         job: The dataset and its protocol.
         request: The run.
-        model: The model; empty for embeddings made elsewhere.
+        model: The model; empty for embeddings and rankings made elsewhere.
     """
     words = ["lowlabel", "run", "--suite", request.suite]
     if request.features:
         words += ["--features", request.features.name]
+    elif request.ranking:
+        words += ["--ranking", request.ranking.name, "--dataset", _without_folder(job.dataset)]
     else:
         words += ["--model", _without_folder(model), "--dataset", _without_folder(job.dataset)]
     for name, value in request.options.items():

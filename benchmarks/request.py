@@ -23,6 +23,7 @@ class Request:
         features: A file of embeddings made elsewhere, in place of models and datasets.
         features_key: Names of the arrays in that file, `FEATURES` or `FEATURES,LABELS`.
         features_of: Dataset and published model that the user declares these embeddings to be of.
+        ranking: A file of ranked lists made elsewhere, in place of a model.
         options: Fields of protocols that were asked for, by name: dataset, method, shots, k, ….
         settings: `PROTOCOL.field=value`, as `--set` takes it.
         backbone: How models are loaded.
@@ -45,6 +46,7 @@ class Request:
     features: Path | None = None
     features_key: str | None = None
     features_of: str | None = None
+    ranking: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     backbone: BackboneOptions = field(default_factory=BackboneOptions)
@@ -60,6 +62,8 @@ class Request:
     make_trainer: MakeTrainer | None = None
 
     def __post_init__(self) -> None:
+        if self.ranking:
+            self._check_ranking()
         if self.features and (self.without or self.leakage or self.overlap):
             raise InputError(
                 "--features names no images, so --without, --leakage and --overlap do not go with "
@@ -99,6 +103,31 @@ class Request:
                 "--features brings its own embeddings, so --model and --dataset do not go with it",
                 "Leave them out, or leave --features out.",
             )
+
+    def _check_ranking(self) -> None:
+        """Refuses what needs a model, and anything but one dataset."""
+        given = {
+            "--model": self.model,
+            "--features": self.features,
+            "--without": self.without,
+            "--leakage": self.leakage,
+            "--overlap": self.overlap,
+            "--pooling, --resolution and other options of preprocessing": (
+                self.backbone.preprocesses
+            ),
+        }
+        if unmet := [name for name, value in given.items() if value]:
+            raise InputError(
+                f"--ranking brings its own order of the images, so {unmet[0]} does not go with it",
+                "Leave one of them out.",
+            )
+        if len(self.dataset) != 1:
+            raise InputError(
+                f"--ranking is of one dataset, and {len(self.dataset)} are named",
+                "Name it: --dataset NAME.",
+            )
+        if len(self.label) > 1:
+            raise InputError(f"{len(self.label)} labels for one file", "Give --label once.")
 
     @property
     def dataset(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
 from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.opening import joining_division, open_job, ranked_job
 from lowlabel.benchmarks.overlap import check_overlap, overlap_mark
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
@@ -20,7 +21,6 @@ from lowlabel.benchmarks.without import (
     without_flagged,
     without_notes,
 )
-from lowlabel.datasets import Division, OpenDataset, find_dataset, open_dataset
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import ClassError, InputError, UserError
 from lowlabel.features import (
@@ -145,6 +145,9 @@ def _embeddings(
         file = plan.file
         yield from ((job, "", lambda: file) for job in plan.jobs)
         return
+    if plan.ranking:
+        yield from ((job, "", partial(ranked_job, job, plan.ranking, request)) for job in plan.jobs)
+        return
     for place, model in enumerate(plan.suite.model):
         if trainer := plan.trainers.get(model):
             name = named(model, plan.suite.label_of(place))
@@ -173,7 +176,7 @@ def _from_labels(
             run.left_out.append(f"{name} on {job.dataset}: {job.protocol.name} has no labels")
             continue
         try:
-            opened = _open(job.dataset, job.division, request)
+            opened = open_job(job.dataset, job.division, request)
             protocol = job.protocol.from_labels(trainer, opened)
         except UserError as error:
             run.fail(error)
@@ -198,9 +201,9 @@ def _embed(
     """
     protocol = job.protocol
     backbone = protocol.fitted(backbone, request.backbone)
-    opened = _open(job.dataset, job.division, request)
+    opened = open_job(job.dataset, job.division, request)
     stored = {
-        part: _open(spec, _joining_division(spec), request)
+        part: open_job(spec, joining_division(spec), request)
         for part, spec in protocol.companions().items()
     }
     unknown = len(check_flags(plan.flagged, opened, WITHOUT)) if plan.flagged else 0
@@ -223,20 +226,3 @@ def _embed(
     marks += [overlap_mark(data, plan.overlap, strangers)] if plan.overlap else []
     data = replace(data, marks=tuple(filter(None, marks)))
     return data
-
-
-def _open(spec: str, division: Division, request: Request) -> OpenDataset:
-    return open_dataset(spec, division, allow_partial=request.allow_partial)
-
-
-def _joining_division(spec: str) -> Division:
-    """The division of a dataset whose images join a gallery: that of its test images."""
-    dataset, name = find_dataset(spec)
-    if name:
-        return dataset.division(name)
-    first = (
-        division
-        for division in dataset.divisions
-        if division.evaluated in ("test", "query") and not division.shared_classes
-    )
-    return next(first, dataset.divisions[0])

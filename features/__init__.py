@@ -18,6 +18,9 @@ from lowlabel.features.models.check import check_model, check_weights
 from lowlabel.features.models.code.trust import trust_code
 from lowlabel.features.models.patterns import expand_models
 from lowlabel.features.options import BackboneOptions
+from lowlabel.features.rankings.dataset import ranked_dataset
+from lowlabel.features.rankings.file import RankingFile, read_ranking_file
+from lowlabel.features.rankings.ranking import Ranking
 from lowlabel.features.store import StoredRows, feature_path, stored_rows
 from lowlabel.features.table import (
     EmbeddingTable,
@@ -37,6 +40,8 @@ __all__ = [
     "FeatureFile",
     "FeatureKey",
     "Framing",
+    "Ranking",
+    "RankingFile",
     "StoredRows",
     "cached_rows",
     "check_feature_file",
@@ -52,6 +57,8 @@ __all__ = [
     "known_framing",
     "load_backbone",
     "load_feature_file",
+    "ranked_dataset",
+    "read_ranking_file",
     "store_features",
     "stored_rows",
     "trust_code",

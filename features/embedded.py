@@ -14,6 +14,7 @@ from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.rankings.ranking import Ranking
 from lowlabel.features.store import StoredRows, stored_rows
 from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
 from lowlabel.fields import encode
@@ -152,6 +153,7 @@ class EmbeddedDataset:
         declared: What a user says that embeddings made elsewhere are of; empty if nothing.
         marks: How many scored images the model's pretraining data hold, a sentence for each file
             that says so.
+        ranking: Ranked lists in place of embeddings; the tables then hold labels alone.
     """
 
     embedder: Embedder
@@ -179,6 +181,7 @@ class EmbeddedDataset:
     without: LeftOut | None = None
     declared: str = ""
     marks: tuple[str, ...] = ()
+    ranking: Ranking | None = None
 
     @property
     def engine(self) -> str:

@@ -27,6 +27,7 @@ class Protocol(ABC):
         version: Raised when the same options would give other numbers.
         prefers: Evaluated parts to look for first where no division is named.
         takes: What a dataset must have, for messages; empty for protocols of one kind of dataset.
+        takes_ranking: Whether ranked lists can take the place of embeddings.
         gives_labels: Whether a network can be trained on its labels alone; see `from_labels`.
         dataset: Names, as on the command line.
     """
@@ -36,6 +37,7 @@ class Protocol(ABC):
     version: ClassVar[int] = 1
     prefers: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[str] = ""
+    takes_ranking: ClassVar[bool] = False
     gives_labels: ClassVar[bool] = False
 
     dataset: tuple[str, ...] = ()
@@ -98,6 +100,10 @@ class Protocol(ABC):
 
     def unfit(self, division: Division) -> str | None:
         """Why these options do not go with a division that fits; None if they do."""
+        return None
+
+    def unfit_ranking(self) -> str | None:
+        """Why these options do not go with ranked lists; None if they do."""
         return None
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from lowlabel.arrays import as_integers
 from lowlabel.benchmarks.protocols.landmarks import InstanceRetrieval
-from lowlabel.features import EmbeddedDataset
-from lowlabel.retrieval import RetrievalResult, evaluate_copies
+from lowlabel.features import EmbeddedDataset, Ranking
+from lowlabel.retrieval import RetrievalResult, evaluate_copies, evaluate_copies_ranking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,4 +40,13 @@ class Copies(InstanceRetrieval):
             data.gallery.labels,
             top=self.top,
             **shared,
+        )
+
+    def evaluate_lists(
+        self, data: EmbeddedDataset, ranking: Ranking, **shared: Any
+    ) -> RetrievalResult:
+        """Scores ranked lists by the copies' originals."""
+        assert data.gallery is not None
+        return evaluate_copies_ranking(
+            ranking.rows, data.evaluated.labels, data.gallery.labels, top=self.top, **shared
         )

@@ -9,13 +9,23 @@ from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import without_groups
-from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
+from lowlabel.benchmarks.protocols.ranking import (
+    RankingProtocol,
+    list_options,
+    method_of,
+    retrieval_scores,
+)
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division, find_dataset
-from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing
+from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing, Ranking
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
-from lowlabel.retrieval import RetrievalResult, evaluate_revisited, learn_whitening
+from lowlabel.retrieval import (
+    RetrievalResult,
+    evaluate_revisited,
+    evaluate_revisited_ranking,
+    learn_whitening,
+)
 from lowlabel.retrieval.post.projection import Projection
 
 DISTRACTORS = "distractors"
@@ -60,6 +70,12 @@ class InstanceRetrieval(RankingProtocol):
     @abstractmethod
     def evaluate(self, data: EmbeddedDataset, **shared: Any) -> RetrievalResult:
         """Scores the queries; `shared` goes to the evaluation as it is."""
+
+    @abstractmethod
+    def evaluate_lists(
+        self, data: EmbeddedDataset, ranking: Ranking, **shared: Any
+    ) -> RetrievalResult:
+        """Scores ranked lists; `shared` goes to the evaluation as it is."""
 
     def for_dataset(self, dataset: Dataset | None) -> Self:
         """The protocol with the values that a dataset has of its own."""
@@ -108,16 +124,20 @@ class InstanceRetrieval(RankingProtocol):
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""
         distractors = data.stored.get(DISTRACTORS)
+        named = distractors.facts.dataset if distractors else None
+        if data.ranking is not None:
+            named = data.ranking.distractor_set or None
         options: dict[str, object] = {
             "ties": self.ties,
-            "distractors": distractors.facts.dataset if distractors else None,
+            "distractors": named,
             **self.own_options(),
+            **list_options(data),
         }
         experiment = self.experiment(
             data,
             data.division,
             options,
-            similarity(self.post),
+            method_of(self.post, data),
             data.evaluated_part,
             data.gallery_part,
             DISTRACTORS,
@@ -131,6 +151,8 @@ class InstanceRetrieval(RankingProtocol):
 
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
         assert data.gallery is not None
+        if data.ranking is not None:
+            return self._score_lists(data, data.ranking)
         with ExitStack() as stack:
             rows = [stack.enter_context(part.rows()) for part in data.stored.values()]
             transform = None
@@ -153,6 +175,21 @@ class InstanceRetrieval(RankingProtocol):
             )
         counts = {"gallery": len(data.gallery.labels), "distractors": sum(map(len, rows))}
         return [retrieval_scores(result, self.post, **counts)]
+
+    def _score_lists(self, data: EmbeddedDataset, ranking: Ranking) -> list[ProtocolScores]:
+        assert data.gallery is not None
+        with progress_bar(f"{self.name} on {data.title}", "query") as progress:
+            result = self.evaluate_lists(
+                data,
+                ranking,
+                scores=ranking.scores,
+                distractors=ranking.distractors,
+                ties=self.ties,
+                interval=self.interval,
+                progress=progress,
+            )
+        counts = {"gallery": len(data.gallery.labels), "distractors": ranking.distractors}
+        return [retrieval_scores(result, (), **counts)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +220,20 @@ class Landmarks(InstanceRetrieval):
             data.evaluated.features,
             data.gallery.features,
             data.ground_truth,
+            ks=self.precision_at,
+            landmarks=data.evaluated.labels,
+            **shared,
+        )
+
+    def evaluate_lists(
+        self, data: EmbeddedDataset, ranking: Ranking, **shared: Any
+    ) -> RetrievalResult:
+        """Scores ranked lists by the ground truth."""
+        assert data.gallery is not None and data.ground_truth is not None
+        return evaluate_revisited_ranking(
+            ranking.rows,
+            data.ground_truth,
+            images=len(data.gallery.labels),
             ks=self.precision_at,
             landmarks=data.evaluated.labels,
             **shared,

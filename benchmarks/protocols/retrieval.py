@@ -1,54 +1,31 @@
 """Class-level retrieval: leave-one-out within the evaluated part, or in its gallery."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
-from lowlabel.benchmarks.protocols.base import Protocol, without_groups
+from lowlabel.benchmarks.protocols.base import without_groups
+from lowlabel.benchmarks.protocols.ranking import (
+    RankingProtocol,
+    list_options,
+    method_of,
+    retrieval_scores,
+)
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
-from lowlabel.features import EmbeddedDataset, check_feature_file
+from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
-from lowlabel.results import Experiment, MethodInfo, Score
-from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
+from lowlabel.results import Experiment
+from lowlabel.retrieval import evaluate_ranking, evaluate_retrieval
 from lowlabel.retrieval.clustering import ITERATIONS, SEEDS, clustering_backend
-from lowlabel.retrieval.post import PostProcessing, build_post, check_chain
+from lowlabel.retrieval.post import PostProcessing, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
 
 _FILE_K = (1, 2, 4, 8)  # of embeddings made elsewhere
 _NAMED = {"dml-zeroshot", "dml-zeroshot-box", "classification-split"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankingProtocol(Protocol):
-    """What every retrieval protocol has.
-
-    Attributes:
-        ties: How equal similarities are ordered; see `lowlabel.retrieval`.
-        post: Post-processing in order, or specs such as "whiten:256", "aqe:10".
-        train_features: A file of embeddings to learn whitening from.
-        interval: What the 95 % confidence intervals in tables are over; records have all.
-    """
-
-    suite: ClassVar[str] = "retrieval"
-
-    ties: Literal["pessimistic", "optimistic", "index"] = "pessimistic"
-    post: tuple[PostProcessing, ...] = ()
-    train_features: Path | None = None
-    interval: Literal["classes", "queries", "groups"] = "classes"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "post", tuple(map(build_post, self.post)))
-        if self.train_features is not None:
-            check_feature_file(self.train_features, "--train-features")
-
-    def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
-        """Takes the file of embeddings to learn from."""
-        return data.with_train_features(self.train_features) if self.train_features else data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +103,13 @@ class Retrieval(RankingProtocol):
             return "makes no clusters: add --nmi, or leave retrieval.nmi_seeds out."
         return None
 
+    def unfit_ranking(self) -> str | None:
+        """Nor are embeddings searched, clustered or drawn."""
+        given = {"--search": self.search != EXACT, "--nmi": self.nmi, "--worst": self.worst}
+        unmet = [flag for flag, value in given.items() if value]
+        why = f"{', '.join(unmet)} needs embeddings, and a ranking has none" if unmet else None
+        return super().unfit_ranking() or why
+
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial, of the K that do not exceed the images."""
         fitting = replace(self, k=self._fitting(data) or self.k)
@@ -168,6 +152,7 @@ class Retrieval(RankingProtocol):
         if self.nmi:
             runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
             options["nmi"] = f"{clustering_backend()} k-means, {runs}"
+        options |= list_options(data)
         unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
         if self.ignore_same_group:
             unnamed += ", other groups"
@@ -176,7 +161,7 @@ class Retrieval(RankingProtocol):
             data,
             data.division if data.division in _NAMED else unnamed,
             options,
-            similarity(self._steps()),
+            method_of(self._steps(), data),
             data.train_part if learns else None,
             data.gallery_part,
             data.evaluated_part,
@@ -184,7 +169,28 @@ class Retrieval(RankingProtocol):
 
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
         gallery = data.gallery
+        counts = {"gallery": len(gallery.labels)} if gallery else {}
+        shared: dict[str, Any] = {
+            "ks": self.k,
+            "map_at": self.map_at,
+            "ties": self.ties,
+            "lone_queries": self.lone_queries,
+            "groups": data.evaluated.groups,
+            "gallery_groups": gallery.groups if gallery else None,
+            "ignore_same_group": self.ignore_same_group,
+            "interval": self.interval,
+        }
         with progress_bar(f"retrieval on {data.title}", "query") as progress:
+            if data.ranking is not None:
+                result = evaluate_ranking(
+                    data.ranking.rows,
+                    data.evaluated.labels,
+                    gallery_labels=gallery.labels if gallery else None,
+                    scores=data.ranking.scores,
+                    progress=progress,
+                    **shared,
+                )
+                return [retrieval_scores(result, (), **counts)]
             result = evaluate_retrieval(
                 data.evaluated.features,
                 data.evaluated.labels,
@@ -195,49 +201,15 @@ class Retrieval(RankingProtocol):
                 search=self.search,
                 nmi=self.nmi,
                 nmi_seeds=self.nmi_seeds,
-                ks=self.k,
-                map_at=self.map_at,
-                ties=self.ties,
-                lone_queries=self.lone_queries,
-                groups=data.evaluated.groups,
-                gallery_groups=gallery.groups if gallery else None,
-                ignore_same_group=self.ignore_same_group,
-                interval=self.interval,
                 device=device,
                 progress=progress,
+                **shared,
             )
-        counts = {"gallery": len(gallery.labels)} if gallery else {}
         return [retrieval_scores(result, self._steps(), **counts)]
 
 
 def _others(data: EmbeddedDataset) -> int:
-    """Number of images that a query is compared with."""
+    """Number of images that a query is compared with, or that the shortest list has."""
+    if data.ranking is not None:
+        return data.ranking.lengths(leave_one_out=data.gallery is None)[0]
     return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1
-
-
-def retrieval_scores(
-    result: RetrievalResult, steps: Sequence[PostProcessing | Index], **counts: int
-) -> ProtocolScores:
-    """The scores of a retrieval result, with further `counts` of what was scored.
-
-    Only the exact search is deterministic: decompositions, iterations and indexes among the `steps`
-    carry rounding further.
-    """
-    return ProtocolScores(
-        {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
-        {**result.per_query, **result.per_seed},
-        result.ci95_definition,
-        {"queries": result.queries, "lone": result.lone, **counts},
-        intervals=result.intervals,
-        deterministic=not steps,
-    )
-
-
-def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
-    """Cosine after post-processing, and the index that searches if there is one."""
-    options: dict[str, object] = {step.spec: step.options for step in steps}
-    version = 1 + sum(step.arithmetic - 1 for step in steps)
-    transductive = any(isinstance(step, PostProcessing) and step.transductive for step in steps)
-    return MethodInfo(
-        "+".join(["cosine", *(step.spec for step in steps)]), options, transductive, version
-    )

@@ -2,7 +2,7 @@ import pytest
 
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.describe import describe_plan
-from lowlabel.benchmarks.runner import _joining_division
+from lowlabel.benchmarks.opening import joining_division
 from lowlabel.datasets import find_dataset, prepared_folder
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features import BackboneOptions
@@ -47,9 +47,9 @@ def test_other_protocols_do_not_take_the_division_of_classification(
 
 
 def test_images_that_join_a_gallery_are_not_taken_by_image():
-    assert _joining_division("demo").name == "demo"
-    assert _joining_division("cifar-fs").name == "bertinetto"
-    assert _joining_division("cub").name == "dml-zeroshot"
+    assert joining_division("demo").name == "demo"
+    assert joining_division("cifar-fs").name == "bertinetto"
+    assert joining_division("cub").name == "dml-zeroshot"
 
 
 def test_the_classes_that_train_lacks_are_named(request_of, tmp_path):

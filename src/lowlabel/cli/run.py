@@ -71,6 +71,7 @@ def _request(
         features=what.features,
         features_key=what.features_key,
         features_of=what.features_of,
+        ranking=what.ranking,
         options=protocol.asked(),
         settings=tuple(what.setting or ()),
         backbone=backbone.options(machine.device),

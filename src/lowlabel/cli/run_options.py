@@ -58,6 +58,15 @@ class WhatGroup:
             "features beside the scores.",
         ),
     ] = None
+    ranking: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Score ranked lists made elsewhere, in retrieval, landmarks and copies of one "
+            "--dataset: ranking [Q, K], optionally scores, queries and gallery, in .npz or .h5; or "
+            "a CSV or parquet file with the columns query, image and optionally score.",
+        ),
+    ] = None
     setting: Annotated[
         list[str] | None,
         option(

@@ -1,0 +1,1 @@
+"""Rankings made elsewhere: files of ranked lists, and the images that they name."""
