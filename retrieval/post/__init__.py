@@ -8,6 +8,13 @@ from lowlabel.errors import InputError
 from lowlabel.registry import Registry
 from lowlabel.retrieval.post.aqe import QueryExpansion
 from lowlabel.retrieval.post.base import Embedded, PostProcessing, RawRows
+from lowlabel.retrieval.post.compression import (
+    Binary,
+    Compression,
+    Int8,
+    Truncate,
+    bytes_per_image,
+)
 from lowlabel.retrieval.post.dba import DatabaseAugmentation
 from lowlabel.retrieval.post.diffusion import Diffusion
 from lowlabel.retrieval.post.kreciprocal import KReciprocal
@@ -20,12 +27,14 @@ from lowlabel.specs import parse_spec, require_text
 
 __all__ = [
     "POST_PROCESSING",
+    "Compression",
     "Embedded",
     "PostProcessing",
     "RawRows",
     "apply_post_processing",
     "build_chain",
     "build_post",
+    "bytes_per_image",
     "check_chain",
     "find_twins",
 ]
@@ -35,6 +44,7 @@ for _kind in (
     *(Whitening, PairWhitening),
     *(QueryExpansion, DatabaseAugmentation),
     *(KReciprocal, Diffusion),
+    *(Truncate, Int8, Binary),
 ):
     POST_PROCESSING.add(_kind.name, _kind)
 
@@ -54,6 +64,8 @@ def build_post(spec: str | PostProcessing) -> PostProcessing:
     name, options = parse_spec(spec)
     name, colon, value = name.partition(":")
     kind = POST_PROCESSING[name]
+    if colon and not fields(kind):
+        raise InputError(f"{name} takes no value, not {value!r}", f"Write {name}.")
     if colon:
         first = fields(kind)[0].name
         options = parse_spec(f"{name},{first}={value}")[1] | options

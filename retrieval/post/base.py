@@ -16,6 +16,7 @@ from lowlabel.retrieval.ranking.precomputed_ranker import Similarity
 from lowlabel.retrieval.ranking.twins import Twins
 from lowlabel.specs import Configurable, format_spec
 
+FLOAT_BITS = 32
 _MOST_SHARED = 0.5  # largest share of searched rows that may be duplicates of training rows
 
 
@@ -79,11 +80,17 @@ class PostProcessing(Configurable, ABC):
         needs_train: Whether it is trained on training images.
         transductive: Whether the ranking of a query depends on queries outside the gallery.
         gives_similarities: Whether it gives similarities, not embeddings, and must come last.
+        bits: Bits of each dimension of what it gives; None as before.
     """
 
     needs_train: ClassVar[bool] = False
     transductive: ClassVar[bool] = False
     gives_similarities: ClassVar[bool] = False
+    bits: ClassVar[int | None] = FLOAT_BITS
+
+    def width(self, dimensions: int) -> int:
+        """Dimensions of what it gives, of rows of D dimensions."""
+        return dimensions
 
     @abstractmethod
     def apply(self, embedded: Embedded) -> Embedded | Similarity:
@@ -97,6 +104,8 @@ class PostProcessing(Configurable, ABC):
     @property
     def spec(self) -> str:
         """The canonical spec: name, first option, and others that are not the default."""
+        if not fields(self):
+            return self.name
         first, *others = fields(self)
         value = getattr(self, first.name)
         changed = {o.name: getattr(self, o.name) for o in others}

@@ -13,9 +13,18 @@ from lowlabel.retrieval.post.base import Embedded, PostProcessing
 
 @dataclass(frozen=True)
 class Projection(PostProcessing):
-    """Projects queries and gallery alike, and scales them to length 1."""
+    """Projects queries and gallery alike, and scales them to length 1.
+
+    Attributes:
+        dimensions: Number of dimensions to keep; 0 keeps all.
+    """
 
     needs_train: ClassVar[bool] = True
+    dimensions: int = 0
+
+    def width(self, dimensions: int) -> int:
+        """The dimensions that are kept."""
+        return self.dimensions or dimensions
 
     @abstractmethod
     def projection(self, embedded: Embedded) -> Callable[[Tensor], Tensor]:
