@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
-from lowlabel.benchmarks.protocols.base import Protocol, without_groups
+from lowlabel.benchmarks.protocols.base import without_groups
+from lowlabel.benchmarks.protocols.compressed import CompressedProtocol
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
@@ -16,11 +17,11 @@ from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot, half_tasks, interval_kind
 from lowlabel.progress import format_duration, progress_bar
-from lowlabel.results import Experiment, MethodInfo, Score
+from lowlabel.results import Experiment, Score
 
 
 @dataclass(frozen=True, kw_only=True)
-class FewShot(Protocol):
+class FewShot(CompressedProtocol):
     """Accuracy over random tasks, by number of shots and method.
 
     Attributes:
@@ -60,6 +61,7 @@ class FewShot(Protocol):
     strict: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         as_integers(1, ways=self.ways, queries=self.queries, tasks=self.tasks)
         as_counts(self.shots, "shots")
         as_integers(0, seed=self.seed)
@@ -76,8 +78,9 @@ class FewShot(Protocol):
         return tuple(part for part in (base, validation, division.evaluated) if part)
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
-        """Takes the file of embeddings of base classes."""
-        return data.with_train_features(self.train_features) if self.train_features else data
+        """Takes the file of embeddings of base classes, and compresses all."""
+        every = data.with_train_features(self.train_features) if self.train_features else data
+        return super().prepared(every)
 
     def unfit(self, division: Division) -> str | None:
         """Tuning needs a validation part, and a file of base classes a method that learns."""
@@ -172,9 +175,7 @@ class FewShot(Protocol):
             data,
             name,
             options,
-            MethodInfo(
-                method.spec, {**method.options, **tuned}, method.transductive, method.version
-            ),
+            self.method_info(method, tuned),
             data.evaluated_part,
             data.train_part if method.needs_base else None,
             VALIDATION if tuned else None,
@@ -215,7 +216,7 @@ class FewShot(Protocol):
                 {"accuracy": Score(result.mean, result.ci95)},
                 {"accuracy": result.accuracies},
                 result.ci95_definition,
-                {"tasks": result.tasks},
+                {"tasks": result.tasks, **self.bytes_of(data)},
                 result.task_hash,
                 choice.record(),
                 {"accuracy": result.intervals},

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import without_groups
+from lowlabel.benchmarks.protocols.compressed import stored_bytes
 from lowlabel.benchmarks.protocols.ranking import (
     RankingProtocol,
     list_options,
@@ -205,6 +206,7 @@ class Retrieval(RankingProtocol):
                 progress=progress,
                 **shared,
             )
+        counts |= stored_bytes(data, self.post)
         return [retrieval_scores(result, self._steps(), **counts)]
 
 

@@ -138,7 +138,8 @@ Posts = Annotated[
     option(
         "Protocol",
         f"Post-processing of retrieval, in order: {', '.join(names.post_processing())}; "
-        "with options as in whiten:256 or k-reciprocal:20,k2=6. Repeats.",
+        "with options as in whiten:256 or k-reciprocal:20,k2=6. Few-shot takes truncate, int8 and "
+        "binary. Repeats.",
         "--post",
     ),
 ]
