@@ -85,6 +85,11 @@ def test_retrieval_counts_the_bytes(data):
     assert "bytes" not in scores.counts
 
 
+def specs(suite):
+    having = [each for each in suite.protocols if hasattr(each, "post")]
+    return {each.name: [step.spec for step in each.post] for each in having}
+
+
 def test_only_compressions_go_with_classifiers():
     with pytest.raises(InputError, match="--post aqe:3 changes the ranks of retrieval"):
         fewshot(("aqe:3",))

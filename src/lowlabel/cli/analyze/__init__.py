@@ -7,6 +7,7 @@ import typer
 
 from lowlabel.cli import options
 from lowlabel.cli.analyze.attention import attention
+from lowlabel.cli.analyze.compression import compression
 from lowlabel.cli.analyze.data import bad_data, leakage
 from lowlabel.cli.analyze.embedding_map import embedding_map
 from lowlabel.cli.analyze.patches import patch_matching
@@ -23,6 +24,7 @@ app.command("map", cls=LoadingCommand)(embedding_map)
 app.command("retrieval", cls=LoadingCommand)(retrieval)
 app.command("bad-data", cls=LoadingCommand)(bad_data)
 app.command("leakage", cls=LoadingCommand)(leakage)
+app.command("compression", cls=LoadingCommand)(compression)
 app.command("patch-matching", cls=LoadingCommand)(patch_matching)
 app.command("training", cls=LoadingCommand)(training)
 app.command("epochs", cls=LoadingCommand)(epochs)
