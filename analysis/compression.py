@@ -1,7 +1,7 @@
 """Scores against bytes per image: what cheaper embeddings cost."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features
 from lowlabel.errors import InputError
@@ -47,6 +48,32 @@ class FewShotTasks:
     shots: tuple[int, ...] = (1, 5)
     tasks: int = 2000
     seed: int = 0
+
+    def scores(
+        self,
+        features: Tensor,
+        labels: Labels,
+        steps: Sequence[PostProcessing],
+        device: str | torch.device,
+    ) -> Iterator[tuple[str, float, float]]:
+        """Yields "1-shot" and so on with mean and interval in percent, after some compressions."""
+        for step in steps:
+            assert isinstance(step, Compression)
+            features = step.compress(features)
+        for shots in self.shots:
+            result = evaluate_fewshot(
+                features,
+                labels,
+                method=self.method,
+                ways=_WAYS,
+                shots=shots,
+                queries=_QUERIES,
+                tasks=self.tasks,
+                seed=self.seed,
+                interval="tasks",
+                device=device,
+            )
+            yield f"{shots}-shot", result.mean, result.ci95
 
 
 def usual_chains(dimensions: int) -> list[str]:
@@ -104,24 +131,8 @@ def measure_compression(
             (model, name, size, metric, result.metrics[metric], result.ci95[metric])
             for metric in _RETRIEVAL
         ]
-        compressed = rows
-        for step in steps:
-            assert isinstance(step, Compression)
-            compressed = step.compress(compressed)
-        for shots in fewshot.shots if fewshot else ():
-            tasks = evaluate_fewshot(
-                compressed,
-                labels,
-                method=fewshot.method,
-                ways=_WAYS,
-                shots=shots,
-                queries=_QUERIES,
-                tasks=fewshot.tasks,
-                seed=fewshot.seed,
-                interval="tasks",
-                device=device,
-            )
-            found.append((model, name, size, f"{shots}-shot", tasks.mean, tasks.ci95))
+        for metric, mean, ci95 in fewshot.scores(rows, labels, steps, device) if fewshot else ():
+            found.append((model, name, size, metric, mean, ci95))
         if progress is not None:
             progress(done, len(built))
     return pd.DataFrame(found, columns=list(COLUMNS))

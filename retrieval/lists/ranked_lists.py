@@ -92,7 +92,8 @@ class RankedLists:
     def levels(self) -> NDArray[np.int64]:
         """Place of each image in its list from 0 on, one for all of equal scores, [Q, K]."""
         if self.scores is None:
-            return np.broadcast_to(np.arange(self.rows.shape[1]), self.rows.shape)
+            places: NDArray[np.int64] = np.zeros_like(self.rows) + np.arange(self.rows.shape[1])
+            return places
         steps = np.zeros(self.rows.shape, dtype=np.int64)
         steps[:, 1:] = (self.scores[:, 1:] != self.scores[:, :-1]).cumsum(1)
         return steps
@@ -153,8 +154,9 @@ def negatives_before(
     """
     (rows, levels), (of_rows, of_levels) = negatives, positives
     if ties != "index":
-        side = "right" if ties == "pessimistic" else "left"
-        return np.searchsorted(levels, of_levels, side=side).astype(np.int64)
+        beyond = int(ties == "pessimistic")  # levels are whole: those below level + 1 count
+        counts = np.searchsorted(levels, of_levels + beyond)
+        return counts.astype(np.int64)
     order = np.lexsort((rows, levels))
     keys = list(zip(levels[order].tolist(), rows[order].tolist(), strict=True))
     wanted = zip(of_levels.tolist(), of_rows.tolist(), strict=True)
