@@ -103,7 +103,8 @@ class RankedLists:
         if not leave_one_out:
             return self.lengths
         own = (self.rows == np.arange(len(self.rows))[:, None]).any(1)
-        return self.lengths - own
+        others: NDArray[np.int64] = self.lengths - own
+        return others
 
 
 @dataclass(frozen=True, eq=False)
