@@ -32,6 +32,7 @@ from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
 from lowlabel.datasets.sources.hugging_face import hugging_face_dataset
+from lowlabel.datasets.sources.webdataset import webdataset
 from lowlabel.datasets.splits.min_images import shown_small
 from lowlabel.datasets.tables.dataset import table_dataset
 from lowlabel.errors import DataError
@@ -41,6 +42,7 @@ OWN: Mapping[str, tuple[str, str, Callable[[Path], Dataset]]] = {  # data that t
     "folder": ("folder", "PATH; the folder you are in is folder:.", folder_dataset),
     "csv": ("table", "FILE, for example csv:./birds.csv", table_dataset),
     "hf": ("folder", "FOLDER, of parquet files", hugging_face_dataset),
+    "wds": ("shards", "PATTERN, as wds:'shards/{train,test}-*.tar', or FOLDER", webdataset),
 }
 DATASETS: Registry[Dataset] = Registry("dataset")
 for _dataset in (

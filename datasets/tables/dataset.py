@@ -121,4 +121,5 @@ class _Rows:
         counts = Counter(
             {f"in rows of {split}": len(self.entries.images[split]) for split in splits}
         )
+        counts += Counter(self.entries.left_out)
         return +(counts + Counter({UNSCORED_CLASSES: self.unscored}))

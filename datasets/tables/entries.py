@@ -4,7 +4,7 @@ import math
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -29,10 +29,12 @@ class Entries:
     Attributes:
         images: By split, as the table spells it; of a table without splits by "".
         unread: Names of the columns that are not used.
+        left_out: Number of files that are not taken, by suffix.
     """
 
     images: dict[str, list[LabelledPath]]
     unread: tuple[str, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_entries(path: Path) -> Entries:

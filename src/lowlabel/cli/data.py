@@ -55,7 +55,7 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
         _models(),
     )
     yield (
-        "Datasets (also folder:PATH, csv:FILE and hf:FOLDER)",
+        "Datasets (also folder:PATH, csv:FILE, hf:FOLDER and wds:PATTERN)",
         ("name", "title", "divisions", "state"),
         _datasets(),
     )

@@ -107,7 +107,8 @@ Datasets = Annotated[
     list[str] | None,
     option(
         "Data",
-        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE or hf:FOLDER. Repeats.",
+        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE, hf:FOLDER (parquet) or wds:PATTERN "
+        "(tar shards). Repeats.",
         "--dataset",
     ),
 ]
