@@ -355,7 +355,7 @@ def test_list_names_everything(capsys):
     output = capsys.readouterr().out
     for words in (
         "Suites", "fewshot-10way", "Protocols", "landmarks", "Models (also timm:NAME",
-        "dino_vits16", "Datasets (also folder:PATH, csv:FILE, hf:FOLDER and wds:PATTERN)",
+        "dino_vits16", "hf:FOLDER, wds:PATTERN and torchvision:NAME)", "Food101",
         "cifar-fs", "closerlook, closerlook-box, feat",
         "Few-shot methods", "logreg", "Post-processing of retrieval", "k-reciprocal",
         "Search indexes", "hnsw", "Pretraining methods", "pw-self",
