@@ -1,6 +1,6 @@
 """Reading images in shards beside the same images as files.
 
-python -m lowlabel.benchmarks.speed.sources
+python -m lowlabel.benchmarks.speed.images.sources
 """
 
 import io
