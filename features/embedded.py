@@ -150,6 +150,7 @@ class EmbeddedDataset:
         small_classes: By part, the classes that have fewer, each with its number of images.
         without: Images that were left out because a file flags them; None for the whole dataset.
         declared: What a user says that embeddings made elsewhere are of; empty if nothing.
+        several_labels: Whether `class_names` are sets of labels, joined by "|".
         marks: How many scored images the model's pretraining data hold, a sentence for each file
             that says so.
     """
@@ -179,6 +180,7 @@ class EmbeddedDataset:
     without: LeftOut | None = None
     declared: str = ""
     marks: tuple[str, ...] = ()
+    several_labels: bool = False
 
     @property
     def engine(self) -> str:

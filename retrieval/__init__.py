@@ -7,6 +7,7 @@ from lowlabel.retrieval.copies import evaluate_copies
 from lowlabel.retrieval.evaluate import evaluate_retrieval
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited import evaluate_revisited
+from lowlabel.retrieval.several_labels import evaluate_several_labels
 from lowlabel.retrieval.top import top_images
 from lowlabel.retrieval.whitening import learn_whitening
 
@@ -15,6 +16,7 @@ __all__ = [
     "evaluate_copies",
     "evaluate_retrieval",
     "evaluate_revisited",
+    "evaluate_several_labels",
     "learn_whitening",
     "top_images",
 ]

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import without_groups
-from lowlabel.benchmarks.protocols.retrieval import RankingProtocol, retrieval_scores, similarity
+from lowlabel.benchmarks.protocols.retrieval import RankingProtocol
+from lowlabel.benchmarks.protocols.retrieval_scores import retrieval_scores, similarity
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division, find_dataset
 from lowlabel.features import BackboneOptions, EmbeddedDataset, Framing

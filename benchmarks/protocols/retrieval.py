@@ -1,6 +1,6 @@
 """Class-level retrieval: leave-one-out within the evaluated part, or in its gallery."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,13 +8,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from lowlabel.arrays import as_counts, as_integers
 from lowlabel.benchmarks.protocols.base import Protocol, without_groups
+from lowlabel.benchmarks.protocols.retrieval_scores import retrieval_scores, similarity
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
+from lowlabel.datasets.tables.labels import label_matrix
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
-from lowlabel.results import Experiment, MethodInfo, Score
-from lowlabel.retrieval import RetrievalResult, evaluate_retrieval
+from lowlabel.results import Experiment
+from lowlabel.retrieval import RetrievalResult, evaluate_retrieval, evaluate_several_labels
 from lowlabel.retrieval.clustering import ITERATIONS, SEEDS, clustering_backend
 from lowlabel.retrieval.post import PostProcessing, build_post, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
@@ -100,7 +102,7 @@ class Retrieval(RankingProtocol):
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""
-        if division.kind != "classes":
+        if division.kind not in ("classes", "labels"):
             return ()
         learns = any(post.needs_train for post in self.post) and self.train_features is None
         parts = division.train_part if learns else None, division.gallery, division.evaluated
@@ -115,6 +117,8 @@ class Retrieval(RankingProtocol):
         by_group = self.interval == "groups" or self.ignore_same_group
         if by_group and (why := without_groups(division)):
             return why
+        if division.kind == "labels" and (why := self._single_labels()):
+            return why
         if self.worst and division.name == FILE:
             return "has no images to draw: leave --worst out."
         learns = [step.spec for step in self.post if step.needs_train]
@@ -125,6 +129,18 @@ class Retrieval(RankingProtocol):
         if self.nmi_seeds != SEEDS and not self.nmi:
             return "makes no clusters: add --nmi, or leave retrieval.nmi_seeds out."
         return None
+
+    def _single_labels(self) -> str | None:
+        """Which option needs images with one label each; None if none does."""
+        needing = {
+            "--post": self.post,
+            "--search": self.search != EXACT,
+            "--nmi": self.nmi,
+            "--worst": self.worst,
+            "lone_queries=miss": self.lone_queries != "exclude",
+        }
+        chosen = [option for option, value in needing.items() if value]
+        return f"has images with several labels: leave {chosen[0]} out." if chosen else None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial, of the K that do not exceed the images."""
@@ -165,12 +181,16 @@ class Retrieval(RankingProtocol):
             options["map_at"] = self.map_at
         if self.ignore_same_group:
             options["ignored"] = "images of the query's group"
+        if data.several_labels:
+            options["positives"] = "images that share a label"
         if self.nmi:
             runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
             options["nmi"] = f"{clustering_backend()} k-means, {runs}"
         unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
         if self.ignore_same_group:
             unnamed += ", other groups"
+        if data.several_labels:
+            unnamed += ", several labels"
         learns = any(post.needs_train for post in self.post)
         return self.experiment(
             data,
@@ -183,22 +203,13 @@ class Retrieval(RankingProtocol):
         )
 
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
-        gallery = data.gallery
+        gallery, score = data.gallery, self._of_labels if data.several_labels else self._of_classes
         with progress_bar(f"retrieval on {data.title}", "query") as progress:
-            result = evaluate_retrieval(
-                data.evaluated.features,
-                data.evaluated.labels,
-                gallery=(gallery.features, gallery.labels) if gallery else None,
-                train=data.train.features if data.train else None,
-                train_labels=data.train.labels if data.train else None,
-                post=self.post,
-                search=self.search,
-                nmi=self.nmi,
-                nmi_seeds=self.nmi_seeds,
+            result = score(
+                data,
                 ks=self.k,
                 map_at=self.map_at,
                 ties=self.ties,
-                lone_queries=self.lone_queries,
                 groups=data.evaluated.groups,
                 gallery_groups=gallery.groups if gallery else None,
                 ignore_same_group=self.ignore_same_group,
@@ -209,35 +220,33 @@ class Retrieval(RankingProtocol):
         counts = {"gallery": len(gallery.labels)} if gallery else {}
         return [retrieval_scores(result, self._steps(), **counts)]
 
+    def _of_classes(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
+        gallery = data.gallery
+        return evaluate_retrieval(
+            data.evaluated.features,
+            data.evaluated.labels,
+            gallery=(gallery.features, gallery.labels) if gallery else None,
+            train=data.train.features if data.train else None,
+            train_labels=data.train.labels if data.train else None,
+            post=self.post,
+            search=self.search,
+            nmi=self.nmi,
+            nmi_seeds=self.nmi_seeds,
+            lone_queries=self.lone_queries,
+            **options,
+        )
+
+    def _of_labels(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
+        """Scores images that have several labels each."""
+        sets, gallery = label_matrix(data.class_names), data.gallery
+        return evaluate_several_labels(
+            data.evaluated.features,
+            sets[data.evaluated.labels],
+            gallery=(gallery.features, sets[gallery.labels]) if gallery else None,
+            **options,
+        )
+
 
 def _others(data: EmbeddedDataset) -> int:
     """Number of images that a query is compared with."""
     return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1
-
-
-def retrieval_scores(
-    result: RetrievalResult, steps: Sequence[PostProcessing | Index], **counts: int
-) -> ProtocolScores:
-    """The scores of a retrieval result, with further `counts` of what was scored.
-
-    Only the exact search is deterministic: decompositions, iterations and indexes among the `steps`
-    carry rounding further.
-    """
-    return ProtocolScores(
-        {name: Score(mean, result.ci95[name]) for name, mean in result.metrics.items()},
-        {**result.per_query, **result.per_seed},
-        result.ci95_definition,
-        {"queries": result.queries, "lone": result.lone, **counts},
-        intervals=result.intervals,
-        deterministic=not steps,
-    )
-
-
-def similarity(steps: Sequence[PostProcessing | Index]) -> MethodInfo:
-    """Cosine after post-processing, and the index that searches if there is one."""
-    options: dict[str, object] = {step.spec: step.options for step in steps}
-    version = 1 + sum(step.arithmetic - 1 for step in steps)
-    transductive = any(isinstance(step, PostProcessing) and step.transductive for step in steps)
-    return MethodInfo(
-        "+".join(["cosine", *(step.spec for step in steps)]), options, transductive, version
-    )

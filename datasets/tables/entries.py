@@ -12,13 +12,15 @@ from pathlib import Path
 from lowlabel.datasets.images import Box, LabelledPath
 from lowlabel.datasets.io.listing import files_in
 from lowlabel.datasets.parts import KNOWN_DIVISIONS, part_called
+from lowlabel.datasets.tables.labels import joined
 from lowlabel.datasets.tables.rows import Table, read_table
 from lowlabel.errors import DataError
 from lowlabel.reading import reading
 
 PATH, LABEL, SPLIT, GROUP, BOX = "path", "label", "split", "group", "box"
+LABELS = "labels"  # several, in place of one label
 EDGES = ("left", "top", "right", "bottom")
-COLUMNS = (PATH, LABEL, SPLIT, GROUP, BOX, *EDGES)
+COLUMNS = (PATH, LABEL, LABELS, SPLIT, GROUP, BOX, *EDGES)
 _MOST_SHOWN = 8
 
 
@@ -30,11 +32,13 @@ class Entries:
         images: By split, as the table spells it; of a table without splits by "".
         unread: Names of the columns that are not used.
         left_out: Number of files that are not taken, by suffix.
+        several: Whether images have several labels, which stand joined in place of a class.
     """
 
     images: dict[str, list[LabelledPath]]
     unread: tuple[str, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    several: bool = False
 
 
 def read_entries(path: Path) -> Entries:
@@ -56,7 +60,13 @@ def read_entries(path: Path) -> Entries:
 @lru_cache(maxsize=4)
 def _read_entries(path: Path, changed: int, size: int) -> Entries:
     """Reads a table, once in each of its states."""
-    table = read_table(path, (PATH, LABEL), COLUMNS)
+    table = read_table(path, (PATH, LABEL), COLUMNS, {LABEL: LABELS})
+    several = LABELS in table.columns
+    if several and LABEL in table.columns:
+        raise DataError(
+            f"{path} has the columns {LABEL} and {LABELS}",
+            f"Keep {LABEL}, with one label for each image, or {LABELS}, with several, as cat|dog.",
+        )
     edges = [name for name in EDGES if name in table.columns]
     if edges and (len(edges) < len(EDGES) or BOX in table.columns):
         raise DataError(
@@ -71,7 +81,7 @@ def _read_entries(path: Path, changed: int, size: int) -> Entries:
     checked.refuse()
     for listed in images.values():
         listed.sort(key=lambda image: image.path)
-    return Entries(dict(images), table.unread)
+    return Entries(dict(images), table.unread, several=several)
 
 
 @dataclass
@@ -95,10 +105,11 @@ class _Checked:
             if path in seen:
                 self._say(f"{path} is named by {self.table.unit} {seen[path]} too")
             seen[path] = line
-            if not values[LABEL]:
-                self._say(f"the label of {path} is empty")
+            label = joined(values[LABELS]) if LABELS in values else values[LABEL]
+            if not label:
+                self._say(f"{'a' if LABELS in values else 'the'} label of {path} is empty")
             split = self._split(values[SPLIT]) if SPLIT in values else ""
-            image = LabelledPath(path, values[LABEL], self._box(values), values.get(GROUP, ""))
+            image = LabelledPath(path, label, self._box(values), values.get(GROUP, ""))
             yield split, image
 
     def refuse(self) -> None:

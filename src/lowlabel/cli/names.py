@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _DECLARED = re.compile(r'^    name: ClassVar\[str\] = "(.+)"$', re.MULTILINE)
-_NO_PROTOCOLS = {"__init__", "base", "dataset_info", "supervised", "trial"}
+_NO_PROTOCOLS = {"__init__", "base", "dataset_info", "retrieval_scores", "supervised", "trial"}
 
 
 def suites() -> list[str]:

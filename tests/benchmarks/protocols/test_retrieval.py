@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lowlabel.benchmarks.protocols.retrieval import Retrieval, similarity
+from lowlabel.benchmarks.protocols.retrieval import Retrieval
+from lowlabel.benchmarks.protocols.retrieval_scores import similarity
 from lowlabel.datasets import DATASETS
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.retrieval import evaluate_retrieval
