@@ -61,7 +61,8 @@ def _expanded(name: str) -> list[str]:
 
 def _closed(name: str, start: int) -> tuple[int, list[int]]:
     """Where the brace at `start` is closed, 0 for nowhere, and where its own commas stand."""
-    depth, commas = 0, []
+    depth = 0
+    commas: list[int] = []
     for at in range(max(start, 0), len(name)):
         depth += (name[at] == "{") - (name[at] == "}")
         if depth == 0:

@@ -126,13 +126,16 @@ def _refuse_compressed(path: Path) -> None:
 def _members(path: Path, size: int) -> Iterator[tuple[str, Place | None]]:
     """Yields the name of each member that is no folder, and its place; None for a link."""
     start = 0
+    place: Place | None
     with _damage_of(path), path.open("rb", buffering=0) as file, tarfile.open(path, "r:") as opened:
         while True:
             plain = None if opened.pax_headers else _plain(file, start)
             if plain:
                 name, place, start = plain
             elif member := _next(opened, start):
-                name, start = member.name, opened.offset  # type: ignore[attr-defined]
+                if opened.offset <= start:  # of a negative size
+                    raise DataError(f"{path} is damaged at byte {start:,}", _FETCH)
+                name, start = member.name, opened.offset
                 is_file = member.isfile() and not member.issparse()
                 place = Place(member.offset_data, member.size) if is_file else None
                 if member.isdir():

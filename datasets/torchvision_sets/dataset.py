@@ -17,6 +17,7 @@ from lowlabel.reading import DAMAGE, reason
 
 KIND = "torchvision"
 _ROOT = ",root="
+_FAILURES: tuple[type[Exception], ...] = (*DAMAGE, HTTPException)
 _TEST_SHARE = 5  # one image of five, of datasets without a split
 
 
@@ -136,7 +137,7 @@ def download(spec: str) -> Path:
         for part in declared.splits:
             try:
                 open_split(name, declared, staging, part, download=True)
-            except (*DAMAGE, HTTPException) as error:
+            except _FAILURES as error:
                 raise DataError(
                     f"{declared.title} cannot be downloaded: {reason(error)}",
                     "Repeat the command when its server answers, or get it elsewhere and name its "

@@ -44,7 +44,7 @@ def _attributes(images: str, labels: str) -> Callable[[Any], _Items]:
 
 
 def _samples(found: Any) -> _Items:
-    return found._samples if hasattr(found, "_samples") else found.samples
+    yield from found._samples if hasattr(found, "_samples") else found.samples
 
 
 def _caltech(found: Any) -> _Items:

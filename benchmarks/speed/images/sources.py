@@ -44,7 +44,8 @@ def main(images: int = 1000, shards: int = 4, repeats: int = 7) -> None:
         ratios = {f"{step} ÷ files": spent[step] / seconds[f"{step} files"] for step in steps}
         whole = sum(seconds[f"{step} files"] for step in steps)
         of_all = {"all ÷ files": sum(spent.values()) / whole}
-        rows.append({"images": kind} | {f"{s}, s": t for s, t in spent.items()} | ratios | of_all)
+        times = {f"{step}, s": time for step, time in spent.items()}
+        rows.append({"images": kind, **times, **ratios, **of_all})
     print(markdown(rows))
     print(f"\n{images:,} images in {shards} shards")
 

@@ -247,6 +247,18 @@ def test_every_cut_of_a_shard_is_an_error(tmp_path):
     assert len(whole(path)) == 2
 
 
+def test_a_negative_size_does_not_lead_back(tmp_path):
+    path = write(tmp_path / "s.tar", [*sample("a", 0, "x"), *sample("b", 1, "y")])
+    data = bytearray(path.read_bytes())
+    start = data.index(b"b.png")
+    data[start + 124 : start + 136] = (-1024).to_bytes(12, "big", signed=True)  # in base 256
+    data[start + 148 : start + 156] = b" " * 8
+    data[start + 148 : start + 156] = b"%06o\0 " % sum(data[start : start + 512])
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="damaged"):
+        whole(path)
+
+
 def test_damaged_joined_and_compressed_shards_are_errors(tmp_path):
     path = write(tmp_path / "s.tar", [*sample("a", 0, "x"), *sample("b", 1, "y")])
     intact = path.read_bytes()
