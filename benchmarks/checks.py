@@ -62,6 +62,13 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
     unfit = sorted(set(request.dataset) - {job.dataset for job in jobs})
     if unfit:
         unshared = {spec: _unshared(spec) for spec in unfit}
+        if several := [spec for spec in unfit if _several_labels(spec)]:
+            raise InputError(
+                f"{several[0]} has images with several labels, and suite {suite.name} needs one "
+                "label for each",
+                "Images with several labels are scored by --suite retrieval. For the others, name "
+                "one label for each image in a column label.",
+            )
         reasons = unshared
         if all(protocol.takes for protocol in suite.protocols):
             reasons = {spec: why or _no_train_part(spec) for spec, why in unshared.items()}
@@ -80,6 +87,10 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
             f"suite {suite.name} has no protocol for {', '.join(named)}",
             "\n".join(dict.fromkeys(hints)),
         )
+
+
+def _several_labels(spec: str) -> bool:
+    return all(each.kind == "labels" for each in find_dataset(spec)[0].divisions)
 
 
 def _unshared(spec: str) -> str:

@@ -71,5 +71,5 @@ def _without_folder(spec: str) -> str:
     """A model or dataset without the folder of its file: it differs between computers."""
     kind, colon, rest = spec.partition(":")
     if is_own(spec):
-        return f"{kind}:{Path(rest).name}"
+        return f"{kind}:{Path(rest.partition(',root=')[0]).name}"
     return f"{Path(kind).name}{colon}{rest}" if "/" in kind else spec

@@ -9,7 +9,7 @@ from lowlabel.datasets.images import Counts, ImageSet, LabelledPath
 from lowlabel.errors import UnknownNameError
 from lowlabel.progress import Progress
 
-Kind = Literal["classes", "revisited", "copies", "distractors"]
+Kind = Literal["classes", "revisited", "copies", "distractors", "labels"]
 VALIDATION = "val"
 GroundTruth = list[dict[str, list[int]]]  # per query: gallery rows by judgement ("easy", …)
 
@@ -25,7 +25,7 @@ class Division:
         expected: Counts of the full dataset by part; empty if any count is valid.
         kind: Meaning of the labels: "classes"; "revisited" (landmarks, with a ground truth for
             each query); "copies" (an original and its copies share a label); "distractors" (no
-            labels).
+            labels); "labels" (images have several, which share what they depict).
         gallery: Part in which the evaluated images are searched; None if each is searched among
             the others.
         ground_truth: Reads the gallery rows that each query should find; only for "revisited".

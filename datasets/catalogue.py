@@ -32,8 +32,10 @@ from lowlabel.datasets.omniglot import OMNIGLOT
 from lowlabel.datasets.prepare import make, prepared_folder, read_card
 from lowlabel.datasets.sop import SOP
 from lowlabel.datasets.sources.hugging_face import hugging_face_dataset
+from lowlabel.datasets.sources.webdataset import webdataset
 from lowlabel.datasets.splits.min_images import shown_small
 from lowlabel.datasets.tables.dataset import table_dataset
+from lowlabel.datasets.torchvision_sets.dataset import KIND, torchvision_dataset
 from lowlabel.errors import DataError
 from lowlabel.registry import Registry
 
@@ -41,6 +43,8 @@ OWN: Mapping[str, tuple[str, str, Callable[[Path], Dataset]]] = {  # data that t
     "folder": ("folder", "PATH; the folder you are in is folder:.", folder_dataset),
     "csv": ("table", "FILE, for example csv:./birds.csv", table_dataset),
     "hf": ("folder", "FOLDER, of parquet files", hugging_face_dataset),
+    "wds": ("shards", "PATTERN, as wds:'shards/{train,test}-*.tar', or FOLDER", webdataset),
+    KIND: ("dataset", "NAME, as torchvision:Food101", torchvision_dataset),
 }
 DATASETS: Registry[Dataset] = Registry("dataset")
 for _dataset in (

@@ -13,6 +13,7 @@ import numpy as np
 
 from lowlabel.datasets.catalogue import OpenDataset
 from lowlabel.datasets.io.lists import first_few
+from lowlabel.datasets.sources.members import container_of
 from lowlabel.errors import DataError, InputError
 from lowlabel.paths import writable_dir
 
@@ -139,6 +140,11 @@ def _images(opened: OpenDataset, part: str) -> Iterator[_Image]:
         raise InputError(
             f"{opened.name} crops images to boxes, which folders cannot say",
             "Name another division: NAME:DIVISION.",
+        )
+    if holder := container_of(images.root / images.paths[0]):
+        raise InputError(
+            f"the images of {opened.name} lie in {holder}, and links lead to files alone",
+            "Unpack them into class folders, and name those: folder:PATH.",
         )
     for path, label in zip(images.paths, images.labels.tolist(), strict=True):
         yield _Image(images.root / path, path.replace("/", "__"), images.class_names[label])

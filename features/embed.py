@@ -130,6 +130,7 @@ def _dataset(
             for part in [name if name in images else train]
         },
         gallery_part=division.gallery,
+        several_labels=division.kind == "labels",
         train_part=division.train_part,
         images=images,
         class_names=tuple(names.tolist()),

@@ -151,6 +151,7 @@ class EmbeddedDataset:
         small_classes: By part, the classes that have fewer, each with its number of images.
         without: Images that were left out because a file flags them; None for the whole dataset.
         declared: What a user says that embeddings made elsewhere are of; empty if nothing.
+        several_labels: Whether `class_names` are sets of labels, joined by "|".
         marks: How many scored images the model's pretraining data hold, a sentence for each file
             that says so.
         ranking: Ranked lists in place of embeddings; the tables then hold labels alone.
@@ -182,6 +183,7 @@ class EmbeddedDataset:
     declared: str = ""
     marks: tuple[str, ...] = ()
     ranking: Ranking | None = None
+    several_labels: bool = False
 
     @property
     def engine(self) -> str:

@@ -12,6 +12,7 @@ from lowlabel.retrieval.lists.instances import (
 )
 from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited import evaluate_revisited
+from lowlabel.retrieval.several_labels import evaluate_several_labels
 from lowlabel.retrieval.top import top_images
 from lowlabel.retrieval.whitening import learn_whitening
 
@@ -23,6 +24,7 @@ __all__ = [
     "evaluate_retrieval",
     "evaluate_revisited",
     "evaluate_revisited_ranking",
+    "evaluate_several_labels",
     "learn_whitening",
     "top_images",
 ]

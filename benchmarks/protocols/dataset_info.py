@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lowlabel.datasets.tables.groups import groups_sha256
+from lowlabel.datasets.tables.labels import label_names
 from lowlabel.features import EmbeddedDataset
 from lowlabel.results import Counts, DatasetInfo, Partial, Without
 
@@ -23,7 +24,7 @@ def dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetI
         scheme=data.division,
         manifest_sha256=data.manifest_sha256,
         images=len(data.evaluated.labels),
-        classes=len(np.unique(data.evaluated.labels)),
+        classes=_classes(data),
         partial=tuple(Partial(p.part, Counts(*p.found), Counts(*p.expected)) for p in data.partial),
         bad_images=len(data.evaluated.bad_images),
         manifest=data.manifest,
@@ -40,6 +41,12 @@ def dataset_info(data: EmbeddedDataset, parts: Sequence[str | None]) -> DatasetI
             {part: data.tables[part].groups for part in parts if part and part in data.tables}
         ),
     )
+
+
+def _classes(data: EmbeddedDataset) -> int:
+    """Number of classes, or of labels where images have several."""
+    found = np.unique(data.evaluated.labels)
+    return len(label_names([data.class_names[c] for c in found]) if data.several_labels else found)
 
 
 def _without(data: EmbeddedDataset, parts: Sequence[str | None]) -> Without | None:

@@ -1,6 +1,6 @@
 """Class-level retrieval: leave-one-out within the evaluated part, or in its gallery."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
@@ -16,11 +16,18 @@ from lowlabel.benchmarks.protocols.ranking import (
 )
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
+from lowlabel.datasets.tables.labels import label_matrix
+from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment
-from lowlabel.retrieval import evaluate_ranking, evaluate_retrieval
+from lowlabel.retrieval import (
+    RetrievalResult,
+    evaluate_ranking,
+    evaluate_retrieval,
+    evaluate_several_labels,
+)
 from lowlabel.retrieval.clustering import ITERATIONS, SEEDS, clustering_backend
 from lowlabel.retrieval.post import PostProcessing, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
@@ -78,7 +85,7 @@ class Retrieval(RankingProtocol):
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part if whitening learns from it, the gallery, the evaluated part."""
-        if division.kind != "classes":
+        if division.kind not in ("classes", "labels"):
             return ()
         learns = any(post.needs_train for post in self.post) and self.train_features is None
         parts = division.train_part if learns else None, division.gallery, division.evaluated
@@ -92,6 +99,8 @@ class Retrieval(RankingProtocol):
         """Whitening needs images to learn from, pictures need images, and groups groups."""
         by_group = self.interval == "groups" or self.ignore_same_group
         if by_group and (why := without_groups(division)):
+            return why
+        if division.kind == "labels" and (why := self._single_labels()):
             return why
         if self.worst and division.name == FILE:
             return "has no images to draw: leave --worst out."
@@ -110,6 +119,18 @@ class Retrieval(RankingProtocol):
         unmet = [flag for flag, value in given.items() if value]
         why = f"{', '.join(unmet)} needs embeddings, and a ranking has none" if unmet else None
         return super().unfit_ranking() or why
+
+    def _single_labels(self) -> str | None:
+        """Which option needs images with one label each; None if none does."""
+        needing = {
+            "--post": self.post,
+            "--search": self.search != EXACT,
+            "--nmi": self.nmi,
+            "--worst": self.worst,
+            "lone_queries=miss": self.lone_queries != "exclude",
+        }
+        chosen = [option for option, value in needing.items() if value]
+        return f"has images with several labels: leave {chosen[0]} out." if chosen else None
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial, of the K that do not exceed the images."""
@@ -150,6 +171,8 @@ class Retrieval(RankingProtocol):
             options["map_at"] = self.map_at
         if self.ignore_same_group:
             options["ignored"] = "images of the query's group"
+        if data.several_labels:
+            options["positives"] = "images that share a label"
         if self.nmi:
             runs = f"{self.nmi_seeds} seeds of {ITERATIONS} iterations"
             options["nmi"] = f"{clustering_backend()} k-means, {runs}"
@@ -157,6 +180,8 @@ class Retrieval(RankingProtocol):
         unnamed = "leave-one-out" if data.gallery is None else "query-gallery"
         if self.ignore_same_group:
             unnamed += ", other groups"
+        if data.several_labels:
+            unnamed += ", several labels"
         learns = any(post.needs_train for post in self.post)
         return self.experiment(
             data,
@@ -171,43 +196,72 @@ class Retrieval(RankingProtocol):
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
         gallery = data.gallery
         counts = {"gallery": len(gallery.labels)} if gallery else {}
-        shared: dict[str, Any] = {
-            "ks": self.k,
-            "map_at": self.map_at,
-            "ties": self.ties,
-            "lone_queries": self.lone_queries,
-            "groups": data.evaluated.groups,
-            "gallery_groups": gallery.groups if gallery else None,
-            "ignore_same_group": self.ignore_same_group,
-            "interval": self.interval,
-        }
         with progress_bar(f"retrieval on {data.title}", "query") as progress:
-            if data.ranking is not None:
-                result = evaluate_ranking(
-                    data.ranking.rows,
-                    data.evaluated.labels,
-                    gallery_labels=gallery.labels if gallery else None,
-                    scores=data.ranking.scores,
-                    progress=progress,
-                    **shared,
-                )
-                return [retrieval_scores(result, (), **counts)]
-            result = evaluate_retrieval(
-                data.evaluated.features,
-                data.evaluated.labels,
-                gallery=(gallery.features, gallery.labels) if gallery else None,
-                train=data.train.features if data.train else None,
-                train_labels=data.train.labels if data.train else None,
-                post=self.post,
-                search=self.search,
-                nmi=self.nmi,
-                nmi_seeds=self.nmi_seeds,
+            result = self._scorer(data)(
+                data,
+                ks=self.k,
+                map_at=self.map_at,
+                ties=self.ties,
+                groups=data.evaluated.groups,
+                gallery_groups=gallery.groups if gallery else None,
+                ignore_same_group=self.ignore_same_group,
+                interval=self.interval,
                 device=device,
                 progress=progress,
-                **shared,
             )
+        if data.ranking is not None:
+            return [retrieval_scores(result, (), **counts)]
         counts |= stored_bytes(data, self.post)
         return [retrieval_scores(result, self._steps(), **counts)]
+
+    def _scorer(self, data: EmbeddedDataset) -> Callable[..., RetrievalResult]:
+        if data.ranking is not None:
+            return self._of_lists
+        return self._of_labels if data.several_labels else self._of_classes
+
+    def _of_lists(self, data: EmbeddedDataset, *, device: str, **options: Any) -> RetrievalResult:
+        """Scores lists that were ranked elsewhere; nothing is computed on the device."""
+        ranking, gallery = data.ranking, data.gallery
+        assert ranking is not None
+        if data.several_labels:
+            raise InputError(
+                f"images of {data.title} have several labels, and ranked lists are scored by one",
+                "Score the embeddings, or lists of images with one label each.",
+            )
+        return evaluate_ranking(
+            ranking.rows,
+            data.evaluated.labels,
+            gallery_labels=gallery.labels if gallery else None,
+            scores=ranking.scores,
+            lone_queries=self.lone_queries,
+            **options,
+        )
+
+    def _of_classes(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
+        gallery = data.gallery
+        return evaluate_retrieval(
+            data.evaluated.features,
+            data.evaluated.labels,
+            gallery=(gallery.features, gallery.labels) if gallery else None,
+            train=data.train.features if data.train else None,
+            train_labels=data.train.labels if data.train else None,
+            post=self.post,
+            search=self.search,
+            nmi=self.nmi,
+            nmi_seeds=self.nmi_seeds,
+            lone_queries=self.lone_queries,
+            **options,
+        )
+
+    def _of_labels(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
+        """Scores images that have several labels each."""
+        sets, gallery = label_matrix(data.class_names), data.gallery
+        return evaluate_several_labels(
+            data.evaluated.features,
+            sets[data.evaluated.labels],
+            gallery=(gallery.features, sets[gallery.labels]) if gallery else None,
+            **options,
+        )
 
 
 def _others(data: EmbeddedDataset) -> int:

@@ -42,7 +42,7 @@ def main(
     """Prints images per second, and their ratio to the fastest bare forward pass."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        _write_photographs(Path(folder) / "class", images)
+        write_photographs(Path(folder) / "class", images)
         part = open_dataset(f"folder:{folder}").load("all")
         rows = [
             row
@@ -94,7 +94,7 @@ def _measure(
         }
 
 
-def _write_photographs(folder: Path, count: int) -> None:
+def write_photographs(folder: Path, count: int) -> None:
     """Writes JPEG files with the detail and size of photographs, about 60 kB each."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)

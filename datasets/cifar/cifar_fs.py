@@ -5,17 +5,16 @@ arXiv:1805.08136. 64 base, 16 validation and 20 novel classes of 600 images of 3
 budgets: of each class, 100 images drawn once are test images, and the other 500 train.
 """
 
-import hashlib
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.folder import class_folders
 from lowlabel.datasets.images import Counts, LabelledPath
 from lowlabel.datasets.io.lists import read_lines
+from lowlabel.datasets.splits.drawn import drawn
 from lowlabel.errors import DataError
 
 _PREPARE = "Prepare it again: lowlabel prepare cifar-fs --archive cifar100.zip"
-_SEED = 0
 _TEST_SHARE = 6  # one image of six
 _LISTS = {"base": "train", "val": "val", "novel": "test"}
 
@@ -35,25 +34,8 @@ def _read(root: Path, part: str) -> list[LabelledPath]:
 
 
 def _read_images(root: Path, part: str) -> list[LabelledPath]:
-    """The images of the novel classes that are in a part, sorted by path.
-
-    In each class, the images are ordered by a hash of their names, so that the draw depends on
-    nothing else, and a sixth is for testing, as 100 of 600.
-    """
-    by_class: dict[str, list[LabelledPath]] = {}
-    for image in _read(root, "novel"):
-        by_class.setdefault(image.class_name, []).append(image)
-    chosen: list[LabelledPath] = []
-    for images in by_class.values():
-        order = sorted(images, key=_draw)
-        tested = max(len(order) // _TEST_SHARE, 1)
-        chosen += order[:tested] if part == "test" else order[tested:]
-    return sorted(chosen)
-
-
-def _draw(image: LabelledPath) -> bytes:
-    name = f"{_SEED}/{image.class_name}/{image.path.rpartition('/')[2]}"
-    return hashlib.sha256(name.encode(errors="surrogateescape")).digest()
+    """The images of the novel classes that are in a part: a sixth is for testing, 100 of 600."""
+    return drawn(_read(root, "novel"), part, _TEST_SHARE)
 
 
 CIFAR_FS = Dataset(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lowlabel.datasets.io.content_index import ContentIndex, Entry, State, content_index
 from lowlabel.datasets.io.pixels import is_deep
-from lowlabel.datasets.sources.members import PARQUET, container_of, member_bytes
+from lowlabel.datasets.sources.members import container_of, member_bytes
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.reading import system_error
@@ -91,7 +91,7 @@ def _content(entry: Entry) -> Content:
 
 
 def _state(path: str) -> State:
-    holder = _container(path)
+    holder = container_of(path)
     try:
         status = os.stat(holder or path)  # noqa: PTH116 a Path each would take as long
     except OSError as error:
@@ -101,23 +101,23 @@ def _state(path: str) -> State:
     return State.of(status)
 
 
-def _container(path: str) -> Path | None:
-    """The file that an image lies in, if it is no file of its own."""
-    return container_of(Path(path)) if f"{PARQUET}/" in path else None
-
-
 def _hash_member(path: str, container: Path) -> Entry:
     """The entry of an image in a larger file, whose state stands for the image's."""
     for _ in range(_ATTEMPTS):
-        started, before = time.time_ns(), _state(path)
-        data = member_bytes(container, path.rpartition("/")[2])
-        if before == _state(path):
+        started = time.time_ns()
+        try:
+            before = State.of(container.stat())
+            data = member_bytes(container, path)
+            after = State.of(container.stat())
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if before == after:
             return Entry(before, started, hashlib.sha256(data).digest(), is_deep(data))
     raise DataError(f"{container} changes while it is read", "Wait until it is complete.")
 
 
 def _hash(path: str) -> Entry:
-    if container := _container(path):
+    if container := container_of(path):
         return _hash_member(path, container)
     for _ in range(_ATTEMPTS):
         started = time.time_ns()

@@ -11,7 +11,7 @@ from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.images import LabelledPath
 from lowlabel.datasets.io.listing import is_hidden
 from lowlabel.datasets.io.parquet import class_names, parquet_file
-from lowlabel.datasets.sources.members import PARQUET
+from lowlabel.datasets.sources.parquet_rows import PARQUET
 from lowlabel.datasets.tables.dataset import listed_dataset
 from lowlabel.datasets.tables.entries import Entries
 from lowlabel.errors import DataError

@@ -1,81 +1,44 @@
-"""Images inside parquet files, under paths such as `train.parquet/000012`, read in place.
+"""Images inside larger files, under paths such as `train.parquet/000012`, read in place.
 
-Whatever opens an image file opens these too: a path below a file is a member of it.
+Whatever opens an image file opens these too: a path below a file is a member of it. Nothing but the
+bytes of that file is ever read for it, whatever the member is called.
 """
 
 import io
-import threading
-from functools import lru_cache
+import os
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_bytes
+from lowlabel.datasets.sources.tar_members import TAR, tar_bytes
 
-from lowlabel.datasets.io.parquet import parquet_file
-
-PARQUET = ".parquet"
-_lock = threading.Lock()  # a row group is read once by the threads that want its images
+_READERS: Mapping[str, Callable[[Path, str], bytes]] = {PARQUET: parquet_bytes, TAR: tar_bytes}
+_BELOW = re.compile(f"(?:{'|'.join(map(re.escape, _READERS))})[/{re.escape(os.sep)}]")
 
 
-def container_of(path: Path) -> Path | None:
+def container_of(path: str | Path) -> Path | None:
     """The file that an image lies in; None for an image that is a file of its own."""
-    holder = path.parent
-    return holder if holder.suffix == PARQUET and holder.is_file() else None
+    text = os.fspath(path)
+    for found in _BELOW.finditer(text):
+        holder = text[: found.end() - 1]
+        if os.path.isfile(holder):  # noqa: PTH113 a Path for each of a million would take as long
+            return Path(holder)
+    return None
 
 
-def member_bytes(container: Path, name: str) -> bytes:
-    """Reads an image, named by its row in the container from 0 on; empty if the row has none.
+def member_bytes(container: Path, path: str | Path) -> bytes:
+    """Reads the image at a path below a container; empty if there is no image in its place.
 
     Raises:
         DataError: If the container cannot be read.
+        FileNotFoundError: If it has no such member.
     """
-    status = container.stat()
-    with _lock:
-        starts = _row_groups(container, status.st_mtime_ns, status.st_size)
-        group = int(np.searchsorted(starts, int(name), side="right")) - 1
-        images = _row_group(container, group, status.st_mtime_ns, status.st_size)
-    return images[int(name) - int(starts[group])].as_py() or b""
+    name = os.fspath(path)[len(os.fspath(container)) + 1 :].replace(os.sep, "/")
+    return _READERS[container.suffix](container, name)
 
 
 def opened(path: Path) -> Path | io.BytesIO:
     """What Pillow opens: the path of a file, or the bytes of a member."""
     container = container_of(path)
-    return path if container is None else io.BytesIO(member_bytes(container, path.name))
-
-
-@lru_cache(maxsize=64)
-def _row_groups(container: Path, changed: int, size: int) -> Any:
-    """First row of each row group of a file in one of its states."""
-    with parquet_file(container) as file:
-        groups = range(file.metadata.num_row_groups)
-        rows = [file.metadata.row_group(group).num_rows for group in groups]
-    return np.cumsum([0, *rows[:-1]])
-
-
-@lru_cache(maxsize=3)
-def _row_group(container: Path, group: int, changed: int, size: int) -> Any:
-    """The encoded images of a row group, as an array of pyarrow."""
-    with parquet_file(container) as file:
-        column = image_column(file.schema_arrow)
-        table = file.read_row_group(group, columns=[column])
-        values = table.column(0).combine_chunks()
-        return values.field("bytes") if hasattr(values, "field") else values
-
-
-def image_column(schema: Any) -> str:
-    """The column of encoded images: the only one of bytes, alone or with a path beside them.
-
-    Raises:
-        ValueError: If there is none, or several.
-    """
-    import pyarrow as pa
-
-    def holds_bytes(kind: Any) -> bool:
-        if pa.types.is_struct(kind):
-            return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-    found = [str(field.name) for field in schema if holds_bytes(field.type)]
-    if len(found) != 1:
-        raise ValueError(f"it has {len(found)} columns of images: {', '.join(found) or 'none'}")
-    return found[0]
+    return path if container is None else io.BytesIO(member_bytes(container, path))

@@ -30,7 +30,7 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
         return division
     if dataset.root is None:
         raise InputError(
-            f"--min-images goes with folder:PATH, csv:FILE and hf:FOLDER, and {dataset.name} has "
+            f"--min-images goes with data of your own, as folder:PATH, and {dataset.name} has "
             "published divisions",
             f"Leave --min-images out, or name the classes of {dataset.name} to take: --class-list "
             "FILE",

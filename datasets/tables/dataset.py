@@ -17,10 +17,11 @@ from lowlabel.errors import DataError
 def table_dataset(path: Path) -> Dataset:
     """Declares the images that a table lists as a dataset.
 
-    The columns are `path`, relative to the folder of the table, `label`, and optionally `split`,
-    with the usual names of parts, `group`, and a box to crop to: `left`, `top`, `right`, `bottom`,
-    or `box` with "left,top,right,bottom". Without splits all images are evaluated. Images are
-    sorted by their paths, so that the order of the rows changes no score.
+    The columns are `path`, relative to the folder of the table, `label`, or `labels` with several
+    as "cat|dog", and optionally `split`, with the usual names of parts, `group`, and a box to crop
+    to: `left`, `top`, `right`, `bottom`, or `box` with "left,top,right,bottom". Without splits all
+    images are evaluated. Images are sorted by their paths, so that the order of the rows changes no
+    score.
 
     Raises:
         DataError: If the table cannot be read, a row is wrong, or its splits are no division.
@@ -43,7 +44,7 @@ def listed_dataset(kind: str, name: str, path: Path, root: Path, entries: Entrie
     """
     parts = _parts(path, entries)
     gallery = GALLERY if GALLERY in parts else None
-    trains = len(parts) > 1 and next(iter(parts)) != gallery
+    trains = len(parts) > 1 and next(iter(parts)) != gallery and not entries.several
     classes = {
         part: {image.class_name for image in entries.images[split]}
         for part, split in (parts if trains else {}).items()
@@ -57,6 +58,7 @@ def listed_dataset(kind: str, name: str, path: Path, root: Path, entries: Entrie
         "splits" if len(parts) > 1 else WHOLE,
         tuple(parts),
         rows.labelled,
+        kind="labels" if entries.several else "classes",
         gallery=gallery,
         shared_classes=shared,
         left_out=rows.left_out,
@@ -121,4 +123,5 @@ class _Rows:
         counts = Counter(
             {f"in rows of {split}": len(self.entries.images[split]) for split in splits}
         )
+        counts += Counter(self.entries.left_out)
         return +(counts + Counter({UNSCORED_CLASSES: self.unscored}))

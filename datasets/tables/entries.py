@@ -4,7 +4,7 @@ import math
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +12,15 @@ from pathlib import Path
 from lowlabel.datasets.images import Box, LabelledPath
 from lowlabel.datasets.io.listing import files_in
 from lowlabel.datasets.parts import KNOWN_DIVISIONS, part_called
+from lowlabel.datasets.tables.labels import joined
 from lowlabel.datasets.tables.rows import Table, read_table
 from lowlabel.errors import DataError
 from lowlabel.reading import reading
 
 PATH, LABEL, SPLIT, GROUP, BOX = "path", "label", "split", "group", "box"
+LABELS = "labels"  # several, in place of one label
 EDGES = ("left", "top", "right", "bottom")
-COLUMNS = (PATH, LABEL, SPLIT, GROUP, BOX, *EDGES)
+COLUMNS = (PATH, LABEL, LABELS, SPLIT, GROUP, BOX, *EDGES)
 _WITHOUT_LABELS = (PATH, BOX, *EDGES)
 _MOST_SHOWN = 8
 
@@ -30,10 +32,14 @@ class Entries:
     Attributes:
         images: By split, as the table spells it; of a table without splits by "".
         unread: Names of the columns that are not used.
+        left_out: Number of files that are not taken, by suffix.
+        several: Whether images have several labels, which stand joined in place of a class.
     """
 
     images: dict[str, list[LabelledPath]]
     unread: tuple[str, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    several: bool = False
 
 
 def read_entries(path: Path, *, labelled: bool = True) -> Entries:
@@ -60,7 +66,13 @@ def read_entries(path: Path, *, labelled: bool = True) -> Entries:
 def _read_entries(path: Path, changed: int, size: int, labelled: bool) -> Entries:
     """Reads a table, once in each of its states."""
     required, known = ((PATH, LABEL), COLUMNS) if labelled else ((PATH,), _WITHOUT_LABELS)
-    table = read_table(path, required, known)
+    table = read_table(path, required, known, {LABEL: LABELS})
+    several = labelled and LABELS in table.columns
+    if several and LABEL in table.columns:
+        raise DataError(
+            f"{path} has the columns {LABEL} and {LABELS}",
+            f"Keep {LABEL}, with one label for each image, or {LABELS}, with several, as cat|dog.",
+        )
     edges = [name for name in EDGES if name in table.columns]
     if edges and (len(edges) < len(EDGES) or BOX in table.columns):
         raise DataError(
@@ -75,7 +87,7 @@ def _read_entries(path: Path, changed: int, size: int, labelled: bool) -> Entrie
     checked.refuse()
     for listed in images.values():
         listed.sort(key=lambda image: image.path)
-    return Entries(dict(images), table.unread)
+    return Entries(dict(images), table.unread, several=several)
 
 
 @dataclass
@@ -101,9 +113,9 @@ class _Checked:
             if path in seen:
                 self._say(f"{path} is named by {self.table.unit} {seen[path]} too")
             seen[path] = line
-            label = values.get(LABEL, "")
-            if LABEL in values and not label:
-                self._say(f"the label of {path} is empty")
+            label = joined(values[LABELS]) if LABELS in values else values.get(LABEL, "")
+            if not label and {LABEL, LABELS} & values.keys():
+                self._say(f"{'a' if LABELS in values else 'the'} label of {path} is empty")
             split = self._split(values[SPLIT]) if SPLIT in values else ""
             image = LabelledPath(path, label, self._box(values), values.get(GROUP, ""))
             yield split, image

@@ -4,9 +4,10 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file
@@ -40,13 +41,19 @@ class Table:
     unit: str = "line"
 
 
-def read_table(path: Path, required: Sequence[str], known: Sequence[str]) -> Table:
+def read_table(
+    path: Path,
+    required: Sequence[str],
+    known: Sequence[str],
+    instead: Mapping[str, str] = MappingProxyType({}),
+) -> Table:
     """Reads a table.
 
     Args:
         path: The file; its content says whether it is text or parquet.
         required: Names of the columns that must be there, by which a delimiter is recognised.
         known: Names of all columns that are used.
+        instead: Columns that may stand in place of required ones.
 
     Raises:
         DataError: If the file is missing, damaged, no text in UTF-8, or lacks a column or a value.
@@ -55,23 +62,38 @@ def read_table(path: Path, required: Sequence[str], known: Sequence[str]) -> Tab
         with path.open("rb") as file:
             is_parquet = file.read(len(_PARQUET)) == _PARQUET
         table = (
-            _from_parquet(path, required, known)
+            _from_parquet(path, required, known, instead)
             if is_parquet
-            else _from_text(path, path.read_bytes(), required, known)
+            else _from_text(path, path.read_bytes(), required, known, instead)
         )
     if not table.rows:
         raise DataError(f"{path} names no image: it has a header alone", "Add a row per image.")
     return table
 
 
-def _from_text(path: Path, data: bytes, required: Sequence[str], known: Sequence[str]) -> Table:
+def _needed(
+    columns: Sequence[str], required: Sequence[str], instead: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The required columns, or those that stand in place of them."""
+    return tuple(i if (i := instead.get(name, "")) in columns else name for name in required)
+
+
+def _from_text(
+    path: Path,
+    data: bytes,
+    required: Sequence[str],
+    known: Sequence[str],
+    instead: Mapping[str, str],
+) -> Table:
     text = _decoded(path, data)
     first = re.split(r"[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
     headers = {each: _names(next(csv.reader([first], delimiter=each), [])) for each in DELIMITERS}
-    fitting = [each for each, names in headers.items() if {*required} <= {*names}]
+    fitting = [
+        each for each, names in headers.items() if {*_needed(names, required, instead)} <= {*names}
+    ]
     delimiter = (fitting or sorted(headers, key=lambda each: -len(headers[each])))[0]
     columns = headers[delimiter]
-    check_columns(path, columns, required)
+    check_columns(path, columns, _needed(columns, required, instead))
     _, *listed = _split(path, text, delimiter, len(columns))
     rows, lines = [row for _, row in listed], [line for line, _ in listed]
     return Table(path, columns, rows, lines, _unread(columns, known))
@@ -135,11 +157,13 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
         raise DataError(f"{path} has the column {twice[0]} twice", "Keep one of them.")
 
 
-def _from_parquet(path: Path, required: Sequence[str], known: Sequence[str]) -> Table:
+def _from_parquet(
+    path: Path, required: Sequence[str], known: Sequence[str], instead: Mapping[str, str]
+) -> Table:
     with parquet_file(path) as file:
         names = [str(name) for name in file.schema_arrow.names]
         columns = _names(names)
-        check_columns(path, columns, required)
+        check_columns(path, columns, _needed(columns, required, instead))
         wanted = [name for name, column in zip(names, columns, strict=True) if column in known]
         groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
         needed = sum(group.total_byte_size for group in groups)

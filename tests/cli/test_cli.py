@@ -355,8 +355,8 @@ def test_list_names_everything(capsys):
     output = capsys.readouterr().out
     for words in (
         "Suites", "fewshot-10way", "Protocols", "landmarks", "Models (also timm:NAME",
-        "dino_vits16", "Datasets (also folder:PATH, csv:FILE and hf:FOLDER)", "cifar-fs",
-        "closerlook, closerlook-box, feat",
+        "dino_vits16", "hf:FOLDER, wds:PATTERN and torchvision:NAME)", "Food101",
+        "cifar-fs", "closerlook, closerlook-box, feat",
         "Few-shot methods", "logreg", "Post-processing of retrieval", "k-reciprocal",
         "Search indexes", "hnsw", "Pretraining methods", "pw-self",
     ):  # fmt: skip

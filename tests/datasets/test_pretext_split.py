@@ -1,5 +1,8 @@
 """Folders for pretraining without labels and scoring with few."""
 
+import io
+import tarfile
+
 import pytest
 
 from lowlabel.datasets import open_dataset
@@ -76,3 +79,16 @@ def test_wrong_requests_write_nothing(tmp_path, whole):
     with pytest.raises(DataError, match="is not empty"):
         write_pretext_split(whole, tmp_path / "full")
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_images_in_shards_are_refused(tmp_path, whole):
+    with tarfile.open(tmp_path / "birds.tar", "w") as written:
+        for number, path in enumerate(whole.load("all").paths):
+            written.add(whole.root / path, f"{number}.png")
+            label = tarfile.TarInfo(f"{number}.cls")
+            label.size = 4
+            written.addfile(label, io.BytesIO(path[:4].encode()))
+    opened = open_dataset(f"wds:{tmp_path / 'birds.tar'}")
+    with pytest.raises(InputError, match=r"lie in .*birds\.tar, and links lead to files alone"):
+        write_pretext_split(opened, tmp_path / "split")
+    assert not (tmp_path / "split").exists()

@@ -1,6 +1,7 @@
 """Tables of datasets: MATLAB files of annotations, parquet files of images, lists of images."""
 
 import io
+import tarfile
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from scipy.io import savemat
 from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.imagenet.validation import validation_classes
 from lowlabel.datasets.io.parquet import open_parquet
+from lowlabel.datasets.sources.members import member_bytes
+from lowlabel.datasets.sources.webdataset import webdataset
 from lowlabel.datasets.tables.entries import read_entries
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
@@ -100,3 +103,23 @@ def test_tables_of_images(tmp_path, attack, suffix):
         return read_entries(root / source.name).images
 
     attack(source, read)
+
+
+@pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_shards(tmp_path, attack, tar_format):
+    png = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(png, "PNG")
+    path = tmp_path / "s.tar"
+    with tarfile.open(path, "w", format=tar_format) as written:
+        for number in range(4):
+            key = f"{number}é" * (60 if number else 1)
+            for suffix, data in ((".png", png.getvalue()), (".json", b'{"label": "a"}')):
+                member = tarfile.TarInfo(key + suffix)
+                member.size = len(data)
+                written.addfile(member, io.BytesIO(data))
+
+    def read(path):
+        images = webdataset(path).divisions[0].read(path.parent, "all")
+        return [member_bytes(path, path.parent / image.path) for image in images]
+
+    assert attack(path, read)

@@ -13,7 +13,7 @@ import typer
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 from lowlabel.cli.tables import fitted
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from lowlabel.datasets import Dataset
@@ -38,6 +38,7 @@ def list_known() -> None:
 def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]]:
     from lowlabel.benchmarks import load_suite
     from lowlabel.classification.budget import LEARNERS
+    from lowlabel.datasets.torchvision_sets.declared import DECLARED
     from lowlabel.fewshot import METHODS
     from lowlabel.retrieval.post import POST_PROCESSING
     from lowlabel.retrieval.search import INDEXES
@@ -55,9 +56,14 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
         _models(),
     )
     yield (
-        "Datasets (also folder:PATH, csv:FILE and hf:FOLDER)",
+        "Datasets (also folder:PATH, csv:FILE, hf:FOLDER, wds:PATTERN and torchvision:NAME)",
         ("name", "title", "divisions", "state"),
         _datasets(),
+    )
+    yield (
+        "Datasets of torchvision, as torchvision:NAME",
+        ("name", "title", "source"),
+        [(name, each.title, each.source) for name, each in DECLARED.items()],
     )
     yield "Few-shot methods", _DESCRIBED, _described(METHODS)
     yield "Methods of label budgets (also the few-shot ones)", _DESCRIBED, _described(LEARNERS)
@@ -146,6 +152,15 @@ def prepare(
     ] = None,
     class_list: options.ClassList = None,
     allow_partial: options.AllowPartial = False,
+    download: Annotated[
+        bool,
+        option(
+            "Data",
+            "Download torchvision:NAME from its authors' site by torchvision. Nothing else is "
+            "downloaded.",
+            "--download",
+        ),
+    ] = False,
     pretext_split: Annotated[
         Path | None,
         option(
@@ -171,20 +186,35 @@ def prepare(
     ] = 0.2,
 ) -> None:
     """Unpack the archive of a dataset, check it, and put it where lowlabel looks for it."""
+    if download:
+        _download(dataset, allow_partial=allow_partial)
     if archive:
         _unpack(dataset, archive, title, class_list, allow_partial=allow_partial)
     if pretext_split is not None:
         lists = pretext_without, evaluation_without
         _split(dataset, pretext_split, lists, validation_share, allow_partial=allow_partial)
         return
-    from lowlabel.errors import InputError
-
     if pretext_without or evaluation_without:
         raise InputError(
             "classes are left out of a pretext split alone", "Add --pretext-split FOLDER."
         )
-    if not archive:
-        raise InputError(f"prepare {dataset} needs an archive", "Add --archive FILE.")
+    if not archive and not download:
+        raise InputError(
+            f"prepare {dataset} needs an archive",
+            "Add --download." if dataset.startswith("torchvision:") else "Add --archive FILE.",
+        )
+
+
+def _download(dataset: str, *, allow_partial: bool) -> None:
+    from lowlabel.datasets import open_dataset
+    from lowlabel.datasets.counts import check_divisions
+    from lowlabel.datasets.torchvision_sets.dataset import download
+
+    folder = download(dataset)
+    opened = open_dataset(dataset)
+    for note in check_divisions(opened.dataset, opened.root, allow_partial=allow_partial):
+        typer.echo(f"incomplete: {note}", err=True)
+    typer.echo(f"{dataset} is ready in {folder}")
 
 
 def _split(
@@ -226,6 +256,11 @@ def _unpack(
     from lowlabel.progress import progress_bar
 
     declared, _ = find_dataset(dataset)
+    if declared.root is not None:
+        raise InputError(
+            f"{dataset} is used where it lies, and needs no archive",
+            f"Run it as it is: lowlabel run --dataset {quote(dataset)}",
+        )
     if class_list:
         divisions = tuple(only_classes(each, class_list) for each in declared.divisions)
         declared = replace(declared, divisions=divisions)

@@ -107,7 +107,8 @@ Datasets = Annotated[
     list[str] | None,
     option(
         "Data",
-        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE or hf:FOLDER. Repeats.",
+        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE, hf:FOLDER (parquet), wds:PATTERN "
+        "(tar shards) or torchvision:NAME. Repeats.",
         "--dataset",
     ),
 ]

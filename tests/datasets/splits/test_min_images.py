@@ -42,7 +42,7 @@ def test_a_class_that_one_part_has_too_few_of_leaves_all_parts(folder):
 
 def test_what_cannot_be_restricted_says_so(folder):
     with pytest.raises(
-        InputError, match="goes with folder:PATH, csv:FILE and hf:FOLDER, and demo has published"
+        InputError, match="goes with data of your own, as folder:PATH, and demo has published"
     ):
         enough_images(*[(d := find_dataset("demo")[0]), d.divisions[0]], 2)
     with pytest.raises(InputError, match="leaves nothing out"):

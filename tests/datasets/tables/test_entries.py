@@ -155,3 +155,33 @@ def test_parquet_gives_the_images_of_csv(table, tmp_path):
 def test_a_table_that_changed_is_read_again(table):
     assert listed(table("path,label\na/0.png,x\na/1.png,y\n")) == ROWS
     assert len(listed(table("path,label\na/0.png,x\n"))) == 1
+
+
+def test_several_labels_stand_joined_in_one_order(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        (tmp_path / name).touch()
+    path = tmp_path / "list.csv"
+    path.write_text("path,labels\na.png,dog | cat\nb.png,cat|dog|cat\nc.png,cat\n")
+    entries = read_entries(path)
+    assert entries.several
+    assert [image.class_name for image in entries.images[""]] == ["cat|dog", "cat|dog", "cat"]
+    path.write_text("path,labels\na.png,dog|\nb.png,\n")
+    with pytest.raises(DataError, match=r"line 2: a label of a\.png is empty") as error:
+        read_entries(path)
+    assert "line 3" in error.value.message
+    path.write_text("path,label,labels\na.png,a,a|b\n")
+    with pytest.raises(DataError, match="has the columns label and labels"):
+        read_entries(path)
+    path.write_text("path,name\na.png,a\n")
+    with pytest.raises(DataError, match="has no column label"):
+        read_entries(path)
+
+
+def test_several_labels_of_a_parquet_table(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    (tmp_path / "a.png").touch()
+    table = pyarrow.table({"path": ["a.png"], "labels": ["b|a"]})
+    write_table(table, tmp_path / "list.parquet")
+    assert read_entries(tmp_path / "list.parquet").images[""][0].class_name == "a|b"

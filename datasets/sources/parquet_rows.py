@@ -1,0 +1,65 @@
+"""Reads the encoded images of parquet files by their rows."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lowlabel.datasets.io.parquet import parquet_file
+
+PARQUET = ".parquet"
+_lock = threading.Lock()  # a row group is read once by the threads that want its images
+
+
+def parquet_bytes(container: Path, name: str) -> bytes:
+    """Reads an image, named by its row in the container from 0 on; empty if the row has none.
+
+    Raises:
+        DataError: If the container cannot be read.
+    """
+    status = container.stat()
+    with _lock:
+        starts = _row_groups(container, status.st_mtime_ns, status.st_size)
+        group = int(np.searchsorted(starts, int(name), side="right")) - 1
+        images = _row_group(container, group, status.st_mtime_ns, status.st_size)
+    return images[int(name) - int(starts[group])].as_py() or b""
+
+
+@lru_cache(maxsize=64)
+def _row_groups(container: Path, changed: int, size: int) -> Any:
+    """First row of each row group of a file in one of its states."""
+    with parquet_file(container) as file:
+        groups = range(file.metadata.num_row_groups)
+        rows = [file.metadata.row_group(group).num_rows for group in groups]
+    return np.cumsum([0, *rows[:-1]])
+
+
+@lru_cache(maxsize=3)
+def _row_group(container: Path, group: int, changed: int, size: int) -> Any:
+    """The encoded images of a row group, as an array of pyarrow."""
+    with parquet_file(container) as file:
+        column = image_column(file.schema_arrow)
+        table = file.read_row_group(group, columns=[column])
+        values = table.column(0).combine_chunks()
+        return values.field("bytes") if hasattr(values, "field") else values
+
+
+def image_column(schema: Any) -> str:
+    """The column of encoded images: the only one of bytes, alone or with a path beside them.
+
+    Raises:
+        ValueError: If there is none, or several.
+    """
+    import pyarrow as pa
+
+    def holds_bytes(kind: Any) -> bool:
+        if pa.types.is_struct(kind):
+            return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
+        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+    found = [str(field.name) for field in schema if holds_bytes(field.type)]
+    if len(found) != 1:
+        raise ValueError(f"it has {len(found)} columns of images: {', '.join(found) or 'none'}")
+    return found[0]
