@@ -46,7 +46,7 @@ Models = Annotated[
     list[str] | None,
     option(
         "Model",
-        "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
+        "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, hf:OWNER/NAME|FOLDER, "
         "PATH.pth[:ARCH[,option=value…]] (PATH may be a pattern in quotes: 'RUN/*.pth'), "
         "random:ARCH or pixels; in label budgets scratch:ARCH[,option=value…], trained on the "
         "labels alone. Repeats.",
