@@ -1,8 +1,12 @@
 """The kinds of models from other libraries, by what stands before the colon."""
 
 from lowlabel.features.models.libraries.library import Library
+from lowlabel.features.models.libraries.open_clip_model import OPEN_CLIP
+from lowlabel.features.models.libraries.timm_hub import TIMM_HUB
 from lowlabel.features.models.libraries.transformers_model import TRANSFORMERS
 
 LIBRARIES: dict[str, Library] = {
     "hf": TRANSFORMERS,
+    "hf-hub": TIMM_HUB,
+    "open_clip": OPEN_CLIP,
 }

@@ -5,8 +5,6 @@ The network is asked only for a model that is not on this computer, and not at a
 """
 
 import json
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from huggingface_hub import constants, snapshot_download
@@ -18,6 +16,7 @@ from huggingface_hub.errors import (
 )
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.features.models.libraries.hub_access import obstacle
 from lowlabel.paths import weights_dir
 from lowlabel.reading import reading
 
@@ -25,7 +24,6 @@ CONFIG = "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _PICKLED = ("pytorch_model.bin",)
 _PATTERNS = ("*.json", "model*.safetensors")
-_TIMEOUT_SECONDS = 10
 _SAVE = "Fetch it again, or save it again with model.save_pretrained(FOLDER)."
 
 
@@ -112,14 +110,8 @@ def _parts(weights: Path) -> set[str]:
 
 
 def _downloaded(name: str, revision: str | None, by_hand: Path) -> Path:
-    if constants.HF_HUB_OFFLINE:
-        raise _not_fetched(name, by_hand, "HF_HUB_OFFLINE is set")
-    try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=_TIMEOUT_SECONDS).close()
-    except urllib.error.HTTPError:
-        pass  # an error status is an answer
-    except OSError as error:
-        raise _not_fetched(name, by_hand, str(getattr(error, "reason", error))) from error
+    if why := obstacle():
+        raise _not_fetched(name, by_hand, why)
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_PATTERNS)))
         if weights_file(folder) is None:
