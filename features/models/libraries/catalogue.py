@@ -2,6 +2,7 @@
 
 from lowlabel.features.models.libraries.library import Library
 from lowlabel.features.models.libraries.open_clip_model import OPEN_CLIP
+from lowlabel.features.models.libraries.python_file import PYTHON_FILE
 from lowlabel.features.models.libraries.timm_hub import TIMM_HUB
 from lowlabel.features.models.libraries.transformers_model import TRANSFORMERS
 
@@ -9,4 +10,5 @@ LIBRARIES: dict[str, Library] = {
     "hf": TRANSFORMERS,
     "hf-hub": TIMM_HUB,
     "open_clip": OPEN_CLIP,
+    "python": PYTHON_FILE,
 }
