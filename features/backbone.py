@@ -81,7 +81,7 @@ class Backbone:
     @property
     def engine(self) -> str:
         """What computes features, for records; empty for torch."""
-        return self.forward.name if self.forward else ""
+        return self.forward.name if self.forward else self.encoder.runtime
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.

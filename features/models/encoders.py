@@ -21,11 +21,13 @@ class Encoder(nn.Module, ABC):
         patch: Side of the model's patches in pixels; 1 for a model without patches.
         depth: Number of blocks whose class and patch tokens `blocks` gives; 0 for a model that
             hides them or has no class token.
+        runtime: What runs the network in place of torch, for records; empty for torch.
     """
 
     pooling: str = "head"
     patch: int = 1
     depth: int = 0
+    runtime: str = ""
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
