@@ -154,7 +154,7 @@ TrainFeatures = Annotated[
     ),
 ]
 
-Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda or cuda:1.")]
+Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda, cuda:1 or mps.")]
 BatchSize = Annotated[int, option("Machine", "Images per forward pass.")]
 Workers = Annotated[int, option("Machine", "Threads that decode images.")]
 Engine = Annotated[
