@@ -10,9 +10,9 @@ _LETTERS = {"small": "s", "base": "b", "large": "l", "giant": "g"}
 _DINO = re.compile(r"facebook/(dino-vit[sb](?:8|16))")
 _DINOV2 = re.compile(r"facebook/dinov2-(?P<registers>with-registers-)?(?P<size>\w+)")
 _DINOV3 = re.compile(r"facebook/dinov3-(vit\w+?)-pretrain-lvd1689m")
-_DATA = re.compile(
-    r"facebook/(dino-|dinov2-|dinov3-\w+-pretrain-lvd1689m|vit-mae-|vit-msn-|ijepa_\w+_(1k|22k)"
-    r"|convnext|deit)|google/vit-(base|large|huge)|microsoft/swin"
+_DATA = re.compile(  # whoever publishes or tunes them
+    r"dino-vit|dinov2-|dinov3-\w+(-\w+)?-pretrain-lvd1689m|vit-mae-|vit-msn-|ijepa_\w+_(1k|22k)"
+    r"|(vit|deit|beit)-(tiny|small|base|large|huge|distilled)-|swin(v2)?-|convnext(v2)?-"
 )
 
 
@@ -30,5 +30,10 @@ def hub_alias_of(name: str) -> tuple[str, ...]:
 
 
 def hub_data(name: str) -> str | None:
-    """Name of a set of images that the data of a published model include, if its name tells."""
-    return IMAGENET if _DATA.match(name) else None
+    """Name of a set of images that the data of a published model include, if its name tells.
+
+    Args:
+        name: OWNER/NAME, or a folder of the model's name.
+    """
+    last = name.rstrip("/").rpartition("/")[2].rpartition("--")[2]
+    return IMAGENET if _DATA.match(last) else None

@@ -12,7 +12,6 @@ from lowlabel.features.models.architectures import protocol_transform
 from lowlabel.features.models.code.user_file import call_function
 from lowlabel.features.models.encoders import Encoder, HubEncoder, TimmEncoder
 from lowlabel.features.models.libraries.library import Library, sized
-from lowlabel.features.models.libraries.torchvision_steps import known_transform
 from lowlabel.features.models.source import Source, canonical_spec, take_pretraining
 from lowlabel.specs import Option, parse_spec
 
@@ -29,6 +28,8 @@ def check(rest: str) -> None:
 
 def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     """Loads `python:REST`; see `Library.open`."""
+    from lowlabel.features.models.libraries.torchvision_steps import known_transform
+
     check(rest)
     path, function, options = _named(rest)
     seen, model = take_pretraining(options), f"{path.name}:{function}"

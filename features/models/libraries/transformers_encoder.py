@@ -85,7 +85,7 @@ class TransformersEncoder(Encoder):
         height, width = images.shape[-2:]
         count = (height // self.patch) * (width // self.patch)
         order = torch.arange(count, dtype=torch.float32, device=images.device)
-        return order.expand(len(images), -1)
+        return order.expand(images.shape[0], -1)
 
     def _split(self, output: Any, last: torch.Tensor) -> Tokens:
         if last.ndim == 4:
