@@ -34,7 +34,7 @@ def _vit(model: str, norm: str = "layernorm", before: int = 1, **arguments: Any)
 
 # The pooler of these (a dense layer and tanh after the class token) is left out: self-supervised
 # checkpoints have none, where transformers would make one at random, and no classifier takes it.
-_NO_POOLER = {"add_pooling_layer": False}
+_NO_POOLER: dict[str, Any] = {"add_pooling_layer": False}
 
 FAMILIES: dict[str, Family] = {
     "clip": Family("CLIPVisionModel", "head", 1, "pooler"),

@@ -36,13 +36,14 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     file = read_onnx(Path(name).expanduser())
     seen, colours = take_pretraining(options), take_colours(options)
     output, before = _output(file, options), _before(options)
-    transform = replace(protocol_transform(_side(file, resolution)), **colours)
+    plain = protocol_transform(_side(file, resolution))
+    mean, std = colours.get("mean", plain.mean), colours.get("std", plain.std)
     shown: dict[str, Option] = {} if before is None else {"before": before}
     return Source(
         file.path.stem,
         canonical_spec("onnx", output, shown, None),
         OnnxEncoder(file, output, before),
-        transform,
+        replace(plain, mean=mean, std=std),
         pretrained_on=seen,
     )
 

@@ -17,7 +17,7 @@ def take_colours(options: dict[str, Option]) -> dict[str, tuple[float, ...]]:
     Raises:
         InputError: If one has another form.
     """
-    found = {}
+    found: dict[str, tuple[float, ...]] = {}
     for name in COLOURS:
         if name not in options:
             continue

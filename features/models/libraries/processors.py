@@ -82,7 +82,8 @@ def _colours(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of values in [0, 1] that stand for rescaling and normalising."""
     scale = float(processor.rescale_factor) * 255 if processor.do_rescale else 255.0
     scale = 1.0 if abs(scale - 1) < _SIMILAR else scale
-    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
     if processor.do_normalize:
         mean, std = _channels(processor.image_mean), _channels(processor.image_std)
     return tuple(v / scale for v in mean), tuple(v / scale for v in std)

@@ -52,7 +52,8 @@ def known_transform(given: object, model: str) -> ImageTransform:
     ):
         raise InputError(f"the steps of the transform of {model} are in another order", _FIX)
     resize, crop, mode = _geometry(resizes[0], crops[0] if crops else None, model)
-    mean, std = ((0.0,) * 3, (1.0,) * 3)
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
     if normal:
         mean, std = (tuple(map(float, v)) for v in (normal[0].mean, normal[0].std))
     return ImageTransform(
@@ -84,9 +85,9 @@ def _interpolation(resize: Any, model: str) -> str:
 def _scales(step: object) -> bool:
     """Whether a step gives a tensor of floats in [0, 1]."""
     if isinstance(step, v2.ToDtype):
-        return step.scale and step.dtype == torch.float32
+        return bool(step.scale and step.dtype == torch.float32)
     if isinstance(step, transforms.ConvertImageDtype):
-        return step.dtype == torch.float32
+        return bool(step.dtype == torch.float32)
     return isinstance(step, transforms.ToTensor)
 
 
