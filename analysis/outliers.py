@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, as_features, as_integers
 from lowlabel.classification.nearest_train import nearest
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 
@@ -106,7 +106,7 @@ def nearest_others(
         InputError: As `find_outliers`.
     """
     (k,) = as_integers(1, k=k)
-    rows = Embeddings.of(as_features(features).to(resolve_device(device)), "features")
+    rows = Embeddings.of(as_features(features).to(scoring_device(device)), "features")
     if len(rows) < 2:
         raise InputError(
             "1 image has no others to compare it with", "Give a part with at least 2 images."

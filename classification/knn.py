@@ -27,7 +27,7 @@ from lowlabel.classification.nearest_train import nearest
 from lowlabel.classification.result import KNNResult
 from lowlabel.classification.rows import as_rows, picked
 from lowlabel.classification.votes import EQUAL_VOTES, class_votes, shares, winners
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -111,7 +111,7 @@ def evaluate_knn(
     if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
         raise InputError(f"temperature={temperature!r} must be a finite number above 0")
     require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
-    device = resolve_device(device)
+    device = scoring_device(device)
     train, voting_labels = _checked(train_features, train_labels, device, "train", rows)
     test, wanted_labels = _checked(test_features, test_labels, device, "test", test_rows)
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})

@@ -26,7 +26,7 @@ from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows, as_rows, picked
 from lowlabel.classification.unfinished import State
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 
@@ -102,7 +102,7 @@ def evaluate_linear(
     """
     recipe = known_recipe(recipe)
     (seed,) = as_integers(0, seed=seed)
-    device = resolve_device(device)
+    device = scoring_device(device)
     table, places, labels = _learned(train_features, train_labels, rows, device)
     test, wanted = _checked(test_features, test_labels, device, "test")
     tables = [_view(view, n, rows, device) for n, view in enumerate(views, 1)] or [table]

@@ -27,7 +27,7 @@ from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.lazy_rows import RowStep, changed
 from lowlabel.progress import Progress
@@ -105,7 +105,7 @@ def evaluate_logistic_regression(
     require_name("norm", norm, get_args(Norm))
     (max_iter,) = as_integers(1, max_iter=max_iter)
     (seed,) = as_integers(0, seed=seed)
-    place = resolve_device(device)
+    place = scoring_device(device)
     train, labels = _checked(train_features, train_labels, place, "train")
     test, wanted = _checked(test_features, test_labels, place, "test")
     require_same_width({"train features": train.shape[1], "test features": test.shape[1]})

@@ -81,7 +81,7 @@ class Backbone:
     @property
     def engine(self) -> str:
         """What computes features, for records; empty for torch."""
-        return self.forward.name if self.forward else ""
+        return self.forward.name if self.forward else self.encoder.runtime
 
     def view(self, number: int, seed: int) -> "Backbone":
         """The model with a random view of each image instead of its centre crop.
@@ -159,7 +159,8 @@ def load_backbone(
     Args:
         spec: An alias (`dino_vits16`), `timm:NAME[,option=value…]`, `hub:REPO:ENTRY`,
             `PATH.pth[:ARCH[,option=value…]]` (also .safetensors, or the folder of a trained model),
-            `random:ARCH[,option=value…]` or `pixels`.
+            `random:ARCH[,option=value…]`, `pixels`, or a model of another library
+            (`features.models.libraries.catalogue`).
         pooling: See `Backbone`; the model's own by default.
         resolution: Side of square images, or limit of the longest side, in pixels; the model's
             own by default.

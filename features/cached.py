@@ -5,6 +5,7 @@ from collections.abc import Callable
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.sources import published_spec
 from lowlabel.features.store import stored_keys
 from lowlabel.specs import canonical_json
@@ -33,7 +34,7 @@ def cached_rows(model: str, images: ImageSet, load: Callable[[], Backbone]) -> i
     ]
     if spec:
         return max((rows for key, rows in alike if key["model"] == spec), default=0)
-    if kind in ("hub", "random"):
+    if kind in ("hub", "random", *LIBRARIES):
         alike = [(key, rows) for key, rows in alike if key["model"].startswith(f"{kind}:")]
     if not alike:
         return 0

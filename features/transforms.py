@@ -1,6 +1,8 @@
 """Preprocessing of an image file for a model: Resize → CenterCrop, or the whole image."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,7 +19,7 @@ from lowlabel.fields import grown
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-CropMode = Literal["center", "squash", "border"]
+CropMode = Literal["center", "squash", "border", "floor"]
 Size = int | tuple[int, int]
 
 
@@ -36,7 +38,8 @@ class ImageTransform:
             EXIF orientation.
         crop_mode: timm's: "center" keeps the aspect ratio and loses what is outside the crop,
             "squash" resizes both sides to `resize` before the crop, "border" fits the whole image
-            into `resize` and fills the rest with `mean`.
+            into `resize` and fills the rest with `mean`. "floor" is "center" of transformers, which
+            rounds the first row and column of the crop down, where torchvision takes the nearest.
     """
 
     resize: Size = 256
@@ -56,6 +59,15 @@ class ImageTransform:
     def blank(self) -> tuple[int, int]:
         """Height and width of a blank image to try a model with."""
         return height_and_width(self.crop)
+
+    def at(self, side: Size) -> Self:
+        """The same preprocessing for an input of another side, with the same part of images."""
+        if side == self.crop:
+            return self
+        factor = height_and_width(side)[0] / self.blank[0]
+        height, width = (round(each * factor) for each in height_and_width(self.resize))
+        resize = (height, width) if isinstance(self.resize, tuple) else height
+        return replace(self, resize=resize, crop=side)
 
     def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
         """Decodes, resizes and crops an image file.
@@ -99,7 +111,9 @@ class ImageTransform:
     def _spans(self, width: int, height: int) -> "tuple[_Span, _Span]":
         resized = self._resized(width, height)
         rows, columns = self.blank
-        return _Span.of(width, resized[0], columns), _Span.of(height, resized[1], rows)
+        start = math.floor if self.crop_mode == "floor" else round
+        across = _Span.of(width, resized[0], columns, start)
+        return across, _Span.of(height, resized[1], rows, start)
 
     @property
     def _fill(self) -> tuple[int, ...]:
@@ -108,7 +122,7 @@ class ImageTransform:
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         """Width and height before the crop, rounded as in torchvision and timm."""
-        if self.crop_mode == "center" and isinstance(self.resize, int):
+        if self.crop_mode in ("center", "floor") and isinstance(self.resize, int):
             shorter = self.resize
             if width <= height:
                 return shorter, int(shorter * height / width)
@@ -215,11 +229,11 @@ class _Span:
     margin: int
 
     @classmethod
-    def of(cls, source: int, resized: int, crop: int) -> Self:
+    def of(cls, source: int, resized: int, crop: int, rounded: Callable[[float], int]) -> Self:
         """The span of a source side that is resized to `resized` and cropped to `crop`."""
         if resized < crop:
             return cls(0, source, resized, (crop - resized) // 2)
-        start, scale = round((resized - crop) / 2), source / resized
+        start, scale = rounded((resized - crop) / 2), source / resized
         return cls(start * scale, min((start + crop) * scale, source), crop, 0)
 
     def covered(self, crop: int) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, Labels, as_labels
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
@@ -41,7 +41,7 @@ def chosen_base_classes(
     calibration = build_method(method)
     if not isinstance(calibration, SslVitCalibration):
         raise InputError(f"{calibration.spec} borrows from no base classes", "Use dc or dc-sslvit.")
-    prepared = prepare(calibration, features, base, resolve_device(device))
+    prepared = prepare(calibration, features, base, scoring_device(device))
     as_labels(labels, len(prepared.features))
     statistics = calibration.require_base(prepared.base)
     with torch.inference_mode():

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.grouped.sampler import GroupSampler
@@ -101,7 +101,7 @@ def evaluate_fewshot(
     kind = interval_kind(interval)
     if task_block is not None:
         (task_block,) = as_integers(1, task_block=task_block)
-    device = resolve_device(device)
+    device = scoring_device(device)
     prepared = prepare(classifier, features, base, device)
     classes = as_labels(labels, len(prepared.features))
     units = None if groups is None else as_labels(groups, len(classes), "groups")

@@ -17,7 +17,7 @@ from lowlabel.arrays import (
     require_at_most,
     require_name,
 )
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.progress import Progress
 from lowlabel.retrieval.class_level import (
     check_searchable,
@@ -133,7 +133,7 @@ def evaluate_retrieval(
     require_name("tie policy", ties, get_args(Ties))
     require_name("treatment of lone queries", lone_queries, get_args(LoneQueries))
     require_interval(interval, groups)
-    device, index = resolve_device(device), build_index(search)
+    device, index = scoring_device(device), build_index(search)
     steps = build_chain(post)
     check_chain(steps, index=index is not None, nmi=nmi)
     block_rows = _block_rows(block_size, device)

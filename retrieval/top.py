@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_integers, as_labels
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.precision import full_precision
 from lowlabel.retrieval.post import PostProcessing, build_chain
@@ -48,7 +48,7 @@ def top_images(
     (k,) = as_integers(1, k=k)
     steps = build_chain(post)
     searched = None if gallery is None else _unlabelled(gallery)
-    data = QueryGallery.of(_unlabelled(features), searched, resolve_device(device))
+    data = QueryGallery.of(_unlabelled(features), searched, scoring_device(device))
     data = data.processed(steps, train, train_labels)
     rows, all_gallery = data.unit_rows()
     wanted = _query_rows(queries, len(rows)).to(rows.device)

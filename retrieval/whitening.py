@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features, as_labels, refuse_rows
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval.post import Embedded, PostProcessing, RawRows, build_post
 from lowlabel.retrieval.post.projection import Projection
@@ -40,7 +40,7 @@ def learn_whitening(
             f"{whitening.spec} is not whitening",
             "Landmarks and copies take whiten or whiten-pairs only.",
         )
-    device = resolve_device(device)
+    device = scoring_device(device)
     train_rows = as_features(train, "train features").to(device)
     refuse_rows(~train_rows.isfinite().all(dim=1), "train features", "hold NaN or infinite values")
     labels = None

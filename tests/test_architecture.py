@@ -135,6 +135,13 @@ def test_the_ground_floor_knows_no_models_and_no_image_library(part):
             assert not top_level & {"timm", "torchvision"}, module
 
 
+def test_no_import_needs_a_module_that_windows_lacks():
+    absent = {"fcntl", "grp", "pwd", "resource", "termios"}
+    for module, file in FILES.items():
+        top_level = {name.split(".")[0] for name in file_imports(file, at_import=True)}
+        assert not top_level & absent, module
+
+
 def test_imports_have_no_circle():
     """Neither inside a package nor between packages.
 

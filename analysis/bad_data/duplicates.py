@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, as_features
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 
@@ -59,7 +59,7 @@ def near_duplicates(
         threshold: Largest cosine distance of near duplicates.
         device: Device to compute on.
     """
-    rows = Embeddings.of(as_features(features).to(resolve_device(device)), "features")
+    rows = Embeddings.of(as_features(features).to(scoring_device(device)), "features")
     owner = np.full(len(rows), -1, np.int64)
     kept = torch.empty(0, dtype=torch.int64, device=rows.raw.device)
     for start in range(0, len(rows), _BLOCK_ROWS):

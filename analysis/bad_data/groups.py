@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from lowlabel.analysis.outliers import NearestOthers
 from lowlabel.arrays import Features, as_features
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 
 LARGEST_SHARE = 0.1  # of all images; a larger group is no exception
@@ -51,7 +51,7 @@ def cosines_outside_groups(
         others: The k nearest others of each image.
         device: Device to compute on.
     """
-    place = resolve_device(device)
+    place = scoring_device(device)
     rows = Embeddings.of(as_features(features).to(place), "features")
     unit = rows.raw.double() / rows.norm[:, None]
     groups = torch.from_numpy(small_groups(others)).to(place)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lowlabel.analysis.bad_data.duplicates import ROUNDING, near_threshold
 from lowlabel.analysis.outliers import nearest_others
 from lowlabel.arrays import Features, as_features, require_same_width
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 
@@ -62,7 +62,7 @@ def find_leakage(
     Raises:
         InputError: If there is one test image and no distance, or embeddings do not fit.
     """
-    place = resolve_device(device)
+    place = scoring_device(device)
     rows = Embeddings.of(as_features(test, "test features").to(place), "test features")
     if len(rows) < 2 and distance is None:
         raise InputError(

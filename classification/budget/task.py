@@ -26,7 +26,7 @@ from lowlabel.classification.budget.result import BudgetInterval, BudgetResult
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.intervals import Units
 from lowlabel.classification.unfinished import Unfinished
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.scale import magnitudes
@@ -75,7 +75,7 @@ class BudgetTask:
         """
         require_name("treatment of classes that are too small", short, get_args(Short))
         (draws,), (seed,) = as_integers(1, draws=draws), as_integers(0, seed=seed)
-        place = resolve_device(device)
+        place = scoring_device(device)
         (learned, labels), (scored, wanted) = (
             _checked(*train, place, "train"),
             _checked(*test, place, "test"),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lowlabel.arrays import Features, Labels, as_features, as_integers, as_labels, refuse_rows
 from lowlabel.classification.label_free import geometry, spectrum
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.intervals import normal
 from lowlabel.precision import full_precision
@@ -121,7 +121,7 @@ def label_free_measures(
         raise InputError(f"alpha_ranks={alpha_ranks} must be two ranks, the smaller first")
     as_integers(2, pair_images=pair_images)
     as_integers(0, seed=seed)
-    table = as_features(features).to(resolve_device(device))
+    table = as_features(features).to(scoring_device(device))
     largest = magnitudes(table)[:, 0]
     refuse_rows(~largest.isfinite(), "features", "hold NaN or infinite values")
     refuse_rows(largest == 0, "features", "are all zero and have no direction")

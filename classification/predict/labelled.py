@@ -14,7 +14,7 @@ from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Tables
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.predict.candidates import Classifier
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.scale import magnitudes
 
 _ALL: Budget = build_budget("100%")
@@ -47,7 +47,7 @@ class Labelled:
         Raises:
             InputError: If they do not match, are not finite, or have a single class.
         """
-        place = resolve_device(device)
+        place = scoring_device(device)
         rows = finite(features, "features", place)
         given = as_labels(labels, len(rows))
         found, classes, _ = number_classes(given, given)

@@ -3,18 +3,26 @@
 scipy's reader may crash on damaged bytes, which no exception tells, or take all memory.
 """
 
-import resource
 import sys
+from contextlib import suppress
 
 from scipy.io import loadmat
 
 _MOST_BYTES = 4 << 30  # the published annotations take some megabytes
 
 
+def _limit_memory() -> None:
+    """Takes at most some gigabytes, where the system has such limits."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, hard))
+
+
 def main() -> None:
     """Reads all variables."""
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, hard))
+    _limit_memory()
     loadmat(sys.argv[1], squeeze_me=True)
 
 

@@ -58,6 +58,10 @@ def _has_weights(backbone: Backbone) -> bool:
 
 def _obstacle(backbone: Backbone) -> InputError | None:
     """Why OpenVINO need not be tried."""
+    if backbone.encoder.runtime:
+        return InputError(
+            f"{backbone.name} runs in {backbone.encoder.runtime}", "Leave --engine out."
+        )
     if backbone.device.type != "cpu":
         return InputError(
             f"OpenVINO runs on a CPU here, not on {backbone.device}", "Use --engine torch."

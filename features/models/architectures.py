@@ -139,10 +139,15 @@ def timm_transform(
     name: str, resolution: Size | None = None, crop_fraction: float | None = None
 ) -> ImageTransform:
     """Returns timm's preprocessing for a tagged model, at `resolution` if given."""
-    config = timm.data.resolve_data_config(
-        {}, pretrained_cfg=timm.get_pretrained_cfg(name).to_dict()
-    )
-    crop = resolution or native_resolution(name, {})
+    config = timm.get_pretrained_cfg(name).to_dict()
+    return config_transform(config, resolution or native_resolution(name, {}), crop_fraction)
+
+
+def config_transform(
+    pretrained_cfg: Mapping[str, Any], crop: Size, crop_fraction: float | None = None
+) -> ImageTransform:
+    """Returns the preprocessing in timm's configuration of weights, for images of a size."""
+    config = timm.data.resolve_data_config({}, pretrained_cfg=dict(pretrained_cfg))
     fraction = crop_fraction or config["crop_pct"]
     sides = [math.floor(side / fraction) for side in height_and_width(crop)]
     return ImageTransform(

@@ -11,6 +11,7 @@ from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
 from lowlabel.features.models.checkpoints.metric_learning import metric_learning
 from lowlabel.features.models.checkpoints.recognition import recognise
 from lowlabel.features.models.code.trust import require_trust
+from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
@@ -46,6 +47,8 @@ def check_model(spec: str) -> None:
         _architecture(entry)
         _check_hub_folder(repository)
         require_trust(repository)
+    elif kind in LIBRARIES and rest:
+        LIBRARIES[kind].check(rest)
     elif named := named_file(spec):
         path, arch = named
         if not path.is_file():
@@ -75,7 +78,7 @@ def check_weights(spec: str) -> None:
         DataError: If it is no weights file.
         InputError: If it has no such state dict, or its architecture must be named.
     """
-    named = named_file(spec)
+    named = None if spec.partition(":")[0] in LIBRARIES else named_file(spec)
     if named is None:
         return
     path = named[0]

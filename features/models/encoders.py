@@ -21,11 +21,13 @@ class Encoder(nn.Module, ABC):
         patch: Side of the model's patches in pixels; 1 for a model without patches.
         depth: Number of blocks whose class and patch tokens `blocks` gives; 0 for a model that
             hides them or has no class token.
+        runtime: What runs the network in place of torch, for records; empty for torch.
     """
 
     pooling: str = "head"
     patch: int = 1
     depth: int = 0
+    runtime: str = ""
 
     @abstractmethod
     def head(self, images: torch.Tensor) -> torch.Tensor:
@@ -165,7 +167,10 @@ def _shape(features: object) -> str:
 
 
 class HubEncoder(Encoder):
-    """A `torch.hub` model; its forward pass gives the features, DINO's and DINOv2's tokens too."""
+    """A user's own model, or one of `torch.hub`; its forward pass gives the features.
+
+    DINO's and DINOv2's models give tokens too.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -183,8 +188,8 @@ class HubEncoder(Encoder):
         features = self.module(images)
         if not isinstance(features, torch.Tensor) or features.ndim != 2:
             raise InputError(
-                f"the hub model gives {_shape(features)}, not features [B, D]",
-                "Choose an entry point whose model gives one vector per image.",
+                f"the model gives {_shape(features)}, not features [B, D]",
+                "Choose an entry point or a function whose model gives one vector per image.",
             )
         return features
 

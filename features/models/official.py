@@ -31,6 +31,7 @@ _FILES = re.compile(
     r"|deit_3_\w+_\d+_(1k|21k)"
     r"|mae_(pretrain|finetuned|visualize)_vit"
     r"|vit-[bs]-300ep|r-50-\d+ep|moco_v[12]_\d+ep_pretrain"
+    r"|swav_\d+ep(_\w+)?_pretrain|vit[sbl]\d+_\d+ep|IN(1K|22K)-vit\.[hg]\.\d+-"
     r"|resnet50-[0-9a-f]{8}"
 )
 

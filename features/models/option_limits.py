@@ -5,6 +5,7 @@ from typing import Any
 
 import timm
 import torch
+from torch import nn
 
 from lowlabel.errors import InputError
 from lowlabel.reading import physical_memory
@@ -64,14 +65,19 @@ def check_size(name: str, arguments: Mapping[str, Any]) -> None:
         if "meta" in str(error).lower():
             return  # it reads values while it is made, which tensors without values do not have
         raise
+    options = {k: v for k, v in arguments.items() if k not in ("num_classes", "pretrained")}
+    check_memory(format_spec(name, options), module, "Choose smaller options of the architecture.")
+
+
+def check_memory(shown: str, module: nn.Module, fix: str) -> None:
+    """Raises an `InputError` if a network, given without its numbers, does not fit in memory."""
     needed = sum(tensor.nbytes for tensor in (*module.parameters(), *module.buffers()))
     memory = physical_memory()
     if memory and needed > memory:
-        options = {k: v for k, v in arguments.items() if k not in ("num_classes", "pretrained")}
         raise InputError(
-            f"{format_spec(name, options)} needs {needed / 2**30:,.1f} GiB of memory; this "
-            f"computer has {memory / 2**30:,.1f} GiB",
-            "Choose smaller options of the architecture.",
+            f"{shown} needs {needed / 2**30:,.1f} GiB of memory; this computer has "
+            f"{memory / 2**30:,.1f} GiB",
+            fix,
         )
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError
+from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.weights_source import named_file
 from lowlabel.specs import natural_order
 
 _MARKS = ("*", "?", "[")
-_NO_FILES = ("timm:", "hub:", "random:")
+_NO_FILES = ("timm:", "hub:", "random:", *(f"{kind}:" for kind in LIBRARIES))
 _MOST_NAMED = 5
 
 

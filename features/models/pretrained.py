@@ -1,8 +1,6 @@
 """Published weights of timm models: from the weights folder, timm's cache, or a download."""
 
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 
 import timm
@@ -13,6 +11,7 @@ from lowlabel.errors import DataError
 from lowlabel.features.models.architectures import check_architecture, create, unpublished
 from lowlabel.features.models.checkpoints.checkpoint import read_checkpoint
 from lowlabel.features.models.checkpoints.loading import load_whole
+from lowlabel.features.models.libraries.hub_access import obstacle
 from lowlabel.paths import weights_dir
 from lowlabel.specs import Option
 
@@ -20,7 +19,6 @@ _SUFFIXES = (".safetensors", ".pth", ".bin")
 _IMAGENET_TAGS = re.compile(
     r"in(1k|12k|w?21k|22k)|(^|_)(dino|(fc)?mae)$|lvd|^mim_m38m$|^bamboo$|^(indomain_)?pt$"
 )
-_TIMEOUT_SECONDS = 10
 
 
 def create_pretrained(
@@ -52,8 +50,8 @@ def create_pretrained(
             module = create(name, options, resolution, any_size, pretrained=False)
             load_whole(module, read_checkpoint(local), name, options)
             return module
-    if config is not None and not _is_cached(config.hf_hub_id):
-        _require_reachable(name, config.hf_hub_id)
+    if config is not None and not _is_cached(config.hf_hub_id) and (why := obstacle()):
+        raise _not_fetched(name, config.hf_hub_id, why)
     try:
         return create(name, options, resolution, any_size, pretrained=True)
     except OSError as error:
@@ -87,16 +85,6 @@ def _is_cached(hub_id: str | None) -> bool:
     return hub_id is not None and any(
         isinstance(try_to_load_from_cache(hub_id, name), str) for name in files
     )
-
-
-def _require_reachable(name: str, hub_id: str | None) -> None:
-    """Contacts the server once, to avoid the client's minute of retries without a network."""
-    try:
-        urllib.request.urlopen(constants.ENDPOINT, timeout=_TIMEOUT_SECONDS).close()
-    except urllib.error.HTTPError:
-        return  # an error status is an answer
-    except OSError as error:
-        raise _not_fetched(name, hub_id, str(getattr(error, "reason", error))) from error
 
 
 def _not_fetched(name: str, hub_id: str | None, reason: str) -> DataError:

@@ -18,6 +18,7 @@ from lowlabel.features.models.code.user_code import registered_code
 from lowlabel.features.models.encoders import HubEncoder, Pixels
 from lowlabel.features.models.hub import load_entry
 from lowlabel.features.models.identity import alias_identity, hub_alias
+from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.official import hub_pretraining
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import create_pretrained, holds_imagenet
@@ -34,7 +35,10 @@ from lowlabel.specs import Option, format_spec, parse_spec
 
 _PIXELS_SIDE = 32
 _HUB_SIDE = 224
-FORMS = ("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels")
+FORMS = (
+    *("timm:NAME", "hub:REPO:ENTRY", "PATH.pth:ARCH", "random:ARCH", "pixels"),
+    *(library.form for library in LIBRARIES.values()),
+)
 
 
 def open_source(spec: str, resolution: int | None, any_size: bool = False) -> Source:
@@ -56,6 +60,8 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return _random(rest, resolution, any_size)
     if kind == "hub" and rest:
         return _hub(rest, resolution)
+    if kind in LIBRARIES and rest:
+        return LIBRARIES[kind].load(rest, resolution, any_size)
     if named := named_file(spec):
         return file_source(*named, resolution, any_size)
     raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])

@@ -15,7 +15,7 @@ from lowlabel.features.models.embedding_head import (
     HeadShape,
 )
 from lowlabel.features.models.encoders import Encoder
-from lowlabel.features.transforms import ImageTransform, Size, height_and_width
+from lowlabel.features.transforms import ImageTransform
 from lowlabel.specs import Option
 
 EMBEDDING, BACKBONE = "embedding", "none"  # what `head=` chooses
@@ -58,17 +58,6 @@ class Tuned:
             *((spec,) if spec.startswith("timm:") else ()),
             *self.tuning.get("base_identities", ()),
         )
-
-    def transform_at(self, side: Size) -> ImageTransform | None:
-        """The preprocessing for images of another side, with the same part of them in the crop."""
-        if self.transform is None or side == self.transform.crop:
-            return self.transform
-        factor = height_and_width(side)[0] / self.transform.blank[0]
-        height, width = height_and_width(self.transform.resize)
-        resize: Size = round(height * factor)
-        if isinstance(self.transform.resize, tuple):
-            resize = (round(height * factor), round(width * factor))
-        return replace(self.transform, resize=resize, crop=side)
 
     def encoder(self, backbone: Encoder, checkpoint: Checkpoint) -> EmbeddingEncoder:
         """The backbone with its head.

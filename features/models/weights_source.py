@@ -119,7 +119,7 @@ def file_source(path: Path, arch: str | None, resolution: int | None, any_size: 
         return module
 
     encoder, positions = sized_encoder(make, rule, side != native, any_size)
-    transform = tuned.transform_at(side) if tuned else None
+    transform = tuned.transform.at(side) if tuned and tuned.transform else None
     if transform is None:
         transform = timm_transform(name, side) if "." in name else protocol_transform(side)
     drawn = {"allow_missing": allow_missing, "seed": seed} if loaded.initialised else {}

@@ -19,7 +19,7 @@ from lowlabel.arrays import (
     require_name,
     require_same_width,
 )
-from lowlabel.devices import resolve_device
+from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
@@ -179,7 +179,7 @@ class InstanceRetrieval(InstanceSearch):
             ties=ties,
             transform=transform,
             block_rows=block_rows,
-            device=resolve_device(device),
+            device=scoring_device(device),
             groups=None if groups is None else as_labels(groups, len(queries), "groups"),
             interval=interval,
         )

@@ -34,12 +34,28 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
     return resolved
 
 
+def scoring_device(device: "str | torch.device" = "auto") -> "torch.device":
+    """Resolves the device that scores are computed on: that of the name, but the CPU for Apple's.
+
+    Scores are settled in float64, which MPS does not have; networks run there all the same.
+
+    Raises:
+        InputError: As `resolve_device`.
+    """
+    import torch
+
+    resolved = resolve_device(device)
+    return torch.device("cpu") if resolved.type == "mps" else resolved
+
+
 def describe_device(device: "torch.device") -> str:
     """The name of a device in records, such as "NVIDIA H100 80GB HBM3" or "cpu (2 threads)"."""
     import torch
 
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return f"mps, scores on cpu ({torch.get_num_threads()} threads)"
     return f"{device.type} ({torch.get_num_threads()} threads)"
 
 

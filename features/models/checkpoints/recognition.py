@@ -13,6 +13,7 @@ import timm
 
 from lowlabel.errors import InputError
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
+from lowlabel.features.models.checkpoints.huge_layouts import ijepa, mae_huge
 from lowlabel.features.models.checkpoints.tensor_names import layout_hint, unread_hint
 from lowlabel.features.models.checkpoints.vit_layouts import (
     Recognised,
@@ -21,7 +22,6 @@ from lowlabel.features.models.checkpoints.vit_layouts import (
     deit_distilled,
     dinov2,
     dinov3,
-    mae_huge,
     not_plain,
     plain,
 )
@@ -29,6 +29,7 @@ from lowlabel.specs import Option, parse_spec
 
 _DINO_ARCH = re.compile(r"(vit|deit)_(tiny|small|base|large)$")
 _DINO_FILE = re.compile(r"dino_(deit|vit)\w*pretrain")
+_MAE_FILE = re.compile(r"mae_(pretrain|finetuned|visualize)_vit_")
 _SATELLITES = "sat493m"  # in the names of DINOv3's files for satellite images
 _MOCOV3_SMALL_HEADS = 12
 _TRAINED_OPTIONS = {"gp": "global_pool", "bn_eps": "bn_eps"}  # that change the features
@@ -52,7 +53,9 @@ def recognise(checkpoint: Checkpoint) -> Recognised:
         if found := layout(vit):
             return _of_satellites(found) if _SATELLITES in checkpoint.path.stem else found
     beside = {name.split(".")[-2] if "." in name else name for name in _heads(checkpoint)}
-    if "decoder_embed" in beside and (found := mae_huge(vit)):
+    if _is_mae(checkpoint, beside) and (found := mae_huge(vit)):
+        return found
+    if "target_encoder" in _prefixes(checkpoint) and (found := ijepa(vit)):
         return found
     found = plain(vit)
     if found is None:
@@ -114,12 +117,12 @@ def _of_satellites(found: Recognised) -> Recognised:
 
 def _by_method(found: Recognised, checkpoint: Checkpoint, beside: set[str]) -> Recognised:
     """What the names around a plain ViT tell of its method, and so of its heads."""
-    prefixes = {part for level in checkpoint.levels for part in level.prefix.split(".")}
+    prefixes = _prefixes(checkpoint)
     size = found.architecture.split("_")[1]
     if prefixes & {"base_encoder", "momentum_encoder"}:
         heads = {"num_heads": _MOCOV3_SMALL_HEADS} if size == "small" else {}
         return replace(found, options={**found.options, **heads}, family="mocov3", heads_assumed=0)
-    if "decoder_embed" in beside:
+    if _is_mae(checkpoint, beside):
         return replace(found, family="mae", heads_assumed=0)
     arch = checkpoint.arguments.get("arch")
     if isinstance(arch, str) and _DINO_ARCH.match(arch) and prefixes & {"teacher", "student"}:
@@ -134,6 +137,15 @@ def _by_method(found: Recognised, checkpoint: Checkpoint, beside: set[str]) -> R
             "of MAE, whose ViT-S has 6",
         )
     return found
+
+
+def _prefixes(checkpoint: Checkpoint) -> set[str]:
+    """Names of what the network was wrapped in."""
+    return {part for level in checkpoint.levels for part in level.prefix.split(".")}
+
+
+def _is_mae(checkpoint: Checkpoint, beside: set[str]) -> bool:
+    return "decoder_embed" in beside or bool(_MAE_FILE.match(checkpoint.path.stem))
 
 
 def _heads(checkpoint: Checkpoint) -> list[str]:

@@ -55,10 +55,16 @@ def unread_hint(names: Iterable[str]) -> str:
     wrote = next((code for part, code in _UNREAD if any(part in name for name in every)), "")
     if not wrote:
         return ""
+    folder = (
+        "Take its folder with config.json and preprocessor_config.json: --model hf:FOLDER. Or take "
+        if "transformers" in wrote
+        else "Take "
+    )
     return (
         f"Its names are those of {wrote}. Of these, whole ViT, DeiT and DINOv2 files of "
-        "transformers and torchvision's ViT are read, and others under no architecture. Take the "
-        "same weights by their name in timm (--model timm:NAME), or save them under timm's names."
+        f"transformers and torchvision's ViT are read, and others under no architecture. {folder}"
+        "the same weights by their name in timm (--model timm:NAME), or save them under timm's "
+        "names."
     )
 
 

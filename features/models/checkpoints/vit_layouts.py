@@ -36,7 +36,7 @@ class Recognised:
         architecture: Name in timm, with the tag whose preprocessing the file takes.
         options: Options of the architecture.
         family: Method whose layout the file has: "dino", "ibot", "dinov2", "dinov2_reg", "dinov3",
-            "deit_distilled", "deit3", "mae" or "mocov3"; empty for others.
+            "deit_distilled", "deit3", "mae", "mocov3" or "ijepa"; empty for others.
         heads_assumed: Number of heads that nothing in the file tells; 0 if something does.
         resolution: Side of the images in the authors' evaluation; None for the network's own.
         pooling: Pooling of the authors; None for timm's.
@@ -247,13 +247,3 @@ def not_plain(vit: VitTensors) -> str:
         shape = tuple(vit.tensors["pos_embed"].shape)
         return f"pos_embed {shape} holds no square of patches and a class token"
     return f"its tokens of width {vit.width} tell no number of heads"
-
-
-def mae_huge(vit: VitTensors) -> Recognised | None:
-    """The ViT-H of MAE, whose heads are 80 wide; its decoder stands beside it."""
-    image = vit.image(1)
-    if vit.width != 1280 or vit.foreign or image is None or not vit.has("cls_token"):
-        return None
-    options = vit.options("huge", 14, image, 224)
-    assert options is not None  # it has a size
-    return Recognised("vit_huge_patch14_224", options, "mae")

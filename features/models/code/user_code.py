@@ -36,6 +36,11 @@ def folder_code(*folders: Path) -> str:
     return _digest(files, folders)
 
 
+def file_code(path: Path) -> str:
+    """Hashes a source file, and the local modules that it imports by the path of modules."""
+    return _digest({path.name: path}, ())
+
+
 def registered_code(architecture: str) -> str | None:
     """Hashes the local modules of an architecture that a user registered in timm.
 

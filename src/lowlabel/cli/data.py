@@ -55,6 +55,7 @@ def _tables() -> Iterator[tuple[str, tuple[str, ...], Sequence[tuple[str, ...]]]
         (*_DESCRIBED, "weights"),
         _models(),
     )
+    yield "Models of other libraries", _DESCRIBED, _libraries()
     yield (
         "Datasets (also folder:PATH, csv:FILE, hf:FOLDER, wds:PATTERN and torchvision:NAME)",
         ("name", "title", "divisions", "state"),
@@ -89,6 +90,12 @@ def _models() -> Sequence[tuple[str, ...]]:
         ),
         *((name, model.about, "in the package") for name, model in SHIPPED_MODELS.items()),
     ]
+
+
+def _libraries() -> Sequence[tuple[str, ...]]:
+    from lowlabel.features.models.libraries.catalogue import LIBRARIES
+
+    return [(library.form, library.about) for library in LIBRARIES.values()]
 
 
 def _datasets() -> Sequence[tuple[str, ...]]:

@@ -46,7 +46,8 @@ Models = Annotated[
     list[str] | None,
     option(
         "Model",
-        "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, "
+        "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, hf:OWNER/NAME|FOLDER, "
+        "hf-hub:OWNER/NAME|FOLDER, open_clip:ARCH[/TAG], onnx:FILE.onnx, python:FILE.py:FUNCTION, "
         "PATH.pth[:ARCH[,option=value…]] (PATH may be a pattern in quotes: 'RUN/*.pth'), "
         "random:ARCH or pixels; in label budgets scratch:ARCH[,option=value…], trained on the "
         "labels alone. Repeats.",
@@ -154,7 +155,7 @@ TrainFeatures = Annotated[
     ),
 ]
 
-Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda or cuda:1.")]
+Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda, cuda:1 or mps.")]
 BatchSize = Annotated[int, option("Machine", "Images per forward pass.")]
 Workers = Annotated[int, option("Machine", "Threads that decode images.")]
 Engine = Annotated[

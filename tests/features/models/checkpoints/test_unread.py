@@ -21,4 +21,5 @@ def test_the_names_in_the_file_and_a_way_out_are_given(tmp_path, code, architect
     assert NAMES[code] in error.value.message
     assert f"Its names are those of {code}." in error.value.hint
     assert "timm:NAME" in error.value.hint
+    assert ("--model hf:FOLDER" in error.value.hint) == (code == "Hugging Face transformers")
     assert ":ARCH" not in error.value.hint
