@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from lowlabel.datasets.io.parquet import parquet_file
+from lowlabel.reading import require_room
 
 PARQUET = ".parquet"
+_BATCH = 32  # images
 _lock = threading.Lock()  # a row group is read once by the threads that want its images
 
 
@@ -38,9 +40,16 @@ def member_bytes(container: Path, name: str) -> bytes:
 
 
 def opened(path: Path) -> Path | io.BytesIO:
-    """What Pillow opens: the path of a file, or the bytes of a member."""
-    container = container_of(path)
-    return path if container is None else io.BytesIO(member_bytes(container, path.name))
+    """What Pillow opens: the path of a file, or the bytes of a member.
+
+    Raises:
+        ValueError: If the member is a row that holds no image, such as a path alone.
+    """
+    if (container := container_of(path)) is None:
+        return path
+    if not (content := member_bytes(container, path.name)):
+        raise ValueError("its row holds no bytes of an image")
+    return io.BytesIO(content)
 
 
 @lru_cache(maxsize=64)
@@ -55,11 +64,18 @@ def _row_groups(container: Path, changed: int, size: int) -> Any:
 @lru_cache(maxsize=3)
 def _row_group(container: Path, group: int, changed: int, size: int) -> Any:
     """The encoded images of a row group, as an array of pyarrow."""
+    import pyarrow as pa
+
+    read, held = [], 0
     with parquet_file(container) as file:
         column = image_column(file.schema_arrow)
-        table = file.read_row_group(group, columns=[column])
-        values = table.column(0).combine_chunks()
-        return values.field("bytes") if hasattr(values, "field") else values
+        batches = file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=[column])
+        for batch in batches:  # one image can stand for any number of rows
+            held += batch.nbytes
+            require_room(f"images of {container}", held, size)
+            values = batch.column(0)
+            read.append(values.field("bytes") if hasattr(values, "field") else values)
+        return pa.chunked_array(read)
 
 
 def image_column(schema: Any) -> str:
@@ -72,7 +88,8 @@ def image_column(schema: Any) -> str:
 
     def holds_bytes(kind: Any) -> bool:
         if pa.types.is_struct(kind):
-            return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
+            fields = [kind.field(n) for n in range(kind.num_fields)]
+            return any(field.name == "bytes" and holds_bytes(field.type) for field in fields)
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
     found = [str(field.name) for field in schema if holds_bytes(field.type)]
