@@ -33,7 +33,7 @@ class Resume:
         with file.restoring():
             return cls(file, dict(state.get("chosen", {})), state)
 
-    def choice(self, heads: Sequence[Head]) -> tuple[Head, dict[str, float]]:
+    def choice(self, heads: Sequence[Head]) -> tuple[Head, dict[str, float | None]]:
         """The head that was chosen among `heads`, and what was tried."""
         with self.file.restoring():
             optimizer, rate = self.chosen["head"]
