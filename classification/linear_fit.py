@@ -88,7 +88,7 @@ def fit_linear(
         steps = grid.recipe.count(len(part.learned))
         again = 0 if held is None else again
         if resume is not None and resume.chosen:
-            head, tried = tuple(resume.chosen["head"]), resume.chosen["tried"]
+            head, tried = resume.choice(grid.heads)
         else:
             trained = _train(grid, part, share_of(progress, 0, steps + again), resume)
             head, tried = _best(grid, grid.accuracies(trained, *validation))

@@ -79,8 +79,10 @@ class LinearHeads:
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Takes the state of equal heads."""
+        """Takes the state of equal heads; a `ValueError` if it is of others."""
         for name, values in self.state().items():
+            if state[name].shape != values.shape:
+                raise ValueError(f"its {name} is {[*state[name].shape]}, not {[*values.shape]}")
             values.copy_(state[name])
 
     def finite(self) -> Tensor:

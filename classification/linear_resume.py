@@ -9,6 +9,8 @@ import torch
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.unfinished import State
 
+Head = tuple[str, float]
+
 
 @dataclass(frozen=True)
 class Resume:
@@ -28,7 +30,16 @@ class Resume:
     def of(cls, file: State, device: torch.device) -> "Resume":
         """The training that the file is of, or the first one if there is no file."""
         state = file.load(device)
-        return cls(file, state.get("chosen", {}), state)
+        with file.restoring():
+            return cls(file, dict(state.get("chosen", {})), state)
+
+    def choice(self, heads: Sequence[Head]) -> tuple[Head, dict[str, float | None]]:
+        """The head that was chosen among `heads`, and what was tried."""
+        with self.file.restoring():
+            optimizer, rate = self.chosen["head"]
+            if (head := (optimizer, rate)) not in heads:
+                raise ValueError(f"it has chosen {head}, which is no head of this training")
+            return head, dict(self.chosen["tried"])
 
     def after(self, chosen: Mapping[str, Any]) -> "Resume":
         """The training of a head that was chosen."""
@@ -38,9 +49,12 @@ class Resume:
         """Brings heads to the state, and gives the number of steps that they have made."""
         if not self.state:
             return 0
-        for heads, saved in zip(trained, self.state["heads"], strict=True):
-            heads.restore(saved)
-        return int(self.state["step"])
+        with self.file.restoring():
+            for heads, saved in zip(trained, self.state["heads"], strict=True):
+                heads.restore(saved)
+            if (step := int(self.state["step"])) < 0:
+                raise ValueError(f"its step is {step}")
+            return step
 
     def keep(self, step: int, trained: Sequence[LinearHeads]) -> None:
         """Saves the heads after a step, if it is time."""

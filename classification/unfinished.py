@@ -3,6 +3,7 @@
 import time
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,9 @@ _FIX = "Delete it to start the training from its beginning."
 
 class State(Protocol):
     """Where a training keeps its state."""
+
+    def restoring(self) -> AbstractContextManager[None]:
+        """Turns what a state that does not fit raises into a `DataError`."""
 
     def load(self, device: torch.device) -> dict[str, Any]:
         """The state that was saved last; empty if there is none."""
@@ -63,11 +67,14 @@ class Unfinished(State):
             if damaged := damaged_part(self.path):
                 raise zipfile.BadZipFile(f"{damaged} is not what was written")
             content = torch.load(self.path, map_location=device, weights_only=True)
-        known = isinstance(content, dict) and content.get("format") == _FORMAT
-        if not known or content.get("of") != dict(self.of):
+            state: dict[str, Any] = dict(content["state"])
+        if content.get("format") != _FORMAT or content.get("of") != dict(self.of):
             raise DataError(f"{self.path} is the state of another training", _FIX)
-        state: dict[str, Any] = content["state"]
         return state
+
+    def restoring(self) -> AbstractContextManager[None]:
+        """Turns what a state that does not fit raises into a `DataError`."""
+        return reading(self.path, f"{self.path} cannot be resumed from", _FIX)
 
     @property
     def is_due(self) -> bool:

@@ -1,5 +1,6 @@
 """Opens a dataset on the disk by the name that the command line uses."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -153,7 +154,8 @@ def find_dataset(spec: str) -> tuple[Dataset, str | None]:
 
     Raises:
         UnknownNameError: If there is no such dataset or division.
-        DataError: If `folder:PATH` is not a folder, or `csv:FILE` lists no images.
+        DataError: If `folder:PATH` is not a folder, `csv:FILE` lists no images, or the name is a
+            path.
     """
     name, _, rest = spec.partition(":")
     if name in OWN:
@@ -161,6 +163,12 @@ def find_dataset(spec: str) -> tuple[Dataset, str | None]:
         if not rest:
             raise DataError(f"{spec} names no {what}", f"Write {name}:{example}")
         return opener(Path(rest).expanduser()), None
+    if name not in DATASETS and os.path.exists(spec):  # noqa: PTH110 (also for too long a text)
+        kind = "folder" if Path(spec).is_dir() else "csv"
+        raise DataError(
+            f"{spec} is a {'folder' if kind == 'folder' else 'file'}, not the name of a dataset",
+            f"Write {kind}:{spec}",
+        )
     dataset = DATASETS[name]
     return dataset, dataset.division(rest).name if rest else None
 

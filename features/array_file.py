@@ -21,6 +21,8 @@ _HDF5 = (".h5", ".hdf5")
 def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any] | None]:
     """Reads those arrays of `names` that a file has; no code in a pickle is run.
 
+    Half precision becomes float32 as it is read: a copy of both would not always fit in memory.
+
     Returns:
         The arrays by name, and the key of the feature store if the file is from there.
 
@@ -35,7 +37,7 @@ def read_arrays(path: Path, names: Iterable[str]) -> tuple[Arrays, dict[str, Any
             arrays = read_class_pickle(path) if (wanted := {*names}) else {}
             return {name: array for name, array in arrays.items() if name in wanted}, None
         if kind == ".npz":
-            return read_npz(path, names), None
+            return read_npz(path, names, widen=True), None
         if kind in _HDF5:
             with open_hdf5(path) as file:
                 return read_hdf5(file, names), hdf5_key(file)

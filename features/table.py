@@ -19,6 +19,7 @@ from lowlabel.specs import json_sha256
 _PARTS = ("", "base_", "gallery_")
 _TEXT = "USO"  # objects come from HDF5's texts alone
 _MOST_BYTES = 2**30  # of features that are read into memory
+_BLOCK = 2**22  # numbers that are checked at a time
 
 
 @dataclass(frozen=True)
@@ -181,16 +182,32 @@ def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], pat
     features, labels = (arrays[name] for name in names)
     if features.dtype.kind in _TEXT:
         raise DataError(f"{path}: {names[0]} are texts, not numbers", "Save features [N, D].")
+    if features.dtype.kind != "f":
+        raise DataError(
+            f"{path}: {names[0]} are {features.dtype}, not floats",
+            "Save features [N, D] as floats: features.astype(numpy.float32).",
+        )
     if features.ndim != 2 or 0 in features.shape:
         raise DataError(
             f"{path}: {names[0]} have the shape {features.shape}, not [images, dimensions]",
             "Save features [N, D].",
         )
-    if features.shape[:1] != labels.shape[:1]:
+    if features.shape[:1] != labels.shape:
         raise DataError(
             f"{path}: {names[0]} have the shape {features.shape}, {names[1]} {labels.shape}",
             "Save one label for each row of features.",
         )
+    if bad := _rows_not_finite(features):
+        raise DataError(
+            f"{path}: {bad:,} of {len(features):,} rows of {names[0]} hold NaN or infinite values",
+            "Check the images and the model that produced them; float16 overflows at 65,504.",
+        )
+
+
+def _rows_not_finite(features: NDArray[Any]) -> int:
+    step = max(1, _BLOCK // features.shape[1])
+    blocks = (features[start : start + step] for start in range(0, len(features), step))
+    return sum(int((~np.isfinite(block).all(axis=1)).sum()) for block in blocks)
 
 
 def _numbered(path: Path, labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.int64]]:

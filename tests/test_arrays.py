@@ -117,6 +117,9 @@ def test_floats_of_any_type_and_layout_give_the_same_scores(evaluate, convert):
         (lambda x: x[None], r"features have the shape \(1, 40, 6\)"),
         (lambda x: x[:0], r"features have the shape \(0, 6\)"),
         (lambda x: x[:, :0], r"features have the shape \(40, 0\)"),
+        (lambda x: np.ma.masked_greater(x, x.max() - 1e-9), "features are a masked .* 1 values"),
+        (lambda x: torch.from_numpy(x).to("meta"), "features are on the device meta"),
+        (lambda x: torch.from_numpy(x).to_sparse(), "features are sparse"),
     ],
 )
 def test_features_that_are_not_a_matrix_of_floats(evaluate, convert, message):

@@ -1,12 +1,17 @@
 """One guard for every reader: damage is a `DataError`, and sizes are checked first."""
 
 import errno
+import os
 
 import pytest
 
+from lowlabel.datasets.io.flagged import read_flagged
+from lowlabel.datasets.io.overlap import read_overlap
 from lowlabel.errors import DataError, InputError
+from lowlabel.features import load_feature_file
 from lowlabel.paths import short_name
-from lowlabel.reading import DAMAGE, reading, require_room
+from lowlabel.reading import DAMAGE, reading, refusal, require_room
+from lowlabel.results import Baseline, load_records
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
@@ -39,3 +44,26 @@ def test_long_names_are_cut_and_told_apart():
     one, other = short_name("é" * 300), short_name("é" * 301)
     assert one != other
     assert len(one.encode()) <= 80
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.parametrize(
+    "read", [read_overlap, read_flagged, Baseline.load, load_records, load_feature_file]
+)
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match=r"pipe\.csv"):
+        read(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "a-1.json")
+    with pytest.raises(DataError, match="it is a pipe or a device"):
+        load_records(tmp_path)
+
+
+def test_what_the_system_refuses_is_told_and_what_may_be_a_defect_is_not():
+    full = OSError(errno.ENOSPC, "No space left on device", "/x/y")
+    found = refusal(full)
+    assert found is not None
+    assert found.message == "/x/y: No space left on device"
+    assert "Free some space" in found.hint
+    assert refusal(FileNotFoundError(errno.ENOENT, "none", "/x")) is None
+    assert refusal(OSError("of a library")) is None

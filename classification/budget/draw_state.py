@@ -1,6 +1,7 @@
 """The scored draws of a budget, kept so that a killed process goes on where it was."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,9 +30,10 @@ class DrawState:
     def of(cls, file: Unfinished | None, device: torch.device) -> "DrawState":
         """What a file keeps; nothing if there is none."""
         saved = {} if file is None else file.load(device)
-        if not saved:
+        if file is None or not saved:
             return cls(file)
-        return cls(file, Accumulator.restored(saved["sums"]), saved["training"])
+        with file.restoring():
+            return cls(file, Accumulator.restored(saved["sums"]), dict(saved["training"]))
 
     def left(self, draws: Draws) -> Iterator[tuple[int, IntArray]]:
         """Yields the number and the rows of each draw that is not done."""
@@ -70,6 +72,10 @@ class DrawTraining(State):
     def load(self, device: torch.device) -> dict[str, Any]:
         """The state that was saved of this draw; empty if there is none."""
         return dict(self.draws.begun)
+
+    def restoring(self) -> AbstractContextManager[None]:
+        """As that of the file."""
+        return self.file.restoring()
 
     @property
     def is_due(self) -> bool:

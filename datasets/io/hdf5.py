@@ -53,7 +53,7 @@ def _wait_for_writer(path: Path) -> None:
 
 
 def read_hdf5(file: h5py.File, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Reads those arrays of `names` that a file has.
+    """Reads those arrays of `names` that a file has; half precision becomes float32.
 
     Raises:
         DataError: If the numbers of an array lie in other files, it is none, holds anything but
@@ -104,7 +104,8 @@ def _array(file: h5py.File, name: str) -> NDArray[Any]:
     _check_plain(file, name, found)
     if h5py.check_string_dtype(found.dtype):
         return _texts(file, name, found)
-    array: NDArray[Any] = found[()]
+    half = found.dtype.newbyteorder("=") == np.float16
+    array: NDArray[Any] = found.astype(np.float32)[()] if half else found[()]
     return array
 
 

@@ -47,7 +47,7 @@ def folders_in(top: Path) -> list[str]:
 
 def files_in(top: Path) -> frozenset[str]:
     """Names of the files in `top`, links to files among them; empty if there is no such folder."""
-    if not top.is_dir():
+    if not os.path.isdir(top):  # noqa: PTH112 (also for a path that is too long for the system)
         return frozenset()
     return frozenset(entry.name for entry in _entries(str(top)) if _is_file(entry))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlabel.errors import DataError
+from lowlabel.reading import require_no_stream
 
 
 def read_lines(path: Path, hint: str = "") -> list[str]:
@@ -16,6 +17,7 @@ def read_lines(path: Path, hint: str = "") -> list[str]:
     Raises:
         DataError: If the file is missing or is no text.
     """
+    require_no_stream(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from lowlabel.errors import DataError
-from lowlabel.reading import reading
+from lowlabel.reading import reading, require_room
 
 _BATCH = 256
+_OF_A_VALUE = 64  # bytes of a Python object in a list
 
 
 class Row(NamedTuple):
@@ -98,6 +99,35 @@ def parquet_file(path: Path, refetch: str = "") -> Iterator[Any]:
         ) from error
     with _reading(path, refetch), ParquetFile(path) as file:
         yield file
+
+
+def read_column(path: Path, file: Any, name: str, *, lists: bool = False) -> list[Any]:
+    """Reads a column of numbers or texts.
+
+    A few bytes can stand for millions of equal rows, so the room for them is checked first.
+
+    Args:
+        path: The file.
+        file: It, from `parquet_file`.
+        name: The column.
+        lists: Whether rows may be lists.
+
+    Raises:
+        DataError: If the column holds anything else, or has far more rows than the file has bytes.
+    """
+    import pyarrow as pa
+
+    kind = file.schema_arrow.field(name).type
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    if pa.types.is_nested(kind) and not (lists and is_list):
+        raise DataError(
+            f"the column {name} of {path} holds {kind}, not numbers or texts",
+            "Save it as a column of integers or of texts.",
+        )
+    rows = file.metadata.num_rows
+    require_room(f"the column {name} of {path}", rows * _OF_A_VALUE, path.stat().st_size)
+    values: list[Any] = file.read(columns=[name]).column(0).to_pylist()
+    return values
 
 
 def _reading(path: Path, refetch: str) -> AbstractContextManager[None]:

@@ -1,7 +1,7 @@
 """`hf:FOLDER`: parquet files of images as Hugging Face's datasets writes them, read in place."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +10,11 @@ from typing import Any
 from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.images import LabelledPath
 from lowlabel.datasets.io.listing import is_hidden
-from lowlabel.datasets.io.parquet import class_names, parquet_file
-from lowlabel.datasets.sources.parquet_rows import PARQUET
+from lowlabel.datasets.io.parquet import class_names, parquet_file, read_column
+from lowlabel.datasets.sources.parquet_rows import PARQUET, image_column
 from lowlabel.datasets.tables.dataset import listed_dataset
 from lowlabel.datasets.tables.entries import Entries
+from lowlabel.datasets.tables.rows import as_text
 from lowlabel.errors import DataError
 
 _SHARD = re.compile(r"(.+?)[-_]\d{4,}(-of-\d+)?(-[0-9a-f]+)?")  # train-00000-of-00002-ab12cd34
@@ -94,21 +95,40 @@ def _labels(path: Path, label: str, changed: int, size: int) -> tuple[str, ...]:
     with parquet_file(path) as file:
         schema = file.schema_arrow
         column = _label_column(path, schema.names, label)
-        values = file.read(columns=[column]).column(0).to_pylist()
-        names = class_names(schema.metadata or {}, column)
-    missing = [row for row, value in enumerate(values) if _is_missing(value)]
+        image_column(schema)
+        values = read_column(path, file, column)
+        names = _told_apart(class_names(schema.metadata or {}, column))
+        labels = [_class_of(value, names) for value in values]
+    if not values:
+        raise DataError(f"{path} has no rows", "Move the file out of the folder, or get it again.")
+    missing = [row for row, text in enumerate(labels) if text == ""]
     if missing:
         raise DataError(
             f"{len(missing):,} of the {len(values):,} rows of {path} have no label in the column "
             f"{column}, the first is row {missing[0]}",
             "Move the file out of the folder, or name another column: hf:FOLDER,label=COLUMN",
         )
-    if names and (beyond := [value for value in values if value >= len(names)]):
+    if unknown := [value for value, text in zip(values, labels, strict=True) if text is None]:
         raise DataError(
-            f"{path} has the label {beyond[0]}, but names {len(names):,} classes",
+            f"{path} has the label {unknown[0]!r}, but names {len(names):,} classes",
             "Get the file again.",
         )
-    return tuple(names[value] if names else str(value) for value in values)
+    return tuple(filter(None, labels))
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names of classes; those of one name get their numbers, so that they stay two classes."""
+    times = Counter(names)
+    return [f"{name} ({n})" if times[name] > 1 else name for n, name in enumerate(names)]
+
+
+def _class_of(value: Any, names: list[str]) -> str | None:
+    """The class of a label; empty if it is missing, None if it numbers none of the names."""
+    if value == -1 or not (text := as_text(value)):
+        return ""
+    if not names:
+        return text
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
 
 
 def _label_column(path: Path, columns: list[str], label: str) -> str:
@@ -120,7 +140,3 @@ def _label_column(path: Path, columns: list[str], label: str) -> str:
             "Name the column of labels: hf:FOLDER,label=COLUMN",
         )
     return found
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value in (-1, "")

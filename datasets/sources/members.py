@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_bytes
+from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_bytes, row_has_image
 from lowlabel.datasets.sources.tar_members import TAR, tar_bytes
 
 _READERS: Mapping[str, Callable[[Path, str], bytes]] = {PARQUET: parquet_bytes, TAR: tar_bytes}
@@ -39,6 +39,14 @@ def member_bytes(container: Path, path: str | Path) -> bytes:
 
 
 def opened(path: Path) -> Path | io.BytesIO:
-    """What Pillow opens: the path of a file, or the bytes of a member."""
-    container = container_of(path)
-    return path if container is None else io.BytesIO(member_bytes(container, path))
+    """What Pillow opens: the path of a file, or the bytes of a member.
+
+    Raises:
+        ValueError: If the member is a row that holds no image, such as a path alone.
+    """
+    if (container := container_of(path)) is None:
+        return path
+    content = member_bytes(container, path)
+    if not content and container.suffix == PARQUET and not row_has_image(container, path.name):
+        raise ValueError("its row holds no bytes of an image")
+    return io.BytesIO(content)

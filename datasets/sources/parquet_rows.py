@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from lowlabel.datasets.io.parquet import parquet_file
+from lowlabel.reading import require_room
 
 PARQUET = ".parquet"
+_BATCH = 32  # images
 _lock = threading.Lock()  # a row group is read once by the threads that want its images
 
 
@@ -19,12 +21,22 @@ def parquet_bytes(container: Path, name: str) -> bytes:
     Raises:
         DataError: If the container cannot be read.
     """
+    return _value(container, name) or b""
+
+
+def row_has_image(container: Path, name: str) -> bool:
+    """Whether a row has an image at all, be it of no bytes."""
+    return _value(container, name) is not None
+
+
+def _value(container: Path, name: str) -> bytes | None:
     status = container.stat()
     with _lock:
         starts = _row_groups(container, status.st_mtime_ns, status.st_size)
         group = int(np.searchsorted(starts, int(name), side="right")) - 1
         images = _row_group(container, group, status.st_mtime_ns, status.st_size)
-    return images[int(name) - int(starts[group])].as_py() or b""
+    value: bytes | None = images[int(name) - int(starts[group])].as_py()
+    return value
 
 
 @lru_cache(maxsize=64)
@@ -39,11 +51,18 @@ def _row_groups(container: Path, changed: int, size: int) -> Any:
 @lru_cache(maxsize=3)
 def _row_group(container: Path, group: int, changed: int, size: int) -> Any:
     """The encoded images of a row group, as an array of pyarrow."""
+    import pyarrow as pa
+
+    read, held = [], 0
     with parquet_file(container) as file:
         column = image_column(file.schema_arrow)
-        table = file.read_row_group(group, columns=[column])
-        values = table.column(0).combine_chunks()
-        return values.field("bytes") if hasattr(values, "field") else values
+        batches = file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=[column])
+        for batch in batches:  # one image can stand for any number of rows
+            held += batch.nbytes
+            require_room(f"images of {container}", held, size)
+            values = batch.column(0)
+            read.append(values.field("bytes") if hasattr(values, "field") else values)
+        return pa.chunked_array(read)
 
 
 def image_column(schema: Any) -> str:
@@ -56,7 +75,8 @@ def image_column(schema: Any) -> str:
 
     def holds_bytes(kind: Any) -> bool:
         if pa.types.is_struct(kind):
-            return any(kind.field(n).name == "bytes" for n in range(kind.num_fields))
+            fields = [kind.field(n) for n in range(kind.num_fields)]
+            return any(field.name == "bytes" and holds_bytes(field.type) for field in fields)
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
     found = [str(field.name) for field in schema if holds_bytes(field.type)]

@@ -4,13 +4,14 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from lowlabel.datasets.io.parquet import parquet_file
+from lowlabel.datasets.io.parquet import parquet_file, read_column
 from lowlabel.errors import DataError
 from lowlabel.reading import reading, require_room
 
@@ -153,7 +154,7 @@ def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -
             f"{', '.join(columns) or 'nothing'}",
             f"Name the columns in the first line: {','.join(required)} (and split, group, box).",
         )
-    if twice := sorted({name for name in columns if columns.count(name) > 1} - {""}):
+    if twice := sorted(name for name, times in Counter(columns).items() if name and times > 1):
         raise DataError(f"{path} has the column {twice[0]} twice", "Keep one of them.")
 
 
@@ -164,22 +165,21 @@ def _from_parquet(
         names = [str(name) for name in file.schema_arrow.names]
         columns = _names(names)
         check_columns(path, columns, _needed(columns, required, instead))
-        wanted = [name for name, column in zip(names, columns, strict=True) if column in known]
+        wanted = {c: name for name, c in zip(names, columns, strict=True) if c in known}
         groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
         needed = sum(group.total_byte_size for group in groups)
         require_room(f"the table {path}", needed, path.stat().st_size)
-        read = [file.read(columns=[name]).column(0).to_pylist() for name in wanted]
-    rows = [[_as_text(value) for value in row] for row in zip(*read, strict=True)]
-    taken = tuple(column for column in columns if column in known)
-    return Table(path, taken, rows, range(1, len(rows) + 1), _unread(columns, known), "row")
+        read = [read_column(path, file, wanted[c], lists=c == "box") for c in wanted]
+    rows = [[as_text(value) for value in row] for row in zip(*read, strict=True)]
+    return Table(path, tuple(wanted), rows, range(1, len(rows) + 1), _unread(columns, known), "row")
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as CSV has it; a list of edges as "1,2,3,4", whole numbers without a point."""
     if value is None or value != value:  # NaN, with which pandas fills what is missing
         return ""
     if isinstance(value, list | tuple):
-        return ",".join(map(_as_text, value))
+        return ",".join(map(as_text, value))
     if isinstance(value, bytes):
         return value.decode().strip()
     if isinstance(value, float) and value.is_integer():

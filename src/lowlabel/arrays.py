@@ -34,8 +34,7 @@ def as_features(features: Features, name: str = "features") -> Tensor:
     Raises:
         InputError: If they are not a matrix of floats; integers are refused.
     """
-    if isinstance(features, Tensor) and features.layout != torch.strided:
-        raise InputError(f"{name} are sparse", "Pass a dense matrix.")
+    _require_dense(features, name)
     given = features.detach() if isinstance(features, Tensor) else _as_array(features, name)
     is_float = given.is_floating_point() if isinstance(given, Tensor) else given.dtype.kind == "f"
     if not is_float:
@@ -75,6 +74,7 @@ def as_labels(labels: Labels, images: int, name: str = "labels") -> NDArray[np.i
     Raises:
         InputError: If they are not one integer per image, or exceed int64.
     """
+    _require_dense(labels, name)
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu()
         labels = labels.float() if labels.dtype == torch.bfloat16 else labels  # numpy has none
@@ -172,6 +172,20 @@ def _is_integer(value: object, minimum: int) -> bool:
     if isinstance(value, bool) or not isinstance(value, Integral):
         return False
     return int(value) >= minimum
+
+
+def _require_dense(values: object, name: str) -> None:
+    """Raises an `InputError` if some or all values are not there."""
+    if isinstance(values, Tensor):
+        if values.layout != torch.strided:
+            raise InputError(f"{name} are sparse", "Pass a dense array.")
+        if values.is_meta:
+            raise InputError(f"{name} are on the device meta, without values", "Pass the values.")
+    elif np.ma.is_masked(values):
+        raise InputError(
+            f"{name} are a masked array with {np.ma.count_masked(values):,} values masked out",
+            "Leave these rows out, or fill them: features.filled(…).",
+        )
 
 
 def _as_array(values: object, name: str) -> NDArray[Any]:

@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """Text for a terminal: control characters other than line breaks are written as escapes."""
+    return "\n".join(map(one_line, text.split("\n")))
+
+
 def markdown_text(text: str) -> str:
     """Text in a Markdown document: on one line, without HTML tags and links."""
     return _TAG.sub("&lt;", one_line(text)).replace("](", r"]\(")

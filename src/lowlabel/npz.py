@@ -14,14 +14,18 @@ from lowlabel.errors import DataError
 from lowlabel.reading import require_room
 
 _SUFFIX = ".npy"
+_BLOCK = 2**22  # numbers
 
 
-def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+def read_npz(
+    path: Path, names: Iterable[str] | None = None, *, widen: bool = False
+) -> dict[str, NDArray[Any]]:
     """Reads arrays of a file; Python objects are never unpickled.
 
     Args:
         path: The file.
         names: Those that are wanted, of which the file may lack some; None for all.
+        widen: Whether half precision becomes float32, without a copy of it in memory.
 
     Raises:
         DataError: If an array holds objects, or needs far more memory than the file has bytes.
@@ -30,7 +34,7 @@ def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, NDArra
     with zipfile.ZipFile(path) as archive:
         wanted = _names(archive) if names is None else names
         members = {name: archive.NameToInfo.get(name + _SUFFIX) for name in wanted}
-        return {name: _array(path, archive, name, m) for name, m in members.items() if m}
+        return {n: _array(path, archive, n, m, widen) for n, m in members.items() if m}
 
 
 def npz_names(path: Path) -> list[str]:
@@ -59,10 +63,10 @@ def read_npy_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _array(
-    path: Path, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo
+    path: Path, archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, widen: bool
 ) -> NDArray[Any]:
     with archive.open(member) as file:
-        shape, _, dtype = read_npy_header(file)
+        shape, fortran, dtype = read_npy_header(file)
         if dtype.hasobject:
             raise DataError(
                 f"{path}: {name} holds Python objects, which are never unpickled",
@@ -74,7 +78,20 @@ def _array(
             raise ValueError(f"{name} declares {needed:,} bytes, of which {max(there, 0):,} exist")
         stored = min(member.compress_size, path.stat().st_size)
         require_room(f"{name} of {path}", needed, stored)
+        if widen and dtype.newbyteorder("=") == np.float16 and not fortran:
+            return _widened(file, shape, dtype)
     with archive.open(member) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
+
+
+def _widened(file: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    """Reads the numbers after a head as float32."""
+    wide = np.empty(shape, np.float32)
+    flat = wide.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        part = flat[start : start + _BLOCK]
+        part[:] = np.frombuffer(file.read(part.size * dtype.itemsize), dtype)
+    file.read(1)  # the end, at which zipfile compares the checksum
+    return wide

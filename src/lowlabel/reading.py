@@ -5,6 +5,7 @@ import errno
 import lzma
 import os
 import pickle
+import stat
 import struct
 import tarfile
 import tokenize
@@ -26,10 +27,18 @@ DAMAGE: tuple[type[Exception], ...] = (
 _SMALL = 64 << 20  # bytes that are never refused
 _MOST_EXPANSION = 200  # times the bytes on the disk; embeddings hardly compress
 _CHECK = "Check its permissions and its disk, then repeat the command."
+_SPACE = "Free some space on its disk, then repeat the command."
 _FIXES = {
     errno.EMFILE: "Allow more open files, then repeat the command (ulimit -n 4096).",
     errno.ENFILE: "Close other programs, then repeat the command.",
+    errno.ENAMETOOLONG: "Give a shorter path.",
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
 }
+# What the system refuses for reasons that are no defect of the program.
+_REFUSALS = frozenset(
+    (*_FIXES, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP, errno.ENOTDIR)
+) | {errno.EISDIR, errno.EEXIST}
 
 
 @contextmanager
@@ -47,7 +56,9 @@ def reading(
     Raises:
         DataError: If the block raises one of `DAMAGE` or `also`. Errors of the system (permissions,
             disk, open files) are no damage, and are told as such. A `UserError` stays as it is.
+            If the path is a pipe or a device, which reading would wait for, or read twice in vain.
     """
+    require_no_stream(path)
     try:
         yield
     except UserError:
@@ -61,11 +72,30 @@ def reading(
         raise DataError(f"{problem or f'cannot read {path}'}: {reason(error)}", fix) from error
 
 
+def require_no_stream(path: Path | str) -> None:
+    """Raises a `DataError` for a pipe, a socket or a device."""
+    with suppress(OSError, ValueError):  # such as none, which is told by who reads it
+        mode = os.stat(path).st_mode  # noqa: PTH116 (also for a text)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise DataError(
+                f"cannot read {path}: it is a pipe or a device, not a file",
+                "Give a file on a disk.",
+            )
+
+
 def system_error(path: Path | str, error: OSError) -> DataError:
     """The error for a file that the system does not hand out."""
     return DataError(
         f"cannot read {path}: {error.strerror or error}", _FIXES.get(error.errno or 0, _CHECK)
     )
+
+
+def refusal(error: OSError) -> DataError | None:
+    """The error for what the system refuses anywhere; None for what may be a defect."""
+    if error.errno not in _REFUSALS:
+        return None
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    return DataError(f"{place}{error.strerror}", _FIXES.get(error.errno, _CHECK))
 
 
 def reason(error: BaseException) -> str:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from lowlabel.classification import LinearRecipe, evaluate_linear, unfinished
 from lowlabel.classification.unfinished import Unfinished
@@ -96,4 +97,27 @@ def test_the_state_of_another_training_and_a_damaged_one_are_refused(sets, tmp_p
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match="cannot be read") as caught:
         probe(sets, "one head", path)
+    assert "Delete it" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"heads": []},
+        {"heads": None},
+        {"step": "x"},
+        {"step": -1},
+        {"chosen": {"head": ["sgd", 0.3], "tried": {}}},
+        {"chosen": 3},
+    ],
+    ids=str,
+)
+def test_a_state_that_does_not_fit_is_refused(sets, tmp_path, change):
+    path = tmp_path / "probe.partial"
+    with pytest.raises(Killed):
+        probe(sets, "grid", path, 5)
+    file = Unfinished(path, {"experiment": "a"})
+    file.save(file.load(torch.device("cpu")) | change)
+    with pytest.raises(DataError, match="cannot be resumed from") as caught:
+        probe(sets, "grid", path)
     assert "Delete it" in caught.value.hint

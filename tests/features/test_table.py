@@ -1,4 +1,6 @@
+import pickle
 import re
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -122,3 +124,64 @@ def test_other_names_are_chosen_and_belong_to_the_identity(tmp_path):
     for text in ("", ",y", "X,y,z"):
         with pytest.raises(InputError, match="is not FEATURES or FEATURES,LABELS"):
             ArrayNames.parse(text)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "h5", "pkl"])
+def test_halves_become_float32_as_they_are_read(tmp_path, monkeypatch, suffix):
+    monkeypatch.setattr("lowlabel.npz._BLOCK", 2**16)
+    halves = np.random.default_rng(0).normal(size=(4096, 512)).astype(np.float16)
+    path, labels = tmp_path / f"a.{suffix}", np.repeat(np.arange(4), 1024)
+    if suffix == "npz":
+        np.savez(path, features=halves, labels=labels)
+    elif suffix == "h5":
+        with h5py.File(path, "w") as file:
+            file["features"], file["labels"] = halves, labels
+    else:
+        path.write_bytes(pickle.dumps(dict(enumerate(np.split(halves, 4)))))
+    tracemalloc.start()
+    table = load_feature_file(path).evaluated
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert table.features.dtype == np.float32
+    np.testing.assert_array_equal(table.features, halves)
+    np.testing.assert_array_equal(table.labels, labels)
+    held = halves.nbytes if suffix == "pkl" else 0  # by the pickle
+    assert peak < table.features.nbytes + held + 2**22
+
+
+def test_a_checksum_holds_for_halves_too(tmp_path):
+    np.savez(tmp_path / "a.npz", features=np.ones((64, 32), np.float16), labels=np.arange(64))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    data[1000] ^= 1
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(DataError, match="Bad CRC-32"):
+        load_feature_file(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("suffix", ["npz", "h5", "pkl"])
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.array([[1.0, np.nan], [1, 2], [np.inf, 0]]), "2 of 3 rows of features hold NaN"),
+        (np.arange(6).reshape(3, 2), "features are int64, not floats"),
+        (np.ones((3, 2), bool), "features are bool, not floats|class 0 holds bool"),
+    ],
+)
+def test_what_is_wrong_with_the_numbers_names_the_file(tmp_path, suffix, features, message):
+    path = tmp_path / f"mine.{suffix}"
+    if suffix == "npz":
+        np.savez(path, features=features, labels=[0, 0, 1])
+    elif suffix == "h5":
+        with h5py.File(path, "w") as file:
+            file["features"], file["labels"] = features, [0, 0, 1]
+    else:
+        path.write_bytes(pickle.dumps({0: features}))
+    with pytest.raises(DataError, match=rf"mine\.{suffix}: ({message})"):
+        load_feature_file(path)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 1), (2,), (0,)])
+def test_labels_that_are_not_one_for_each_row_are_refused(tmp_path, shape):
+    np.savez(tmp_path / "a.npz", features=np.ones((3, 2)), labels=np.zeros(shape, int))
+    with pytest.raises(DataError, match=r"a\.npz: features have the shape"):
+        load_feature_file(tmp_path / "a.npz")

@@ -12,6 +12,8 @@ import torch
 from PIL import Image, features
 
 from lowlabel.analysis.maps.flags import read_flags
+from lowlabel.classification import LinearRecipe, evaluate_linear
+from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.datasets.io.array_files import npz_images
 from lowlabel.datasets.io.flagged import read_flagged
@@ -143,6 +145,25 @@ def test_files_of_a_run(tmp_path, attack):
     source = tmp_path / "source" / METRICS
     source.write_text('{"step": 1, "loss": 2.5}\n{"step": 2, "loss": 2.25}\n')
     attack(source, lambda path: _as(path, METRICS, lambda p: MetricsLog(p.parent, 1).__exit__))
+
+
+def test_the_state_of_a_linear_probe(tmp_path, attack):
+    random = np.random.default_rng(0)
+    sets = [random.normal(size=(8, 2)), np.arange(8) % 2] * 2
+    state = tmp_path / "probe.partial"
+
+    def train(path, every_s=1e9, progress=None):
+        file = Unfinished(path, {"of": "x"}, every_s=every_s)
+        recipe = LinearRecipe((0.1, 1.0), batch_size=4, iterations=4)
+        evaluate_linear(*sets, recipe=recipe, unfinished=file, progress=progress, device="cpu")
+
+    def kill(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(state, 0, kill)
+    assert attack(state, train, inside=True)
 
 
 def _as(path, name, read):

@@ -1,6 +1,7 @@
 """Tables of datasets: MATLAB files of annotations, parquet files of images, lists of images."""
 
 import io
+import json
 import tarfile
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.io import savemat
 from lowlabel.datasets.cars import CARS
 from lowlabel.datasets.imagenet.validation import validation_classes
 from lowlabel.datasets.io.parquet import open_parquet
+from lowlabel.datasets.io.pixels import must_decode, open_rgb
+from lowlabel.datasets.sources.hugging_face import hugging_face_dataset
 from lowlabel.datasets.sources.members import member_bytes
 from lowlabel.datasets.sources.webdataset import webdataset
 from lowlabel.datasets.tables.entries import read_entries
@@ -75,6 +78,30 @@ def test_parquet_files(tmp_path, attack, compression):
             return [row.name for row in file.rows()]
 
     assert attack(tmp_path / "a.parquet", read)
+
+
+def test_folders_of_hugging_face(tmp_path, attack):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    png = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(png, "PNG")
+    features = {"label": {"names": ["a", "b", "c"], "_type": "ClassLabel"}}
+    table = pyarrow.table(
+        {"image": [{"bytes": png.getvalue(), "path": "a.png"}] * 6, "label": [0, 1, 2] * 2}
+    ).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_table(table, tmp_path / "test.parquet", row_group_size=4)
+
+    def read(path):
+        (folder / "test.parquet").write_bytes(path.read_bytes())
+        (division,) = hugging_face_dataset(folder).divisions
+        for image in division.read(folder, division.evaluated):
+            with must_decode(folder / image.path):
+                open_rgb(folder / image.path)
+
+    assert attack(tmp_path / "test.parquet", read)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -15,6 +15,8 @@ from lowlabel.cli import analyze, cache, data, extract, finetune, predict, pretr
 from lowlabel.cli.command import Command, LoadingCommand
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
+from lowlabel.escaping import printable
+from lowlabel.reading import refusal
 
 app = typer.Typer(
     name="lowlabel",
@@ -38,12 +40,20 @@ app.command("check", cls=Command)(results.check)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command; a `UserError` is printed without a traceback and exits with code 2."""
+    """Runs a command; a `UserError` is printed without a traceback and exits with code 2.
+
+    So is what the system refuses: a path too long, a full disk, a folder in place of a file.
+    """
     warnings.showwarning = _show_warning
     try:
         app(args=None if arguments is None else list(arguments), prog_name="lowlabel")
     except UserError as error:
         say_error(error)
+        sys.exit(USER_ERROR)
+    except OSError as error:
+        if (refused := refusal(error)) is None:
+            raise
+        say_error(refused)
         sys.exit(USER_ERROR)
 
 
@@ -65,4 +75,4 @@ def _global_options(
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    typer.secho(f"warning: {message}", fg=typer.colors.YELLOW, err=True)
+    typer.secho(f"warning: {printable(str(message))}", fg=typer.colors.YELLOW, err=True)

@@ -3,12 +3,16 @@
 import typer
 
 from lowlabel.errors import UserError
+from lowlabel.escaping import printable
 
 USER_ERROR = 2
 
 
 def say_error(error: UserError) -> None:
-    """Prints the message and the hint of an error on standard error."""
-    typer.secho(f"error: {error.message}", fg=typer.colors.RED, err=True)
+    """Prints the message and the hint of an error on standard error.
+
+    Names in it that come from files cannot move the cursor or change what was printed before.
+    """
+    typer.secho(f"error: {printable(error.message)}", fg=typer.colors.RED, err=True)
     if error.hint:
-        typer.echo(error.hint, err=True)
+        typer.echo(printable(error.hint), err=True)

@@ -3,10 +3,12 @@
 import collections
 import os
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from lowlabel.datasets.io.class_pickle import read_class_pickle
 from lowlabel.errors import DataError
 from lowlabel.features import load_feature_file
 
@@ -86,3 +88,16 @@ def test_rows_that_hold_each_other_many_times_are_not_unfolded(tmp_path):
     table = np.zeros((1000, 256), np.float32)
     with pytest.raises(DataError, match=r"would need .* bytes of memory"):
         load_feature_file(save(tmp_path / "b.p", dict.fromkeys(range(10_000), table)))
+
+
+def test_no_more_than_a_class_is_held_twice(tmp_path):
+    size = 2**21
+    path = save(
+        tmp_path / "x.p", {key: [*np.ones((64, size // 256), np.float32)] for key in range(8)}
+    )
+    tracemalloc.start()
+    features = read_class_pickle(path)["features"]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert features.shape == (8 * 64, size // 256)
+    assert peak < 2 * features.nbytes + 1.5 * size  # of the pickle and of the result

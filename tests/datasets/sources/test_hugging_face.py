@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lowlabel.datasets import open_dataset
+from lowlabel.datasets.sources.members import member_bytes
 from lowlabel.errors import DataError
 from lowlabel.features import ExtractionOptions, extract_features, load_backbone
 
@@ -161,3 +162,64 @@ def test_files_with_two_columns_of_images_are_refused(tmp_path):
     write(tmp_path / "a.parquet", [encoded(0), encoded(1)], [0, 1], **more)
     with pytest.raises(DataError, match="2 columns of images: image, mask"):
         open_dataset(f"hf:{tmp_path}").load("all").manifest  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "complaint"),
+    [
+        (["ant", "bee"], NAMES, "has the label 'ant', but names 3 classes"),
+        ([-2, 0], NAMES, "has the label -2, but names 3 classes"),
+        ([0.0, 1.0], NAMES, "has the label 0.0, but names 3 classes"),
+        ([[0], [1]], NAMES, "label of .* holds list<.*>, not numbers or texts"),
+        ([{"a": 0}, {"a": 1}], None, "label of .* holds struct<.*>, not numbers or texts"),
+        ([0.0, float("nan")], None, "1 of the 2 rows of .* have no label"),
+        ([], None, "has no rows"),
+    ],
+)
+def test_labels_that_name_no_class_are_refused(tmp_path, labels, names, complaint):
+    images = [encoded(0)] * len(labels) if labels else []
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    table = pyarrow.table({"image": pyarrow.array([], kind), "label": pyarrow.array([], "int8")})
+    if labels:
+        write(tmp_path / "x/test.parquet", images, labels, names=names)
+    else:
+        (tmp_path / "x").mkdir()
+        parquet.write_table(table, tmp_path / "x/test.parquet")
+    with pytest.raises(DataError, match=complaint):
+        open_dataset(f"hf:{tmp_path / 'x'}")
+
+
+def test_two_classes_of_one_name_stay_two(tmp_path):
+    write(tmp_path / "x/test.parquet", map(encoded, range(3)), [0, 1, 2], names=["a", "b", "a"])
+    images = open_dataset(f"hf:{tmp_path / 'x'}").load("all")
+    assert {*images.class_names} == {"a (0)", "a (2)", "b"}
+
+
+def test_a_file_without_images_is_refused_before_it_is_listed(tmp_path):
+    (tmp_path / "x").mkdir()
+    parquet.write_table(pyarrow.table({"text": ["a"], "label": [0]}), tmp_path / "x/test.parquet")
+    with pytest.raises(DataError, match="it has 0 columns of images"):
+        open_dataset(f"hf:{tmp_path / 'x'}")
+
+
+def test_a_row_with_a_path_alone_says_that_it_holds_no_image(tmp_path):
+    write(tmp_path / "x/test.parquet", [encoded(0), None], [0, 1])
+    images = open_dataset(f"hf:{tmp_path / 'x'}").load("all")
+    with pytest.raises(DataError, match="its row holds no bytes of an image"):
+        extract_features(load_backbone("pixels"), images)
+
+
+def test_rows_that_a_few_bytes_stand_for_are_not_unfolded(tmp_path):
+    folder, rows = tmp_path / "x", 2_000_000
+    folder.mkdir()
+    label = pyarrow.DictionaryArray.from_arrays(np.zeros(rows, np.int8), pyarrow.array(["a"]))
+    images = pyarrow.nulls(rows, pyarrow.binary())
+    parquet.write_table(pyarrow.table({"image": images, "label": label}), folder / "a.parquet")
+    with pytest.raises(DataError, match=r"the column label of .* would need"):
+        open_dataset(f"hf:{folder}")
+    one = pyarrow.array([bytes(2**20)])
+    images = pyarrow.DictionaryArray.from_arrays(np.zeros(300, np.int8), one)
+    table = pyarrow.table({"image": images.cast(pyarrow.binary()), "label": [0] * 300})
+    parquet.write_table(table, folder / "a.parquet", compression="zstd")
+    with pytest.raises(DataError, match=r"images of .* would need"):
+        member_bytes(folder / "a.parquet", folder / "a.parquet" / "000000")
