@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 CORE = {
     "arrays",
     "devices",
+    "distributed",
     "embeddings",
     "errors",
     "escaping",

@@ -10,10 +10,10 @@ import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.datasets.pretraining import pretraining_set
+from lowlabel.distributed import World
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.engine.schedules import Schedules, warmup_constant, warmup_cosine

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from lowlabel.datasets import ImageSet
 from lowlabel.devices import resolve_device
+from lowlabel.distributed import planned_processes
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import EmbeddingTable, ExtractionOptions, extract_shown
 from lowlabel.features.models.base_card import tuned_tensors
@@ -20,7 +21,6 @@ from lowlabel.paths import writable_dir
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.checkpoint import FILE_NAME as CHECKPOINT_NAME
 from lowlabel.training.engine.checkpoint import Checkpoint
-from lowlabel.training.engine.distributed import planned_processes
 from lowlabel.training.engine.export import (
     CARD_NAME,
     WEIGHTS_NAME,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
+from lowlabel.distributed import World
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import base_card
@@ -20,7 +21,6 @@ from lowlabel.features.models.checkpoints.card import (
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.training.backbones import parameter_count
 from lowlabel.training.engine.batches import BatchOrder
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.finetuning.batches import ClassBalancedOrder

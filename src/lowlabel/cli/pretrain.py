@@ -28,10 +28,10 @@ def pretrain(
 ) -> None:
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
+    from lowlabel.distributed import planned_processes, will_be_main
     from lowlabel.errors import InputError
     from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
-    from lowlabel.training.engine.distributed import planned_processes, will_be_main
 
     if images.dataset is None:
         raise InputError("pretrain needs a --dataset", "Any folder works: --dataset folder:PATH")

@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import load_checkpoint
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.export import model_card
 from lowlabel.training.engine.metrics import read_metrics
 from lowlabel.training.engine.monitor import TrainingError

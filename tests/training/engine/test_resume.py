@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import (
@@ -19,7 +20,6 @@ from lowlabel.training.engine.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.metrics import read_metrics
 
 CPU = torch.device("cpu")
