@@ -27,6 +27,7 @@ CORE = {
     "registry",
     "scale",
     "specs",
+    "team",
     "torch_file",
     "workers",
 }

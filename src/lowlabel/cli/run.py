@@ -12,7 +12,7 @@ from lowlabel.cli.resumable import resumable
 from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
 
 if TYPE_CHECKING:
-    from lowlabel.benchmarks import Request, Run
+    from lowlabel.benchmarks import Plan, Request, Run
     from lowlabel.benchmarks.from_labels import MakeTrainer
 
 _NEXT = (
@@ -30,16 +30,25 @@ def run(
     backbone: BackboneGroup,
     machine: MachineGroup,
 ) -> None:
-    """Score models on datasets and print a leaderboard; without arguments, the demo."""
+    """Score models on datasets and print a leaderboard; without arguments, the demo.
+
+    Under torchrun all processes extract, and the first scores.
+    """
     from lowlabel.benchmarks import make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
+    from lowlabel.distributed import planned_processes, will_be_main
 
     request = _request(what, protocol, data, backbone, machine)
     plan = make_plan(request)
     if what.dry_run:
-        typer.echo(describe_plan(plan, request))
+        if will_be_main():
+            typer.echo(describe_plan(plan, request))
         return
+    if planned_processes() > 1:
+        _extract_together(plan, request)
+        if not will_be_main():
+            return
     for note in plan.skipped:
         typer.echo(f"left out: {note}", err=True)
     with resumable():
@@ -74,7 +83,7 @@ def _request(
         ranking=what.ranking,
         options=protocol.asked(),
         settings=tuple(what.setting or ()),
-        backbone=backbone.options(machine.device),
+        backbone=backbone.options(machine.own_device),
         extraction=machine.extraction(skip_bad_images=data.skip_bad_images),
         class_list=data.class_list,
         min_images=what.min_images,
@@ -86,6 +95,15 @@ def _request(
         overlap=what.overlap,
         make_trainer=_trainer(what.model or (), machine.workers),
     )
+
+
+def _extract_together(plan: "Plan", request: "Request") -> None:
+    from lowlabel.benchmarks.embedding import extract_plan
+    from lowlabel.team import join_team
+
+    with resumable(), join_team() as team:
+        assert team is not None
+        extract_plan(plan, request, team)
 
 
 def _trainer(models: Sequence[str], workers: int) -> "MakeTrainer | None":
