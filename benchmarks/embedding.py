@@ -28,7 +28,7 @@ from lowlabel.features import (
     embed_dataset,
     store_dataset,
 )
-from lowlabel.team import Team, TeamError
+from lowlabel.processes.team import Team, TeamError
 
 
 def jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:

@@ -16,8 +16,8 @@ from lowlabel.features.models.head_features import from_base_features
 from lowlabel.features.partial_file import PartialFile
 from lowlabel.features.store import bad_images, feature_path, locked, read_features
 from lowlabel.features.table import EmbeddingTable
+from lowlabel.processes.team import Team
 from lowlabel.progress import Progress, progress_bar
-from lowlabel.team import Team
 
 CHUNK_ROWS = 512
 _MAX_LISTED = 20

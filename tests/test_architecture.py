@@ -11,7 +11,6 @@ ROOT = Path(__file__).parent.parent
 CORE = {
     "arrays",
     "devices",
-    "distributed",
     "embeddings",
     "errors",
     "escaping",
@@ -22,12 +21,12 @@ CORE = {
     "npz",
     "paths",
     "precision",
+    "processes",
     "progress",
     "reading",
     "registry",
     "scale",
     "specs",
-    "team",
     "torch_file",
     "workers",
 }

@@ -10,9 +10,9 @@ import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.datasets.pretraining import pretraining_set
-from lowlabel.distributed import World
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
+from lowlabel.processes.world import World
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan

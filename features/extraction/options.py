@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lowlabel.errors import InputError
 from lowlabel.features.engines import check_engine
-from lowlabel.team import Team
+from lowlabel.processes.team import Team
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from lowlabel.errors import DataError, UserError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.engines import check_engine, with_engine
 from lowlabel.features.extraction.chunks import Chunk, ChunkEmbedder
-from lowlabel.team import Team, TeamError
+from lowlabel.processes.team import Team, TeamError
 
 
 @dataclass(frozen=True)

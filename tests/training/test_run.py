@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from lowlabel.datasets.splits import published_classes
-from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_backbone
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 
 ALONE = World(0, 1, torch.device("cpu"))

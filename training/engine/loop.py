@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from lowlabel.datasets.io.pixels import with_refusal
-from lowlabel.distributed import World, gather_sets
 from lowlabel.paths import writable_dir, write_file
+from lowlabel.processes.world import World, gather_sets
 from lowlabel.progress import Progress
 from lowlabel.training.engine.batches import batch_loader
 from lowlabel.training.engine.checkpoint import (

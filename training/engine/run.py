@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from lowlabel.devices import keep_freed_memory
-from lowlabel.distributed import join_world, will_be_main
+from lowlabel.processes.world import join_world, will_be_main
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions

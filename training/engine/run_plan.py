@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lowlabel.datasets import ImageSet
-from lowlabel.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training.engine.batches import BatchOrder
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.step import TrainingStep

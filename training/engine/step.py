@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lowlabel.distributed import World
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import IMAGENET_MEAN, IMAGENET_STD
+from lowlabel.processes.world import World
 from lowlabel.training.engine.monitor import check_finite
 from lowlabel.training.engine.update import clip_each
 from lowlabel.training.views.dataset import Sample

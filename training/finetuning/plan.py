@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from lowlabel.datasets import CONTENT, ImageSet
-from lowlabel.distributed import World
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import base_card
@@ -19,6 +18,7 @@ from lowlabel.features.models.checkpoints.card import (
     folder_sha256,
 )
 from lowlabel.features.models.embedding_head import HeadShape
+from lowlabel.processes.world import World
 from lowlabel.training.backbones import parameter_count
 from lowlabel.training.engine.batches import BatchOrder
 from lowlabel.training.engine.options import RunOptions

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from lowlabel.datasets import ImageSet
 from lowlabel.datasets.io.pixels import with_refusal
-from lowlabel.distributed import World
 from lowlabel.errors import DataError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import ImageTransform
+from lowlabel.processes.world import World
 from lowlabel.training.finetuning.model import TunedModel
 from lowlabel.training.finetuning.validation import validation_scores
 

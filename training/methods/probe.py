@@ -9,9 +9,9 @@ from torch import nn
 from lowlabel.classification import evaluate_knn
 from lowlabel.datasets import ImageSet
 from lowlabel.datasets.io.pixels import Orientation
-from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
+from lowlabel.processes.world import World
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.views.recipe import ViewRecipe
 

@@ -14,7 +14,7 @@ from lowlabel.cli.resumable import resumable
 if TYPE_CHECKING:
     from lowlabel.datasets import OpenDataset
     from lowlabel.features import Backbone, ExtractionOptions
-    from lowlabel.team import Team
+    from lowlabel.processes.team import Team
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ def extract(
     """
     from lowlabel.devices import keep_freed_memory
     from lowlabel.errors import InputError
-    from lowlabel.team import join_team
+    from lowlabel.processes.team import join_team
 
     if not model or not dataset:
         raise InputError("extract needs a --model and a --dataset", "See lowlabel list.")

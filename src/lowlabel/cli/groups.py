@@ -16,7 +16,7 @@ from lowlabel.cli import options
 
 if TYPE_CHECKING:
     from lowlabel.features import Backbone, BackboneOptions, ExtractionOptions
-    from lowlabel.team import Team
+    from lowlabel.processes.team import Team
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class MachineGroup:
     @property
     def own_device(self) -> str:
         """The device of this process: under torchrun each has a GPU of its own."""
-        from lowlabel.distributed import planned_processes, process_device
+        from lowlabel.processes.world import planned_processes, process_device
 
         return str(process_device(self.device)) if planned_processes() > 1 else self.device
 

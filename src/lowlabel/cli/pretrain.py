@@ -28,8 +28,8 @@ def pretrain(
 ) -> None:
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
-    from lowlabel.distributed import planned_processes, will_be_main
     from lowlabel.errors import InputError
+    from lowlabel.processes.world import planned_processes, will_be_main
     from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
 

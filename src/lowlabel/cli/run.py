@@ -37,7 +37,7 @@ def run(
     from lowlabel.benchmarks import make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
-    from lowlabel.distributed import planned_processes, will_be_main
+    from lowlabel.processes.world import planned_processes, will_be_main
 
     request = _request(what, protocol, data, backbone, machine)
     plan = make_plan(request)
@@ -99,7 +99,7 @@ def _request(
 
 def _extract_together(plan: "Plan", request: "Request") -> None:
     from lowlabel.benchmarks.embedding import extract_plan
-    from lowlabel.team import join_team
+    from lowlabel.processes.team import join_team
 
     with resumable(), join_team() as team:
         assert team is not None

@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import load_checkpoint
 from lowlabel.training.engine.export import model_card

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lowlabel.distributed import World
 from lowlabel.errors import DataError, InputError
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import (
     Checkpoint,

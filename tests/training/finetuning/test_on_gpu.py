@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lowlabel.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
 
 

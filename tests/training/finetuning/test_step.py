@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from lowlabel.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
 from lowlabel.training.finetuning.optimizer import factors
 from lowlabel.training.finetuning.options import FinetuneOptimisation

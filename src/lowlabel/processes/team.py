@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 
-from lowlabel.distributed import planned_processes
 from lowlabel.errors import DataError, UserError
+from lowlabel.processes.world import planned_processes
 
 T = TypeVar("T")
 
