@@ -39,6 +39,14 @@ def jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]
     return alike
 
 
+def job_sources(job: Job, request: Request) -> tuple[OpenDataset, dict[str, OpenDataset]]:
+    """Opens the dataset of a job, and those that join it, by the part that they become."""
+    return open_job(job.dataset, job.division, request), {
+        part: open_job(spec, joining_division(spec), request)
+        for part, spec in job.protocol.companions().items()
+    }
+
+
 @dataclass(frozen=True)
 class _Source:
     """What a job embeds: a backbone that fits its protocol, its dataset and those that join it."""
@@ -49,12 +57,8 @@ class _Source:
 
     @classmethod
     def of(cls, job: Job, backbone: Backbone, request: Request) -> "_Source":
-        stored = {
-            part: open_job(spec, joining_division(spec), request)
-            for part, spec in job.protocol.companions().items()
-        }
         fitted = job.protocol.fitted(backbone, request.backbone)
-        return cls(fitted, open_job(job.dataset, job.division, request), stored)
+        return cls(fitted, *job_sources(job, request))
 
 
 def embed_job(

@@ -42,6 +42,13 @@ class Run:
         if str(error) not in map(str, self.failures):
             self.failures.append(error.with_traceback(None))  # which would keep the model
 
+    def add(self, other: "Run") -> None:
+        """Adds the outcome of another plan."""
+        self.records += other.records
+        self.left_out += other.left_out
+        for failure in other.failures:
+            self.fail(failure)
+
 
 def run_plan(
     plan: Plan,

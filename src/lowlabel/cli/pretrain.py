@@ -56,10 +56,12 @@ def pretrain(
         typer.echo(plan.describe())
         return
     run_options = run.build()
-    if run.slurm is not None:
-        from lowlabel.training.slurm import submit
+    if run.launcher is not None:
+        from lowlabel.processes.launchers import make_launcher
+        from lowlabel.training.submitted import submit
 
-        typer.echo(submit(run.slurm, plan, run_options))
+        with resumable():
+            typer.echo(submit(make_launcher(run.launcher), plan, run_options, run.device))
         return
     with resumable():
         weights = train(plan, run_options, run.device)
