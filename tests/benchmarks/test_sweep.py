@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import submitit
 from PIL import Image
+from processes import jobs_here
 
 from lowlabel.benchmarks import Run, make_plan, run_plan
 from lowlabel.benchmarks.sweep import describe_jobs, run_sweep, sweep_jobs
@@ -19,33 +19,11 @@ from lowlabel.processes.launchers import Local, Slurm
 from lowlabel.results import load_records
 
 
-class HereExecutor:
-    """Runs the callables at once, in this process; what raises leaves nothing but its log."""
-
-    def __init__(self, folder, ran):
-        self.folder, self.ran = folder, ran
-
-    def submit(self, run):
-        log = self.folder / f"{len(self.ran)}.err"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.touch()
-        self.ran.append((run._request.suite, run._request.model[0], run._dataset))
-        try:
-            run()
-        except RuntimeError as error:
-            log.write_text(str(error))
-        return SimpleNamespace(
-            job_id=len(self.ran), paths=SimpleNamespace(stderr=log), done=lambda: True
-        )
-
-
 @pytest.fixture
 def ran(monkeypatch):
     """Suite, model and dataset of every job that the local launcher started here."""
     started = []
-    alone = SimpleNamespace(TorchDistributedEnvironment=lambda: SimpleNamespace(export=str))
-    monkeypatch.setattr(submitit, "helpers", alone)
-    monkeypatch.setattr(Local, "executor", lambda self, folder, _: HereExecutor(folder, started))
+    jobs_here(started, monkeypatch.setattr)
     return started
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lowlabel.fewshot import evaluate_fewshot
 
 seeds = st.integers(0, 999)
-METHODS = ("ncm", "ncm,norm=l2", "cosine", "ridge,norm=l2", "soft-kmeans")
+METHODS = ("ncm", "ncm,norm=l2", "cosine", "ridge,norm=l2", "soft-kmeans,norm=l2n")
 methods = st.sampled_from(METHODS)
 of_directions = st.sampled_from(["ncm,norm=l2", "cosine", "ridge,norm=l2"])
 data = drawn(classes=(3, 6), least=4, copies=False)
