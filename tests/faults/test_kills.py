@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 
 from lowlabel.results.per_item import read_scores, scores_path
 
-COUNT = int(os.environ.get("LOWLABEL_FAULTS", "2"))
+COUNT = int(os.environ.get("LOWLABEL_FAULTS", "1"))
 SEED = os.environ.get("LOWLABEL_FAULTS_SEED", "")
 ARCH = "vit_tiny_patch16_224,patch_size=8,embed_dim=24,depth=1,num_heads=2"
 MODEL = f"random:{ARCH},img_size=16"
