@@ -120,16 +120,18 @@ def follow(team: Team, embedder: ChunkEmbedder) -> None:
 @contextmanager
 def leading(team: Team | None) -> Iterator[None]:
     """Tells the others at the end of the block that the extraction ended, and with which error."""
-    others = team.others if team else ()
+    if team is None:
+        yield
+        return
     try:
         yield
     except TeamError:  # they notice it themselves
         raise
     except UserError as error:
-        for rank in others:
+        for rank in team.others:
             team.send(_Ended((error.message, error.hint)), rank)
         raise
-    for rank in others:
+    for rank in team.others:
         team.send(_Ended(), rank)
 
 

@@ -76,7 +76,7 @@ class Team:
         """
         result, error = None, None
         if main_first and not self.is_main:
-            self._check(self.gather(None))
+            self._raise_any(None)
         try:
             result = make()
         except TeamError:
@@ -84,16 +84,17 @@ class Team:
         except UserError as raised:
             error = raised
         if main_first and self.is_main:
-            self._check(self.gather(error and (error.message, error.hint)), error)
-        self._check(self.gather(error and (error.message, error.hint)), error)
+            self._raise_any(error)
+        self._raise_any(error)
         return result  # type: ignore[return-value]
 
-    def _check(self, problems: list[tuple[str, str] | None], own: UserError | None = None) -> None:
-        if own:
-            raise own
-        for problem in problems:
-            if problem:
-                raise DataError(*problem)
+    def _raise_any(self, error: UserError | None) -> None:
+        """Raises the error of this process, else the first of the others."""
+        problems = self.gather((error.message, error.hint) if error else None)
+        if error:
+            raise error
+        for problem in filter(None, problems):
+            raise DataError(*problem)
 
     def check_same(self, value: str, what: str) -> None:
         """Raises a `TeamError` in every process unless all have the same value."""
@@ -133,7 +134,7 @@ def join_team() -> Iterator[Team | None]:
             f"the {planned_processes()} processes do not find each other: {error}",
             "Start them by torchrun, which sets MASTER_ADDR and MASTER_PORT.",
         ) from error
-    assert group is not None
+    assert isinstance(group, dist.ProcessGroup)
     try:
         yield Team(dist.get_rank(), dist.get_world_size(), group)
     finally:
