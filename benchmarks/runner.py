@@ -4,31 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from lowlabel.benchmarks.embedding import embed_job, jobs_alike
 from lowlabel.benchmarks.from_labels import Trainer, image_rows, named
 from lowlabel.benchmarks.jobs import Job
-from lowlabel.benchmarks.opening import joining_division, open_job, ranked_job
-from lowlabel.benchmarks.overlap import check_overlap, overlap_mark
+from lowlabel.benchmarks.opening import open_job, ranked_job
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.recording import About, Recorder
 from lowlabel.benchmarks.repeat import repeat_command
 from lowlabel.benchmarks.request import Request
-from lowlabel.benchmarks.without import (
-    LEAKAGE,
-    WITHOUT,
-    check_flags,
-    leakage_mark,
-    without_flagged,
-    without_notes,
-)
+from lowlabel.benchmarks.without import without_notes
 from lowlabel.devices import keep_freed_memory, release_freed_memory, resolve_device
 from lowlabel.errors import ClassError, InputError, UserError
-from lowlabel.features import (
-    Backbone,
-    BackboneOptions,
-    EmbeddedDataset,
-    embed_dataset,
-)
+from lowlabel.features import EmbeddedDataset
 from lowlabel.paths import writable_dir
 from lowlabel.results import Record
 
@@ -53,6 +41,13 @@ class Run:
         """Adds a failure; what several trials say in the same words stands once."""
         if str(error) not in map(str, self.failures):
             self.failures.append(error.with_traceback(None))  # which would keep the model
+
+    def add(self, other: "Run") -> None:
+        """Adds the outcome of another plan."""
+        self.records += other.records
+        self.left_out += other.left_out
+        for failure in other.failures:
+            self.fail(failure)
 
 
 def run_plan(
@@ -154,7 +149,7 @@ def _embeddings(
             for job, embed in _from_labels(plan, request, run, trainer, name):
                 yield job, model, embed
             continue
-        for options, jobs in _jobs_alike(plan, request).items():
+        for options, jobs in jobs_alike(plan, request).items():
             try:
                 backbone = options.load(model)
             except UserError as error:
@@ -162,7 +157,7 @@ def _embeddings(
                 continue
             for job in jobs:
                 label = plan.suite.label_of(place)
-                yield job, model, partial(_embed, job, backbone, plan, request, label)
+                yield job, model, partial(embed_job, job, backbone, plan, request, label)
             del backbone
             release_freed_memory()
 
@@ -182,47 +177,3 @@ def _from_labels(
             run.fail(error)
             continue
         yield replace(job, protocol=protocol), partial(image_rows, trainer, opened, name)
-
-
-def _jobs_alike(plan: Plan, request: Request) -> dict[BackboneOptions, list[Job]]:
-    """The jobs by how models are loaded for them."""
-    alike: dict[BackboneOptions, list[Job]] = {}
-    for job in plan.jobs:
-        alike.setdefault(job.protocol.backbone(request.backbone), []).append(job)
-    return alike
-
-
-def _embed(
-    job: Job, backbone: Backbone, plan: Plan, request: Request, label: str | None
-) -> EmbeddedDataset:
-    """Embeds the parts that a job needs, and the datasets that join them, without flagged images.
-
-    The flags are checked first, since embedding takes longer.
-    """
-    protocol = job.protocol
-    backbone = protocol.fitted(backbone, request.backbone)
-    opened = open_job(job.dataset, job.division, request)
-    stored = {
-        part: open_job(spec, joining_division(spec), request)
-        for part, spec in protocol.companions().items()
-    }
-    unknown = len(check_flags(plan.flagged, opened, WITHOUT)) if plan.flagged else 0
-    if plan.leaked:
-        check_flags(plan.leaked, opened, LEAKAGE)
-    strangers = len(check_overlap(plan.overlap, opened)) if plan.overlap else 0
-    parts, extraction = protocol.needs(job.division), request.extraction
-    data = embed_dataset(
-        backbone,
-        opened,
-        parts,
-        extraction,
-        label=label,
-        stored=stored,
-        view_seeds=protocol.view_seeds(),
-    )
-    if plan.flagged:
-        data = without_flagged(data, opened, plan.flagged, unknown)
-    marks = [leakage_mark(data, opened, plan.leaked)] if plan.leaked else []
-    marks += [overlap_mark(data, plan.overlap, strangers)] if plan.overlap else []
-    data = replace(data, marks=tuple(filter(None, marks)))
-    return data

@@ -6,11 +6,13 @@ from lowlabel.features.earlier import Earlier
 from lowlabel.features.embed import embed_dataset, embedded_file, file_division
 from lowlabel.features.embedded import EmbeddedDataset
 from lowlabel.features.extract import (
-    ExtractionOptions,
     extract_features,
     extract_shown,
     store_features,
+    store_shown,
 )
+from lowlabel.features.extraction.options import ExtractionOptions
+from lowlabel.features.extraction.wanted import store_dataset
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.models.aliases import ALIASES
@@ -21,7 +23,7 @@ from lowlabel.features.options import BackboneOptions
 from lowlabel.features.rankings.dataset import ranked_dataset
 from lowlabel.features.rankings.file import RankingFile, read_ranking_file
 from lowlabel.features.rankings.ranking import Ranking
-from lowlabel.features.store import StoredRows, feature_path, stored_rows
+from lowlabel.features.store import StoredRows, feature_path, read_features, stored_rows
 from lowlabel.features.table import (
     EmbeddingTable,
     FeatureFile,
@@ -58,8 +60,11 @@ __all__ = [
     "load_backbone",
     "load_feature_file",
     "ranked_dataset",
+    "read_features",
     "read_ranking_file",
+    "store_dataset",
     "store_features",
+    "store_shown",
     "stored_rows",
     "trust_code",
 ]

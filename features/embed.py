@@ -18,11 +18,12 @@ from lowlabel.datasets import (
 from lowlabel.datasets.tables.groups import group_numbers
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
-from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart, train_view
-from lowlabel.features.extract import ExtractionOptions, extract_shown, store_features
+from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart
+from lowlabel.features.extract import extract_shown, store_shown
+from lowlabel.features.extraction.options import ExtractionOptions
+from lowlabel.features.extraction.wanted import wanted_sets
 from lowlabel.features.models.checkpoints.seen_classes import seen_classes
 from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
-from lowlabel.progress import progress_bar
 from lowlabel.specs import json_sha256
 
 FILE = "file"  # the division of embeddings made elsewhere
@@ -53,23 +54,17 @@ def embed_dataset(
         view_seeds: Random seed of each view of the train part to embed beside its centre crops.
     """
     division = opened.division
-    strict = replace(options, skip_bad_images=False) if division.ground_truth else options
     images = {part: opened.load(part) for part in parts}
-    tables = {part: extract_shown(backbone, images[part], strict) for part in parts}
-    views = {
-        train_view(number): extract_shown(backbone.view(number, seed), images[train], strict)
-        for number, seed in enumerate(view_seeds)
-        if (train := division.train_part)
-    }
-    others = {part: other.load(other.division.evaluated) for part, other in (stored or {}).items()}
-    joined = {part: _store(backbone, other, options) for part, other in others.items()}
+    own, joining = wanted_sets(backbone, opened, images, options, stored or {}, view_seeds)
+    tables = {name: extract_shown(*each) for name, each in own.items()}
+    joined = {part: StoredPart(store_shown(*each)) for part, each in joining.items()}
     earlier = Earlier.of(
         backbone,
-        (*images.values(), *others.values()),
+        (*images.values(), *(others for _, others, _ in joining.values())),
         _joint(opened, lambda images: images.manifest.by_size),
     )
     return replace(
-        _dataset(Embedder.of(backbone, label), opened, images, tables | views),
+        _dataset(Embedder.of(backbone, label), opened, images, tables),
         earlier=earlier,
         stored=joined,
         seen_classes=seen_classes(
@@ -208,11 +203,6 @@ def _completed(
     if groups is not None and table.bad_images:
         groups = groups[~np.isin(images.paths, table.bad_images)]
     return replace(table, labels=places[table.labels], groups=groups)
-
-
-def _store(backbone: Backbone, images: ImageSet, options: ExtractionOptions) -> StoredPart:
-    with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
-        return StoredPart(store_features(backbone, images, options, progress))
 
 
 def _joint(opened: OpenDataset, manifest: Callable[[ImageSet], str]) -> str:

@@ -117,13 +117,22 @@ class PartialFile:
             seal = read.head.hash_seal(read.done.tobytes(), read.checksums.tobytes())
         with self._opened() as (file, head):
             file.seek(0)
-            file.write(replace(head, seal=seal).encode())
+            sealed = replace(head, owner="", seal=seal)  # equal features are equal files
+            file.write(sealed.encode())
             file.flush()
             os.fsync(file.fileno())
-        with self._opened() as (_, head):
-            if head.seal != seal:
+        with self._errors():
+            if self._head() != sealed:
                 raise OSError(errno.EIO, "other content is read back than was written")
             self.path.replace(feature_path(self.key))
+
+    def _head(self) -> Head | None:
+        """The head as it stands on the disk; None if it is damaged."""
+        with self.path.open("rb") as file:
+            try:
+                return Head.read(file)
+            except ValueError:
+                return None
 
     def _unwritten(self) -> tuple[list[range], int]:
         """The blocks that are not written, and how many rows of them were and are lost."""

@@ -21,6 +21,7 @@ CORE = {
     "npz",
     "paths",
     "precision",
+    "processes",
     "progress",
     "reading",
     "registry",

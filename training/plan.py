@@ -12,8 +12,8 @@ from lowlabel.datasets import CONTENT, ImageSet
 from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.errors import InputError
 from lowlabel.paths import file_sha256
+from lowlabel.processes.world import World
 from lowlabel.training.backbones import backbone_maker, parameter_count, resolve_architecture
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.engine.schedules import Schedules, warmup_constant, warmup_cosine

@@ -19,8 +19,8 @@ from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
 from lowlabel.features import load_backbone
 from lowlabel.features.transforms import IMAGENET_MEAN, IMAGENET_STD
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.finetuning import FinetunePlan, make_finetune_recipe
 from lowlabel.training.finetuning.losses import build_loss
 from lowlabel.training.finetuning.optimizer import make_optimizer

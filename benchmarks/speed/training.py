@@ -20,9 +20,9 @@ from lowlabel.benchmarks.speed.peers import installed_peers
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.datasets import ImageSet, LabelledPath
 from lowlabel.devices import describe_device, keep_freed_memory, resolve_device
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, TrainingPlan, make_recipe
 from lowlabel.training.backbones import backbone_maker
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.methods.dino_model import MultiCropModel
 from lowlabel.training.views.dataset import Sample

@@ -182,7 +182,7 @@ def test_features_made_elsewhere(feature_file, tmp_path, capsys):
     ("arguments", "option"),
     [
         (["run", "--features", "a.npz", "--features", "b.npz"], "--features"),
-        (["run", "--suite", "knn", "--dataset", "demo", "--suite=retrieval"], "--suite"),
+        (["run", "--output", "a", "--dataset", "demo", "--output=b"], "--output"),
         (["analyze", "retrieval", "--top", "1", "--top", "2"], "--top"),
     ],
 )

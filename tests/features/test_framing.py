@@ -20,6 +20,7 @@ from lowlabel.features import (
     load_backbone,
 )
 from lowlabel.features import extract as extract_module
+from lowlabel.features.extraction import chunks as chunks_module
 from lowlabel.features.scales import embed_scales
 from lowlabel.features.transforms import ImageTransform, WholeImage
 
@@ -136,7 +137,7 @@ def test_sets_of_many_sizes_equal_one_by_one(
     images, monkeypatch, spec, scales, batch_size, waiting
 ):
     monkeypatch.setattr(extract_module, "CHUNK_ROWS", 5)
-    monkeypatch.setattr(extract_module, "MAX_WAITING", waiting)
+    monkeypatch.setattr(chunks_module, "MAX_WAITING", waiting)
     backbone = load_backbone(spec, framing="longest", resolution=36, scales=scales)
     (images.root / images.paths[3]).write_bytes(b"no image")
     options = ExtractionOptions(batch_size, 2, skip_bad_images=True)
@@ -157,7 +158,7 @@ def test_sets_of_many_sizes_equal_one_by_one(
 
 
 def test_few_images_wait_for_others_of_their_size(images, monkeypatch):
-    monkeypatch.setattr(extract_module, "MAX_WAITING", 2)
+    monkeypatch.setattr(chunks_module, "MAX_WAITING", 2)
     backbone = load_backbone("random:resnet18", framing="longest", resolution=36)
     embedded: list[int] = []
     embed = Backbone.embed

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan
-from lowlabel.training.engine.distributed import World
 
 ARCHS = {"scfs": {"arch": "resnet18"}}
 

@@ -6,8 +6,8 @@ import torch
 from lowlabel.datasets.splits import published_classes
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_backbone
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
-from lowlabel.training.engine.distributed import World
 
 ALONE = World(0, 1, torch.device("cpu"))
 

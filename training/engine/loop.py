@@ -10,6 +10,7 @@ import torch
 
 from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.paths import writable_dir, write_file
+from lowlabel.processes.world import World, gather_sets
 from lowlabel.progress import Progress
 from lowlabel.training.engine.batches import batch_loader
 from lowlabel.training.engine.checkpoint import (
@@ -18,7 +19,6 @@ from lowlabel.training.engine.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from lowlabel.training.engine.distributed import World, gather_sets
 from lowlabel.training.engine.export import (
     WEIGHTS_NAME,
     check_no_tuned_head,

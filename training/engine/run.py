@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from lowlabel.devices import keep_freed_memory
+from lowlabel.processes.world import join_world, will_be_main
 from lowlabel.progress import progress_bar
-from lowlabel.training.engine.distributed import join_world, will_be_main
 from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan

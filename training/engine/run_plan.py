@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lowlabel.datasets import ImageSet
+from lowlabel.processes.world import World
 from lowlabel.training.engine.batches import BatchOrder
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.step import TrainingStep
 from lowlabel.training.views.recipe import ViewRecipe

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import IMAGENET_MEAN, IMAGENET_STD
-from lowlabel.training.engine.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training.engine.monitor import check_finite
 from lowlabel.training.engine.update import clip_each
 from lowlabel.training.views.dataset import Sample

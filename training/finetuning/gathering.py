@@ -3,7 +3,7 @@
 import torch
 import torch.distributed as dist
 
-from lowlabel.training.engine.distributed import World
+from lowlabel.processes.world import World
 
 
 def gather_rows(rows: torch.Tensor, world: World) -> torch.Tensor:

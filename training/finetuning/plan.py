@@ -18,9 +18,9 @@ from lowlabel.features.models.checkpoints.card import (
     folder_sha256,
 )
 from lowlabel.features.models.embedding_head import HeadShape
+from lowlabel.processes.world import World
 from lowlabel.training.backbones import parameter_count
 from lowlabel.training.engine.batches import BatchOrder
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run_plan import RunPlan
 from lowlabel.training.finetuning.batches import ClassBalancedOrder

@@ -12,7 +12,7 @@ from lowlabel.datasets.io.pixels import with_refusal
 from lowlabel.errors import DataError
 from lowlabel.features.backbone import is_convolutional
 from lowlabel.features.transforms import ImageTransform
-from lowlabel.training.engine.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training.finetuning.model import TunedModel
 from lowlabel.training.finetuning.validation import validation_scores
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lowlabel.training.engine.distributed import World, all_reduce_mean
+from lowlabel.processes.world import World, all_reduce_mean
 from lowlabel.training.engine.schedules import Schedule
 from lowlabel.training.engine.step import TrainingStep, distributed, synchronised
 from lowlabel.training.finetuning.gathering import gather_rows, own_rows

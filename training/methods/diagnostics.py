@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from lowlabel.training.engine.distributed import all_reduce_mean
+from lowlabel.processes.world import all_reduce_mean
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lowlabel.training.engine.distributed import all_reduce_mean
+from lowlabel.processes.world import all_reduce_mean
 
 
 def distillation_loss(

@@ -11,7 +11,7 @@ from lowlabel.datasets import ImageSet
 from lowlabel.datasets.io.pixels import Orientation
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
-from lowlabel.training.engine.distributed import World
+from lowlabel.processes.world import World
 from lowlabel.training.listing import PretrainData
 from lowlabel.training.views.recipe import ViewRecipe
 

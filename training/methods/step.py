@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from lowlabel.training.engine.distributed import World, all_reduce_mean
+from lowlabel.processes.world import World, all_reduce_mean
 from lowlabel.training.engine.schedules import Schedules
 from lowlabel.training.engine.step import TrainingStep, distributed, synchronised
 from lowlabel.training.engine.update import make_optimizer, move_teacher, set_rates

@@ -1,6 +1,8 @@
 """`lowlabel extract`: features into the store, without scoring them."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +14,9 @@ from lowlabel.cli.resumable import resumable
 if TYPE_CHECKING:
     from lowlabel.datasets import OpenDataset
     from lowlabel.features import Backbone, ExtractionOptions
+    from lowlabel.processes.team import Team
+
+T = TypeVar("T")
 
 
 @grouped
@@ -29,24 +34,35 @@ def extract(
     backbone: BackboneGroup,
     machine: MachineGroup,
 ) -> None:
-    """Extract the features of datasets into the store and print their shapes and files."""
-    from lowlabel.datasets import open_dataset
+    """Extract the features of datasets into the store and print their shapes and files.
+
+    Under torchrun all processes share the images.
+    """
     from lowlabel.devices import keep_freed_memory
     from lowlabel.errors import InputError
+    from lowlabel.processes.team import join_team
 
     if not model or not dataset:
         raise InputError("extract needs a --model and a --dataset", "See lowlabel list.")
-    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
     keep_freed_memory()
-    with resumable():
+    with resumable(), join_team() as team:
+        extraction = machine.extraction(skip_bad_images=data.skip_bad_images, team=team)
         for model_spec in model:
-            loaded = backbone.load(model_spec, machine.device)
+            loaded = _agreed(team, partial(backbone.load, model_spec, machine.own_device))
             for dataset_spec in dataset:
-                opened = open_dataset(
-                    dataset_spec, class_list=data.class_list, allow_partial=data.allow_partial
-                )
+                opened = _agreed(team, partial(_open, dataset_spec, data))
                 for name in part or opened.division.parts:
                     _extract(loaded, opened, name, extraction)
+
+
+def _agreed(team: "Team | None", make: "Callable[[], T]") -> "T":
+    return team.agreed(make) if team else make()
+
+
+def _open(dataset: str, data: DataGroup) -> "OpenDataset":
+    from lowlabel.datasets import open_dataset
+
+    return open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
 
 
 def _extract(
@@ -54,15 +70,17 @@ def _extract(
 ) -> None:
     from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import UnknownNameError
-    from lowlabel.features import FeatureKey, extract_features, feature_path
-    from lowlabel.progress import progress_bar
+    from lowlabel.features import feature_path, read_features, store_shown
 
     if part not in opened.division.parts:
         raise UnknownNameError(f"part of {opened.name}", part, opened.division.parts)
-    images = opened.load(part)
+    team = extraction.team
+    images = _agreed(team, partial(opened.load, part))
+    if team and not team.is_main:
+        store_shown(backbone, images, extraction)
+        return
     if note := shown_counts(opened.left_out(part)):
         typer.echo(f"left out: {opened.dataset.name} {part}: {note}", err=True)
-    with progress_bar(f"{backbone.name} on {opened.name} {part}", "img") as progress:
-        table = extract_features(backbone, images, extraction, progress)
-    shape = "×".join(map(str, table.features.shape))
-    typer.echo(f"{shape} {feature_path(FeatureKey.of(backbone, images))}")
+    key = store_shown(backbone, images, extraction)
+    shape = "×".join(map(str, read_features(key).features.shape))
+    typer.echo(f"{shape} {feature_path(key)}")

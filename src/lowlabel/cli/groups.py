@@ -16,6 +16,7 @@ from lowlabel.cli import options
 
 if TYPE_CHECKING:
     from lowlabel.features import Backbone, BackboneOptions, ExtractionOptions
+    from lowlabel.processes.team import Team
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,20 @@ class MachineGroup:
     workers: options.Workers = 4
     engine: options.Engine = "auto"
 
-    def extraction(self, *, skip_bad_images: bool = False) -> "ExtractionOptions":
+    @property
+    def own_device(self) -> str:
+        """The device of this process: under torchrun each has a GPU of its own."""
+        from lowlabel.processes.world import planned_processes, process_device
+
+        return str(process_device(self.device)) if planned_processes() > 1 else self.device
+
+    def extraction(
+        self, *, skip_bad_images: bool = False, team: "Team | None" = None
+    ) -> "ExtractionOptions":
         """The options of `extract_features`."""
         from lowlabel.features import ExtractionOptions
 
-        return ExtractionOptions(self.batch_size, self.workers, skip_bad_images, self.engine)
+        return ExtractionOptions(self.batch_size, self.workers, skip_bad_images, self.engine, team)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

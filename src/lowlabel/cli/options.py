@@ -165,6 +165,16 @@ Engine = Annotated[
         "What runs the network: torch, openvino, or auto: OpenVINO on a CPU where it is installed.",
     ),
 ]
+LauncherSpec = Annotated[
+    str | None,
+    option(
+        "Machine",
+        "Run as jobs: local[,jobs=2], or slurm[,partition=…,gpus=…,nodes=…,hours=…,cpus=…,"
+        "memory_gb=…] (needs submitit).",
+        "--launcher",
+        default="in this process",
+    ),
+]
 
 Output = Annotated[
     Path | None,

@@ -29,9 +29,9 @@ def pretrain(
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import InputError
+    from lowlabel.processes.world import planned_processes, will_be_main
     from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
-    from lowlabel.training.engine.distributed import planned_processes, will_be_main
 
     if images.dataset is None:
         raise InputError("pretrain needs a --dataset", "Any folder works: --dataset folder:PATH")
@@ -56,10 +56,12 @@ def pretrain(
         typer.echo(plan.describe())
         return
     run_options = run.build()
-    if run.slurm is not None:
-        from lowlabel.training.slurm import submit
+    if run.launcher is not None:
+        from lowlabel.processes.launchers import make_launcher
+        from lowlabel.training.submitted import submit
 
-        typer.echo(submit(run.slurm, plan, run_options))
+        with resumable():
+            typer.echo(submit(make_launcher(run.launcher), plan, run_options, run.device))
         return
     with resumable():
         weights = train(plan, run_options, run.device)

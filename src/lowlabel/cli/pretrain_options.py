@@ -119,13 +119,7 @@ class RunGroup:
     ] = 1
     augment: Augment = "auto"
     compile: Compile = False
-    slurm: Annotated[
-        str | None,
-        option(
-            "Machine",
-            "Submit to Slurm with partition=…,gpus=…,nodes=…,hours=… (needs submitit).",
-        ),
-    ] = None
+    launcher: options.LauncherSpec = None
     output: RunFolder = None
     knn_every: Annotated[
         int, option("Results", "Epochs between k-NN scores on held-out labels; 0 for none.")

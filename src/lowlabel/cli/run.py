@@ -1,18 +1,17 @@
 """`lowlabel run`: the main job, from images to a leaderboard."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
-from lowlabel.cli.messages import USER_ERROR, say_error
+from lowlabel.cli.outcome import run_jobs, show_outcome
 from lowlabel.cli.resumable import resumable
 from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
 
 if TYPE_CHECKING:
-    from lowlabel.benchmarks import Request, Run
+    from lowlabel.benchmarks import Plan, Request, Run
     from lowlabel.benchmarks.from_labels import MakeTrainer
 
 _NEXT = (
@@ -30,24 +29,42 @@ def run(
     backbone: BackboneGroup,
     machine: MachineGroup,
 ) -> None:
-    """Score models on datasets and print a leaderboard; without arguments, the demo."""
-    from lowlabel.benchmarks import make_plan, run_plan
+    """Score models on datasets and print a leaderboard; without arguments, the demo.
+
+    Under torchrun all processes extract, and the first scores.
+    """
+    from lowlabel.benchmarks import Run, make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
+    from lowlabel.processes.world import planned_processes, will_be_main
 
-    request = _request(what, protocol, data, backbone, machine)
-    plan = make_plan(request)
-    if what.dry_run:
-        typer.echo(describe_plan(plan, request))
+    named = what.model or protocol.dataset or what.features
+    suites = dict.fromkeys(what.suite or ["all" if named else "demo"])
+    requests = [_request(suite, what, protocol, data, backbone, machine) for suite in suites]
+    planned = [(make_plan(request), request) for request in requests]
+    if what.launcher is not None:
+        run_jobs(what.launcher, planned, dry_run=what.dry_run)
         return
-    for note in plan.skipped:
-        typer.echo(f"left out: {note}", err=True)
-    with resumable():
-        outcome = run_plan(plan, request, gallery_writer(request), _show)
-    _report(outcome, request.output, f"your own model: {_NEXT}\n" * (request.suite == "demo"))
+    if what.dry_run:
+        if will_be_main():
+            typer.echo("\n\n".join(describe_plan(*each) for each in planned))
+        return
+    if planned_processes() > 1:
+        _extract_together(planned)
+        if not will_be_main():
+            return
+    outcome = Run()
+    for plan, request in planned:
+        for note in plan.skipped:
+            typer.echo(f"left out: {note}", err=True)
+        with resumable():
+            outcome.add(run_plan(plan, request, gallery_writer(request), _show))
+    hint = f"your own model: {_NEXT}\n" if "demo" in suites else ""
+    show_outcome(outcome, requests[0].output, hint)
 
 
 def _request(
+    suite: str,
     what: WhatGroup,
     protocol: ProtocolGroup,
     data: DataGroup,
@@ -62,9 +79,8 @@ def _request(
 
         for model in what.model or ():
             trust_code(model)
-    named = what.model or protocol.dataset or what.features
     return Request(
-        suite=what.suite or ("all" if named else "demo"),
+        suite=suite,
         output=what.output or results_dir(),
         model=tuple(what.model or ()),
         label=tuple(what.label or ()),
@@ -74,7 +90,7 @@ def _request(
         ranking=what.ranking,
         options=protocol.asked(),
         settings=tuple(what.setting or ()),
-        backbone=backbone.options(machine.device),
+        backbone=backbone.options(machine.own_device),
         extraction=machine.extraction(skip_bad_images=data.skip_bad_images),
         class_list=data.class_list,
         min_images=what.min_images,
@@ -86,6 +102,16 @@ def _request(
         overlap=what.overlap,
         make_trainer=_trainer(what.model or (), machine.workers),
     )
+
+
+def _extract_together(planned: "Sequence[tuple[Plan, Request]]") -> None:
+    from lowlabel.benchmarks.embedding import extract_plan
+    from lowlabel.processes.team import join_team
+
+    with resumable(), join_team() as team:
+        assert team is not None
+        for plan, request in planned:
+            extract_plan(plan, request, team)
 
 
 def _trainer(models: Sequence[str], workers: int) -> "MakeTrainer | None":
@@ -106,32 +132,3 @@ def _show(outcome: "Run") -> None:
     from lowlabel.results.report import render_terminal
 
     typer.echo(f"{render_terminal(outcome.records)}\n\nWhat takes longer follows.", err=True)
-
-
-def _report(outcome: "Run", output: Path, hint: str) -> None:
-    """Prints the leaderboard of a run and writes that of all records; says what is missing.
-
-    The path of the report comes last, below the hint.
-    """
-    from lowlabel.results import open_records, write_leaderboards
-    from lowlabel.results.leaderboard import make_board
-    from lowlabel.results.report import render_terminal, write_report
-
-    for note in dict.fromkeys(outcome.left_out):
-        typer.echo(f"left out: {note}", err=True)
-    if outcome.records:
-        found = open_records(output / "records")
-        board = make_board(found.records, scored=found.scored)
-        mine = found.of(outcome.records)
-        others = len(mine) < len(found.records)  # of earlier runs, which the files show too
-        shown = make_board(mine, scored=found.scored) if others else board
-        typer.echo(render_terminal(shown))
-        files = write_leaderboards(board, output)
-        typer.echo(f"\nwritten: {', '.join(str(file) for file in files)}", err=True)
-        if hint:
-            typer.echo(f"\n{hint}", err=True)
-        typer.echo(f"report: {write_report(board, output / 'report.html')}", err=True)
-    for failure in outcome.failures:
-        say_error(failure)
-    if outcome.failures:
-        raise typer.Exit(USER_ERROR)

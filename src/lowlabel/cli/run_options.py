@@ -17,8 +17,12 @@ class WhatGroup:
     """What to score, and where the results go."""
 
     suite: Annotated[
-        str | None,
-        option("What", f"{', '.join(names.suites())}.", default="all; demo if nothing is named"),
+        list[str] | None,
+        option(
+            "What",
+            f"{', '.join(names.suites())}. Repeats.",
+            default="all; demo if nothing is named",
+        ),
     ] = None
     model: options.Models = None
     label: Annotated[
@@ -118,6 +122,7 @@ class WhatGroup:
             "class per line, or a CSV with a column path or class. The mark stays on the records.",
         ),
     ] = None
+    launcher: options.LauncherSpec = None
     output: options.Output = None
     overwrite: Annotated[
         bool, option("Results", "Score again what has a record.", "--overwrite")

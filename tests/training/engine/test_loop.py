@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features import load_backbone
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import load_checkpoint
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.export import model_card
 from lowlabel.training.engine.metrics import read_metrics
 from lowlabel.training.engine.monitor import TrainingError

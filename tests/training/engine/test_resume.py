@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer, make_plan, pretrain
 from lowlabel.training.engine.checkpoint import (
     Checkpoint,
@@ -19,7 +20,6 @@ from lowlabel.training.engine.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.engine.metrics import read_metrics
 
 CPU = torch.device("cpu")

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
-from lowlabel.training.engine.distributed import World
 
 
 @pytest.mark.parametrize("loss", ["margin", "proxy-nca", "multi-similarity", "proxy-anchor"])

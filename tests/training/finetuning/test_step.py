@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
-from lowlabel.training.engine.distributed import World
 from lowlabel.training.finetuning.optimizer import factors
 from lowlabel.training.finetuning.options import FinetuneOptimisation
 

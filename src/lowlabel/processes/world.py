@@ -1,4 +1,4 @@
-"""Training in one process or many: joining, reducing and gathering."""
+"""Work in one process or in those of torchrun: joining, reducing and gathering."""
 
 import os
 from collections.abc import Iterator
@@ -41,6 +41,14 @@ def planned_processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def process_device(device: str = "auto") -> torch.device:
+    """The device of this process: under torchrun, of several GPUs that of its local rank."""
+    resolved = resolve_device(device)
+    if resolved.type == "cuda" and planned_processes() > 1:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return resolved
+
+
 @contextmanager
 def join_world(device: str = "auto") -> Iterator[World]:
     """Joins the processes that torchrun started; without torchrun, this process is alone.
@@ -51,9 +59,8 @@ def join_world(device: str = "auto") -> Iterator[World]:
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield World(0, 1, resolve_device(device))
         return
-    resolved = resolve_device(device)
+    resolved = process_device(device)
     if resolved.type == "cuda":
-        resolved = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(resolved)
     dist.init_process_group("nccl" if resolved.type == "cuda" else "gloo")
     try:
