@@ -47,7 +47,8 @@ Models = Annotated[
     option(
         "Model",
         "dino_vits16, timm:NAME[,option=value…], hub:REPO:ENTRY, hf:OWNER/NAME|FOLDER, "
-        "hf-hub:OWNER/NAME|FOLDER, open_clip:ARCH[/TAG], onnx:FILE.onnx, python:FILE.py:FUNCTION, "
+        "hf-hub:OWNER/NAME|FOLDER, open_clip:ARCH or open_clip:ARCH/TAG, onnx:FILE.onnx, "
+        "python:FILE.py:FUNCTION, "
         "PATH.pth[:ARCH[,option=value…]] (PATH may be a pattern in quotes: 'RUN/*.pth'), "
         "random:ARCH or pixels; in label budgets scratch:ARCH[,option=value…], trained on the "
         "labels alone. Repeats.",
