@@ -35,7 +35,7 @@ PARAMETERS = [
 @pytest.fixture(scope="module")
 def rendered():
     """The help of a command, every option in one line."""
-    wide = {"COLUMNS": "400", "NO_COLOR": "1", "TERM": "dumb"}
+    wide = {"COLUMNS": "600", "NO_COLOR": "1", "TERM": "dumb"}
     texts: dict[tuple[str, ...], str] = {}
 
     def render(path: tuple[str, ...]) -> str:
