@@ -11,7 +11,7 @@ from torch import Tensor
 from lowlabel import lazy_rows
 from lowlabel.arrays import Labels, as_labels
 from lowlabel.errors import InputError
-from lowlabel.lazy_rows import Table
+from lowlabel.lazy_rows import LazyRows, Table
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,24 @@ class Rows:
         return Rows(self.table, places)
 
     def blocks(self, rows: int) -> Iterator[tuple[slice, Tensor]]:
-        """All rows in blocks of at most so many, each with its place."""
+        """All rows in blocks of at most so many, each with its place; valid until the next one.
+
+        Rows are gathered into the same memory again and again: of blocks that are freed, glibc's
+        heap keeps the holes, and would grow by the size of the table.
+        """
+        lazy = isinstance(self.table, LazyRows)
+        raw = self.table.raw if lazy else self.table
+        room = None
+        if self.places is not None and isinstance(raw, Tensor):
+            room = raw.new_empty(min(rows, len(self)), self.width)
         for start in range(0, len(self), rows):
             part = slice(start, min(start + rows, len(self)))
-            yield part, self.block(part)
+            if room is None or self.places is None:
+                yield part, self.block(part)
+                continue
+            out = room[: part.stop - start]
+            block = torch.index_select(raw, 0, self.places[part], out=out)
+            yield part, self.table.step(block) if lazy else block
 
 
 def picked(table: Tensor, rows: NDArray[np.int64] | None) -> tuple[Tensor, Tensor | None]:

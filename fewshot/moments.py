@@ -39,8 +39,8 @@ class Moments:
     def sums(self) -> Tensor:
         """Sum of each class, float64 [ways, D]."""
         found = self._zeros(len(self.sizes), self.like.shape[1])
-        for rows, classes in self.blocks():
-            found.index_add_(0, classes, rows.double())
+        for rows, classes in self._doubled():
+            found.index_add_(0, classes, rows)
         return found
 
     @cached_property
@@ -52,8 +52,8 @@ class Moments:
     def gram(self) -> Tensor:
         """Σ (x - centre)(x - centre)ᵀ, float64 [D, D]."""
         found = self._zeros(self.like.shape[1], self.like.shape[1])
-        for rows, _ in self.blocks():
-            centred = rows.double() - self.centre
+        for rows, _ in self._doubled():
+            centred = rows.sub_(self.centre)
             found.addmm_(centred.T, centred)
         return found
 
@@ -64,6 +64,14 @@ class Moments:
     def prototypes(self) -> Support:
         """The mean of each class in place of its images."""
         return Support(self.means(), (1,) * len(self.sizes))
+
+    def _doubled(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The blocks in float64, in memory that all of them share; the first is the largest."""
+        room: Tensor | None = None
+        for rows, classes in self.blocks():
+            if room is None or len(room) < len(rows):
+                room = torch.empty_like(rows, dtype=torch.float64)
+            yield room[: len(rows)].copy_(rows), classes
 
     def _zeros(self, *shape: int) -> Tensor:
         return torch.zeros(shape, dtype=torch.float64, device=self.like.device)
