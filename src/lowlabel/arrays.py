@@ -179,7 +179,7 @@ def _require_dense(values: object, name: str) -> None:
     if isinstance(values, Tensor):
         if values.layout != torch.strided:
             raise InputError(f"{name} are sparse", "Pass a dense array.")
-        if values.is_meta:
+        if values.device.type == "meta":
             raise InputError(f"{name} are on the device meta, without values", "Pass the values.")
     elif np.ma.is_masked(values):
         raise InputError(
