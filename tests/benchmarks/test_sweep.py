@@ -94,7 +94,7 @@ def test_a_job_runs_again_if_a_record_an_image_or_an_option_is_another(planned, 
     assert found.run.records
 
 
-def test_a_failed_job_is_listed_with_its_log_and_runs_again_alone(planned, ran, monkeypatch):
+def test_a_failed_job_is_listed_with_its_log_and_runs_again_alone(planned, ran, monkeypatch, clock):
     jobs = planned()
     folder = jobs[0].dataset.removeprefix("folder:")
     bad = Path(folder) / "test" / "crow" / "0.png"

@@ -14,7 +14,9 @@ from lowlabel.retrieval import (
 from lowlabel.retrieval.post import POST_PROCESSING
 from lowlabel.retrieval.search import INDEXES
 
-STEPS = [(), *((f"{name}:5",) for name in POST_PROCESSING), ("whiten:8", "dba:3", "aqe:3")]
+NUMBERLESS = ("int8", "binary")
+STEPS = [(), *((n if n in NUMBERLESS else f"{n}:5",) for n in POST_PROCESSING)]
+STEPS += [("whiten:8", "dba:3", "aqe:3")]
 STEPS += [("whiten:5,covariance=reference",)]
 SCALES = [(-120, np.float32), (-40, np.float32), (62, np.float32), (120, np.float32)]
 SCALES += [(-1000, np.float64), (-200, np.float64), (127, np.float64), (1000, np.float64)]
