@@ -28,8 +28,8 @@ def ran(monkeypatch):
 
 
 @pytest.fixture
-def planned(request_of, draw_birds):
-    """Makes the jobs of two models in two suites, anew."""
+def planned(request_of, draw_birds, clock):
+    """Makes the jobs of two models in two suites, anew; images are older than their hashes."""
     dataset = draw_birds(8, 8)
 
     def make(**fields):
