@@ -54,19 +54,22 @@ class Rows:
         Rows are gathered into the same memory again and again: of blocks that are freed, glibc's
         heap keeps the holes, and would grow by the size of the table.
         """
-        lazy = isinstance(self.table, LazyRows)
-        raw = self.table.raw if lazy else self.table
-        room = None
-        if self.places is not None and isinstance(raw, Tensor):
-            room = raw.new_empty(min(rows, len(self)), self.width)
+        table = self.table
+        raw = table.raw if isinstance(table, LazyRows) else table
+        if isinstance(raw, Tensor) and self.places is not None:
+            yield from self._gathered(raw, self.places, rows)
+            return
         for start in range(0, len(self), rows):
             part = slice(start, min(start + rows, len(self)))
-            if room is None or self.places is None:
-                yield part, self.block(part)
-                continue
-            out = room[: part.stop - start]
-            block = torch.index_select(raw, 0, self.places[part], out=out)
-            yield part, self.table.step(block) if lazy else block
+            yield part, self.block(part)
+
+    def _gathered(self, raw: Tensor, places: Tensor, rows: int) -> Iterator[tuple[slice, Tensor]]:
+        room = raw.new_empty(min(rows, len(places)), self.width)
+        for start in range(0, len(places), rows):
+            part = slice(start, min(start + rows, len(places)))
+            chosen = places[part]
+            block = torch.index_select(raw, 0, chosen, out=room[: len(chosen)])
+            yield part, self.table.step(block) if isinstance(self.table, LazyRows) else block
 
 
 def picked(table: Tensor, rows: NDArray[np.int64] | None) -> tuple[Tensor, Tensor | None]:
