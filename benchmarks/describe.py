@@ -16,7 +16,6 @@ from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached
 _TRAINED = "trained for each draw"
 _LIBRARIES_GB = 1.2  # with blocks of rows; measured, see "Memory of large feature files" in docs
 _DIMENSIONS = 384
-_IMAGES_HELD = "images held"  # of all parts that a job reads, for the line about memory
 Load = Callable[[str, BackboneOptions], Backbone]
 
 
@@ -30,7 +29,8 @@ def describe_plan(plan: Plan, request: Request) -> str:
         UserError: If a dataset is incomplete and that was not allowed, or a weights file cannot be
             used.
     """
-    lines = [f"suite {plan.suite.name}: {plan.suite.title}", f"records in {request.output}", ""]
+    lines, held = [f"suite {plan.suite.name}: {plan.suite.title}"], 0
+    lines += [f"records in {request.output}", ""]
     if plan.file:
         lines += [f"embeddings from {request.features}", ""]
         rows = [_row(plan.file.embedder.name, job) | _file_facts(plan.file) for job in plan.jobs]
@@ -42,13 +42,13 @@ def describe_plan(plan: Plan, request: Request) -> str:
         for model in plan.suite.model:
             check_weights(model)
         load = cache(lambda model, options: options.load(model))  # a BackboneOptions
-        rows = [
-            _row(model, job) | _facts(model, job, plan, request, load)
-            for job in plan.jobs
-            for model in plan.suite.model
-        ]
-    memory = _memory(plan.file, max((int(row.pop(_IMAGES_HELD, 0)) for row in rows), default=0))
-    lines += [tabulate(rows, headers="keys", tablefmt="simple"), *filter(None, [memory])]
+        pairs = [(model, job) for job in plan.jobs for model in plan.suite.model]
+        facts = [_facts(model, job, plan, request, load) for model, job in pairs]
+        rows = [_row(*pair) | shown for pair, (shown, _) in zip(pairs, facts, strict=True)]
+        held = max((images for _, images in facts), default=0)
+    lines.append(tabulate(rows, headers="keys", tablefmt="simple"))
+    if memory := _memory(plan.file, held):
+        lines.append(memory)
     lines += [f"left out: {note}" for note in plan.skipped]
     if plan.flagged:
         lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
@@ -64,20 +64,23 @@ def _row(model: str, job: Job) -> dict[str, str]:
     return {"model": model, "dataset": job.dataset, "protocol": job.protocol.describe()}
 
 
-def _facts(model: str, job: Job, plan: Plan, request: Request, load: Load) -> dict[str, str]:
+def _facts(
+    model: str, job: Job, plan: Plan, request: Request, load: Load
+) -> tuple[dict[str, str], int]:
+    """What a job takes and what is cached of it, with the number of images that it holds."""
     dataset, division = find_dataset(job.dataset)[0], job.division
     part = division.evaluated
     trainer = plan.trainers.get(model)
     if trainer and not job.protocol.gives_labels:
-        return {"images": "left out: no labels to train on", "cached": ""}
+        return {"images": "left out: no labels to train on", "cached": ""}, 0
     if dataset.make and not prepared_folder(dataset).is_dir():
         count = division.expected.get(part, "unknown")
-        return {"images": f"{count}, made first", "cached": _TRAINED if trainer else "0"}
+        return {"images": f"{count}, made first", "cached": _TRAINED if trainer else "0"}, 0
     opened = open_dataset(job.dataset, division, allow_partial=request.allow_partial)
     if trainer:
         text = job.protocol.from_labels(trainer, opened).describe()
         counts = str(division.counts(opened.load(part)))
-        return {"protocol": text, "images": counts, "cached": _TRAINED}
+        return {"protocol": text, "images": counts, "cached": _TRAINED}, 0
     images = {needed: opened.load(needed) for needed in job.protocol.needs(division)}
 
     def backbone() -> Backbone:
@@ -86,9 +89,8 @@ def _facts(model: str, job: Job, plan: Plan, request: Request, load: Load) -> di
 
     rows = cached_rows(model, images[part], backbone)
     cached = "unknown until hashed" if rows is None else f"{rows:,}"
-    held = sum(map(len, images.values()))
-    counts = str(division.counts(images[part]))
-    return {"images": counts, "cached": cached, _IMAGES_HELD: str(held)}
+    shown = {"images": str(division.counts(images[part])), "cached": cached}
+    return shown, sum(map(len, images.values()))
 
 
 def _memory(file: EmbeddedDataset | None, images: int) -> str:
