@@ -18,7 +18,22 @@ DONE, RUNNING, FAILED, MISSING = "done", "running", "failed", "missing"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class _Kept:
+    """What is kept of a job, in a file of its own."""
+
+    def save(self, path: Path) -> None:
+        """Writes it."""
+        write_file(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads it; a `DataError` if the file is damaged."""
+        with reading(path, fix=f"Delete it, and the job runs again: rm '{path}'"):
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Outcome(_Kept):
     """The end of a job.
 
     Attributes:
@@ -33,19 +48,9 @@ class Outcome:
     left_out: list[str] = field(default_factory=list)
     failures: list[list[str]] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
-        """Writes it."""
-        write_file(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads it; a `DataError` if the file is damaged."""
-        with reading(path, fix=f"Delete it, and the job runs again: rm '{path}'"):
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-
 
 @dataclass(frozen=True)
-class Submission:
+class Submission(_Kept):
     """A job as it was submitted.
 
     Attributes:
@@ -57,16 +62,6 @@ class Submission:
     launcher: str
     job: str
     log: str
-
-    def save(self, path: Path) -> None:
-        """Writes it."""
-        write_file(path, json.dumps(asdict(self), indent=2) + "\n")
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Reads it; a `DataError` if the file is damaged."""
-        with reading(path, fix=f"Delete it, and the job runs again: rm '{path}'"):
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
