@@ -19,6 +19,8 @@ from lowlabel.retrieval.ranking.ranker import Ranker
 from lowlabel.retrieval.ranking.rivals import Rivals
 from lowlabel.retrieval.result import LoneQueries, RetrievalInterval, RetrievalResult
 
+Groups = NDArray[np.int64]
+
 
 def check_searchable(data: QueryGallery, lone_queries: LoneQueries, *, by_group: bool) -> None:
     """Raises an `InputError` if no query has a positive, or every image is one.
@@ -41,20 +43,39 @@ def check_searchable(data: QueryGallery, lone_queries: LoneQueries, *, by_group:
         )
 
 
-def ignoring_groups(
-    data: QueryGallery, groups: NDArray[np.int64] | None, gallery_groups: Labels | None
-) -> QueryGallery:
-    """Ignores the images of a query's own group."""
-    if groups is None or (gallery_groups is None and not data.layout.leave_one_out):
+def both_groups(
+    groups: Groups | None, gallery_groups: Labels | None, images: int, *, leave_one_out: bool
+) -> tuple[Groups, Groups]:
+    """Groups of the queries and of the gallery, whose own are ignored by each query.
+
+    Args:
+        groups: Group of each query, int64 [Q].
+        gallery_groups: Group of each gallery image; None if queries are the gallery.
+        images: Number of gallery images.
+        leave_one_out: Whether queries are the gallery.
+
+    Raises:
+        InputError: If groups are missing, or are not integers [images].
+    """
+    if groups is None or (gallery_groups is None and not leave_one_out):
         missing = "groups" if groups is None else "gallery_groups"
         raise InputError(
             f"ignore_same_group needs {missing}, the group of each image", f"Pass {missing}=."
         )
-    device, of_queries = data.query_labels.device, torch.from_numpy(groups)
     if gallery_groups is None:
-        return data.ignoring(of_queries.to(device), of_queries.to(device))
-    given = as_labels(gallery_groups, len(data.gallery), "gallery_groups")
-    return data.ignoring(of_queries.to(device), torch.from_numpy(given).to(device))
+        return groups, groups
+    return groups, as_labels(gallery_groups, images, "gallery_groups")
+
+
+def ignoring_groups(
+    data: QueryGallery, groups: Groups | None, gallery_groups: Labels | None
+) -> QueryGallery:
+    """Ignores the images of a query's own group."""
+    sides = both_groups(
+        groups, gallery_groups, len(data.gallery), leave_one_out=data.layout.leave_one_out
+    )
+    queries, gallery = (torch.from_numpy(side).to(data.query_labels.device) for side in sides)
+    return data.ignoring(queries, gallery)
 
 
 def summary(ranks: Tensor, *, ks: Sequence[int], map_at: Sequence[int], whole: bool) -> Tensor:

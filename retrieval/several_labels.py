@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_counts, as_labels, require_at_most
+from lowlabel.arrays import Features, Labels, as_counts, require_at_most
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.reading import physical_memory
+from lowlabel.retrieval.class_level import both_groups
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.database import RankedPositives
@@ -125,16 +126,11 @@ def _absent(
     own = [np.array([row] if leave_one_out else [], dtype=np.int64) for row in range(queries)]
     if not by_group:
         return own
-    if search.groups is None or (gallery_groups is None and not leave_one_out):
-        missing = "groups" if search.groups is None else "gallery_groups"
-        raise InputError(f"ignore_same_group needs {missing}, the group of each image")
-    of_gallery = (
-        search.groups
-        if gallery_groups is None
-        else as_labels(gallery_groups, len(search.gallery), "gallery_groups")
+    of_queries, of_gallery = both_groups(
+        search.groups, gallery_groups, len(search.gallery), leave_one_out=leave_one_out
     )
-    members = {group: np.flatnonzero(of_gallery == group) for group in np.unique(search.groups)}
-    return [members[group] for group in search.groups]
+    members = {group: np.flatnonzero(of_gallery == group) for group in np.unique(of_queries)}
+    return [members[group] for group in of_queries]
 
 
 def _positives(
