@@ -1,12 +1,11 @@
 """A linear probe that is killed goes on to the result of one that was not."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
+from interrupted import Killed
 
-from lowlabel.classification import LinearRecipe, evaluate_linear, unfinished
+from lowlabel.classification import LinearRecipe, evaluate_linear
 from lowlabel.classification.unfinished import Unfinished
 from lowlabel.errors import DataError
 
@@ -18,13 +17,7 @@ RECIPES = {
 }
 
 
-class Killed(BaseException):
-    pass
-
-
-@pytest.fixture(autouse=True)
-def _save_after_every_step(monkeypatch):
-    monkeypatch.setattr(unfinished, "_MOST_SHARE", math.inf)
+pytestmark = pytest.mark.usefixtures("saves_every_step")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """A label budget that is killed goes on to the result of one that was not."""
 
-import math
-
 import numpy as np
 import pytest
+from interrupted import Killed
 
-from lowlabel.classification import unfinished
 from lowlabel.classification.budget import BudgetTask, build_budgets, build_learner
 from lowlabel.classification.linear_heads import LinearHeads
 from lowlabel.classification.unfinished import Unfinished
@@ -14,13 +12,7 @@ from lowlabel.errors import DataError
 DRAWS = 4
 
 
-class Killed(BaseException):
-    pass
-
-
-@pytest.fixture(autouse=True)
-def _save_after_every_step(monkeypatch):
-    monkeypatch.setattr(unfinished, "_MOST_SHARE", math.inf)
+pytestmark = pytest.mark.usefixtures("saves_every_step")
 
 
 @pytest.fixture(scope="module")
