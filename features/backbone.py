@@ -20,6 +20,7 @@ from lowlabel.features.pooling import check_pooling
 from lowlabel.features.scales import embed_scales, whole_patches
 from lowlabel.features.transforms import ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
+from lowlabel.precision import full_precision
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -138,7 +139,8 @@ class Backbone:
             images = images.contiguous(memory_format=torch.channels_last)
         else:
             images = images.contiguous()
-        return pooled_features(self.encoder, images, self.pooling).float()
+        with full_precision():
+            return pooled_features(self.encoder, images, self.pooling).float()
 
 
 def load_backbone(

@@ -1,9 +1,10 @@
 """Options of the extraction that do not change the features."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lowlabel.errors import InputError
 from lowlabel.features.engines import check_engine
+from lowlabel.processes.cores import decoding_threads
 from lowlabel.processes.team import Team
 
 
@@ -13,7 +14,7 @@ class ExtractionOptions:
 
     Attributes:
         batch_size: Number of images in one forward pass.
-        workers: Number of threads that decode images.
+        workers: Number of threads that decode images; one per core by default, at least 4.
         skip_bad_images: Leave out and count images that cannot be decoded, instead of stopping.
         engine: What runs the network: "torch", "openvino", or "auto" for OpenVINO on a CPU where
             it is installed and converts the network. Both give the same features to rounding.
@@ -22,7 +23,7 @@ class ExtractionOptions:
     """
 
     batch_size: int = 32
-    workers: int = 4
+    workers: int = field(default_factory=decoding_threads)
     skip_bad_images: bool = False
     engine: str = "auto"
     team: Team | None = None

@@ -1,4 +1,4 @@
-"""Products of full precision."""
+"""Products and convolutions of full precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,22 @@ import torch
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Computes float32 products without rounding to TF32 or bfloat16, whatever the caller set."""
+    """Computes in float32 without rounding to TF32 or bfloat16, whatever the caller set.
+
+    PyTorch rounds the inputs of a GPU's convolutions to TF32 unless it is told otherwise.
+    """
     if not hasattr(torch.backends.cuda.matmul, "fp32_precision"):  # torch < 2.9
-        precision = torch.get_float32_matmul_precision()
+        precision, tf32 = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
         torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
         try:
             yield
         finally:
             torch.set_float32_matmul_precision(precision)
+            torch.backends.cudnn.allow_tf32 = tf32
         return
-    backends = [torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]  # type: ignore[attr-defined]
+    cuda, mkldnn = torch.backends.cudnn, torch.backends.mkldnn
+    backends = [torch.backends.cuda.matmul, cuda.conv, mkldnn.matmul, mkldnn.conv]  # type: ignore[attr-defined]
     saved = [backend.fp32_precision for backend in backends]
     try:
         for backend in backends:

@@ -1,9 +1,10 @@
 """How a run is executed: options that do not change the resulting weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.processes.cores import loader_processes
 
 AUGMENTS = ("auto", "cpu", "device")
 
@@ -14,7 +15,8 @@ class RunOptions:
 
     Attributes:
         output: Folder for the checkpoint, the metrics and the exported backbone.
-        workers: Processes that load images; 0 loads them in the main process.
+        workers: Processes that load images, one per core by default, 2 to 16; 0 loads them in the
+            main process.
         accumulate: Number of parts that each process splits its share of a batch into, to save
             memory. BatchNorm statistics are then updated once per part.
         augment: Where views are made: "cpu" (in the workers), "device", or "auto", which is the
@@ -29,7 +31,7 @@ class RunOptions:
     """
 
     output: Path
-    workers: int = 2
+    workers: int = field(default_factory=loader_processes)
     accumulate: int = 1
     augment: str = "auto"
     compile: bool = False

@@ -60,7 +60,9 @@ class MetricLoss(nn.Module):
 
     Args:
         loss: Module of (embeddings, labels) or, with a miner, (embeddings, labels, indices).
-        miner: Chooses pairs or triplets of a batch; None for all.
+        miner: Chooses pairs or triplets of a batch; None for all. It runs on the CPU: the library
+            draws triplets class by class, with a dozen waits for a GPU in each, and so the draws
+            are the same on every device.
     """
 
     def __init__(self, loss: nn.Module, miner: nn.Module | None = None) -> None:
@@ -74,7 +76,9 @@ class MetricLoss(nn.Module):
             if self.miner is None:
                 value: Tensor = self.loss(embeddings, labels)
             else:
-                value = self.loss(embeddings, labels, self.miner(embeddings, labels))
+                chosen = self.miner(embeddings.detach().cpu(), labels.cpu())
+                indices = tuple(index.to(embeddings.device) for index in chosen)
+                value = self.loss(embeddings, labels, indices)
         return value
 
 

@@ -1,6 +1,5 @@
 """Trains a classifier on labelled images and scores test images with it."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.architectures import protocol_transform
 from lowlabel.features.transforms import ImageTransform
 from lowlabel.fields import encode
+from lowlabel.processes.cores import usable_cores
 from lowlabel.training.engine.batches import BatchOrder, batch_loader
 from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.engine.schedules import warmup_cosine
@@ -155,7 +155,7 @@ class LabelTrainer:
         side, drawn = self.recipe.resolution, device.type == "cuda"
         view = SingleView(global_size=side, global_scale=(self.recipe.smallest_crop, 1.0))
         dataset = ViewDataset(train, view, seed, only_drawn=drawn)
-        processes = min(self.workers, os.cpu_count() or 1)
+        processes = min(self.workers, usable_cores())
         for batch in batch_loader(dataset, order, 0, steps, processes, drawn):
             if batch.unreadable:
                 raise _unreadable(train, batch.unreadable[0])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 from lowlabel.cli.training_options import (
+    LOADER_PROCESSES,
     Augment,
     Compile,
     LoaderProcesses,
@@ -191,7 +192,7 @@ class TuningRunGroup:
     """How the run is carried out and what it writes."""
 
     device: options.Device = "auto"
-    workers: LoaderProcesses = 2
+    workers: LoaderProcesses = LOADER_PROCESSES
     accumulate: Annotated[
         int,
         option(

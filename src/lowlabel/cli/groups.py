@@ -69,7 +69,7 @@ class MachineGroup:
 
     device: options.Device = "auto"
     batch_size: options.BatchSize = 32
-    workers: options.Workers = 4
+    workers: options.Workers = options.DECODING_THREADS
     engine: options.Engine = "auto"
 
     @property

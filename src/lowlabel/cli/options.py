@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from lowlabel.cli import names
+from lowlabel.processes.cores import decoding_threads
 
 MULTI_SCALE = (1.0, 2**-0.5, 0.5)
+DECODING_THREADS = decoding_threads()
 RESULTS_FOLDER = "results in $LOWLABEL_HOME"
 
 
@@ -158,7 +160,9 @@ TrainFeatures = Annotated[
 
 Device = Annotated[str, option("Machine", "Device to compute on: auto, cpu, cuda, cuda:1 or mps.")]
 BatchSize = Annotated[int, option("Machine", "Images per forward pass.")]
-Workers = Annotated[int, option("Machine", "Threads that decode images.")]
+Workers = Annotated[
+    int, option("Machine", "Threads that decode images.", default="one per core, at least 4")
+]
 Engine = Annotated[
     str,
     option(

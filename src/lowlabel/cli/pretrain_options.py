@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from lowlabel.cli import names, options
 from lowlabel.cli.options import option
 from lowlabel.cli.training_options import (
+    LOADER_PROCESSES,
     Augment,
     Compile,
     LoaderProcesses,
@@ -113,7 +114,7 @@ class RunGroup:
     """How the run is carried out and what it writes."""
 
     device: options.Device = "auto"
-    workers: LoaderProcesses = 2
+    workers: LoaderProcesses = LOADER_PROCESSES
     accumulate: Annotated[
         int, option("Machine", "Parts to split each process's batch into, to save memory.")
     ] = 1

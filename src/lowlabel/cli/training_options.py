@@ -4,9 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 from lowlabel.cli.options import option
+from lowlabel.processes.cores import loader_processes
+
+LOADER_PROCESSES = loader_processes()
 
 LoaderProcesses = Annotated[
-    int, option("Machine", "Processes that load images; 0 loads them in the main process.")
+    int,
+    option(
+        "Machine",
+        "Processes that load images; 0 loads them in the main process.",
+        default="one per core, 2 to 16",
+    ),
 ]
 Augment = Annotated[
     str, option("Machine", "Where to make views: cpu, device, or auto (device if it is a GPU).")
