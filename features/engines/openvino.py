@@ -3,6 +3,7 @@
 import copy
 import sys
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,7 +62,7 @@ def convert(backbone: Backbone) -> OpenVINOForward:
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "PERFORMANCE_HINT": "LATENCY",
             }
-            compiled = openvino.compile_model(model, "CPU", settings)
+            compiled = _core().compile_model(model, "CPU", settings)
         forward = OpenVINOForward(f"OpenVINO {openvino.__version__.partition('-')[0]}", compiled)
         found = forward(images)
     except Exception as error:  # OpenVINO raises what its plugins and torch's tracer raise
@@ -96,6 +97,16 @@ class _Pooled(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return pooled_features(self.encoder, images, self.pooling)
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's core, which lives as long as the process.
+
+    The CPU plugin of each core gives the thread a stack for signals, and takes it away at its end
+    even where a later core's plugin counts on it: after two models, Ctrl-C would crash the process.
+    """
+    return _import().Core()
 
 
 def _import() -> Any:

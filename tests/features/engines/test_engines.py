@@ -122,6 +122,26 @@ def test_no_connection_is_opened():
     assert done.returncode == 0, done.stderr
 
 
+@needs_openvino
+def test_an_interrupt_after_two_models_does_not_crash():
+    """In a process of its own: a signal that finds no stack ends it."""
+    code = """
+import signal
+from lowlabel.features import load_backbone
+from lowlabel.features.engines import with_engine
+name = "random:vit_tiny_patch16_224,img_size=32,embed_dim=24,num_heads=2,depth="
+faster = [with_engine(load_backbone(name + str(n), device="cpu"), "openvino", 64) for n in (1, 2)]
+del faster[0]
+del faster[0]
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    command = [sys.executable, "-X", "faulthandler", "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "interrupted\n"
+
+
 def test_few_images_are_not_worth_a_conversion():
     backbone = load_backbone("random:vit_tiny_patch16_224,img_size=32,depth=1", device="cpu")
     assert with_engine(backbone, "auto", 12) is backbone
