@@ -2,6 +2,7 @@
 # VENV=… puts the environment elsewhere; TORCH_INDEX=URL takes torch from another index, such as
 # https://download.pytorch.org/whl/cpu, the smaller build without CUDA.
 # JOBS=N runs tests in N processes, each on one core; by default as many as there are cores, at most 8.
+# A process that crashes is not replaced: the scheduler may wait for the new one for ever.
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(8, os.cpu_count() or 1))")
@@ -15,7 +16,7 @@ demo: ready
 	$(BIN)/python run_benchmark.py
 
 test: ready
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --durations 10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 --durations 10 $(PYTEST_ARGS)
 
 # Thousands of mutated files for every reader; `make test` reads a few.
 fuzz: ready
