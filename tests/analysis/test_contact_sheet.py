@@ -1,11 +1,9 @@
 """Contact sheets show rows of classes, and errors are messages with exit code 2."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
+from processes import start_code
 
 from lowlabel.analysis.contact_sheet import contact_sheet
 from lowlabel.datasets import ImageSet, LabelledPath, open_dataset
@@ -50,14 +48,15 @@ def test_a_damaged_image_is_named(images):
         contact_sheet(images, 1, 0, 8)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "lowlabel.analysis.contact_sheet", *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
+COMMAND = """
+import runpy
+runpy.run_module("lowlabel.analysis.contact_sheet", run_name="__main__", alter_sys=True)
+"""
 
 
 def test_command_writes_a_sheet(image_folder, tmp_path):
-    done = run(f"folder:{image_folder}", str(tmp_path / "sheet.png"), "--per-class", "4")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    arguments = f"folder:{image_folder}", tmp_path / "sheet.png", "--per-class", 4
+    assert start_code(COMMAND, tmp_path / "log", *arguments).end() == (0, "")
     images = open_dataset(f"folder:{image_folder}").load("novel")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert np.array_equal(np.asarray(sheet), np.asarray(contact_sheet(images, 10, 4, 64)))
@@ -75,8 +74,9 @@ def test_command_writes_a_sheet(image_folder, tmp_path):
 def test_errors_are_messages_with_exit_code_2(
     image_folder, tmp_path, dataset, output, options, message
 ):
-    done = run(dataset.format(image_folder), str(tmp_path / output), *options)
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    arguments = dataset.format(image_folder), tmp_path / output, *options
+    code, text = start_code(COMMAND, tmp_path / "log", *arguments).end()
+    assert code == 2
+    assert text.startswith("error: ")
+    assert message in text
+    assert "Traceback" not in text

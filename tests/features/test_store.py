@@ -2,14 +2,13 @@
 
 import resource
 import signal
-import subprocess
-import sys
 import threading
 import time
 
 import h5py
 import numpy as np
 import pytest
+from processes import start_code
 
 from lowlabel.errors import DataError
 from lowlabel.features import (
@@ -52,11 +51,11 @@ extract_features(backbone, images, ExtractionOptions(2, 1), progress)
 NEVER = "-1"
 
 
-def test_kill_9_loses_at_most_a_chunk(backbone, images, monkeypatch, count_reads):
+def test_kill_9_loses_at_most_a_chunk(backbone, images, tmp_path, count_reads):
     key = FeatureKey.of(backbone, images)
     for at in (4, 10, 16):
-        command = [sys.executable, "-c", EXTRACT, str(images.root), str(at)]
-        assert subprocess.run(command, stdout=subprocess.DEVNULL).returncode == -signal.SIGKILL
+        killed = start_code(EXTRACT, tmp_path / "log", images.root, at)
+        assert killed.end()[0] == -signal.SIGKILL
         with h5py.File(feature_path(key).with_suffix(".partial")) as file:
             assert file["done"][()].sum() == at - 2  # the chunk that was being filled is lost
     read = count_reads(images)
@@ -66,13 +65,10 @@ def test_kill_9_loses_at_most_a_chunk(backbone, images, monkeypatch, count_reads
     np.testing.assert_array_equal(table.features, extract_features(backbone, images).features)
 
 
-def test_two_processes_never_extract_the_same(images):
-    commands = [[sys.executable, "-c", EXTRACT, str(images.root), NEVER] for _ in range(2)]
-    processes = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands
-    ]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
+def test_two_processes_never_extract_the_same(images, tmp_path):
+    started = [start_code(EXTRACT, tmp_path / name, images.root, NEVER) for name in "ab"]
+    codes, outputs = zip(*(command.end() for command in started), strict=True)
+    assert codes == (0, 0)
     extracted = [output for output in outputs if f"{len(images)}\n" in output]
     assert len(extracted) == 1
 
@@ -137,17 +133,15 @@ except DataError as error:
 
 
 @pytest.mark.parametrize("limit", [3_000, 200_000])
-def test_full_disk_is_an_error_and_the_next_run_completes(images, limit):
+def test_full_disk_is_an_error_and_the_next_run_completes(images, tmp_path, limit):
     """A limit on the size of files makes writes fail as a full disk does."""
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
-    command = [sys.executable, "-c", FULL_DISK, str(images.root)]
-    failed = subprocess.run([*command, str(limit)], capture_output=True, text=True)
-    assert failed.returncode == 2
-    assert "Traceback" not in failed.stderr
-    assert "cannot write" in failed.stdout
-    assert "Make room" in failed.stdout
-    again = subprocess.run([*command, str(10**9)], capture_output=True, text=True)
-    assert (again.returncode, again.stdout) == (0, "")
+    code, output = start_code(FULL_DISK, tmp_path / "log", images.root, limit).end()
+    assert code == 2
+    assert "Traceback" not in output
+    assert "cannot write" in output
+    assert "Make room" in output
+    assert start_code(FULL_DISK, tmp_path / "log", images.root, 10**9).end() == (0, "")
 
 
 def test_an_unwritable_home_is_an_error(backbone, images, monkeypatch, tmp_path):

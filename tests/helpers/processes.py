@@ -81,11 +81,18 @@ class Launcher:
             environment: Further variables; the test's own LOWLABEL_HOME is passed on.
         """
         log = self.folder / f"command-{len(self.started)}.log"
-        variables = {name: os.environ[name] for name in ("LOWLABEL_HOME", "HF_HUB_OFFLINE")}
         texts = [str(argument) for argument in arguments]
         process = _CONTEXT.Process(
             target=_run,
-            args=(texts, chunk, pause, most_bytes, variables | environment, log, str(Path.cwd())),
+            args=(
+                texts,
+                chunk,
+                pause,
+                most_bytes,
+                _passed_on() | environment,
+                log,
+                str(Path.cwd()),
+            ),
         )
         process.start()
         self.started.append(Command(process, log))
@@ -103,6 +110,21 @@ class Launcher:
             )
             for rank in range(2)
         ]
+
+
+def start_code(code: str, log: Path, *arguments: object, **environment: str) -> Command:
+    """Starts a Python program, given as text.
+
+    Args:
+        code: The program; `sys.argv` holds the arguments after its first element.
+        log: File for all that it prints.
+        arguments: Of the program.
+        environment: Further variables; the test's own LOWLABEL_HOME is passed on.
+    """
+    texts = [str(argument) for argument in arguments]
+    process = _CONTEXT.Process(target=_execute, args=(code, texts, _passed_on() | environment, log))
+    process.start()
+    return Command(process, log)
 
 
 class HereExecutor:
@@ -153,9 +175,7 @@ def _run(
 ) -> None:
     os.environ.update(environment)
     os.chdir(environment.get("FOLDER", folder))
-    with log.open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
+    _print_to(log)
     from lowlabel.cli import main
     from lowlabel.features import extract
     from lowlabel.features.extraction.chunks import ChunkEmbedder
@@ -171,8 +191,32 @@ def _run(
     ChunkEmbedder._chunk = slowly
     if most_bytes >= 0:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-    try:
+    with _flushed():
         main(arguments)
+
+
+def _execute(code: str, arguments: list[str], environment: dict[str, str], log: Path) -> None:
+    os.environ.update(environment)
+    _print_to(log)
+    sys.argv = ["-c", *arguments]
+    with _flushed():
+        exec(code, {"__name__": "__main__"})
+
+
+def _passed_on() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("LOWLABEL_HOME", "HF_HUB_OFFLINE")}
+
+
+def _print_to(log: Path) -> None:
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    try:
+        yield
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

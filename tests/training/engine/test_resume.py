@@ -1,14 +1,12 @@
 import os
 import pickle
-import signal
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import replace
 
 import pytest
 import torch
+from processes import start_code
 from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
@@ -25,21 +23,18 @@ from lowlabel.training.engine.metrics import read_metrics
 CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)
 SCRIPT = """
-import pickle, sys, torch
+import pathlib, pickle, sys, torch
 from lowlabel.training import pretrain
 torch.set_num_threads(1)
-pretrain(*pickle.load(sys.stdin.buffer), "cpu")
+pretrain(*pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()), "cpu")
 """
 
 
-def start(plan, run, **environment):
+def start(folder, plan, run, **environment):
     """Calls `pretrain` in another process."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, env={**os.environ, **environment}
-    )
-    process.stdin.write(pickle.dumps((plan, run)))
-    process.stdin.close()
-    return process
+    written = folder / "plan.pickle"
+    written.write_bytes(pickle.dumps((plan, run)))
+    return start_code(SCRIPT, folder / f"log{environment.get('RANK', '')}", written, **environment)
 
 
 def options(folder):
@@ -50,12 +45,12 @@ def options(folder):
 def test_a_killed_run_ends_with_the_same_weights(stripes, tiny_recipe, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     plan = make_plan(f"folder:{stripes}", tiny_recipe(epochs=4))
-    process = start(plan, options(killed))
+    process = start(tmp_path, plan, options(killed)).process
     while len(read_metrics(killed)) < 6:
-        assert process.poll() is None, "the run ended before it was killed"
+        assert process.is_alive(), "the run ended before it was killed"
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     left = load_checkpoint(killed, CPU)
     assert left is not None
     assert 0 < left.step < 16
@@ -76,9 +71,9 @@ def test_two_processes_take_the_same_steps_as_one(stripes, tiny_recipe, tmp_path
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    processes = [start(plan, options(many), **world, RANK=rank) for rank in "01"]
+    commands = [start(tmp_path, plan, options(many), **world, RANK=rank) for rank in "01"]
     pretrain(plan, options(alone), "cpu")
-    assert [process.wait() for process in processes] == [0, 0]
+    assert [command.end()[0] for command in commands] == [0, 0]
     one, two = (load_checkpoint(folder, CPU).state["method"] for folder in (alone, many))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-3, atol=1e-5, msg=name)

@@ -1,12 +1,8 @@
 """Whole runs: resume, several processes, the chosen epoch and the exported model."""
 
 import json
-import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import start_code
 from safetensors.torch import load_file
 
 from lowlabel.errors import DataError, InputError
@@ -45,12 +42,10 @@ def options(folder):
     return RunOptions(folder, 0, log_every=1, checkpoint_minutes=0)
 
 
-def start(requests, ports=(0,), **environment):
+def start(folder, requests, ports=(0,), **environment):
     """Carries out requests in another process, one after the other."""
-    arguments = [json.dumps(requests), json.dumps(list(ports))]
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments], env={**os.environ, **environment}
-    )
+    log = folder / f"log{environment.get('RANK', '')}"
+    return start_code(SCRIPT, log, json.dumps(requests), json.dumps(list(ports)), **environment)
 
 
 def plan_of(request):
@@ -67,12 +62,12 @@ def make_request(birds, folder, loss="margin", **fields):
 def test_a_killed_run_ends_with_the_same_weights(birds, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     request = make_request(birds, killed)
-    process = start([request])
+    process = start(tmp_path, [request]).process
     while len(read_metrics(killed)) < 8:
-        assert process.poll() is None, "the run ended before it was killed"
+        assert process.is_alive(), "the run ended before it was killed"
         time.sleep(0.002)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     left, plan = load_checkpoint(killed, CPU), plan_of(request)
     assert left is not None
     assert 0 < left.step < plan.steps
@@ -98,13 +93,13 @@ def test_a_step_of_two_processes_is_that_of_one(birds, tmp_path):
     shared = [request for (_, many), request in requests.items() if many == 2]
     world = {"MASTER_ADDR": "127.0.0.1", "WORLD_SIZE": "2"}
     ports = free_ports(len(shared))
-    processes = [start(shared, ports, **world, RANK=rank) for rank in "01"]
+    commands = [start(tmp_path, shared, ports, **world, RANK=rank) for rank in "01"]
     for (_, many), request in requests.items():
         if many == 1:
             plan = plan_of(request)
             assert plan.steps == 1
             finetune(plan, options(Path(request[-1])), "cpu")
-    assert [process.wait() for process in processes] == [0, 0]
+    assert [command.end()[0] for command in commands] == [0, 0]
     for loss in ("margin", "proxy-nca", "multi-similarity"):
         alone, many = (tmp_path / f"{loss}-{count}" for count in (1, 2))
         one, two = (load_checkpoint(folder, CPU).state["method"] for folder in (alone, many))
