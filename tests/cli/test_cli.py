@@ -307,7 +307,7 @@ def test_dry_run_opens_feature_files(image_folder, tmp_path, capsys, name, optio
 
 def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
     output = tmp_path / "out"
-    call("run", "--model", "pixels", "--model", "random:resnet10t", "--resolution", "32",
+    call("run", "--model", "pixels", "--model", "random:resnet10t", "--resolution", "16",
          "--dataset", f"folder:{image_folder}", *QUICK, "--output", str(output))  # fmt: skip
     capsys.readouterr()
     assert call("compare", "pixels", "random:resnet10t", "--output", str(output)) == 0

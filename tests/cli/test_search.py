@@ -79,9 +79,10 @@ def test_landmarks_of_the_demo(call, tmp_path):
 
 def test_copies_of_the_demo_with_distractors(call):
     options = ("--dataset", "demo-copies", "--distractors", "demo", "--pooling", "head")
+    options += ("--resolution", "40")
     code, records = call(*PIXELS, *options)
     assert code == 0
-    backbone = load_backbone("pixels", framing="square", resolution=320, pooling="head")
+    backbone = load_backbone("pixels", framing="square", resolution=40, pooling="head")
     opened = open_dataset("demo-copies")
     copies, originals = (extract_features(backbone, opened.load(p)) for p in ("strong", "original"))
     others = extract_features(backbone, open_dataset("demo").load("novel"))

@@ -16,9 +16,13 @@ def assert_agree(first, second):
     assert (np.abs(first - second) > 1e-6).sum() <= 1
 
 
+OPTIONS = {"tim": ",iterations=50", "alpha-tim": ",iterations=50"}  # of 1,000 that are alike
+
+
 @pytest.mark.parametrize("base", [BASE, FEW_IMAGES], ids=["30 images", "10 images"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(gpu, method, base):
+    method += OPTIONS.get(method, "")
     options = {"shots": 2, "queries": 5, "tasks": 10, "interval": "classes", "base": base}
     results = [
         evaluate_fewshot(FEATURES, LABELS, method=method, device=device, **options)
