@@ -197,6 +197,8 @@ class FewShot(CompressedProtocol):
             tasks = self._tuning()["tasks"]
             choice = choose(method, data, device=device, tasks=tasks, **sampled)
         title = f"{choice.method.spec} {shots}-shot on {data.title}"
+        if self.interval in ("images", "groups", "open"):
+            title += ", with the tasks of its interval"
         base = data.train if method.needs_base else None
         with progress_bar(title, "task") as progress:
             result = evaluate_fewshot(
