@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lowlabel.benchmarks.from_labels import Trainer, is_scratch
 from lowlabel.benchmarks.jobs import Job
@@ -63,12 +64,7 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
     if unfit:
         unshared = {spec: _unshared(spec) for spec in unfit}
         if several := [spec for spec in unfit if _several_labels(spec)]:
-            raise InputError(
-                f"{several[0]} has images with several labels, and suite {suite.name} needs one "
-                "label for each",
-                "Images with several labels are scored by --suite retrieval. For the others, name "
-                "one label for each image in a column label.",
-            )
+            raise _unfit_labels(several[0], suite)
         reasons = unshared
         if all(protocol.takes for protocol in suite.protocols):
             reasons = {spec: why or _no_train_part(spec) for spec, why in unshared.items()}
@@ -87,6 +83,35 @@ def check_datasets(suite: Suite, request: Request, jobs: Sequence[Job]) -> None:
             f"suite {suite.name} has no protocol for {', '.join(named)}",
             "\n".join(dict.fromkeys(hints)),
         )
+
+
+def _unfit_labels(spec: str, suite: Suite) -> InputError:
+    """The error for images with several labels that no protocol of the suite can score."""
+    if any(protocol.several_labels for protocol in suite.protocols):
+        return InputError(
+            f"{spec} has images with several labels and no train part, and suite {suite.name} "
+            "learns from one",
+            "Name the part of each image, such as train and test, in a column split (and leave "
+            "knn.voters=half out).",
+        )
+    return InputError(
+        f"{spec} has images with several labels, and suite {suite.name} needs one label for each",
+        "Images with several labels are scored by --suite retrieval, knn and classification. For "
+        "the others, name one label for each image in a column label.",
+    )
+
+
+def needing_one_label(suite: Suite, request: Request) -> list[str]:
+    """Protocols of the suite that would score a named dataset if each image had one label."""
+    return [
+        f"{protocol.name} on {spec}: its images have several labels, and it needs one for each"
+        for spec in request.dataset
+        if _several_labels(spec)
+        for protocol in suite.protocols
+        for division in find_dataset(spec)[0].divisions
+        if not protocol.needs(division)
+        and protocol.needs(replace(division, kind="classes", shared_classes=True))
+    ]
 
 
 def _several_labels(spec: str) -> bool:

@@ -11,6 +11,7 @@ from lowlabel.benchmarks.checks import (
     check_options,
     check_trained,
     ignored_options,
+    needing_one_label,
     without_options,
 )
 from lowlabel.benchmarks.declared import declared_features
@@ -94,7 +95,11 @@ def make_plan(request: Request) -> Plan:
         hint = "Or try the suite on the built-in data: --dataset demo" if missing else ""
         raise DataError("\n".join(absent), hint)
     notes_of_files = () if file else check_folders(jobs)
-    ignored = (*without_options(request, jobs), *ignored_options(trainers, request))
+    ignored = (
+        *needing_one_label(suite, request),
+        *without_options(request, jobs),
+        *ignored_options(trainers, request),
+    )
     return Plan(
         suite,
         jobs,

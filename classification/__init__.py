@@ -3,7 +3,8 @@
 `evaluate_knn` scores a weighted k-nearest-neighbour classifier and returns a `KNNResult`; other
 classifiers return a `ClassifierResult`. `evaluate_label_budget` scores several classifiers by the
 number of labels per class. `label_free_measures` measures embeddings without a classifier.
-`predict_labels` labels images that have no label. They take arrays and know nothing of datasets or
+`predict_labels` labels images that have no label. Images with several labels each have functions of
+their own, such as `evaluate_knn_several_labels`. They take arrays and know nothing of datasets or
 models.
 """
 
@@ -25,6 +26,12 @@ from lowlabel.classification.predict import (
     predict_labels,
 )
 from lowlabel.classification.result import ClassifierResult, KNNResult
+from lowlabel.classification.several_labels import (
+    SeveralLabelsResult,
+    average_precision,
+    evaluate_knn_several_labels,
+    evaluate_logistic_several_labels,
+)
 
 __all__ = [
     "DEFAULT_CS",
@@ -38,11 +45,15 @@ __all__ = [
     "LinearRecipe",
     "MethodChoice",
     "Predictions",
+    "SeveralLabelsResult",
+    "average_precision",
     "choose_method",
     "evaluate_knn",
+    "evaluate_knn_several_labels",
     "evaluate_label_budget",
     "evaluate_linear",
     "evaluate_logistic_regression",
+    "evaluate_logistic_several_labels",
     "held_out",
     "label_free_measures",
     "predict_labels",

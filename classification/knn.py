@@ -1,6 +1,5 @@
 """Weighted k-nearest-neighbour classification, the protocol of DINO."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
@@ -12,31 +11,33 @@ from torch import Tensor
 from lowlabel.arrays import (
     Features,
     Labels,
-    as_counts,
     as_features,
     as_integers,
     as_labels,
-    require_at_most,
     require_name,
     require_same_width,
 )
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.metrics import classification_values
-from lowlabel.classification.nearest_train import nearest
+from lowlabel.classification.nearest_train import nearest, usual_block
 from lowlabel.classification.result import KNNResult
 from lowlabel.classification.rows import as_rows, picked
-from lowlabel.classification.votes import EQUAL_VOTES, class_votes, shares, winners
+from lowlabel.classification.votes import (
+    EQUAL_VOTES,
+    class_votes,
+    require_temperature,
+    shares,
+    voter_counts,
+    winners,
+)
 from lowlabel.devices import scoring_device
 from lowlabel.embeddings import Embeddings
-from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 
 Unvoted = Literal["never", "fill"]
 DEFAULT_KS = (10, 20, 100, 200)
 _TOPS = (1, 5)
-_BLOCK_ROWS = {"cpu": 512}
-_ACCELERATOR_ROWS = 4096
 _VALUE_ROWS = 4096
 
 
@@ -107,18 +108,16 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    is_number = isinstance(temperature, int | float | np.integer | np.floating)
-    if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
-        raise InputError(f"temperature={temperature!r} must be a finite number above 0")
+    require_temperature(temperature)
     require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
     device = scoring_device(device)
     train, voting_labels = _checked(train_features, train_labels, device, "train", rows)
     test, wanted_labels = _checked(test_features, test_labels, device, "test", test_rows)
     require_same_width({"train features": train.dimensions, "test features": test.dimensions})
     units = Units.of(wanted_labels, groups, interval)
-    ks = _counts(k, len(train), clip_k)
+    ks = voter_counts(k, len(train), clip_k)
     if block_size is None:
-        block_size = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
+        block_size = usual_block(device)
     (block_rows,) = as_integers(1, block_size=block_size)
     names, train_classes, test_classes = number_classes(voting_labels, wanted_labels)
 
@@ -177,8 +176,7 @@ def knn_votes(
     targets = torch.from_numpy(labels).to(device)
     weights = torch.empty(len(queries), k, dtype=torch.float64, device=device)
     voted = torch.empty(len(queries), k, dtype=torch.int64, device=device)
-    rows_of_block = _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
-    for block, cosines, neighbours in nearest(found, queries, k, rows_of_block):
+    for block, cosines, neighbours in nearest(found, queries, k, usual_block(device)):
         weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
         voted[block] = targets[neighbours]
     for each, of in zip(weights.split(_VALUE_ROWS), voted.split(_VALUE_ROWS), strict=True):
@@ -226,11 +224,3 @@ def _checked(
     kept, places = picked(table, chosen)
     found = Embeddings.of(kept, f"{part} features", places=places)
     return found, every if chosen is None else every[chosen]
-
-
-def _counts(k: int | Sequence[int], train_images: int, clip: bool) -> tuple[int, ...]:
-    ks = as_counts(k, "k")
-    if clip:
-        ks = tuple(dict.fromkeys(min(value, train_images) for value in ks))
-    require_at_most("k", ks, train_images, "train images", ", or pass clip_k=True")
-    return ks

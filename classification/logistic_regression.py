@@ -111,7 +111,7 @@ def evaluate_logistic_regression(
     require_same_width({"train features": train.shape[1], "test features": test.shape[1]})
     units = Units.of(wanted, groups, interval)
     names, train_targets, test_targets = number_classes(labels, wanted)
-    normalise, targets = _normaliser(norm, train), torch.from_numpy(train_targets).to(place)
+    normalise, targets = normaliser(norm, train), torch.from_numpy(train_targets).to(place)
     learned = Rows(changed(train, normalise))
     fits = Fits(
         len(names),
@@ -138,7 +138,7 @@ def evaluate_logistic_regression(
     probabilities = best.probabilities(Rows(changed(test, normalise)))
     values = classification_values(probabilities, torch.from_numpy(test_targets).to(place))
     unseen = int((test_targets < 0).sum())
-    return ClassifierResult(values, len(names), unseen, units, fits.record(best, tried))
+    return ClassifierResult(values, len(names), unseen, units, fits.record(best.c, tried))
 
 
 def checked_cs(c: float | Sequence[float]) -> tuple[float, ...]:
@@ -161,14 +161,19 @@ def checked_cs(c: float | Sequence[float]) -> tuple[float, ...]:
 def _checked(
     features: Features, labels: Labels, device: torch.device, part: str
 ) -> tuple[Tensor, NDArray[np.int64]]:
+    rows = finite_features(features, device, part)
+    return rows, as_labels(labels, len(rows), f"{part} labels")
+
+
+def finite_features(features: Features, device: torch.device, part: str) -> Tensor:
+    """Converts the features of a part; an `InputError` unless they are finite floats."""
     rows = as_features(features, f"{part} features").to(device)
-    checked_labels = as_labels(labels, len(rows), f"{part} labels")
     bad = ~magnitudes(rows)[:, 0].isfinite()
     refuse_rows(bad, f"{part} features", "hold NaN or infinite values")
-    return rows, checked_labels
+    return rows
 
 
-def _normaliser(norm: Norm, train: Tensor) -> RowStep:
+def normaliser(norm: Norm, train: Tensor) -> RowStep:
     """What is done to features before they are fitted or classified."""
     if norm == "none":
         return lambda x: x

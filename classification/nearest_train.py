@@ -30,7 +30,15 @@ _MOST_NEIGHBOURS = 2048  # with candidates; beyond that they would be most of th
 _SPARE = 512  # candidates besides 3 k
 _MODERATE = 1e12  # norms whose rows need not be scaled before the products
 
+_BLOCK_ROWS = {"cpu": 512}
+_ACCELERATOR_ROWS = 4096
+
 Found = tuple[slice, Tensor, Tensor]
+
+
+def usual_block(device: torch.device) -> int:
+    """The usual number of test images per block."""
+    return _BLOCK_ROWS.get(device.type, _ACCELERATOR_ROWS)
 
 
 def nearest(train: Embeddings, test: Embeddings, k: int, block_size: int) -> Iterator[Found]:

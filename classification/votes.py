@@ -1,9 +1,36 @@
 """Votes of neighbours for classes."""
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from lowlabel.arrays import as_counts, require_at_most
+from lowlabel.errors import InputError
+
 EQUAL_VOTES = 1e-12  # relative; far above a sum's rounding, far below a neighbour's vote
+
+
+def require_temperature(temperature: float) -> None:
+    """Raises an `InputError` unless the temperature of votes is a finite number above 0."""
+    is_number = isinstance(temperature, int | float | np.integer | np.floating)
+    if isinstance(temperature, bool) or not (is_number and 0 < temperature < math.inf):
+        raise InputError(f"temperature={temperature!r} must be a finite number above 0")
+
+
+def voter_counts(k: int | Sequence[int], train_images: int, clip: bool) -> tuple[int, ...]:
+    """Checks the numbers of neighbours, or replaces those above the train images by their number.
+
+    Raises:
+        InputError: If one is not an integer of at least 1, repeated, or exceeds the train images.
+    """
+    ks = as_counts(k, "k")
+    if clip:
+        ks = tuple(dict.fromkeys(min(value, train_images) for value in ks))
+    require_at_most("k", ks, train_images, "train images", ", or pass clip_k=True")
+    return ks
 
 
 def class_votes(voted: Tensor, weights: Tensor, classes: int) -> Tensor:

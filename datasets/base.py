@@ -73,7 +73,8 @@ class Division:
     def train_part(self) -> str | None:
         """The part that methods may train on; None if there is none."""
         first, *others = self.parts
-        return first if others and first != self.gallery and self.kind == "classes" else None
+        learned = self.kind in ("classes", "labels")
+        return first if others and first != self.gallery and learned else None
 
     @property
     def validation_part(self) -> str | None:

@@ -103,6 +103,7 @@ METRICS = (  # in the order of columns
     Metric("top5", "Top-5", "Accuracy", compared=True),
     Metric("balanced_accuracy", "Balanced", "Accuracy", compared=True, is_mean=False),
     Metric("macro_f1", "Macro F1", "Accuracy", is_mean=False),
+    Metric("mean_ap", "mAP", "Mean average precision", compared=True, is_mean=False),
     Metric("auroc", "AUROC", "AUROC", is_mean=False),
     Metric("ece", "ECE", "Calibration error", higher_is_better=False, is_mean=False, counts=False),
     Metric("map@r", "MAP@R", "Ranking", compared=True),
@@ -135,6 +136,8 @@ METRICS = (  # in the order of columns
 MEANINGS = {  # of the columns of a table, by its family
     "Recall@K": "R@K: queries with an image of their class among the K nearest.",
     "Accuracy": "Test images that are given their class; Top-5: that have it among five guesses.",
+    "Mean average precision": "mAP: area under the precision–recall curve of each label, with "
+    "precision made monotone (VOC 2010, all points), averaged over the labels of test images.",
     "AUROC": "Chance that an image of a class is ranked before one of another class.",
     "Calibration error": "Distance of the predicted probability from the accuracy.",
     "Ranking": "MAP@R, mAP: precision along the ranking, 100 if all images to find come first; "

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_counts, require_at_most
+from lowlabel.arrays import Features, Labels, as_counts, as_label_sets, require_at_most
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.reading import physical_memory
@@ -85,8 +85,8 @@ def evaluate_several_labels(
     )  # fmt: skip
     ks = as_counts(ks, "ks")
     map_at = as_counts(map_at, "map_at") if len(map_at) else ()
-    of_queries = _as_sets(labels, len(search.queries), "labels")
-    of_gallery = _as_sets(image_labels, len(search.gallery), "gallery labels")
+    of_queries = as_label_sets(labels, len(search.queries), "labels")
+    of_gallery = as_label_sets(image_labels, len(search.gallery), "gallery labels")
     if of_queries.shape[1] != of_gallery.shape[1]:
         raise InputError(
             f"queries have {of_queries.shape[1]} labels, the gallery has {of_gallery.shape[1]}"
@@ -103,19 +103,6 @@ def evaluate_several_labels(
     )
     scores = _scores(ranked, len(search.queries), ks, map_at)
     return search.result(scores, ranked, code.ravel(), _SETS)
-
-
-def _as_sets(labels: Any, images: int, name: str) -> NDArray[np.bool_]:
-    """Checks a matrix of labels [images, L]."""
-    given = np.asarray(labels)
-    if given.ndim != 2 or len(given) != images:
-        raise InputError(f"{name} have the shape {given.shape}, not ({images}, number of labels)")
-    if not np.isin(given, (0, 1)).all():
-        raise InputError(f"{name} hold other values than 0 and 1: a column is one label")
-    sets = given.astype(bool)
-    if without := int((~sets.any(axis=1)).sum()):
-        raise InputError(f"{without:,} of {images:,} images have no label in {name}")
-    return sets
 
 
 def _absent(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lowlabel.arrays import as_features
+from lowlabel.arrays import as_features, as_label_sets
 from lowlabel.classification import evaluate_knn
 from lowlabel.errors import InputError
 from lowlabel.fewshot import evaluate_fewshot
@@ -285,3 +285,25 @@ def test_float32_is_not_copied():
     assert as_features(x).data_ptr() == x.ctypes.data
     tensor = torch.ones(3, 2)
     assert as_features(tensor).data_ptr() == tensor.data_ptr()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[[1, 0], [0, 1]], np.eye(2), torch.eye(2), torch.eye(2, dtype=torch.bool)],
+)
+def test_label_sets_of_every_form_are_booleans(labels):
+    sets = as_label_sets(labels, 2)
+    assert sets.dtype == np.bool_
+    np.testing.assert_array_equal(sets, np.eye(2, dtype=bool))
+
+
+def test_images_without_a_label_are_refused_unless_they_may_have_none():
+    with pytest.raises(InputError, match="1 of 2 images have no label"):
+        as_label_sets([[1, 0], [0, 0]], 2)
+    assert as_label_sets([[1, 0], [0, 0]], 2, empty=True).sum() == 1
+
+
+@pytest.mark.parametrize("labels", [[[1, 0], [1]], np.full((2, 2), np.nan), np.ones((2, 0)), "ab"])
+def test_what_is_no_matrix_of_0_and_1_is_refused(labels):
+    with pytest.raises(InputError, match="labels"):
+        as_label_sets(labels, 2)

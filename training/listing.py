@@ -81,7 +81,7 @@ def _from_dataset(spec: str, allow_partial: bool) -> PretrainData:
             f"{opened.name} crops images to boxes, and pretraining takes whole images",
             "Name a division, or a table, without boxes.",
         )
-    has_val = VALIDATION in opened.division.parts[1:]
+    has_val = VALIDATION in opened.division.parts[1:] and opened.division.kind == "classes"
     bank, queries = halves(opened.load(VALIDATION)) if has_val else (None, None)
     return PretrainData(opened.load(train_part), bank, queries)
 

@@ -28,6 +28,7 @@ class Protocol(ABC):
         prefers: Evaluated parts to look for first where no division is named.
         takes: What a dataset must have, for messages; empty for protocols of one kind of dataset.
         takes_ranking: Whether ranked lists can take the place of embeddings.
+        several_labels: Whether images with several labels each can be scored.
         gives_labels: Whether a network can be trained on its labels alone; see `from_labels`.
         dataset: Names, as on the command line.
     """
@@ -38,6 +39,7 @@ class Protocol(ABC):
     prefers: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[str] = ""
     takes_ranking: ClassVar[bool] = False
+    several_labels: ClassVar[bool] = False
     gives_labels: ClassVar[bool] = False
 
     dataset: tuple[str, ...] = ()

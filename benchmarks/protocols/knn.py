@@ -11,9 +11,15 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import without_groups
+from lowlabel.benchmarks.protocols.several_labels import (
+    OPTIONS,
+    PartLabels,
+    left_out_labels,
+    several_labels_scores,
+)
 from lowlabel.benchmarks.protocols.supervised import Supervised, classifier_scores, train_table
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
-from lowlabel.classification import KNNResult, evaluate_knn
+from lowlabel.classification import KNNResult, evaluate_knn, evaluate_knn_several_labels
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
@@ -35,6 +41,7 @@ class KNN(Supervised):
     """
 
     name: ClassVar[str] = "knn"
+    several_labels: ClassVar[bool] = True
 
     neighbours: tuple[int, ...] = (20,)
     temperature: float = 0.07
@@ -56,6 +63,8 @@ class KNN(Supervised):
 
     def unfit(self, division: Division) -> str | None:
         """As `Supervised`, where the train part must vote."""
+        if division.kind == "labels" and self.unvoted != "never":
+            return "images have several labels, and knn.unvoted is about top-5: leave it out."
         if self.voters == "train":
             return super().unfit(division)
         return without_groups(division) if self.interval == "groups" else None
@@ -68,7 +77,7 @@ class KNN(Supervised):
             self.experiment(
                 data,
                 self.protocol_name(data) if by_train else "half of each class",
-                {},
+                OPTIONS if data.several_labels else {},
                 MethodInfo(
                     format_spec("knn", {"k": k, **extra}),
                     {"k": k, "temperature": self.temperature, **extra},
@@ -79,7 +88,13 @@ class KNN(Supervised):
             for k in self.neighbours
         )
         run = partial(self._score, data, device, by_train=by_train)
+        if data.several_labels:
+            run = partial(self._score_labels, data, device)
         yield Trial(experiments, run, self.interval)
+
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """Labels that cannot be scored, where images have several."""
+        return left_out_labels(data) if data.several_labels else []
 
     def describe(self) -> str:
         """Such as "k-NN, k = 20, half of each class"."""
@@ -92,7 +107,27 @@ class KNN(Supervised):
         if data.train is None or self.voters == "half":
             return False
         known = np.isin(data.evaluated.labels, data.train.labels).all()
-        return self.voters == "train" or bool(known)
+        return self.voters == "train" or data.several_labels or bool(known)
+
+    def _score_labels(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
+        """Scores images that have several labels each."""
+        train, labels = train_table(data), PartLabels.of(data)
+        with progress_bar(f"k-NN on {data.title}", "img") as progress:
+            found = evaluate_knn_several_labels(
+                train.features,
+                labels.train,
+                data.evaluated.features,
+                labels.test,
+                k=self.neighbours,
+                temperature=self.temperature,
+                clip_k=True,
+                groups=data.evaluated.groups,
+                interval=self.interval,
+                device=device,
+                progress=progress,
+            )
+        ks = [min(k, len(train.labels)) for k in self.neighbours]
+        return [several_labels_scores(found[k], data, deterministic=True) for k in ks]
 
     def _score(self, data: EmbeddedDataset, device: str, *, by_train: bool) -> list[ProtocolScores]:
         """Scores the evaluated images, or those at odd places of their classes by the others."""

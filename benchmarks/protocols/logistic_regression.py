@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from lowlabel.arrays import as_integers
+from lowlabel.benchmarks.protocols.several_labels import (
+    HELD_OUT_SETS,
+    OPTIONS,
+    PartLabels,
+    left_out_labels,
+    several_labels_scores,
+)
 from lowlabel.benchmarks.protocols.supervised import (
     HELD_OUT,
     Supervised,
@@ -13,13 +20,21 @@ from lowlabel.benchmarks.protocols.supervised import (
     train_table,
 )
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
-from lowlabel.classification import DEFAULT_CS, evaluate_logistic_regression
+from lowlabel.classification import (
+    DEFAULT_CS,
+    ClassifierResult,
+    SeveralLabelsResult,
+    evaluate_logistic_regression,
+    evaluate_logistic_several_labels,
+)
 from lowlabel.classification.logistic.choice import method_spec
 from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.classification.logistic_regression import Norm, checked_cs
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo
+
+Result = TypeVar("Result", ClassifierResult, SeveralLabelsResult)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +50,7 @@ class LogisticRegression(Supervised):
 
     name: ClassVar[str] = "logistic-regression"
     chooses: ClassVar[bool] = True
+    several_labels: ClassVar[bool] = True
 
     c: tuple[float, ...] = DEFAULT_CS
     norm: Norm = "none"
@@ -62,13 +78,17 @@ class LogisticRegression(Supervised):
         experiment = self.experiment(
             data,
             self.protocol_name(data),
-            {},
+            OPTIONS if data.several_labels else {},
             MethodInfo(spec, options | ({"tuned": tuned} if several else {})),
             data.train_part,
             "val" if several and data.validation is not None else None,
             data.evaluated_part,
         )
         yield Trial((experiment,), partial(self._score, data, device), self.interval)
+
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """Labels that cannot be scored, where images have several."""
+        return left_out_labels(data) if data.several_labels else []
 
     def describe(self) -> str:
         """Such as "logistic regression, 12 values of C"."""
@@ -77,23 +97,47 @@ class LogisticRegression(Supervised):
 
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
         train, test, val = train_table(data), data.evaluated, data.validation
+        options: dict[str, Any] = {
+            "c": self.c,
+            "norm": self.norm,
+            "max_iter": self.max_iter,
+            "seed": self.seed,
+            "groups": test.groups,
+            "interval": self.interval,
+            "device": device,
+        }
         with progress_bar(f"logistic regression on {data.title}", "fit") as progress:
+            options["progress"] = progress
+            if data.several_labels:
+                return [self._score_labels(data, options)]
             result = evaluate_logistic_regression(
                 train.features,
                 train.labels,
                 test.features,
                 test.labels,
                 validation=None if val is None else (val.features, val.labels),
-                c=self.c,
-                norm=self.norm,
-                max_iter=self.max_iter,
-                seed=self.seed,
-                groups=data.evaluated.groups,
-                interval=self.interval,
-                device=device,
-                progress=progress,
+                **options,
             )
-        if "tried" in result.chosen:
-            where = HELD_OUT if val is None else "val"
-            result = replace(result, chosen={**result.chosen, "where": where})
-        return [classifier_scores(result, data)]
+        return [classifier_scores(_chosen_on(result, val is None, HELD_OUT), data)]
+
+    def _score_labels(self, data: EmbeddedDataset, options: dict[str, Any]) -> ProtocolScores:
+        """Scores images that have several labels each."""
+        labels, val = PartLabels.of(data), data.validation
+        result = evaluate_logistic_several_labels(
+            train_table(data).features,
+            labels.train,
+            data.evaluated.features,
+            labels.test,
+            validation=None if val is None else (val.features, labels.val),
+            **options,
+        )
+        result = _chosen_on(result, val is None, HELD_OUT_SETS)
+        return several_labels_scores(result, data)
+
+
+def _chosen_on(result: Result, held_out: bool, part: str) -> Result:
+    """The result with the images that C was chosen on."""
+    if "tried" not in result.chosen:
+        return result
+    where = part if held_out else "val"
+    return replace(result, chosen={**result.chosen, "where": where})

@@ -56,6 +56,7 @@ class Retrieval(RankingProtocol):
 
     name: ClassVar[str] = "retrieval"
     prefers: ClassVar[tuple[str, ...]] = ("test", "query")
+    several_labels: ClassVar[bool] = True
 
     k: tuple[int, ...] = ()
     map_at: tuple[int, ...] = ()

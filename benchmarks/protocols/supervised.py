@@ -42,11 +42,12 @@ class Supervised(Protocol):
 
     def needs(self, division: Division) -> tuple[str, ...]:
         """The train part, the validation part if something is chosen, the evaluated part."""
-        if division.kind != "classes":
+        if division.kind != "classes" and not (division.kind == "labels" and self.several_labels):
             return ()
         if self.train_features is not None and division.name == FILE:
             return (division.evaluated,)
-        if not division.shared_classes or division.train_part is None:
+        shares = division.shared_classes or division.kind == "labels"
+        if not shares or division.train_part is None:
             return ()
         choice = division.validation_part if self.chooses else None
         return tuple(filter(None, (division.train_part, choice, division.evaluated)))
@@ -69,7 +70,8 @@ class Supervised(Protocol):
 
     def protocol_name(self, data: EmbeddedDataset) -> str:
         """Such as "train → test"."""
-        return f"{data.train_part} → {data.evaluated_part}"
+        several = ", several labels" if data.several_labels else ""
+        return f"{data.train_part} → {data.evaluated_part}{several}"
 
 
 def train_table(data: EmbeddedDataset) -> EmbeddingTable:

@@ -97,9 +97,9 @@ class Fits:
         assert best is not None
         return best, tried
 
-    def record(self, best: LogisticFit, tried: dict[str, float]) -> dict[str, object]:
-        """What a result says of the choice."""
-        chosen: dict[str, object] = {"method": self.spec(best.c), "tried": tried} if tried else {}
+    def record(self, c: float, tried: dict[str, float]) -> dict[str, object]:
+        """What a result says of the choice of C."""
+        chosen: dict[str, object] = {"method": self.spec(c), "tried": tried} if tried else {}
         if self.not_converged:
             chosen["not_converged"] = self.not_converged
         return chosen

@@ -24,7 +24,8 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
         least: Images that a class needs; 0 for the division as it is.
 
     Raises:
-        InputError: If the dataset is not the user's own, or `least` is below 2.
+        InputError: If the dataset is not the user's own, its images have several labels, or `least`
+            is below 2.
     """
     if not least:
         return division
@@ -34,6 +35,12 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
             "published divisions",
             f"Leave --min-images out, or name the classes of {dataset.name} to take: --class-list "
             "FILE",
+        )
+    if division.kind == "labels":
+        raise InputError(
+            f"--min-images counts the images of classes, and those of {dataset.name} have several "
+            "labels",
+            "Leave it out.",
         )
     if least < 2:
         raise InputError(f"--min-images {least} leaves nothing out", "Give a number of at least 2.")

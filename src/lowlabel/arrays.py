@@ -91,6 +91,33 @@ def as_labels(labels: Labels, images: int, name: str = "labels") -> NDArray[np.i
     return array.astype(np.int64)
 
 
+def as_label_sets(
+    labels: Any, images: int, name: str = "labels", *, empty: bool = False
+) -> NDArray[np.bool_]:
+    """Converts several labels of each image [N, L] to booleans.
+
+    Args:
+        labels: Whether image i has label j, booleans or 0 and 1, [N, L].
+        images: N.
+        name: Name of the labels in messages.
+        empty: Whether an image may have no label.
+
+    Raises:
+        InputError: If they are not a matrix of 0 and 1 with a row for each image, or an image has
+            no label and must have one.
+    """
+    _require_dense(labels, name)
+    given = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else _as_array(labels, name)
+    if given.ndim != 2 or len(given) != images or not given.shape[1]:
+        raise InputError(f"{name} have the shape {given.shape}, not ({images}, number of labels)")
+    if not np.isin(given, (0, 1)).all():
+        raise InputError(f"{name} hold other values than 0 and 1: a column is one label")
+    sets = given.astype(np.bool_)
+    if not empty and (without := int((~sets.any(axis=1)).sum())):
+        raise InputError(f"{without:,} of {images:,} images have no label in {name}")
+    return sets
+
+
 def as_counts(values: int | Iterable[int], name: str) -> tuple[int, ...]:
     """Converts one count or several distinct ones, in the order given.
 

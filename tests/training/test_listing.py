@@ -186,3 +186,15 @@ def test_the_train_rows_of_a_table_are_trained_on_unless_they_are_boxed(image_fo
     table.write_text("\n".join(["path,label,split,box", *boxed]))
     with pytest.raises(InputError, match="pretraining takes whole images"):
         list_pretrain_data(f"csv:{table}")
+
+
+def test_the_train_rows_of_a_table_with_several_labels_are_trained_on(image_folder):
+    rows = [
+        f"{path.relative_to(image_folder)},{path.parent.name}|seen,{path.parts[-3]}"
+        for path in sorted(image_folder.rglob("*.png"))
+    ]
+    table = image_folder / "own.csv"
+    table.write_text("\n".join(["path,labels,split", *rows]))
+    data = list_pretrain_data(f"csv:{table}")
+    assert {path.split("/")[0] for path in data.images.paths} == {"base"}
+    assert data.bank is None and data.queries is None

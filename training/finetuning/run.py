@@ -42,6 +42,11 @@ def make_finetune_plan(
             f"{opened.name} has no part to tune on: all of its images are evaluated",
             "Give --dataset NAME:DIVISION with a train part, or a folder with train and test.",
         )
+    if opened.division.kind != "classes":
+        raise InputError(
+            f"images of {opened.name} have several labels, and tuning takes classes",
+            "Name one label for each image in a column label.",
+        )
     opened.check_classes(part)
     images = opened.load(part)
     if images.boxes:

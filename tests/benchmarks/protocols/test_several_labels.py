@@ -1,8 +1,11 @@
-"""Images with several labels: retrieval scores them, other protocols refuse them by name."""
+"""Images with several labels: retrieval and classifiers score them, the others refuse them."""
 
 import numpy as np
 import pytest
 
+from lowlabel.benchmarks.plan import make_plan
+from lowlabel.benchmarks.protocols.several_labels import HELD_OUT_SETS
+from lowlabel.classification import evaluate_knn_several_labels, evaluate_logistic_several_labels
 from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import extract_features, load_backbone
@@ -83,11 +86,105 @@ def test_queries_are_searched_in_their_gallery(table, run, tmp_path):
     assert found == pytest.approx(expected.metrics)
 
 
-@pytest.mark.parametrize("suite", ["fewshot", "classification", "label-budget"])
+def arrays(spec, sets, *parts):
+    """Features and labels of each part; `sets` has the rows of all parts in turn."""
+    rows = by_labels(sets, spec, *parts)
+    ends = np.cumsum([len(open_dataset(spec).load(part)) for part in parts])[:-1]
+    rows = np.split(rows, ends)
+    return {part: (features(spec, part), own) for part, own in zip(parts, rows, strict=True)}
+
+
+@pytest.mark.parametrize("interval", ["images", "groups", "classes"])
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "val", "test")])
+def test_classifiers_have_the_map_of_their_arrays(parts, interval, table, run, tmp_path):
+    spec, sets = table(parts)
+    settings = ("logistic-regression.c=(0.1, 1)", "knn.neighbours=(3, 5)")
+    outcome = run("classification", spec, options={"interval": interval}, settings=settings)
+    found = {
+        scored.record.experiment.method.spec: scored
+        for scored in load_scored(tmp_path / "out" / "records")
+    }
+    of = arrays(spec, sets, *parts)
+    knn = evaluate_knn_several_labels(*of["train"], *of["test"], k=(3, 5))
+    fitted = evaluate_logistic_several_labels(
+        *of["train"], *of["test"], c=(0.1, 1.0), validation=of.get("val")
+    )
+    expected = {f"knn,k={k}": result for k, result in knn.items()} | {"logreg,c=(0.1, 1.0)": fitted}
+    assert found.keys() == expected.keys()
+    for name, result in expected.items():
+        record = found[name].record
+        (score,) = record.scores.values()
+        assert record.scores.keys() == {"mean_ap"}
+        assert score.mean == pytest.approx(result.metrics["mean_ap"])
+        assert record.intervals["mean_ap"].keys() == {"images", "groups", "classes"}
+        assert record.half_width("mean_ap", "images") == pytest.approx(result.ci95["mean_ap"])
+        assert score.ci95 == record.half_width("mean_ap", interval)
+        assert record.counts["labels"] == len(result.scored)
+        assert record.experiment.protocol.name == "train → test, several labels"
+    assert found["knn,k=3"].record.deterministic
+    chosen = found["logreg,c=(0.1, 1.0)"].record.chosen
+    assert chosen["where"] == ("val" if "val" in parts else HELD_OUT_SETS)
+    assert chosen["tried"] == pytest.approx(fitted.chosen["tried"])
+    assert outcome.left_out == []
+
+
+def test_what_of_a_suite_needs_one_label_is_said(table, request_of):
+    spec, _ = table(("train", "test"))
+    plan = make_plan(request_of("classification", spec))
+    assert {job.protocol.name for job in plan.jobs} == {"knn", "logistic-regression"}
+    assert [note for note in plan.skipped if note.startswith(f"linear on {spec}: ")]
+    plan = make_plan(request_of("retrieval", spec))
+    assert not [note for note in plan.skipped if "several labels" in note]
+
+
+def test_labels_of_one_part_alone_are_named_and_counted(image_folder, run, tmp_path):
+    paths = sorted(path.relative_to(image_folder) for path in image_folder.rglob("*.png"))
+    lines = [
+        f"{path.as_posix()},{'ab'[n % 2]},{('train', 'test')[n % 3 // 2]}"
+        for n, path in enumerate(paths)
+    ]
+    train, test = (
+        next(n for n, line in enumerate(lines) if line.endswith(part)) for part in ("train", "test")
+    )
+    for line, label in ((train, "of train"), (test, "of test")):
+        path, own, part = lines[line].split(",")
+        lines[line] = f"{path},{own}|{label},{part}"
+    (image_folder / "own.csv").write_text("\n".join(["path,labels,split", *lines]))
+    outcome = run("knn", f"csv:{image_folder / 'own.csv'}", options={"neighbours": (3,)})
+    assert [note.rpartition(": ")[2] for note in outcome.left_out] == ["of train", "of test"]
+    (scored,) = load_scored(tmp_path / "out" / "records")
+    assert scored.record.counts["labels"] == 3
+    assert scored.record.counts["labels without a test image"] == 1
+    assert scored.record.counts["labels that train cannot tell"] == 1
+
+
+@pytest.mark.parametrize("suite", ["fewshot", "label-budget", "label-free"])
 def test_protocols_of_one_label_refuse_it(suite, table, run):
     spec, _ = table(("train", "test"))
     with pytest.raises(InputError, match=r"several labels, and suite .* needs one label for each"):
         run(suite, spec)
+
+
+@pytest.mark.parametrize("suite", ["knn", "classification"])
+def test_classifiers_need_a_train_part(suite, table, run):
+    spec, _ = table()
+    with pytest.raises(InputError, match="several labels and no train part"):
+        run(suite, spec)
+    spec, _ = table(("train", "test"))
+    with pytest.raises(InputError, match=r"several labels and no train part.*\n.*voters=half"):
+        run("knn", spec, settings=("knn.voters=half",))
+
+
+def test_top_5_of_several_labels_is_refused(table, run):
+    spec, _ = table(("train", "test"))
+    with pytest.raises(DataError, match=r"knn\.unvoted is about top-5"):
+        run("knn", spec, settings=("knn.unvoted=fill",))
+
+
+def test_small_classes_of_several_labels_are_refused(table, run):
+    spec, _ = table(("train", "test"))
+    with pytest.raises(InputError, match="--min-images counts the images of classes"):
+        run("knn", spec, min_images=3)
 
 
 @pytest.mark.parametrize("options", [{"nmi": True}, {"post": ("aqe:2",)}, {"worst": 3}])

@@ -69,6 +69,13 @@ def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds
     recipe = make_finetune_recipe("random:vit_tiny_patch16_224,img_size=16,patch_size=8")
     with pytest.raises(InputError, match="has no part to tune on"):
         make_finetune_plan(f"folder:{birds / 'train'}", recipe)
+    rows = [
+        f"{path.relative_to(birds)},{path.parent.name}|bird,{path.parts[-3]}"
+        for path in sorted(birds.rglob("*.png"))
+    ]
+    (birds / "own.csv").write_text("\n".join(["path,labels,split", *rows]))
+    with pytest.raises(InputError, match="have several labels, and tuning takes classes"):
+        make_finetune_plan(f"csv:{birds / 'own.csv'}", recipe)
     with pytest.raises(InputError, match="needs 8 classes, but 6 of the 6 classes"):
         make_plan(batch_size=16)
     with pytest.raises(InputError, match="would leave 1 to learn"):

@@ -65,7 +65,7 @@ def base_classes(
         raise InputError(f"classes={classes} and top={top} must be at least 1")
     opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
     base, novel = opened.division.train_part, opened.division.evaluated
-    if base is None:
+    if base is None or opened.division.kind != "classes":
         raise InputError(f"{opened.name} has no base classes", "Give a dataset with a base part.")
     extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
     backbones = (load_backbone(spec, device=machine.device) for spec in model)
