@@ -118,16 +118,26 @@ def read_column(path: Path, file: Any, name: str, *, lists: bool = False) -> lis
     import pyarrow as pa
 
     kind = file.schema_arrow.field(name).type
-    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
+    are_lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    is_list = any(each(kind) for each in are_lists) and not pa.types.is_nested(kind.value_type)
     if pa.types.is_nested(kind) and not (lists and is_list):
         raise DataError(
             f"the column {name} of {path} holds {kind}, not numbers or texts",
             "Save it as a column of integers or of texts.",
         )
-    rows = file.metadata.num_rows
-    require_room(f"the column {name} of {path}", rows * _OF_A_VALUE, path.stat().st_size)
+    needed = _OF_A_VALUE * (
+        file.metadata.num_rows + (_elements(file.metadata, name) if is_list else 0)
+    )
+    require_room(f"the column {name} of {path}", needed, path.stat().st_size)
     values: list[Any] = file.read(columns=[name]).column(0).to_pylist()
     return values
+
+
+def _elements(metadata: Any, name: str) -> int:
+    """Number of the elements of a column of lists."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    return sum(each.num_values for each in columns if each.path_in_schema.startswith(f"{name}."))
 
 
 def _reading(path: Path, refetch: str) -> AbstractContextManager[None]:
@@ -152,9 +162,14 @@ def _opened(
 
 
 def class_names(metadata: Mapping[bytes, bytes], label: str) -> list[str]:
-    """Names of the labels 0, 1, … that Hugging Face's metadata give; empty if they give none."""
+    """Names of the labels 0, 1, … that Hugging Face's metadata give; empty if they give none.
+
+    Of a column of lists they are those of its elements: a "Sequence" or "List" with a "feature", or
+    a list of one in older files.
+    """
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return [str(name) for name in features[label]["names"]]
-    except (KeyError, TypeError, ValueError):
+        feature = json.loads(metadata[b"huggingface"])["info"]["features"][label]
+        feature = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        return [str(name) for name in feature["names"]]
+    except (AttributeError, LookupError, TypeError, ValueError):
         return []

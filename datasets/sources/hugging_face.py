@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.images import LabelledPath
 from lowlabel.datasets.io.listing import is_hidden
 from lowlabel.datasets.io.parquet import class_names, parquet_file, read_column
 from lowlabel.datasets.sources.parquet_rows import PARQUET, image_column
 from lowlabel.datasets.tables.dataset import listed_dataset
-from lowlabel.datasets.tables.entries import Entries
+from lowlabel.datasets.tables.listed import Label, listed_entries
 from lowlabel.datasets.tables.rows import as_text
 from lowlabel.errors import DataError
 
@@ -27,8 +26,8 @@ def hugging_face_dataset(place: Path) -> Dataset:
 
     Files are the splits that their names begin with (`train-00000-of-00002.parquet`,
     `test.parquet`), or their folders (`train/0000.parquet`), by the usual names of parts. One
-    split alone is evaluated. Labels are the column `label`, or the one that
-    `FOLDER,label=COLUMN` names.
+    split alone is evaluated. Labels are the column `label` or `labels`, or the one that
+    `FOLDER,label=COLUMN` names; of a column of lists an image has several.
 
     Raises:
         DataError: If there are no such files, they cannot be read, a label is missing, or the
@@ -43,7 +42,8 @@ def hugging_face_dataset(place: Path) -> Dataset:
         split: [image for file in listed for image in _images(path, file, label)]
         for split, listed in files.items()
     }
-    return listed_dataset("hf", path.resolve().name, place, path, Entries(images, ()))
+    entries = listed_entries(images, path)
+    return listed_dataset("hf", path.resolve().name, place, path, entries)
 
 
 def _files(path: Path) -> dict[str, list[Path]]:
@@ -82,26 +82,26 @@ def _split_of(inside: tuple[str, ...]) -> str:
     return folders[-1] if stem.isdigit() and folders else stem
 
 
-def _images(root: Path, file: Path, label: str) -> Iterator[LabelledPath]:
+def _images(root: Path, file: Path, label: str) -> Iterator[tuple[str, Label]]:
     status = file.stat()
     inside = file.relative_to(root).as_posix()
     for row, name in enumerate(_labels(file, label, status.st_mtime_ns, status.st_size)):
-        yield LabelledPath(f"{inside}/{row:06d}", name)
+        yield f"{inside}/{row:06d}", name
 
 
 @lru_cache(maxsize=4096)
-def _labels(path: Path, label: str, changed: int, size: int) -> tuple[str, ...]:
+def _labels(path: Path, label: str, changed: int, size: int) -> tuple[Label, ...]:
     """The label of each row of a file in one of its states."""
     with parquet_file(path) as file:
         schema = file.schema_arrow
         column = _label_column(path, schema.names, label)
         image_column(schema)
-        values = read_column(path, file, column)
+        values = read_column(path, file, column, lists=True)
         names = _told_apart(class_names(schema.metadata or {}, column))
-        labels = [_class_of(value, names) for value in values]
+        labels = [_label_of(value, names) for value in values]
     if not values:
         raise DataError(f"{path} has no rows", "Move the file out of the folder, or get it again.")
-    missing = [row for row, text in enumerate(labels) if text == ""]
+    missing = [row for row, text in enumerate(labels) if text in ("", ())]
     if missing:
         raise DataError(
             f"{len(missing):,} of the {len(values):,} rows of {path} have no label in the column "
@@ -120,6 +120,16 @@ def _told_apart(names: list[str]) -> list[str]:
     """Names of classes; those of one name get their numbers, so that they stay two classes."""
     times = Counter(names)
     return [f"{name} ({n})" if times[name] > 1 else name for n, name in enumerate(names)]
+
+
+def _label_of(value: Any, names: list[str]) -> Label | None:
+    """As `_class_of`; of a list its classes, empty if one is missing, None if one is unknown."""
+    if not isinstance(value, list):
+        return _class_of(value, names)
+    found = [_class_of(each, names) for each in value]
+    if None in found:
+        return None
+    return () if "" in found else tuple(filter(None, found))
 
 
 def _class_of(value: Any, names: list[str]) -> str | None:

@@ -9,6 +9,7 @@ from typing import IO, Any, NamedTuple
 
 from lowlabel.datasets.io.listing import NO_SUFFIX, image_suffixes
 from lowlabel.datasets.sources.tar_members import Place, read_at, tar_index
+from lowlabel.datasets.tables.listed import Label
 from lowlabel.errors import DataError
 
 _LABELS = ("cls", "json", "txt")  # where labels are looked for, in this order
@@ -29,12 +30,12 @@ class Samples(NamedTuple):
     """The samples of a shard.
 
     Attributes:
-        images: Name and label of each image, in the order of the shard.
+        images: Name and label, or several, of each image, in the order of the shard.
         source: Where the labels stand: "cls", "json:label", …; empty if there is no image.
         left_out: Number of the other files, by suffix.
     """
 
-    images: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, Label], ...]
     source: str
     left_out: Counter[str]
 
@@ -60,7 +61,7 @@ def _read(shard: Path, wanted: Wanted, changed: int, size: int) -> Samples:
         labels = _Labels(shard, file, index.places)
         source = _spelled(wanted.label) or labels.source(samples)
         found = {key: labels.read(files, source) for key, files in samples.items()}
-    if missing := [key for key, label in found.items() if label is None]:
+    if missing := [key for key, label in found.items() if not label]:
         raise DataError(
             f"{len(missing):,} of the {len(found):,} samples of {shard} have no label in "
             f"{source}, the first is {missing[0]}",
@@ -69,7 +70,7 @@ def _read(shard: Path, wanted: Wanted, changed: int, size: int) -> Samples:
     taken = {images[key] for key in samples}
     taken |= {files.get(source.partition(":")[0], "") for files in samples.values()}
     others = Counter(_suffix(name) for name in index.places if name not in taken)
-    listed = tuple((images[key], str(found[key])) for key in samples)
+    listed = tuple((images[key], label) for key, label in found.items() if label)
     return Samples(listed, source, others + index.left_out)
 
 
@@ -115,6 +116,11 @@ def _spelled(label: str) -> str:
     return f"{_JSON}:{_FIELD}" if label == _JSON else label
 
 
+def _label(value: Any) -> str | None:
+    """A label as text; None if it is missing."""
+    return None if value is None or str(value) in ("", "-1") else str(value)
+
+
 class _Labels:
     """Reads the labels of an open shard."""
 
@@ -137,15 +143,18 @@ class _Labels:
             _NAME_IT,
         )
 
-    def read(self, files: _Files, source: str) -> str | None:
-        """The label of a sample; None if it has none."""
+    def read(self, files: _Files, source: str) -> Label | None:
+        """The label of a sample, or several; None or empty if it has none."""
         suffix, _, field = source.partition(":")
         if suffix not in files:
             return None
         value: Any = self._text(files[suffix])
         if suffix.rpartition(".")[2] == _JSON:
             value = self._field(files[suffix], value, field or _FIELD)
-        return None if value is None or str(value) in ("", "-1") else str(value)
+        if not isinstance(value, list):
+            return _label(value)
+        labels = [_label(each) for each in value]
+        return () if None in labels else tuple(filter(None, labels))
 
     def _field(self, name: str, text: str, field: str) -> Any:
         try:
@@ -153,7 +162,8 @@ class _Labels:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{self._shard}/{name} is no JSON: {error}", _NAME_IT) from error
         value = value.get(field) if isinstance(value, dict) else value
-        if isinstance(value, dict | list):
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(each, dict | list) for each in values):
             raise DataError(f"the field {field} of {self._shard}/{name} is no label", _NAME_IT)
         return value
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset
-from lowlabel.datasets.images import LabelledPath
 from lowlabel.datasets.sources.samples import Samples, Wanted, read_samples
 from lowlabel.datasets.sources.shards import by_split, find_shards
 from lowlabel.datasets.sources.tar_members import TAR
 from lowlabel.datasets.tables.dataset import listed_dataset
-from lowlabel.datasets.tables.entries import Entries
+from lowlabel.datasets.tables.listed import Label, listed_entries
 from lowlabel.errors import DataError
 
 _OPTION = re.compile(r"(.*),(image|label)=([^,=/{}]+)")
@@ -21,7 +20,8 @@ def webdataset(place: Path) -> Dataset:
     """Declares tar shards as a dataset.
 
     A sample is the files of one key: the name up to its first dot. Its image is the file with the
-    suffix of an image; its label is `.cls`, else the field "label" of `.json`, else `.txt`.
+    suffix of an image; its label is `.cls`, else the field "label" of `.json`, else `.txt`. A list
+    in `.json` is several labels.
     `PATTERN,image=SUFFIX` and `PATTERN,label=SUFFIX` or `PATTERN,label=json:FIELD` name others.
     Shards are the splits that their names hold, by the usual names of parts; one split alone is
     evaluated.
@@ -47,7 +47,8 @@ def webdataset(place: Path) -> Dataset:
             "A sample is an image with its label beside it, as 000.jpg and 000.cls.",
         )
     left_out = sum((each.left_out for each in samples.values()), Counter[str]())
-    return listed_dataset("wds", _name(pattern, root), place, root, Entries(images, (), left_out))
+    entries = listed_entries(images, pattern, left_out)
+    return listed_dataset("wds", _name(pattern, root), place, root, entries)
 
 
 def _parsed(text: str) -> tuple[Path, Wanted]:
@@ -70,9 +71,9 @@ def _check_sources(samples: dict[Path, Samples]) -> None:
         )
 
 
-def _listed(root: Path, shard: Path, samples: Samples) -> Sequence[LabelledPath]:
+def _listed(root: Path, shard: Path, samples: Samples) -> Sequence[tuple[str, Label]]:
     inside = shard.relative_to(root).as_posix()
-    return [LabelledPath(f"{inside}/{name}", label) for name, label in samples.images]
+    return [(f"{inside}/{name}", label) for name, label in samples.images]
 
 
 def _name(pattern: Path, root: Path) -> str:

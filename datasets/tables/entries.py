@@ -13,12 +13,11 @@ from lowlabel.datasets.images import Box, LabelledPath
 from lowlabel.datasets.io.listing import files_in
 from lowlabel.datasets.parts import KNOWN_DIVISIONS, part_called
 from lowlabel.datasets.tables.labels import joined
-from lowlabel.datasets.tables.rows import Table, read_table
+from lowlabel.datasets.tables.rows import BOX, LABELS, Table, read_table
 from lowlabel.errors import DataError
 from lowlabel.reading import reading
 
-PATH, LABEL, SPLIT, GROUP, BOX = "path", "label", "split", "group", "box"
-LABELS = "labels"  # several, in place of one label
+PATH, LABEL, SPLIT, GROUP = "path", "label", "split", "group"
 EDGES = ("left", "top", "right", "bottom")
 COLUMNS = (PATH, LABEL, LABELS, SPLIT, GROUP, BOX, *EDGES)
 _WITHOUT_LABELS = (PATH, BOX, *EDGES)

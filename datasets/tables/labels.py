@@ -1,17 +1,52 @@
 """Several labels of one image, as the column `labels` of a table joins them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lowlabel.errors import DataError
+
 SEPARATOR = "|"
+_FLAGS = frozenset({"0", "1", "False", "True"})
 
 
 def joined(text: str) -> str:
     """The labels of a text in one order, each once; empty if one of them is."""
-    labels = {label.strip() for label in text.split(SEPARATOR)}
-    return "" if "" in labels else SEPARATOR.join(sorted(labels))
+    return joined_labels(text.split(SEPARATOR))
+
+
+def joined_labels(labels: Iterable[str]) -> str:
+    """Labels as one text, in one order, each once; empty if there is none or one of them is."""
+    stripped = {label.strip() for label in labels}
+    return "" if "" in stripped else SEPARATOR.join(sorted(stripped))
+
+
+def check_lists(lists: Sequence[Sequence[str]], place: Path) -> None:
+    """Refuses lists of labels that would silently become other labels.
+
+    Args:
+        lists: The labels of each image that has a list.
+        place: What holds them, for messages.
+
+    Raises:
+        DataError: If they are a flag for each class, or a label holds the separator.
+    """
+    flags = set(chain.from_iterable(lists)) <= _FLAGS and len({*map(len, lists)}) == 1
+    if flags and any(len(set(each)) < len(each) for each in lists):
+        raise DataError(
+            f"the labels of {place} are {len(lists[0])} values of 0 and 1 for each image: a flag "
+            "for each class, not a list of its labels",
+            "Save the list of the labels of each image, as ['cat', 'dog'].",
+        )
+    for label in chain.from_iterable(lists):
+        if SEPARATOR in label:
+            raise DataError(
+                f"the label {label!r} of {place} holds {SEPARATOR}, which joins several labels",
+                "Name the labels without it.",
+            )
 
 
 def label_names(sets: Sequence[str]) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file, read_column
+from lowlabel.datasets.tables.labels import SEPARATOR, check_lists
 from lowlabel.errors import DataError
 from lowlabel.reading import reading, require_room
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _PARQUET = b"PAR1"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BOX, LABELS = "box", "labels"  # columns that parquet may hold as lists
 _AS_TEXT = "Save it as CSV in UTF-8 (in a spreadsheet: CSV UTF-8), or as parquet."
 
 
@@ -169,9 +171,19 @@ def _from_parquet(
         groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
         needed = sum(group.total_byte_size for group in groups)
         require_room(f"the table {path}", needed, path.stat().st_size)
-        read = [read_column(path, file, wanted[c], lists=c == "box") for c in wanted]
+        read = [read_column(path, file, wanted[c], lists=c in (BOX, LABELS)) for c in wanted]
+    if LABELS in wanted:
+        place = [*wanted].index(LABELS)
+        read[place] = _joined(read[place], path)
     rows = [[as_text(value) for value in row] for row in zip(*read, strict=True)]
     return Table(path, tuple(wanted), rows, range(1, len(rows) + 1), _unread(columns, known), "row")
+
+
+def _joined(values: list[Any], path: Path) -> list[Any]:
+    """Lists of labels as CSV has them; other values as they are."""
+    lists = {row: [*map(as_text, of)] for row, of in enumerate(values) if isinstance(of, list)}
+    check_lists([*lists.values()], path)
+    return [SEPARATOR.join(lists[n]) if n in lists else of for n, of in enumerate(values)]
 
 
 def as_text(value: Any) -> str:

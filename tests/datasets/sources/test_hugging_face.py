@@ -170,7 +170,14 @@ def test_files_with_two_columns_of_images_are_refused(tmp_path):
         (["ant", "bee"], NAMES, "has the label 'ant', but names 3 classes"),
         ([-2, 0], NAMES, "has the label -2, but names 3 classes"),
         ([0.0, 1.0], NAMES, "has the label 0.0, but names 3 classes"),
-        ([[0], [1]], NAMES, "label of .* holds list<.*>, not numbers or texts"),
+        ([[[0]], [[1]]], NAMES, "label of .* holds list<.*>, not numbers or texts"),
+        ([[0, 3], [1]], NAMES, r"has the label \[0, 3\], but names 3 classes"),
+        ([[0], []], NAMES, "1 of the 2 rows of .* have no label in .* the first is row 1"),
+        ([[0], None], NAMES, "1 of the 2 rows of .* have no label"),
+        ([[0, None], [1, -1]], NAMES, "2 of the 2 rows of .* have no label"),
+        ([["a|b"], ["b"]], None, r"the label 'a\|b' of .* holds \|"),
+        ([[0, 1, 1], [1, 0, 0]], None, "are 3 values of 0 and 1 for each image: a flag"),
+        ([[False, True, True], [True, True, True]], None, "a flag for each class"),
         ([{"a": 0}, {"a": 1}], None, "label of .* holds struct<.*>, not numbers or texts"),
         ([0.0, float("nan")], None, "1 of the 2 rows of .* have no label"),
         ([], None, "has no rows"),
@@ -187,6 +194,45 @@ def test_labels_that_name_no_class_are_refused(tmp_path, labels, names, complain
         parquet.write_table(table, tmp_path / "x/test.parquet")
     with pytest.raises(DataError, match=complaint):
         open_dataset(f"hf:{tmp_path / 'x'}")
+
+
+@pytest.mark.parametrize("feature", [
+    lambda names: {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "Sequence"},
+    lambda names: {"feature": {"names": names, "_type": "ClassLabel"}, "_type": "List"},
+    lambda names: [{"names": names, "_type": "ClassLabel"}],
+])  # fmt: skip
+def test_lists_are_several_labels_with_the_names_of_the_metadata(tmp_path, feature):
+    features = {"image": {"_type": "Image"}, "labels": feature(NAMES)}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    images = [{"bytes": encoded(n), "path": None} for n in range(4)]
+    of = pyarrow.array([[2, 0], [1], [0, 2, 2], [0]], pyarrow.large_list(pyarrow.int64()))
+    table = pyarrow.table({"image": images, "labels": of}).replace_schema_metadata(metadata)
+    parquet.write_table(table, tmp_path / "train.parquet", row_group_size=3)
+    parquet.write_table(table.slice(1, 2), tmp_path / "test.parquet")
+    opened = open_dataset(f"hf:{tmp_path}")
+    assert opened.division.kind == "labels" and opened.division.train_part == "train"
+    both = f"{NAMES[0]}|{NAMES[2]}"
+    images = opened.load("train")
+    assert [images.class_names[n] for n in images.labels] == [both, NAMES[1], both, NAMES[0]]
+
+
+def test_texts_in_lists_and_a_column_that_is_named(tmp_path):
+    write(tmp_path / "a.parquet", [encoded(0), encoded(1)], [["b", "a"], ["1", "c"]], names=None,
+          column="objects")  # fmt: skip
+    images = open_dataset(f"hf:{tmp_path},label=objects").load("all")
+    assert images.class_names == ("1|c", "a|b")
+
+
+def test_elements_that_a_few_bytes_stand_for_are_not_unfolded(tmp_path):
+    table = pyarrow.table(
+        {
+            "image": [{"bytes": encoded(0), "path": None}],
+            "label": pyarrow.array([np.zeros(3_000_000, np.int8)]),
+        }
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match=r"the column label of .* would need"):
+        open_dataset(f"hf:{tmp_path}")
 
 
 def test_two_classes_of_one_name_stay_two(tmp_path):

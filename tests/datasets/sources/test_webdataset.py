@@ -191,6 +191,39 @@ def test_labels_stand_in_cls_then_json_then_txt(tmp_path):
     assert labels_of(whole(write(path, [*key, ("a.json", b"7")]))) == ["7"]
 
 
+def test_a_list_in_json_is_several_labels(tmp_path):
+    def shard(name, *labels):
+        files = [
+            file
+            for row, label in enumerate(labels)
+            for file in sample(str(row), row, json.dumps({"label": label, "n": row}), "json")
+        ]
+        return write(tmp_path / f"{name}.tar", files)
+
+    shard("train", ["b", "a"], "c", ["a"], [3, "a"])
+    shard("test", "c")
+    opened = open_dataset(f"wds:{tmp_path}")
+    assert opened.division.kind == "labels" and opened.division.train_part == "train"
+    assert labels_of(opened.load("train")) == ["a|b", "c", "a", "3|a"]
+    assert labels_of(opened.load("test")) == ["c"]
+    assert labels_of(whole(f"{shard('train', ['b'], ['a'])}")) == ["b", "a"]
+    for labels, complaint in (
+        ((["a"], []), "1 of the 2 samples of .* have no label in json:label, the first is 1"),
+        ((["a", None], ["a", ""]), "2 of the 2 samples of .* have no label"),
+        ((["a", ["b"]],), "the field label of .* is no label"),
+        (([0, 1, 0], [1, 1, 1]), "are 3 values of 0 and 1 for each image"),
+        ((["a", "b|c"],), r"the label 'b\|c' of .* holds \|"),
+        ((["a"], "b|c"), r"the label 'b\|c' of .* holds \|"),
+    ):
+        with pytest.raises(DataError, match=complaint):
+            whole(shard("train", *labels))
+
+
+def test_one_label_each_may_hold_a_bar(tmp_path):
+    write(tmp_path / "s.tar", sample("a", 0, '{"label": "b|c"}', "json"))
+    assert labels_of(whole(tmp_path)) == ["b|c"]
+
+
 def test_an_image_of_a_plain_suffix_comes_before_others_and_the_rest_is_counted(tmp_path):
     files = [*sample("a", 0, "x"), ("a.seg.png", encoded(1)), ("a.md", b"?"), ("b.cls", b"y")]
     path = write(tmp_path / "s.tar", [*files, (".DS_Store", b"?"), ("._a.png", b"?")])

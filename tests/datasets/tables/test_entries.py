@@ -185,3 +185,18 @@ def test_several_labels_of_a_parquet_table(tmp_path):
     table = pyarrow.table({"path": ["a.png"], "labels": ["b|a"]})
     write_table(table, tmp_path / "list.parquet")
     assert read_entries(tmp_path / "list.parquet").images[""][0].class_name == "a|b"
+    write_table(
+        pyarrow.table({"path": ["a.png"], "labels": [["b", "a"]]}), tmp_path / "list.parquet"
+    )
+    assert read_entries(tmp_path / "list.parquet").images[""][0].class_name == "a|b"
+    write_table(pyarrow.table({"path": ["a.png"], "labels": [["b|a"]]}), tmp_path / "list.parquet")
+    with pytest.raises(DataError, match=r"the label 'b\|a' of .* holds \|"):
+        read_entries(tmp_path / "list.parquet")
+    flags = pyarrow.table({"path": ["a.png"], "labels": [[1, 0, 1]]})
+    write_table(flags, tmp_path / "list.parquet")
+    with pytest.raises(DataError, match="are 3 values of 0 and 1 for each image"):
+        read_entries(tmp_path / "list.parquet")
+    nothing = pyarrow.array([[]], pyarrow.list_(pyarrow.string()))
+    write_table(pyarrow.table({"path": ["a.png"], "labels": nothing}), tmp_path / "list.parquet")
+    with pytest.raises(DataError, match=r"row 1: a label of a\.png is empty"):
+        read_entries(tmp_path / "list.parquet")
