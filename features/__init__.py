@@ -15,6 +15,7 @@ from lowlabel.features.extraction.options import ExtractionOptions
 from lowlabel.features.extraction.wanted import store_dataset
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.made_elsewhere.to_label import FeaturesToLabel, read_features_to_label
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.check import check_model, check_weights
 from lowlabel.features.models.code.trust import trust_code
@@ -41,6 +42,7 @@ __all__ = [
     "ExtractionOptions",
     "FeatureFile",
     "FeatureKey",
+    "FeaturesToLabel",
     "Framing",
     "Ranking",
     "RankingFile",
@@ -61,6 +63,7 @@ __all__ = [
     "load_feature_file",
     "ranked_dataset",
     "read_features",
+    "read_features_to_label",
     "read_ranking_file",
     "store_dataset",
     "store_features",

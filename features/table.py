@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.array_file import array_names, from_store, read_arrays
+from lowlabel.features.made_elsewhere.label_numbers import TEXT, numbered_labels
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
 from lowlabel.specs import json_sha256
 
 _PARTS = ("", "base_", "gallery_")
-_TEXT = "USO"  # objects come from HDF5's texts alone
 _MOST_BYTES = 2**30  # of features that are read into memory
 _BLOCK = 2**22  # numbers that are checked at a time
 
@@ -62,6 +62,7 @@ class FeatureFile:
         base: Embeddings of base or train classes; None if the file has none.
         gallery: Embeddings in which the evaluated ones are searched; None if the file has none.
         origin: Key of the evaluated embeddings if the file is from the feature store, else None.
+        class_names: Names of the labels 0, 1, …; empty if the file numbers its classes.
     """
 
     path: Path
@@ -69,6 +70,7 @@ class FeatureFile:
     base: EmbeddingTable | None = None
     gallery: EmbeddingTable | None = None
     origin: dict[str, Any] | None = None
+    class_names: tuple[str, ...] = ()
 
 
 def check_feature_file(path: Path, option: str = "--features") -> None:
@@ -136,7 +138,7 @@ def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFil
     for part in present:
         _check_table(arrays, by_part[part], path)
     labels = {by_part[part][1]: arrays[by_part[part][1]] for part in present}
-    numbered = _numbered(path, labels)
+    numbered, class_names = numbered_labels(path, labels)
     digest = file_sha256(path)
     if names is not None:
         digest = json_sha256({"file": digest, "features": names.features, "labels": names.labels})
@@ -146,7 +148,8 @@ def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFil
         )
         for part in present
     }
-    return FeatureFile(path, tables[""], tables.get("base_"), tables.get("gallery_"), origin)
+    base, gallery = tables.get("base_"), tables.get("gallery_")
+    return FeatureFile(path, tables[""], base, gallery, origin, class_names)
 
 
 def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
@@ -180,26 +183,31 @@ def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], pat
             "labels [N] under these names.",
         )
     features, labels = (arrays[name] for name in names)
-    if features.dtype.kind in _TEXT:
-        raise DataError(f"{path}: {names[0]} are texts, not numbers", "Save features [N, D].")
-    if features.dtype.kind != "f":
-        raise DataError(
-            f"{path}: {names[0]} are {features.dtype}, not floats",
-            "Save features [N, D] as floats: features.astype(numpy.float32).",
-        )
-    if features.ndim != 2 or 0 in features.shape:
-        raise DataError(
-            f"{path}: {names[0]} have the shape {features.shape}, not [images, dimensions]",
-            "Save features [N, D].",
-        )
+    check_features(features, names[0], path)
     if features.shape[:1] != labels.shape:
         raise DataError(
             f"{path}: {names[0]} have the shape {features.shape}, {names[1]} {labels.shape}",
             "Save one label for each row of features.",
         )
+
+
+def check_features(features: NDArray[Any], name: str, path: Path) -> None:
+    """Raises a `DataError` unless an array of a file is a matrix of finite floats."""
+    if features.dtype.kind in TEXT:
+        raise DataError(f"{path}: {name} are texts, not numbers", "Save features [N, D].")
+    if features.dtype.kind != "f":
+        raise DataError(
+            f"{path}: {name} are {features.dtype}, not floats",
+            "Save features [N, D] as floats: features.astype(numpy.float32).",
+        )
+    if features.ndim != 2 or 0 in features.shape:
+        raise DataError(
+            f"{path}: {name} have the shape {features.shape}, not [images, dimensions]",
+            "Save features [N, D].",
+        )
     if bad := _rows_not_finite(features):
         raise DataError(
-            f"{path}: {bad:,} of {len(features):,} rows of {names[0]} hold NaN or infinite values",
+            f"{path}: {bad:,} of {len(features):,} rows of {name} hold NaN or infinite values",
             "Check the images and the model that produced them; float16 overflows at 65,504.",
         )
 
@@ -208,32 +216,3 @@ def _rows_not_finite(features: NDArray[Any]) -> int:
     step = max(1, _BLOCK // features.shape[1])
     blocks = (features[start : start + step] for start in range(0, len(features), step))
     return sum(int((~np.isfinite(block).all(axis=1)).sum()) for block in blocks)
-
-
-def _numbered(path: Path, labels: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.int64]]:
-    """Integer labels as they are; the texts of all arrays numbered together, in their order.
-
-    Raises:
-        DataError: If an array holds anything else, or only some hold texts.
-    """
-    texts = {name: array for name, array in labels.items() if array.dtype.kind in _TEXT}
-    for name, array in labels.items():
-        if array.dtype.kind not in "iu" + _TEXT or (texts and name not in texts):
-            others = " as those of the other parts are" if texts and name not in texts else ""
-            raise DataError(
-                f"{path}: {name} are {array.dtype}, not {'texts' if others else 'integers'}"
-                f"{others or ' or texts'}",
-                "Number the classes: numpy.unique(labels, return_inverse=True)[1].",
-            )
-    if not texts:
-        return dict(labels)
-    as_text = [[_text(value) for value in array.tolist()] for array in texts.values()]
-    numbers = {name: n for n, name in enumerate(sorted({t for each in as_text for t in each}))}
-    return {
-        name: np.array([numbers[text] for text in each], dtype=np.int64)
-        for name, each in zip(texts, as_text, strict=True)
-    }
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value

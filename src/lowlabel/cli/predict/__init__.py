@@ -12,11 +12,8 @@ from lowlabel.cli.options import option
 from lowlabel.cli.resumable import resumable
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from lowlabel.datasets import ImageSet, OpenDataset
-    from lowlabel.features import Backbone, EmbeddingTable, ExtractionOptions
+    from lowlabel.cli.predict.given import Given
+    from lowlabel.datasets import OpenDataset
 
 
 @dataclass(frozen=True)
@@ -50,21 +47,53 @@ class ChoiceGroup:
     overwrite: Annotated[bool, option("Results", "Replace existing files.", "--overwrite")] = False
 
 
+@dataclass(frozen=True)
+class WhatGroup:
+    """What is learned from: images of a dataset, or embeddings made elsewhere."""
+
+    dataset: Annotated[
+        str | None,
+        option("Data", "Labelled images: folder:PATH with class folders, csv:FILE, or NAME."),
+    ] = None
+    model: Annotated[str | None, option("Model", "A model, as for lowlabel run.")] = None
+    features: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Embeddings made elsewhere, in place of images: .npz or .h5 with features, labels and "
+            "new_features; groups and new_paths are optional.",
+        ),
+    ] = None
+    new_features: Annotated[
+        Path | None,
+        option(
+            "Data",
+            "Embeddings to label: .npz or .h5 with features; paths are optional.",
+            default="new_features in the file of --features",
+        ),
+    ] = None
+    features_key: Annotated[
+        str | None,
+        option(
+            "Data",
+            "Names of the arrays in both files: FEATURES or FEATURES,LABELS.",
+            default="features,labels",
+        ),
+    ] = None
+
+
 @grouped
 def predict(
     image: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="Images to label: folders, image files, or CSV or parquet files with a column "
-            "path."
+            "path.",
+            show_default=False,
         ),
-    ],
-    dataset: Annotated[
-        str,
-        option("Data", "Labelled images: folder:PATH with class folders, csv:FILE, or NAME."),
-    ],
-    model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
+    ] = None,
     *,
+    what: WhatGroup,
     choice: ChoiceGroup,
     data: DataGroup,
     backbone: BackboneGroup,
@@ -74,49 +103,113 @@ def predict(
     from lowlabel.classification.predict import DEFAULT_METHODS, choose_method, predict_labels
     from lowlabel.classification.predict.candidates import build_classifiers
     from lowlabel.cli.predict.files import written
-    from lowlabel.cli.predict.messages import say_choice, say_labelled, say_unlabelled
-    from lowlabel.datasets import open_dataset
-    from lowlabel.datasets.sources.unlabelled import list_unlabelled
-    from lowlabel.features import extract_shown
+    from lowlabel.cli.predict.given import given_features
+    from lowlabel.cli.predict.messages import say_choice
     from lowlabel.progress import progress_bar
 
+    _check(image, what, choice, data, backbone)
     files = _files(choice)
     methods = tuple(choice.method or DEFAULT_METHODS)
     build_classifiers(methods)
-    unlabelled = list_unlabelled(image)
-    opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
-    labelled = opened.load(_part(opened, choice.part))
-    opened.check_classes(labelled.part)
-    for note in opened.not_taken(labelled.part):
-        typer.echo(f"left out: {opened.dataset.name} {labelled.part}: {note}", err=True)
-    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
     with resumable():
-        loaded = backbone.load(model, machine.device)
-        known, groups = _embedded(loaded, labelled, extraction)
-        say_labelled(opened, labelled, known)
-        new = extract_shown(loaded, unlabelled.images, extraction)
-        say_unlabelled(unlabelled, labelled, new)
+        if what.features is not None:
+            given = given_features(what.features, what.new_features, what.features_key)
+        else:
+            given = _images(image or [], what, choice, data, backbone, machine)
+        known = given.known
         with progress_bar("cross-validation", "fit", delay=1.0) as progress:
             found = choose_method(
                 known.features,
                 known.labels,
                 methods=methods,
                 folds=choice.folds,
-                groups=groups,
+                groups=known.groups,
                 seed=choice.seed,
                 device=machine.device,
                 progress=progress,
             )
-        say_choice(found, labelled.class_names)
+        say_choice(found, given.class_names)
         predictions = predict_labels(
             known.features,
             known.labels,
-            new.features,
+            given.new,
             choice=found,
             seed=choice.seed,
             device=machine.device,
         )
-    written(files, predictions, (loaded, labelled, known), (unlabelled, new), choice.seed)
+    written(files, predictions, given, choice.seed)
+
+
+def _check(
+    image: list[Path] | None,
+    what: WhatGroup,
+    choice: ChoiceGroup,
+    data: DataGroup,
+    backbone: BackboneGroup,
+) -> None:
+    """Refuses a mixture of images and embeddings made elsewhere, and parts of either."""
+    from lowlabel.errors import InputError
+
+    if what.features is None:
+        for flag, value in (
+            ("--new-features", what.new_features),
+            ("--features-key", what.features_key),
+        ):
+            if value is not None:
+                raise InputError(f"{flag} means nothing without --features", "Add --features FILE.")
+        needed = {"images to label": image, "--dataset": what.dataset, "--model": what.model}
+        if missing := [name for name, value in needed.items() if not value]:
+            raise InputError(
+                f"{' and '.join(missing)} must be named",
+                "lowlabel predict new/ --dataset folder:birds --model dino_vits16 --output "
+                "labels.csv (or embeddings made elsewhere: --features FILE)",
+            )
+        return
+    given = {
+        "images to label": image,
+        "--dataset": what.dataset,
+        "--model": what.model,
+        "--part": choice.part,
+        "--class-list": data.class_list,
+        "--allow-partial": data.allow_partial,
+        "--skip-bad-images": data.skip_bad_images,
+        "--resolution, --pooling and other options of preprocessing": (
+            backbone.options("cpu").preprocesses
+        ),
+    }
+    if unmet := [name for name, value in given.items() if value]:
+        raise InputError(
+            f"--features brings its own embeddings, so {unmet[0]} "
+            f"{'do' if ' ' in unmet[0] else 'does'} not go with it",
+            "Leave one of them out.",
+        )
+
+
+def _images(
+    image: list[Path],
+    what: WhatGroup,
+    choice: ChoiceGroup,
+    data: DataGroup,
+    backbone: BackboneGroup,
+    machine: MachineGroup,
+) -> "Given":
+    """Opens the labelled images, loads the model and embeds all."""
+    from lowlabel.cli.predict.given import given_images
+    from lowlabel.datasets import open_dataset
+    from lowlabel.datasets.sources.unlabelled import list_unlabelled
+
+    assert what.dataset is not None and what.model is not None
+    unlabelled = list_unlabelled(image)
+    opened = open_dataset(
+        what.dataset, class_list=data.class_list, allow_partial=data.allow_partial
+    )
+    part = _part(opened, choice.part)
+    opened.check_classes(part)
+    for note in opened.not_taken(part):
+        typer.echo(f"left out: {opened.dataset.name} {part}: {note}", err=True)
+    extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
+    loaded = backbone.load(what.model, machine.device)
+    return given_images(unlabelled, opened, part, loaded, extraction)
 
 
 def _files(choice: ChoiceGroup) -> tuple[Path, Path]:
@@ -149,19 +242,3 @@ def _part(opened: "OpenDataset", asked: str | None) -> str:
         require_name(f"part of {opened.name}", asked, division.parts)
         return asked
     return (division.shared_classes and division.train_part) or division.evaluated
-
-
-def _embedded(
-    backbone: "Backbone", images: "ImageSet", extraction: "ExtractionOptions"
-) -> "tuple[EmbeddingTable, NDArray[np.int64] | None]":
-    """Labelled embeddings, and the group of each if images have groups."""
-    import numpy as np
-
-    from lowlabel.datasets.tables.groups import group_numbers
-    from lowlabel.features import extract_shown
-
-    table = extract_shown(backbone, images, extraction)
-    groups = group_numbers({images.part: images}).get(images.part)
-    if groups is not None and table.bad_images:
-        groups = groups[~np.isin(images.paths, table.bad_images)]
-    return table, groups

@@ -11,27 +11,20 @@ from lowlabel import __version__
 
 if TYPE_CHECKING:
     from lowlabel.classification.predict import MethodChoice, Predictions
-    from lowlabel.datasets import ImageSet
-    from lowlabel.datasets.sources.unlabelled import Unlabelled
-    from lowlabel.features import Backbone, EmbeddingTable
+    from lowlabel.cli.predict.given import Given
 
 _DIGITS = 6
 
 
 def written(
-    files: tuple[Path, Path],
-    predictions: "Predictions",
-    labelled: "tuple[Backbone, ImageSet, EmbeddingTable]",
-    unlabelled: "tuple[Unlabelled, EmbeddingTable]",
-    seed: int,
+    files: tuple[Path, Path], predictions: "Predictions", given: "Given", seed: int
 ) -> None:
     """Writes the labels as CSV and how they were made as JSON, and prints the paths.
 
     Args:
         files: The CSV and the JSON file.
         predictions: The labels.
-        labelled: The model, the labelled images and their embeddings.
-        unlabelled: The other images and their embeddings.
+        given: What was learned from and labelled.
         seed: Random seed of the folds.
     """
     import pandas as pd
@@ -39,14 +32,10 @@ def written(
     from lowlabel.escaping import csv_text
     from lowlabel.paths import write_files
 
-    (backbone, images, known), (others, new) = labelled, unlabelled
-    class_names = images.class_names
-    paths = others.images.paths
-    bad = set(new.bad_images)
-    kept = [name for name, path in zip(others.names, paths, strict=True) if path not in bad]
+    class_names = given.class_names
     frame = pd.DataFrame(
         {
-            "path": kept,
+            given.column: list(given.names),
             "label": [class_names[label] for label in predictions.labels],
             "score": predictions.scores.round(_DIGITS),
             "runner_up": [class_names[label] for label in predictions.runners_up],
@@ -55,26 +44,13 @@ def written(
     )
     facts = {
         "lowlabel": __version__,
-        "model": backbone.spec,
-        "weights_sha256": backbone.weights_sha256,
-        "labelled": _facts(images, known),
-        "unlabelled": _facts(others.images, new),
+        **given.facts,
         "seed": seed,
         **_choice(predictions.choice, class_names),
     }
     table, card = files
     write_files({table: csv_text(frame), card: f"{json.dumps(facts, indent=1, allow_nan=False)}\n"})
     typer.echo(f"written: {table} ({len(frame):,} labels), {card}", err=True)
-
-
-def _facts(images: "ImageSet", table: "EmbeddingTable") -> dict[str, Any]:
-    return {
-        "images": f"{images.dataset} {images.part}",
-        "number": len(table.features),
-        "manifest_sha256": images.manifest_sha256,
-        "feature_key": table.key,
-        "bad_images": list(table.bad_images),
-    }
 
 
 def _choice(choice: "MethodChoice", class_names: Sequence[str]) -> dict[str, Any]:

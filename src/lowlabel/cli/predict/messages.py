@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lowlabel.classification.predict import MethodChoice
     from lowlabel.datasets import ImageSet, OpenDataset
     from lowlabel.datasets.sources.unlabelled import Unlabelled
-    from lowlabel.features import EmbeddingTable
+    from lowlabel.features import EmbeddingTable, FeaturesToLabel
 
 _MOST_SHOWN = 20
 
@@ -34,6 +34,17 @@ def say_unlabelled(unlabelled: "Unlabelled", labelled: "ImageSet", table: "Embed
     known, new = ([each[at : at + 32] for at in range(0, len(each), 32)] for each in every)
     if shared := sum(content in {*known} for content in new):
         typer.echo(f"{shared:,} of them are among the labelled images", err=True)
+
+
+def say_features(found: "FeaturesToLabel") -> None:
+    """Says how many embeddings are learned from and labelled, and which have a label already."""
+    known = found.labelled
+    classes = len(found.class_names)
+    typer.echo(f"labelled: {len(known.labels):,} embeddings of {classes:,} classes")
+    _say_bad("labelled", known.bad_images)
+    typer.echo(f"unlabelled: {len(found.new_features):,} embeddings")
+    if shared := found.among_labelled:
+        typer.echo(f"{shared:,} of them are among the labelled ones", err=True)
 
 
 def _say_bad(kind: str, paths: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""Embeddings made elsewhere, in forms of their own."""
