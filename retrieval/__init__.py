@@ -14,6 +14,7 @@ from lowlabel.retrieval.result import RetrievalResult
 from lowlabel.retrieval.revisited import evaluate_revisited
 from lowlabel.retrieval.several_labels import evaluate_several_labels
 from lowlabel.retrieval.top import top_images
+from lowlabel.retrieval.transform import learn_transform
 from lowlabel.retrieval.whitening import learn_whitening
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "evaluate_revisited",
     "evaluate_revisited_ranking",
     "evaluate_several_labels",
+    "learn_transform",
     "learn_whitening",
     "top_images",
 ]

@@ -38,7 +38,7 @@ def learn_whitening(
     if not isinstance(whitening, Projection):
         raise InputError(
             f"{whitening.spec} is not whitening",
-            "Landmarks and copies take whiten or whiten-pairs only.",
+            "Name whiten or whiten-pairs; learn_transform takes compressions too.",
         )
     device = scoring_device(device)
     train_rows = as_features(train, "train features").to(device)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import without_groups
+from lowlabel.benchmarks.protocols.compressed import stored_bytes
 from lowlabel.benchmarks.protocols.ranking import (
     RankingProtocol,
     list_options,
@@ -24,16 +25,20 @@ from lowlabel.retrieval import (
     RetrievalResult,
     evaluate_revisited,
     evaluate_revisited_ranking,
-    learn_whitening,
+    learn_transform,
 )
+from lowlabel.retrieval.post import PostProcessing
 from lowlabel.retrieval.post.projection import Projection
+from lowlabel.retrieval.transform import unfit_steps
 
 DISTRACTORS = "distractors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceRetrieval(RankingProtocol):
-    """Queries against a gallery of other images and distractors; `post` is one whitening or none.
+    """Queries against a gallery of other images and distractors.
+
+    `post` is a whitening, compressions, or both in this order.
 
     Attributes:
         kind: Kind of the divisions that fit.
@@ -109,17 +114,19 @@ class InstanceRetrieval(RankingProtocol):
         return {DISTRACTORS: self.distractors} if self.distractors else {}
 
     def unfit(self, division: Division) -> str | None:
-        """Only whitening that is learned from a file goes with images that pass in blocks."""
+        """Images pass in blocks: whitening, learned from a file, and compressions go with them."""
         if self.interval == "groups" and (why := without_groups(division)):
             return why
-        if len(self.post) > 1 or not all(isinstance(post, Projection) for post in self.post):
-            specs = ", ".join(post.spec for post in self.post)
-            return f"takes one --post whiten and no other, not {specs}: whiten or whiten-pairs."
-        if self.post and self.train_features is None:
-            return f"has no images to learn {self.post[0].spec} from: add --train-features FILE."
-        if self.train_features and not self.post:
+        if why := unfit_steps(self.post):
+            return why
+        if (whitening := self._whitening()) and self.train_features is None:
+            return f"has no images to learn {whitening.spec} from: add --train-features FILE."
+        if self.train_features and not whitening:
             return "learns nothing from --train-features: add --post whiten, or leave it out."
         return None
+
+    def _whitening(self) -> PostProcessing | None:
+        return next((step for step in self.post if isinstance(step, Projection)), None)
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields one trial."""
@@ -156,12 +163,12 @@ class InstanceRetrieval(RankingProtocol):
         with ExitStack() as stack:
             rows = [stack.enter_context(part.rows()) for part in data.stored.values()]
             transform = None
-            if self.post and data.train:
-                transform = learn_whitening(
-                    data.train.features,
+            if self.post:
+                transform = learn_transform(
+                    self.post,
                     data.gallery.features,
-                    self.post[0],
-                    train_labels=data.train.labels,
+                    train=data.train.features if data.train else None,
+                    train_labels=data.train.labels if data.train else None,
                     device=device,
                 )
             result = self.evaluate(
@@ -174,6 +181,7 @@ class InstanceRetrieval(RankingProtocol):
                 progress=stack.enter_context(progress_bar(f"{self.name} on {data.title}", "img")),
             )
         counts = {"gallery": len(data.gallery.labels), "distractors": sum(map(len, rows))}
+        counts |= stored_bytes(data, self.post)
         return [retrieval_scores(result, self.post, **counts)]
 
     def _score_lists(self, data: EmbeddedDataset, ranking: Ranking) -> list[ProtocolScores]:

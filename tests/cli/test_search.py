@@ -217,6 +217,39 @@ def test_supervised_whitening_takes_the_labels_of_the_file(call, tmp_path, train
     assert scores == pytest.approx(dict(result.metrics))
 
 
+@pytest.mark.parametrize("dataset", ["demo-copies", "demo-landmarks"])
+def test_compressed_embeddings_are_ranked_and_their_bytes_counted(call, dataset):
+    arguments = (*PIXELS, "--dataset", dataset, "--pooling", "head")
+    small = ("--framing", "square", "--resolution", "4")
+    code, records = call(*arguments, *small, "--post", "truncate:20", "--post", "int8")
+    assert code == 0
+    (record,) = records.values()
+    assert record["experiment"]["method"]["spec"] == "cosine+truncate:20+int8"
+    assert record["counts"]["bytes"] == 20
+    opened = open_dataset(dataset)
+    backbone = load_backbone("pixels", framing="square", resolution=4)
+    tables = [
+        extract_features(backbone, opened.load(part))
+        for part in (opened.division.evaluated, opened.division.gallery)
+    ]
+    cut = [table.features[:, :20].astype(float) for table in tables]
+    queries, searched = (
+        np.rint(127 * rows / np.abs(rows).max(axis=1, keepdims=True)) for rows in cut
+    )
+    if truth := opened.ground_truth():
+        result = evaluate_revisited(queries, searched, truth)
+    else:
+        result = evaluate_copies(queries, tables[0].labels, searched, tables[1].labels)
+    scores = {name: score["mean"] for name, score in record["scores"].items()}
+    assert scores == pytest.approx(dict(result.metrics))
+
+
+def test_training_features_without_whitening_are_refused(call, tmp_path, train, capsys):
+    given = "--post", "int8", "--train-features", str(tmp_path / "others.npz")
+    assert call(*PIXELS, "--dataset", "demo-copies", *given)[0] == 2
+    assert "learns nothing from --train-features" in capsys.readouterr().err
+
+
 def whitened(train: np.ndarray, dimensions: int, *sets: np.ndarray) -> list[np.ndarray]:
     """PCA whitening in float64 by numpy, of rows at length 1."""
     train, *sets = (rows.astype(float) for rows in (train, *sets))
@@ -229,8 +262,10 @@ def whitened(train: np.ndarray, dimensions: int, *sets: np.ndarray) -> list[np.n
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--post", "aqe:3"), "takes one --post whiten and no other, not aqe:3"),
+        (("--post", "aqe:3"), "takes --post whiten or whiten-pairs, truncate, int8 and binary,"),
+        (("--post", "int8", "--post", "whiten:4"), "put whiten:4 first"),
         (("--post", "whiten:4"), "add --train-features FILE"),
+        (("--post", "whiten:4", "--post", "int8"), "add --train-features FILE"),
         (("--nmi",), "--nmi is not an option of copies"),
         (("--search", "flat"), "--search is not an option of copies"),
     ],
