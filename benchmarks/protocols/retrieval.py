@@ -14,20 +14,19 @@ from lowlabel.benchmarks.protocols.ranking import (
     method_of,
     retrieval_scores,
 )
+from lowlabel.benchmarks.protocols.retrieval_scorers import (
+    others,
+    score_classes,
+    score_lists,
+    score_several_labels,
+)
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
-from lowlabel.datasets.tables.labels import label_matrix
-from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embed import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment
-from lowlabel.retrieval import (
-    RetrievalResult,
-    evaluate_ranking,
-    evaluate_retrieval,
-    evaluate_several_labels,
-)
+from lowlabel.retrieval import RetrievalResult
 from lowlabel.retrieval.clustering import ITERATIONS, SEEDS, clustering_backend
 from lowlabel.retrieval.post import PostProcessing, check_chain
 from lowlabel.retrieval.search import EXACT, Index, build_index
@@ -145,7 +144,7 @@ class Retrieval(RankingProtocol):
         large = [str(k) for k in self.k if k not in fitting]
         if not fitting or not large:
             return []
-        return [f"K = {', '.join(large)} on {data.title}: a query has {_others(data):,} images"]
+        return [f"K = {', '.join(large)} on {data.title}: a query has {others(data):,} images"]
 
     def describe(self) -> str:
         """Such as "retrieval, aqe:10, NMI, AMI, F1, K = 1, 2, 4, 8"."""
@@ -156,7 +155,7 @@ class Retrieval(RankingProtocol):
         """The K that are scored."""
         if self.large_k == "error":
             return self.k
-        return tuple(k for k in self.k if k <= _others(data))
+        return tuple(k for k in self.k if k <= others(data))
 
     def _steps(self) -> list[PostProcessing | Index]:
         """What is done to embeddings, then the index that searches if there is one."""
@@ -217,56 +216,14 @@ class Retrieval(RankingProtocol):
 
     def _scorer(self, data: EmbeddedDataset) -> Callable[..., RetrievalResult]:
         if data.ranking is not None:
-            return self._of_lists
-        return self._of_labels if data.several_labels else self._of_classes
-
-    def _of_lists(self, data: EmbeddedDataset, *, device: str, **options: Any) -> RetrievalResult:
-        """Scores lists that were ranked elsewhere; nothing is computed on the device."""
-        ranking, gallery = data.ranking, data.gallery
-        assert ranking is not None
+            return partial(score_lists, lone_queries=self.lone_queries)
         if data.several_labels:
-            raise InputError(
-                f"images of {data.title} have several labels, and ranked lists are scored by one",
-                "Score the embeddings, or lists of images with one label each.",
-            )
-        return evaluate_ranking(
-            ranking.rows,
-            data.evaluated.labels,
-            gallery_labels=gallery.labels if gallery else None,
-            scores=ranking.scores,
-            lone_queries=self.lone_queries,
-            **options,
-        )
-
-    def _of_classes(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
-        gallery = data.gallery
-        return evaluate_retrieval(
-            data.evaluated.features,
-            data.evaluated.labels,
-            gallery=(gallery.features, gallery.labels) if gallery else None,
-            train=data.train.features if data.train else None,
-            train_labels=data.train.labels if data.train else None,
+            return score_several_labels
+        return partial(
+            score_classes,
             post=self.post,
             search=self.search,
             nmi=self.nmi,
             nmi_seeds=self.nmi_seeds,
             lone_queries=self.lone_queries,
-            **options,
         )
-
-    def _of_labels(self, data: EmbeddedDataset, **options: Any) -> RetrievalResult:
-        """Scores images that have several labels each."""
-        sets, gallery = label_matrix(data.class_names), data.gallery
-        return evaluate_several_labels(
-            data.evaluated.features,
-            sets[data.evaluated.labels],
-            gallery=(gallery.features, sets[gallery.labels]) if gallery else None,
-            **options,
-        )
-
-
-def _others(data: EmbeddedDataset) -> int:
-    """Number of images that a query is compared with, or that the shortest list has."""
-    if data.ranking is not None:
-        return data.ranking.lengths(leave_one_out=data.gallery is None)[0]
-    return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1

@@ -8,7 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _DECLARED = re.compile(r'^    name: ClassVar\[str\] = "(.+)"$', re.MULTILINE)
-_NO_PROTOCOLS = {"__init__", "base", "compressed", "dataset_info", "ranking", "supervised", "trial"}
+_NO_PROTOCOLS = {
+    "__init__",
+    "base",
+    "compressed",
+    "dataset_info",
+    "ranking",
+    "retrieval_scorers",
+    "several_labels",
+    "supervised",
+    "trial",
+}
 
 
 def suites() -> list[str]:
