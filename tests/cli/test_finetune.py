@@ -31,8 +31,9 @@ def test_dry_run_prints_the_plan_and_writes_nothing(command, image_folder, tmp_p
 
 def test_it_tunes_and_prints_the_next_command(command, image_folder, tmp_path):
     data = f"folder:{image_folder}"
-    text = command("--dataset", data, *SMALL, "--loss", "multi-similarity", "--output", tmp_path)
-    assert f"--model {tmp_path / 'backbone.safetensors'}" in text
+    arguments = "--dataset", data, *SMALL, "--loss", "multi-similarity", "--output", tmp_path
+    text = command(*arguments, "--allow-partial")
+    assert f"--dataset {data} --allow-partial --model {tmp_path / 'backbone.safetensors'}" in text
     card = json.loads((tmp_path / "backbone.json").read_text())
     assert card["loss"].startswith("multi-similarity,alpha=2")
     assert card["embedding_head"]["dimension"] == 8

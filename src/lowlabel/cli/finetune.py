@@ -48,7 +48,8 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
             weights = tune_frozen(plan, options.output, run.device, extraction)
         else:
             weights = tune(plan, options, run.device)
+    partial = " --allow-partial" if tuned.allow_partial else ""
     typer.echo(
-        f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {quote(str(dataset))} "
-        f"--model {quote(str(weights))}"
+        f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {quote(str(dataset))}"
+        f"{partial} --model {quote(str(weights))}"
     )
