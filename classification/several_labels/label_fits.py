@@ -82,7 +82,7 @@ class LabelFits:
                 "train images"
             )
         found: list[list[LogisticFit | None]] = [[None] * sets.shape[1] for _ in cs]
-        for label in np.flatnonzero(known):
+        for label in np.flatnonzero(known).tolist():
             targets = torch.from_numpy(sets[:, label].astype(np.int64)).to(x.device)
             first = start.fits[label] if start is not None else None
             for of, fitted in zip(found, self.fits.fit(x, targets, cs, start=first), strict=True):

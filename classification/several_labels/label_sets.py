@@ -32,7 +32,8 @@ def require_same_labels(parts: Mapping[str, Sets]) -> None:
 
 def learnable(train: Sets) -> NDArray[np.bool_]:
     """Whether some train images have each label and some have not, [L]."""
-    return train.any(axis=0) & ~train.all(axis=0)
+    some, every = train.any(axis=0), train.all(axis=0)
+    return np.asarray(some & ~every)
 
 
 def rarest_labels(sets: Sets) -> NDArray[np.int64]:
