@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lowlabel.datasets.io import archives
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.errors import DataError
 
@@ -171,3 +172,12 @@ def test_a_broken_link_says_where_it_leads(tmp_path, target):
     (tmp_path / "a.zip").symlink_to(tmp_path / "gone.zip")
     with pytest.raises(DataError, match=r"is a broken link: it leads to .*gone\.zip"):
         unpack(tmp_path / "a.zip", target)
+
+
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar.gz")])
+def test_a_bomb_is_not_unpacked(tmp_path, target, make, name, monkeypatch):
+    monkeypatch.setattr(archives, "_SMALL", 1 << 20)
+    bomb = make(tmp_path / name, {"a": b"a", "zeros": bytes(4 << 20)})
+    with pytest.raises(DataError, match="no images or lists are compressed so far"):
+        unpack(bomb, target)
+    assert not list(target.iterdir())
