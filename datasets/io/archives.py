@@ -113,6 +113,7 @@ def _all_members(archive: Path, opened: tarfile.TarFile) -> Iterator[tarfile.Tar
             raise _unsafe(archive, member.name, "is a link or a device")
         _check_name(archive, member.name)
         if _is_tar(member):
+            _check_name(archive, member.name.removesuffix(_TAR))  # its folder: "...tar" is ".."
             with _inner(opened, member) as inner:
                 yield from _all_members(archive, inner)
         else:

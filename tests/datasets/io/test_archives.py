@@ -141,6 +141,15 @@ def test_members_of_inner_tar_files_are_checked_before_anything_is_written(tmp_p
     assert not list(target.iterdir())
 
 
+@pytest.mark.parametrize("name", ["...tar", "a/...tar", "a/.../...tar"])
+def test_the_folder_of_an_inner_tar_file_is_checked_too(tmp_path, target, name):
+    inner = make_plain_tar(tmp_path / "inner.tar", {"evil": b"evil"}).read_bytes()
+    archive = make_plain_tar(tmp_path / "a.tar", {"good": b"good", name: inner})
+    with pytest.raises(DataError, match="not safe to unpack"):
+        unpack(archive, target)
+    assert not list(target.iterdir()) and not (tmp_path / "evil").exists()
+
+
 def test_a_damaged_inner_tar_file_is_named(tmp_path, target):
     archive = make_plain_tar(tmp_path / "a.tar", {"n01440764.tar": b"no tar file" * 100})
     with pytest.raises(DataError, match=r"n01440764\.tar in it"):
