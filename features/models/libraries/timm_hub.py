@@ -36,6 +36,7 @@ from lowlabel.features.models.source import (
     take_pretraining,
 )
 from lowlabel.features.transforms import Size
+from lowlabel.paths import expanded
 from lowlabel.reading import reading
 from lowlabel.specs import Option, parse_spec
 
@@ -71,8 +72,8 @@ def check(rest: str) -> None:
     take_pretraining(options)
     take_positions(options)
     check_folder("hf-hub", name)
-    if Path(name).expanduser().is_dir():
-        read_hub_card(Path(name).expanduser())
+    if expanded(name).is_dir():
+        read_hub_card(expanded(name))
 
 
 def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
@@ -108,7 +109,7 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     if published and not seen and holds_imagenet(tagged):
         seen = IMAGENET
     return Source(
-        name if not Path(name).expanduser().is_dir() else folder.name,
+        name if not expanded(name).is_dir() else folder.name,
         canonical_spec("hf-hub", card.architecture, options, registered_code(card.architecture)),
         encoder,
         config_transform(card.config, side),  # type: ignore[arg-type]
