@@ -13,6 +13,7 @@ from lowlabel.errors import DataError
 from lowlabel.features.models.code.running import users_code
 from lowlabel.features.models.code.trust import repository_folders, require_trust
 from lowlabel.features.models.code.user_code import folder_code, imported_by, local_file
+from lowlabel.paths import expanded
 
 _MADE_FROM = "__lowlabel_code__"  # in a module: the hash of the repository that imported it
 
@@ -28,7 +29,7 @@ def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
             as it is now, or it cannot be loaded.
     """
     require_trust(repository)
-    local = Path(repository).expanduser().is_dir()
+    local = expanded(repository).is_dir()
     fix = (
         "Check the names of the repository and the entry point, and the network. REPO may also be "
         "a folder with a hubconf.py."
@@ -38,7 +39,7 @@ def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
         _fresh_imports(repository_folders(repository)),
     ):
         module: object = torch.hub.load(
-            str(Path(repository).expanduser()) if local else repository,
+            str(expanded(repository)) if local else repository,
             entry,
             source="local" if local else "github",
             trust_repo=True,
