@@ -18,7 +18,7 @@ from lowlabel.features.models.source import Source
 from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import check_pooling
 from lowlabel.features.scales import embed_scales, whole_patches
-from lowlabel.features.transforms import ImageTransform, WholeImage
+from lowlabel.features.transforms import MOST_SIDE, ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
 from lowlabel.precision import full_precision
 from lowlabel.reading import DAMAGE, reason
@@ -240,6 +240,8 @@ def check_side(name: str, side: int | None) -> None:
     """Raises an `InputError` unless images can have the side."""
     if side is not None and side < 1:
         raise InputError(f"{name} must be at least 1 pixel, not {side}")
+    if side is not None and side > MOST_SIDE // 2:
+        raise InputError(f"{name} must be at most {MOST_SIDE // 2:,} pixels, not {side:,}")
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -1,16 +1,14 @@
 """The preprocessing of a model of Hugging Face transformers, from its image processor."""
 
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from lowlabel.errors import DataError
-from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
+from lowlabel.features.transforms import CropMode, ImageTransform, Size
 
 _INTERPOLATIONS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 _CONVNEXT_SQUASHES = 384  # from this side on, its processor resizes both sides
 _SIMILAR = 1e-6
-_MOST_PIXELS = 16_384  # of a side
 
 
 def processor_transform(processor: Any, folder: Path) -> ImageTransform:
@@ -36,15 +34,9 @@ def processor_transform(processor: Any, folder: Path) -> ImageTransform:
         raise _refused(folder, f"resample={processor.resample} of {name} is a filter of its own")
     resize, crop, mode = _geometry(processor, name, folder)
     mean, std = _colours(processor)
-    transform = ImageTransform(
+    return ImageTransform(
         resize, crop, _INTERPOLATIONS[int(processor.resample)], mean, std, crop_mode=mode
     )
-    sides = *height_and_width(resize), *height_and_width(crop)
-    if not all(isinstance(side, int) and 1 <= side <= _MOST_PIXELS for side in sides):
-        raise _refused(folder, f"its images have {resize} and {crop} pixels")
-    if not len(mean) == len(std) == 3 or not all(map(isfinite, (*mean, *(1 / v for v in std)))):
-        raise _refused(folder, f"its colours have the mean {mean} and the deviation {std}")
-    return transform
 
 
 def _require_known_steps(processor: Any, name: str, folder: Path) -> None:
