@@ -38,6 +38,7 @@ from lowlabel.datasets.splits.min_images import shown_small
 from lowlabel.datasets.tables.dataset import table_dataset
 from lowlabel.datasets.torchvision_sets.dataset import KIND, torchvision_dataset
 from lowlabel.errors import DataError
+from lowlabel.paths import expanded
 from lowlabel.registry import Registry
 
 OWN: Mapping[str, tuple[str, str, Callable[[Path], Dataset]]] = {  # data that the user brings
@@ -162,7 +163,7 @@ def find_dataset(spec: str) -> tuple[Dataset, str | None]:
         what, example, opener = OWN[name]
         if not rest:
             raise DataError(f"{spec} names no {what}", f"Write {name}:{example}")
-        return opener(Path(rest).expanduser()), None
+        return opener(expanded(rest)), None
     if name not in DATASETS and os.path.exists(spec):  # noqa: PTH110 (also for too long a text)
         kind = "folder" if Path(spec).is_dir() else "csv"
         raise DataError(

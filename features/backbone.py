@@ -10,7 +10,7 @@ from torch import nn
 
 from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.devices import resolve_device
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, UserError
 from lowlabel.features.framing import Framing, check_framing, frame, needs_any_size
 from lowlabel.features.models.embedding_head import pooled_features
 from lowlabel.features.models.encoders import Encoder
@@ -18,9 +18,10 @@ from lowlabel.features.models.source import Source
 from lowlabel.features.models.sources import open_source
 from lowlabel.features.pooling import check_pooling
 from lowlabel.features.scales import embed_scales, whole_patches
-from lowlabel.features.transforms import ImageTransform, WholeImage
+from lowlabel.features.transforms import MOST_SIDE, ImageTransform, WholeImage
 from lowlabel.features.views.random_view import RandomView
 from lowlabel.precision import full_precision
+from lowlabel.reading import DAMAGE, reason
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -133,14 +134,23 @@ class Backbone:
         return self.transform.normalise(pixels, DTYPES[self.dtype])
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
-        if self.forward:
-            return self.forward(images)
+        features = self.forward(images) if self.forward else self._pooled(images)
+        rows, sized = len(images), features.ndim == 2 and features.shape[1] > 0
+        if not sized or len(features) != rows or features.is_complex():
+            raise InputError(
+                f"{self.name} gives {list(features.shape)} {str(features.dtype)[6:]} for {rows} "
+                "images, not features [B, D]",
+                "A network must give each image a vector of real numbers, whatever the others are.",
+            )
+        return features.float()
+
+    def _pooled(self, images: torch.Tensor) -> torch.Tensor:
         if is_convolutional(self.encoder):
             images = images.contiguous(memory_format=torch.channels_last)
         else:
             images = images.contiguous()
         with full_precision():
-            return pooled_features(self.encoder, images, self.pooling).float()
+            return pooled_features(self.encoder, images, self.pooling)
 
 
 def load_backbone(
@@ -230,6 +240,8 @@ def check_side(name: str, side: int | None) -> None:
     """Raises an `InputError` unless images can have the side."""
     if side is not None and side < 1:
         raise InputError(f"{name} must be at least 1 pixel, not {side}")
+    if side is not None and side > MOST_SIDE // 2:
+        raise InputError(f"{name} must be at most {MOST_SIDE // 2:,} pixels, not {side:,}")
 
 
 def weights_sha256(module: nn.Module) -> str:
@@ -255,13 +267,12 @@ def _try_once(backbone: Backbone, source: Source) -> None:
     height, width = backbone.transform.blank
     try:
         backbone.embed(torch.zeros(1, height, width, 3, dtype=torch.uint8))
-    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+    except UserError:
+        raise
+    except DAMAGE as error:
         cropped = isinstance(backbone.transform, ImageTransform)
         raise InputError(
-            f"{source.name} cannot embed images of {width}×{height} pixels: {reason}",
+            f"{source.name} cannot embed images of {width}×{height} pixels: {reason(error)}",
             "Choose another --resolution or --dtype, or set the model's img_size."
             if cropped
             else "If the model takes images of one size alone, leave --framing and --multi-scale "

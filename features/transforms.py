@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 CropMode = Literal["center", "squash", "border", "floor"]
 Size = int | tuple[int, int]
+MOST_SIDE = 32_768  # of a resized image, in pixels
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,10 @@ class ImageTransform:
             "squash" resizes both sides to `resize` before the crop, "border" fits the whole image
             into `resize` and fills the rest with `mean`. "floor" is "center" of transformers, which
             rounds the first row and column of the crop down, where torchvision takes the nearest.
+
+    Raises:
+        ValueError: If a side is no whole number from 1 to 32,768, a mean or deviation is not three
+            finite numbers (deviations other than 0), or a name is unknown.
     """
 
     resize: Size = 256
@@ -49,6 +54,27 @@ class ImageTransform:
     std: tuple[float, ...] = IMAGENET_STD
     orientation: Orientation = grown("stored")
     crop_mode: CropMode = grown("center")
+
+    def __post_init__(self) -> None:
+        sizes = (
+            size if isinstance(size, tuple) else (size,) * 2 for size in (self.resize, self.crop)
+        )
+        sides = [side for size in sizes for side in size]
+        if len(sides) != 4 or not all(isinstance(n, int) and 1 <= n <= MOST_SIDE for n in sides):
+            raise ValueError(
+                f"images of {self.resize} pixels, cropped to {self.crop}, are not possible: sides "
+                f"are whole numbers from 1 to {MOST_SIDE:,}"
+            )
+        whole = len(self.mean) == len(self.std) == 3 and 0 not in self.std
+        if not whole or not all(map(math.isfinite, (*self.mean, *self.std))):
+            raise ValueError(f"colours have no mean {self.mean} and deviation {self.std}")
+        known = {"interpolation": tuple(each.lower() for each in Image.Resampling.__members__)} | {
+            "orientation": get_args(Orientation),
+            "crop_mode": get_args(CropMode),
+        }
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, not {' or '.join(values)}")
 
     @property
     def side(self) -> int:

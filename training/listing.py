@@ -12,6 +12,7 @@ from lowlabel.datasets.io.listing import folders_in, image_suffixes, list_images
 from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.parts import GALLERY, PRETEXT, find_parts, is_pretext
 from lowlabel.errors import DataError, InputError
+from lowlabel.paths import expanded
 
 _MAX_LISTED = 5
 
@@ -63,8 +64,8 @@ def list_pretrain_data(
 def _folder(spec: str) -> Path | None:
     kind, separator, rest = spec.partition(":")
     if kind == "folder" and separator:
-        return Path(rest).expanduser()
-    path = Path(spec).expanduser()
+        return expanded(rest)
+    path = expanded(spec)
     return path if path.is_dir() and len(path.parts) > 1 else None
 
 

@@ -4,17 +4,21 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 _POLL_S = 0.02
 _PATIENCE_S = 60.0  # for a block of 16 MiB on a slow disk
-_tried: set[tuple[Path, int, int, int]] = set()
+_tried: set[tuple[Path | int | str, ...]] = set()
 
 
 def read_apart(
-    path: Path, script: str, library: str, meanings: Mapping[int, str] = MappingProxyType({})
+    path: Path,
+    script: str,
+    library: str,
+    meanings: Mapping[int, str] = MappingProxyType({}),
+    arguments: Sequence[str] = (),
 ) -> None:
     """Reads a file in another process, once for each of its states.
 
@@ -26,15 +30,18 @@ def read_apart(
             line after each part of it.
         library: What reads it, for the message.
         meanings: What exit codes of the script say of the file.
+        arguments: Further arguments of the script, such as what to read: damage that another
+            reading does not reach may crash this one.
 
     Raises:
         ValueError: If the process crashes, is silent for a minute, or ends with one of these codes.
     """
     status = path.stat()
-    state = (path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+    state = (path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino, *arguments)
     if state in _tried:
         return
     command = [sys.executable, "-I", str(Path(__file__).with_name(script)), str(path)]
+    command += arguments
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         code = _finished(process)
     if code is None:

@@ -20,6 +20,8 @@ from lowlabel.reading import reading
 Member = TypeVar("Member")
 _TAR = ".tar"
 _COPY_BYTES = 1 << 20
+_SMALL = 1 << 30  # bytes that are never refused
+_MOST_EXPANSION = 200  # times the bytes of the archive
 
 
 def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
@@ -83,7 +85,7 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
                 raise _unsafe(archive, member.filename, "is a link")
             _check_name(archive, member.filename)
             member.filename = member.filename.replace("\\", "/")  # as some Windows tools write
-        _check_space(archive, folder, sum(member.file_size for member in members))
+        _Room(archive, folder).check(sum(member.file_size for member in members))
         write = _Writer(folder)
         for member in _counted(members, progress):
             if member.is_dir():
@@ -95,10 +97,10 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
 
 def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
     with tarfile.open(archive) as opened:
-        count = size = 0
+        count, size, room = 0, 0, _Room(archive, folder)
         for member in _all_members(archive, opened):
             count, size = count + 1, size + member.size
-        _check_space(archive, folder, size)
+            room.check(size)  # at once, since going on reads all of it
         for done, _ in enumerate(_extracted(opened, _Writer(folder)), start=1):
             if progress:
                 progress(done, count)
@@ -106,11 +108,12 @@ def _unpack_tar(archive: Path, folder: Path, progress: Progress | None) -> None:
 
 def _all_members(archive: Path, opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Checks the members of a tar file and of those in it; a million are not kept in memory."""
-    for member in opened.getmembers():
+    for member in opened:
         if not (member.isfile() or member.isdir()):
             raise _unsafe(archive, member.name, "is a link or a device")
         _check_name(archive, member.name)
         if _is_tar(member):
+            _check_name(archive, member.name.removesuffix(_TAR))  # its folder: "...tar" is ".."
             with _inner(opened, member) as inner:
                 yield from _all_members(archive, inner)
         else:
@@ -130,6 +133,30 @@ def _extracted(opened: tarfile.TarFile, write: "_Writer") -> Iterator[tarfile.Ta
             else:
                 write.file(member.name, source, member.size)
             yield member
+
+
+class _Room:
+    """The room for what an archive unpacks to."""
+
+    def __init__(self, archive: Path, folder: Path) -> None:
+        self._archive, self._folder = archive, folder
+        self._stored = archive.stat().st_size
+        self._free = shutil.disk_usage(folder).free
+
+    def check(self, needed: int) -> None:
+        """Raises a `DataError` if so many bytes do not fit, or are those of a zip bomb."""
+        if needed > max(_SMALL, _MOST_EXPANSION * self._stored):
+            raise DataError(
+                f"{self._archive} unpacks to more than {needed:,} bytes, and has {self._stored:,}: "
+                "no images or lists are compressed so far",
+                "Nothing was unpacked. If it is right, unpack it yourself and give the folder.",
+            )
+        if needed > self._free:
+            raise DataError(
+                f"{self._archive} unpacks to {needed / 2**20:,.0f} MiB or more, but the disk of "
+                f"{self._folder} has {self._free / 2**20:,.0f} MiB free",
+                "Make room, or set LOWLABEL_HOME to a folder on another disk.",
+            )
 
 
 class _Writer:
@@ -187,16 +214,6 @@ def _unsafe(archive: Path, member: str, why: str) -> DataError:
         f"{archive} is not safe to unpack: its member {member!r} {why}",
         "Nothing was unpacked. Fetch the archive from its publisher.",
     )
-
-
-def _check_space(archive: Path, folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise DataError(
-            f"{archive} unpacks to {needed / 2**20:,.0f} MiB, but the disk of {folder} has "
-            f"{free / 2**20:,.0f} MiB free",
-            "Make room, or set LOWLABEL_HOME to a folder on another disk.",
-        )
 
 
 def _counted(members: Sequence[Member], progress: Progress | None) -> Iterator[Member]:

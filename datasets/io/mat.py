@@ -8,6 +8,8 @@ from lowlabel.datasets.io.apart import read_apart
 from lowlabel.errors import DataError
 from lowlabel.reading import reading
 
+_FAILED = {1: "it is damaged: scipy does not read it"}  # and is not asked to do so again
+
 
 def read_mat(path: Path, names: Sequence[str], problem: str, fix: str) -> dict[str, Any]:
     """Reads variables, squeezed.
@@ -25,7 +27,7 @@ def read_mat(path: Path, names: Sequence[str], problem: str, fix: str) -> dict[s
     from scipy.io.matlab import MatReadError
 
     with reading(path, problem, fix, (MatReadError, NameError)):  # scipy raises both
-        read_apart(path, "mat_trial.py", "MATLAB's reader in scipy")
+        read_apart(path, "mat_trial.py", "MATLAB's reader in scipy", _FAILED, names)
         try:
             content = loadmat(path, squeeze_me=True, variable_names=names)
         except NotImplementedError as error:

@@ -1,4 +1,4 @@
-"""Reads a MATLAB file once, as a script in a process of its own: `mat_trial.py FILE`.
+"""Reads a MATLAB file once, as a script in a process of its own: `mat_trial.py FILE NAME…`.
 
 scipy's reader may crash on damaged bytes, which no exception tells, or take all memory.
 """
@@ -21,9 +21,10 @@ def _limit_memory() -> None:
 
 
 def main() -> None:
-    """Reads all variables."""
+    """Reads the named variables, as they are read afterwards."""
     _limit_memory()
-    loadmat(sys.argv[1], squeeze_me=True)
+    with suppress(NotImplementedError):  # of MATLAB 7.3, which is told where the file is read
+        loadmat(sys.argv[1], squeeze_me=True, variable_names=sys.argv[2:])
 
 
 if __name__ == "__main__":

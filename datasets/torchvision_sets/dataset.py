@@ -12,7 +12,7 @@ from lowlabel.datasets.splits.drawn import drawn
 from lowlabel.datasets.torchvision_sets.declared import DECLARED, Declared
 from lowlabel.datasets.torchvision_sets.reading import listed, open_split, require, write_files
 from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.paths import datasets_dir
+from lowlabel.paths import datasets_dir, expanded
 from lowlabel.reading import DAMAGE, reason
 
 KIND = "torchvision"
@@ -39,7 +39,7 @@ def torchvision_dataset(spec: Path) -> Dataset:
     text, _, folder = str(spec).partition(_ROOT)
     name = _known(text)
     declared = DECLARED[name]
-    place = Path(folder).expanduser() if folder else _own_place(name)
+    place = expanded(folder) if folder else _own_place(name)
     parts = _Parts(name, declared, place)
     if not (declared.arrays and parts.root.is_dir()):
         require(name, declared, place)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.datasets import ImageSet, unreadable
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.extraction.options import ExtractionOptions
 from lowlabel.features.views.random_view import RandomView
@@ -82,7 +82,7 @@ class ChunkEmbedder:
         bad = np.zeros(len(rows), dtype=bool)
         for batch in self._batches(len(rows), decoded, bad):
             pixels = torch.from_numpy(np.stack([pixels for _, pixels in batch]))
-            features[[row for row, _ in batch]] = self.backbone.embed(pixels).cpu()
+            features[[row for row, _ in batch]] = self._embedded(pixels)
             done += len(batch)
             progress(done)
         broken = np.flatnonzero(~np.isfinite(features.numpy()).all(axis=1) & ~bad)
@@ -94,6 +94,22 @@ class ChunkEmbedder:
             )
         self.images.check_unchanged(rows)
         return Chunk(rows, features.numpy(), bad)
+
+    def _embedded(self, pixels: torch.Tensor) -> torch.Tensor:
+        try:
+            found = self.backbone.embed(pixels).cpu()
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"{len(pixels)} images of {self.backbone.name} do not fit in the device's memory",
+                f"Give a smaller --batch-size than {self.options.batch_size}.",
+            ) from error
+        if found.shape[1] != self.width:
+            raise InputError(
+                f"{self.backbone.name} gives vectors of {found.shape[1]} numbers for some images "
+                f"and of {self.width} for others",
+                "A network must give every image a vector of one length.",
+            )
+        return found
 
     def _batches(
         self, rows: int, decoded: Iterator[Pixels | None], bad: NDArray[np.bool_]

@@ -1,7 +1,5 @@
 """Whether a model's name can be resolved, without loading anything."""
 
-from pathlib import Path
-
 from lowlabel.datasets import check_pretraining
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.aliases import ALIASES
@@ -18,6 +16,7 @@ from lowlabel.features.models.shipped import SHIPPED_MODELS
 from lowlabel.features.models.sources import FORMS, alias_options
 from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.weights_source import arch_spec, named_file
+from lowlabel.paths import expanded
 from lowlabel.reading import reading
 from lowlabel.specs import parse_spec
 
@@ -63,7 +62,7 @@ def check_model(spec: str) -> None:
 
 def _check_hub_folder(repository: str) -> None:
     """Checks a repository that can only be a folder of this machine."""
-    folder = Path(repository).expanduser()
+    folder = expanded(repository)
     is_path = folder.is_absolute() or repository.startswith(".") or folder.is_dir()
     if is_path and not (folder / "hubconf.py").is_file():
         raise DataError(

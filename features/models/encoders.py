@@ -3,6 +3,7 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import torch
 from timm.models.deit import VisionTransformerDistilled
@@ -10,6 +11,7 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from lowlabel.errors import InputError
+from lowlabel.features.models.code.running import users_code
 from lowlabel.features.pooling import Tokens
 
 
@@ -185,7 +187,8 @@ class HubEncoder(Encoder):
 
     def head(self, images: torch.Tensor) -> torch.Tensor:
         """Computes the model's own output, which must be [B, D]."""
-        features = self.module(images)
+        with _running(self.module):
+            features = self.module(images)
         if not isinstance(features, torch.Tensor) or features.ndim != 2:
             raise InputError(
                 f"the model gives {_shape(features)}, not features [B, D]",
@@ -196,10 +199,11 @@ class HubEncoder(Encoder):
     def tokens(self, images: torch.Tensor) -> Tokens:
         """Computes normalised tokens, if the model gives them as DINO or DINOv2 does."""
         forward = getattr(self.module, "forward_features", None)
-        if forward is None and self.gives_tokens:
-            tokens = self.module.get_intermediate_layers(images, 1)[0]  # type: ignore[operator]
-            return Tokens(tokens[:, 0], tokens[:, 1:])
-        named = forward(images) if forward else None
+        with _running(self.module):
+            if forward is None and self.gives_tokens:
+                tokens = self.module.get_intermediate_layers(images, 1)[0]  # type: ignore[operator]
+                return Tokens(tokens[:, 0], tokens[:, 1:])
+            named = forward(images) if forward else None
         if not isinstance(named, dict) or "x_norm_patchtokens" not in named:
             return super().tokens(images)
         return Tokens(named.get("x_norm_clstoken"), named["x_norm_patchtokens"])
@@ -221,6 +225,11 @@ class Pixels(Encoder):
         if images.shape[-2:] != (self.side, self.side):
             images = adaptive_avg_pool2d(images, self.side)
         return images.flatten(1)
+
+
+def _running(module: nn.Module) -> AbstractContextManager[None]:
+    fix = "If it takes images of another size, choose --resolution; else fix its code."
+    return users_code(f"the forward pass of {type(module).__name__} fails", fix)
 
 
 def _patch_side(module: nn.Module) -> int:

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from lowlabel.errors import DataError
+from lowlabel.features.models.code.running import users_code
 from lowlabel.features.models.code.trust import repository_folders, require_trust
 from lowlabel.features.models.code.user_code import folder_code, imported_by, local_file
+from lowlabel.paths import expanded
 
 _MADE_FROM = "__lowlabel_code__"  # in a module: the hash of the repository that imported it
 
@@ -27,22 +29,26 @@ def load_entry(repository: str, entry: str) -> tuple[nn.Module, str]:
             as it is now, or it cannot be loaded.
     """
     require_trust(repository)
-    local = Path(repository).expanduser().is_dir()
-    try:
-        with _fresh_imports(repository_folders(repository)):
-            module: nn.Module = torch.hub.load(
-                str(Path(repository).expanduser()) if local else repository,
-                entry,
-                source="local" if local else "github",
-                trust_repo=True,
-            )
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+    local = expanded(repository).is_dir()
+    fix = (
+        "Check the names of the repository and the entry point, and the network. REPO may also be "
+        "a folder with a hubconf.py."
+    )
+    with (
+        users_code(f"cannot load hub:{repository}:{entry}", fix),
+        _fresh_imports(repository_folders(repository)),
+    ):
+        module: object = torch.hub.load(
+            str(expanded(repository)) if local else repository,
+            entry,
+            source="local" if local else "github",
+            trust_repo=True,
+        )
+    if not isinstance(module, nn.Module):
         raise DataError(
-            f"cannot load hub:{repository}:{entry}: {reason}",
-            "Check the names of the repository and the entry point, and the network. REPO may also "
-            "be a folder with a hubconf.py.",
-        ) from error
+            f"hub:{repository}:{entry} gives a {type(module).__name__}, not a torch.nn.Module",
+            "Name an entry point that gives a network.",
+        )
     folders = repository_folders(repository)
     code = folder_code(*folders)
     for name in _local_modules(folders):

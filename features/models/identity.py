@@ -17,6 +17,7 @@ import torch
 from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import create
+from lowlabel.paths import expanded
 from lowlabel.specs import Option
 
 RECIPE, TUNED = "recipe:", "tuned:"
@@ -82,7 +83,7 @@ def hub_alias(repository: str, entry: str) -> str | None:
         repository: OWNER/NAME[:REF], or a folder, where the entry's name decides.
         entry: The entry point.
     """
-    is_folder = Path(repository).expanduser().is_dir()
+    is_folder = expanded(repository).is_dir()
     known = entry in ALIASES and entry.startswith("dino")
     return entry if known and (is_folder or _OFFICIAL.fullmatch(repository)) else None
 

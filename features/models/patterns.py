@@ -7,6 +7,7 @@ from lowlabel.datasets.io.lists import first_few
 from lowlabel.errors import DataError
 from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.weights_source import named_file
+from lowlabel.paths import expanded
 from lowlabel.specs import natural_order
 
 _MARKS = ("*", "?", "[")
@@ -26,7 +27,7 @@ def expand_models(specs: Iterable[str]) -> list[str]:
 def _expanded(spec: str) -> list[str]:
     if spec.startswith(_NO_FILES) or not any(mark in spec for mark in _MARKS):
         return [spec]
-    path, arch = named_file(spec) or (Path(spec).expanduser(), None)
+    path, arch = named_file(spec) or (expanded(spec), None)
     if path.is_file():
         return [spec]
     root = Path(path.anchor)

@@ -44,6 +44,7 @@ from lowlabel.features.models.tuned import (
     without_head,
 )
 from lowlabel.features.transforms import Size
+from lowlabel.paths import expanded
 from lowlabel.reading import reading
 from lowlabel.specs import Option, format_spec, parse_spec
 
@@ -59,9 +60,9 @@ def named_file(spec: str) -> tuple[Path, str | None] | None:
     A folder means the weights that a training exported into it.
     """
     if match := _WEIGHTS_FILE.fullmatch(spec):
-        return Path(match["path"]).expanduser(), match["arch"]
+        return expanded(match["path"]), match["arch"]
     folder, _, arch = spec.partition(":")
-    path = Path(folder).expanduser() / EXPORTED_NAME
+    path = expanded(folder) / EXPORTED_NAME
     return (path, arch or None) if path.is_file() else None
 
 

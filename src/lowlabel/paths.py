@@ -24,7 +24,22 @@ _NO_UTF8 = "backslashreplace"  # of names of files that are no UTF-8, as termina
 def home() -> Path:
     """The root of these folders: `$LOWLABEL_HOME`, else in the platform's cache folder."""
     configured = os.environ.get("LOWLABEL_HOME")
-    return Path(configured).expanduser() if configured else user_cache_path("lowlabel")
+    return expanded(configured) if configured else user_cache_path("lowlabel")
+
+
+def expanded(path: Path | str) -> Path:
+    """The path with the home folder that `~` or `~USER` at its begin stands for.
+
+    Raises:
+        DataError: If there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"{path}: this computer has no home folder of that user",
+            f"Write the whole path, or ./{path} for a folder of this name.",
+        ) from error
 
 
 def datasets_dir() -> Path:

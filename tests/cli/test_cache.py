@@ -2,6 +2,7 @@
 
 import io
 
+import h5py
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from lowlabel.cli import main
 from lowlabel.cli.cache import stock
 from lowlabel.datasets import open_dataset
 from lowlabel.features import extract_features, load_backbone
+from lowlabel.features.store_format import HEAD_BYTES
 from lowlabel.paths import datasets_dir, features_dir, weights_dir
 
 
@@ -103,3 +105,22 @@ def test_nothing_outside_the_home_is_removed(filled, home, tmp_path, capsys):
     assert call("remove", "--model", "pixels", "--yes") == 2
     assert "is a link to a folder outside" in capsys.readouterr().err
     assert len(list(outside.glob("*.h5"))) == 2
+
+
+def test_a_damaged_feature_file_is_shown_by_its_name_and_not_opened_by_hdf5(
+    filled, capsys, monkeypatch
+):
+    damaged, opened = feature_files()[0], h5py.File
+    data = bytearray(damaged.read_bytes())
+    data[HEAD_BYTES + 40] ^= 1
+    damaged.write_bytes(data)
+
+    def checked(file, *options):
+        assert file.name != str(damaged)
+        return opened(file, *options)
+
+    monkeypatch.setattr(h5py, "File", checked)
+    assert call() == 0
+    rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert ["features", "pixels", "folder-images-folders-base"] in rows
+    assert ["features", "pixels", "folder:images:folders"] in rows

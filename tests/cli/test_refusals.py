@@ -1,5 +1,8 @@
 """What the system refuses, and names that would write on a terminal, on the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,8 @@ LONG = "x" * 5000
         (["run", "--model", "pixels", "--dataset", f"csv:{LONG}"], "File name too long"),
         (["run", "--features", f"{LONG}.npz"], "File name too long"),
         (["report", LONG], "File name too long"),
+        (["run", "--model", "~nosuchuser/a.pth"], "no home folder of that user"),
+        (["run", "--model", "pixels", "--dataset", "folder:~nosuchuser/a"], "no home folder"),
         (["check", LONG, "--output", "results/leaderboard.tar.xz"], "File name too long"),
         (["compare", LONG, "pixels"], "File name too long"),
         (["report", "file/records"], "no records at file/records"),
@@ -30,6 +35,24 @@ def test_no_traceback(arguments, problem, monkeypatch, tmp_path, capsys):
         main([str(ARCHIVE) if "leaderboard" in each else each for each in arguments])
     assert ended.value.code == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("place", "code"), [("full", 2), ("closed", 1)])
+def test_output_that_is_not_taken_is_no_traceback(place, code):
+    """A full disk, and a pipe whose reader has gone."""
+    if place == "full":
+        output = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, output = os.pipe()
+        os.close(reader)
+    try:
+        command = [sys.executable, "-m", "lowlabel", "--version"]
+        ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(output)
+    assert ended.returncode == code
+    assert ended.stderr.count("\n") == (2 if code == 2 else 0), ended.stderr
+    assert "Exception" not in ended.stderr
 
 
 def test_a_path_of_a_table_too_long_for_the_system_is_a_wrong_row(tmp_path, capsys):

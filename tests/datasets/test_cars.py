@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.io
 from scipy.io import savemat
 
 from lowlabel.datasets import DATASETS, open_dataset, prepare, read_card
 from lowlabel.datasets.counts import load_part
+from lowlabel.datasets.io.mat import read_mat
 from lowlabel.errors import DataError
 
 
@@ -117,3 +119,23 @@ def test_cars_is_prepared_from_several_archives(devkit, tmp_path, zipped):
     assert read_card(DATASETS["cars"]).archive == (
         "devkit.zip + cars_train.zip + cars_test.zip + cars_test_annos_withlabels.mat"
     )
+
+
+def test_annotations_that_a_process_of_their_own_cannot_read_are_not_read_here(
+    tmp_path, monkeypatch
+):
+    """scipy may crash where damage leads it, and another choice of variables leads elsewhere."""
+    path = tmp_path / "cars_annos.mat"
+    savemat(path, {"a": np.arange(9.0), "b": np.arange(9.0)})
+    damaged = path.read_bytes()
+    path.write_bytes(damaged[:-40])
+
+    def crash(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(scipy.io, "loadmat", crash)
+    with pytest.raises(DataError, match="it is damaged: scipy does not read it"):
+        read_mat(path, ("b",), "cannot read it", "Fetch it again.")
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match="AssertionError"):  # a sound file is read here
+        read_mat(path, ("b",), "cannot read it", "Fetch it again.")

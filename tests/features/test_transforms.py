@@ -123,6 +123,7 @@ def test_resize_and_interpolation_are_those_that_were_asked_for(tmp_path: Path):
     [
         ({"resize": 16}, "resize=16 is smaller than the crop of 32 pixels"),
         ({"resize": 0}, "resize must be at least 1 pixel, not 0"),
+        ({"resolution": 10**6}, "resolution must be at most 16,384 pixels, not 1,000,000"),
         ({"resize": 40, "framing": "square"}, "framing=square has none"),
         ({"interpolation": "cubic"}, "unknown interpolation 'cubic'"),
     ],
@@ -187,3 +188,22 @@ def test_an_input_that_is_no_square_keeps_its_shape():
     with pytest.raises(UserError, match="cannot embed images of 64×64 pixels"):
         load_backbone("random:vit_tiny_patch16_224,depth=1,img_size=(64,32)", framing="square")
     assert load_backbone("random:test_vit,img_size=(64,64)").transform.crop == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resize": 10**6}, "not possible"),
+        ({"crop": 32.5}, "not possible"),
+        ({"crop": (32, 0)}, "not possible"),
+        ({"resize": (1, 2, 3)}, "not possible"),
+        ({"std": (1.0, 0.0, 1.0)}, "no mean"),
+        ({"mean": (0.5, 0.5)}, "no mean"),
+        ({"mean": (0.5, float("nan"), 0.5)}, "no mean"),
+        ({"interpolation": "none"}, "interpolation is 'none', not nearest"),
+        ({"crop_mode": "x"}, "crop_mode is 'x'"),
+    ],
+)
+def test_transforms_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ImageTransform(**changes)

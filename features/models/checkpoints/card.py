@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from lowlabel.datasets.pretraining import pretraining_set
 from lowlabel.features.models.embedding_head import HeadShape
 from lowlabel.features.models.identity import declared_identities
-from lowlabel.features.transforms import ImageTransform, Size, height_and_width
+from lowlabel.features.transforms import MOST_SIDE, ImageTransform, Size, height_and_width
 from lowlabel.fields import fit_fields
 from lowlabel.reading import reading
 
@@ -22,7 +22,6 @@ TRAIN_MANIFEST = "train_manifest_sha256"  # of all images of the part that a mod
 TRAIN_FOLDER = "train_folder_sha256"  # see `folder_sha256`
 FOLDERS_BEFORE = "folders_before"  # what folders of earlier tunings are known by
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
-_MOST_PIXELS = 16_384  # of the side of an image
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def read_card(path: Path) -> Card | None:
     with reading(path, f"the card in {path} is not one that lowlabel writes", fix):
         card = json.loads(text)
         found = _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
-        if not all(1 <= side <= _MOST_PIXELS for side in height_and_width(found.resolution)):
+        if not all(1 <= side <= MOST_SIDE for side in height_and_width(found.resolution)):
             raise ValueError(f"its images have {found.resolution} pixels")
     return found
 

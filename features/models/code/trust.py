@@ -10,7 +10,7 @@ import torch
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.code.user_code import folder_code
-from lowlabel.paths import home, writable_dir, write_file
+from lowlabel.paths import expanded, home, writable_dir, write_file
 from lowlabel.reading import reading
 
 NAME = "trusted-code.json"
@@ -58,7 +58,7 @@ def repository_folders(repository: str) -> list[Path]:
 
     Both folders if either can be that of the default branch; none before the download.
     """
-    local = Path(repository).expanduser()
+    local = expanded(repository)
     if local.is_dir():
         return [local]
     name, _, ref = repository.partition(":")
@@ -70,7 +70,7 @@ def repository_folders(repository: str) -> list[Path]:
 
 def _name(repository: str) -> str:
     """A folder by its full path, a repository on GitHub by its name."""
-    local = Path(repository).expanduser()
+    local = expanded(repository)
     return str(local.resolve()) if local.is_dir() else repository
 
 

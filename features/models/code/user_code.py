@@ -76,10 +76,10 @@ def local_file(name: str, module: ModuleType) -> Path | None:
         return None
     place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
     path = Path(place) if isinstance(place, str) else None
-    return path if path and path.is_absolute() and not _is_installed(path) else None
+    return path if path and path.is_absolute() and not is_installed(path) else None
 
 
-def _is_installed(path: Path) -> bool:
+def is_installed(path: Path) -> bool:
     """Whether a file belongs to Python or to an installed package."""
     if {"site-packages", "dist-packages"} & set(path.parts):
         return True
@@ -153,10 +153,10 @@ def _module_files(name: str, folders: tuple[Path, ...]) -> Iterator[tuple[str, P
     places = [Path(place) for place in spec.submodule_search_locations or ()]
     if not places and spec.has_location and spec.origin:
         file = Path(spec.origin)
-        if not _is_installed(file):
+        if not is_installed(file):
             yield file.name, file
     for place in places:
-        if not _is_installed(place):
+        if not is_installed(place):
             yield from ((f"{name}/{inner}", file) for inner, file in _files(place, _CODE))
 
 

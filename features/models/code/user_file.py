@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
@@ -12,9 +11,9 @@ from typing import Any
 
 import torch
 
-from lowlabel.errors import DataError, UnknownNameError
+from lowlabel.errors import UnknownNameError
+from lowlabel.features.models.code.running import users_code
 from lowlabel.features.models.code.user_code import file_code, local_file
-from lowlabel.reading import reason
 from lowlabel.specs import Option
 
 
@@ -32,19 +31,23 @@ def call_function(path: Path, function: str, options: Mapping[str, Option]) -> t
         What it returns, and the hash of the file and of the local modules that it imports.
 
     Raises:
-        DataError: If the code raises anything.
+        DataError: If the code raises anything, or ends the process.
         UnknownNameError: If the file has no such function.
     """
     path = path.resolve()
+    fix = f"Try it alone: python {path}"
     with _modules_beside(path.parent):
         code = file_code(path)
-        with _told(path, "cannot be imported"):
+        with users_code(f"{path.name}: cannot be imported", fix):
             module = _imported(path)
         found = getattr(module, function, None)
         if not callable(found):
             known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
             raise UnknownNameError(f"function of {path.name}", function, known)
-        with _told(path, f"{function} fails"), torch.random.fork_rng(devices=[]):
+        with (
+            users_code(f"{path.name}: {function} fails", fix),
+            torch.random.fork_rng(devices=[]),
+        ):
             torch.manual_seed(0)
             return found(**options), code
 
@@ -75,18 +78,3 @@ def _modules_beside(folder: Path) -> Iterator[None]:
     finally:
         sys.path.remove(str(folder))
         sys.dont_write_bytecode = writes
-
-
-@contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
-    """Turns what a user's code raises into an error that names its line."""
-    try:
-        yield
-    except Exception as error:  # a user's code may raise anything
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [f for f in frames if Path(f.filename).is_relative_to(path.parent)]
-        where = f" in line {own[-1].lineno} of {Path(own[-1].filename).name}" if own else ""
-        raise DataError(
-            f"{path.name}: {what}{where}: {type(error).__name__}: {reason(error)}",
-            f"Try it alone: python {path}",
-        ) from error

@@ -33,7 +33,8 @@ def read_configuration(folder: Path) -> Any:
     path = folder / CONFIG
     _check_numbers(path)
     fix = "Save it again: model.save_pretrained(FOLDER)"
-    with reading(path, f"{path} is not the configuration of a model", fix):
+    problem = f"{path} is not the configuration of a model"
+    with reading(path, problem, fix, (Exception,)):  # transformers' checks have no common base
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     vision = getattr(config, "vision_config", None)
     if vision is None:

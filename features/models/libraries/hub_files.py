@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.libraries.hub_access import obstacle
-from lowlabel.paths import weights_dir
+from lowlabel.paths import expanded, weights_dir
 from lowlabel.reading import reading
 
 CONFIG = "config.json"
@@ -34,7 +34,7 @@ def check_folder(kind: str, name: str) -> None:
         DataError: If there is no such folder, or it lacks `config.json` or weights.
         InputError: If it is neither a folder nor OWNER/NAME.
     """
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         _require_files(folder)
     elif folder.is_absolute() or name.startswith((".", "~")):
@@ -62,7 +62,7 @@ def model_folder(kind: str, name: str, revision: str | None = None) -> Path:
         InputError: If it is neither a folder nor OWNER/NAME.
     """
     check_folder(kind, name)
-    here = Path(name).expanduser()
+    here = expanded(name)
     if here.is_dir():
         return here
     by_hand = weights_dir() / name.replace("/", "--")

@@ -1,7 +1,6 @@
 """`onnx:FILE.onnx`: a network in the ONNX format, run by onnxruntime."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.models.architectures import protocol_transform
@@ -11,6 +10,7 @@ from lowlabel.features.models.libraries.onnx_file import OnnxFile, read_onnx
 from lowlabel.features.models.libraries.preprocessing import COLOURS, take_colours
 from lowlabel.features.models.source import Source, canonical_spec, take_pretraining
 from lowlabel.features.transforms import Size
+from lowlabel.paths import expanded
 from lowlabel.specs import Option, parse_spec
 
 _OPTIONS = ("before", "output", "pretrained_on", *COLOURS)
@@ -23,7 +23,7 @@ def check(rest: str) -> None:
     check_known(f"onnx:{name}", options, _OPTIONS)
     take_pretraining(options)
     take_colours(options)
-    file = read_onnx(Path(name).expanduser())
+    file = read_onnx(expanded(name))
     _output(file, options)
     _before(options)
 
@@ -33,7 +33,7 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     require("onnxruntime", "onnx")
     name, options = parse_spec(rest)
     check_known(f"onnx:{name}", options, _OPTIONS)
-    file = read_onnx(Path(name).expanduser())
+    file = read_onnx(expanded(name))
     seen, colours = take_pretraining(options), take_colours(options)
     output, before = _output(file, options), _before(options)
     plain = protocol_transform(_side(file, resolution))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from safetensors import SafetensorError
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
 from lowlabel.features.models.checkpoints.torch_check import check_torch_file
@@ -21,7 +22,7 @@ from lowlabel.features.models.libraries.preprocessing import (
 )
 from lowlabel.features.models.source import Source, canonical_spec, take_pretraining
 from lowlabel.features.transforms import ImageTransform
-from lowlabel.paths import weights_dir
+from lowlabel.paths import expanded, weights_dir
 from lowlabel.reading import reading, reason
 from lowlabel.specs import Option, json_sha256, parse_spec
 
@@ -62,7 +63,8 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     preprocessing = {key: published[key] for key in keys if published.get(key)} | colours
     problem = f"{path} does not hold the weights of {architecture}"
     fix = "Check the names: python -c 'import open_clip; print(open_clip.list_pretrained())'"
-    with reading(path, problem, fix), _quietly(), torch.random.fork_rng(devices=[]):
+    damage = (SafetensorError,)
+    with reading(path, problem, fix, damage), _quietly(), torch.random.fork_rng(devices=[]):
         if path.suffix.lower() in _TORCH:
             check_torch_file(path)
         model = open_clip.create_model(
@@ -96,7 +98,7 @@ def _named(text: str) -> tuple[str, str, Path]:
     if architecture not in open_clip.list_models():
         raise UnknownNameError("open_clip architecture", architecture, open_clip.list_models())
     if rest.lower().endswith(_SUFFIXES):
-        return architecture, "", Path(rest).expanduser()
+        return architecture, "", expanded(rest)
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not rest and len(tags) != 1:
         raise InputError(

@@ -13,6 +13,7 @@ from lowlabel.features.models.code.user_file import call_function
 from lowlabel.features.models.encoders import Encoder, HubEncoder, TimmEncoder
 from lowlabel.features.models.libraries.library import Library, sized
 from lowlabel.features.models.source import Source, canonical_spec, take_pretraining
+from lowlabel.paths import expanded
 from lowlabel.specs import Option, parse_spec
 
 _SIDE = 224
@@ -59,7 +60,7 @@ def _named(rest: str) -> tuple[Path, str, dict[str, Option]]:
         raise InputError(
             f"python:{rest} names no function of a Python file", "Write python:FILE.py:FUNCTION."
         )
-    return Path(name).expanduser(), function, options
+    return expanded(name), function, options
 
 
 def _encoder(module: nn.Module) -> Encoder:

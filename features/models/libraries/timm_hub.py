@@ -36,12 +36,14 @@ from lowlabel.features.models.source import (
     take_pretraining,
 )
 from lowlabel.features.transforms import Size
+from lowlabel.paths import expanded
 from lowlabel.reading import reading
 from lowlabel.specs import Option, parse_spec
 
 _OF_NETWORK = {"input_size", "fixed_input_size", "first_conv", "classifier", "pool_size"}
 _OF_IMAGES = {"interpolation", "crop_pct", "crop_mode", "mean", "std"}
 _MOST_BYTES = 1 << 20
+_SIDE = 224  # pixels, where none is given
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class HubCard:
     @property
     def side(self) -> Size:
         """Side of the images in pixels; (height, width) of others."""
-        height, width = (int(each) for each in self.config.get("input_size", (3, 224, 224))[-2:])
+        height, width = (int(each) for each in self.config["input_size"][-2:])
         return height if height == width else (height, width)
 
 
@@ -71,8 +73,8 @@ def check(rest: str) -> None:
     take_pretraining(options)
     take_positions(options)
     check_folder("hf-hub", name)
-    if Path(name).expanduser().is_dir():
-        read_hub_card(Path(name).expanduser())
+    if expanded(name).is_dir():
+        read_hub_card(expanded(name))
 
 
 def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
@@ -108,7 +110,7 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     if published and not seen and holds_imagenet(tagged):
         seen = IMAGENET
     return Source(
-        name if not Path(name).expanduser().is_dir() else folder.name,
+        name if not expanded(name).is_dir() else folder.name,
         canonical_spec("hf-hub", card.architecture, options, registered_code(card.architecture)),
         encoder,
         config_transform(card.config, side),  # type: ignore[arg-type]
@@ -135,11 +137,13 @@ def read_hub_card(folder: Path) -> HubCard:
         architecture = str(given["architecture"])
         beside: Mapping[str, Any] = given.get("pretrained_cfg") or given  # as older ones have it
         config = {key: beside[key] for key in _OF_NETWORK | _OF_IMAGES if key in beside}
+        config.setdefault("input_size", (3, _SIDE, _SIDE))  # timm takes no empty configuration
         arguments = dict(given.get("model_args") or {})
         arguments.pop("num_classes", None)  # the classifier is left out
         options = {key: _option(value) for key, value in arguments.items()}
         card = HubCard(architecture, options, config)
         check_options(architecture, options | {"img_size": card.side})
+        config_transform(config, card.side)  # of values that cannot be
     check_architecture(architecture)
     return card
 

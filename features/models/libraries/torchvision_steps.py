@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 from lowlabel.errors import InputError
 from lowlabel.features.framing import INTERPOLATIONS
 from lowlabel.features.transforms import ImageTransform, Size
+from lowlabel.reading import reason
 
 _COMPOSED = (transforms.Compose, v2.Compose)
 _RESIZE = (transforms.Resize, v2.Resize)
@@ -56,9 +57,11 @@ def known_transform(given: object, model: str) -> ImageTransform:
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
     if normal:
         mean, std = (tuple(map(float, v)) for v in (normal[0].mean, normal[0].std))
-    return ImageTransform(
-        resize, crop, _interpolation(resizes[0], model), mean, std, crop_mode=mode
-    )
+    filtered = _interpolation(resizes[0], model)
+    try:
+        return ImageTransform(resize, crop, filtered, mean, std, crop_mode=mode)
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(f"the transform of {model}: {reason(error)}", _FIX) from error
 
 
 def _geometry(resize: Any, crop: Any, model: str) -> tuple[Size, Size, Any]:

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import InputError
 from lowlabel.features.models.checkpoints.torch_check import check_torch_file
 from lowlabel.features.models.libraries.configuration import (
     configuration_identity,
@@ -35,7 +35,7 @@ from lowlabel.features.models.libraries.transformers_encoder import Transformers
 from lowlabel.features.models.option_limits import check_memory
 from lowlabel.features.models.source import Source, canonical_spec, take_pretraining
 from lowlabel.features.transforms import ImageTransform
-from lowlabel.reading import reading, reason
+from lowlabel.reading import reading
 from lowlabel.specs import parse_spec
 
 _OPTIONS = ("pretrained_on", "projection", "revision")
@@ -132,17 +132,16 @@ def _transform(folder: Path) -> ImageTransform:
     from transformers import AutoImageProcessor
 
     path = folder / "preprocessor_config.json"
-    try:
+    fix = (
+        "Save it beside the model: AutoImageProcessor.from_pretrained(NAME).save_pretrained"
+        f"({str(folder)!r}), which writes {path.name}"
+    )
+    problem = f"{folder} holds no image processor that transformers reads"
+    with reading(path, problem, fix, (Exception,)):  # its checks have no common base
         processor = AutoImageProcessor.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise DataError(
-            f"{folder} holds no image processor that transformers reads: {reason(error)}",
-            f"Save it beside the model: AutoImageProcessor.from_pretrained(NAME).save_pretrained"
-            f"({str(folder)!r}), which writes {path.name}",
-        ) from error
-    return processor_transform(processor, folder)
+        return processor_transform(processor, folder)
 
 
 @contextmanager

@@ -3,9 +3,13 @@
 Commands import torch and the rest when they are called, so that `--help` answers at once.
 """
 
+import errno
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +21,8 @@ from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
 from lowlabel.escaping import printable
 from lowlabel.reading import refusal
+
+_NO_READER = 1  # as of click, when a pipe is closed
 
 app = typer.Typer(
     name="lowlabel",
@@ -46,15 +52,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="lowlabel")
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="lowlabel")
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()  # Python would tell that it fails after the end, as a traceback
     except UserError as error:
         say_error(error)
         sys.exit(USER_ERROR)
     except OSError as error:
+        _drop_output()
+        if error.errno == errno.EPIPE:
+            sys.exit(_NO_READER)
         if (refused := refusal(error)) is None:
             raise
         say_error(refused)
         sys.exit(USER_ERROR)
+
+
+def _drop_output() -> None:
+    """Drops what standard output does not take, which Python would try to write once more."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, or replaced by a test
+        descriptor = sys.stdout.fileno()
+        try:
+            sys.stdout.flush()
+        except OSError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), descriptor)
 
 
 def _print_version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lowlabel.datasets.io import archives
 from lowlabel.datasets.io.archives import unpack
 from lowlabel.errors import DataError
 
@@ -140,6 +141,15 @@ def test_members_of_inner_tar_files_are_checked_before_anything_is_written(tmp_p
     assert not list(target.iterdir())
 
 
+@pytest.mark.parametrize("name", ["...tar", "a/...tar", "a/.../...tar"])
+def test_the_folder_of_an_inner_tar_file_is_checked_too(tmp_path, target, name):
+    inner = make_plain_tar(tmp_path / "inner.tar", {"evil": b"evil"}).read_bytes()
+    archive = make_plain_tar(tmp_path / "a.tar", {"good": b"good", name: inner})
+    with pytest.raises(DataError, match="not safe to unpack"):
+        unpack(archive, target)
+    assert not list(target.iterdir()) and not (tmp_path / "evil").exists()
+
+
 def test_a_damaged_inner_tar_file_is_named(tmp_path, target):
     archive = make_plain_tar(tmp_path / "a.tar", {"n01440764.tar": b"no tar file" * 100})
     with pytest.raises(DataError, match=r"n01440764\.tar in it"):
@@ -171,3 +181,12 @@ def test_a_broken_link_says_where_it_leads(tmp_path, target):
     (tmp_path / "a.zip").symlink_to(tmp_path / "gone.zip")
     with pytest.raises(DataError, match=r"is a broken link: it leads to .*gone\.zip"):
         unpack(tmp_path / "a.zip", target)
+
+
+@pytest.mark.parametrize(("make", "name"), [(make_zip, "a.zip"), (make_tar, "a.tar.gz")])
+def test_a_bomb_is_not_unpacked(tmp_path, target, make, name, monkeypatch):
+    monkeypatch.setattr(archives, "_SMALL", 1 << 20)
+    bomb = make(tmp_path / name, {"a": b"a", "zeros": bytes(4 << 20)})
+    with pytest.raises(DataError, match="no images or lists are compressed so far"):
+        unpack(bomb, target)
+    assert not list(target.iterdir())

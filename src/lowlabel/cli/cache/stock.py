@@ -24,6 +24,7 @@ from lowlabel.paths import (
 
 KINDS = ("features", "datasets", "weights", "records")
 _FEATURES = (".h5", ".partial")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _VERSION = re.compile(r"-v\d+$")  # of a dataset that lowlabel draws
 _PROCESSES = Path("/proc")
 
@@ -147,13 +148,24 @@ def _features() -> Iterator[Item]:
 
 def _key(path: Path) -> tuple[str, str]:
     """The model and the dataset of a feature file, from its key or else its name."""
-    import h5py
-
-    with suppress(OSError, KeyError, ValueError, TypeError, RuntimeError), path.open("rb") as file:
-        key = json.loads(h5py.File(file, "r").attrs["key"])
+    with suppress(DataError, OSError, KeyError, ValueError, TypeError, RuntimeError):
+        key = json.loads(_stored_key(path))
         return str(key["model"]), str(key["dataset"])
     model, dataset, *_ = [*path.stem.split("--"), ""]
     return model, dataset
+
+
+def _stored_key(path: Path) -> str:
+    """The key in a feature file as JSON; HDF5 hangs on some damage, so it is verified before."""
+    import h5py
+
+    from lowlabel.features.store_file import StoreFile
+
+    with path.open("rb") as file:
+        if file.read(len(_HDF5)) == _HDF5:  # of an earlier version, without checksums
+            return str(h5py.File(file, "r").attrs["key"])
+    with StoreFile(path, None, finished=path.suffix == ".h5") as verified:
+        return verified.key
 
 
 def _datasets() -> Iterator[Item]:

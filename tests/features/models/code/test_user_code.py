@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 
+from lowlabel.errors import DataError
 from lowlabel.features import extract_features, load_backbone
 from lowlabel.features.models import hub as hub_models
 from lowlabel.features.models.code.user_code import folder_code
@@ -170,3 +171,17 @@ def test_the_code_of_an_architecture_that_a_user_registers_counts(tmp_path, monk
     assert all("code=" in spec for spec in before)
     assert not set(before) & set(after)
     assert load_backbone("random:resnet10t", resolution=32).spec == "random:resnet10t,seed=0"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return {}['x']", r"line 3 of hubconf\.py: KeyError"),
+        ("import sys; sys.exit(0)", r"line 3 of hubconf\.py: SystemExit"),
+        ("return 3", "gives a int, not a torch"),
+    ],
+)
+def test_an_entry_point_that_misbehaves_is_refused(hub, body, message):
+    (hub / "hubconf.py").write_text(f"\ndef net():\n    {body}\n")
+    with pytest.raises(DataError, match=message):
+        load_backbone(f"hub:{hub}:net")

@@ -194,3 +194,14 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
     torch.save({"visual.proj": pytest.raises}, tmp_path / "code.pt")
     with pytest.raises(DataError, match="does not hold the weights of tiny"):
         load_backbone(f"open_clip:tiny/{tmp_path / 'code.pt'}")
+
+
+@pytest.mark.parametrize("place", [0, 8, 200, -4000])
+def test_damaged_weights_are_refused(tmp_path, place):
+    saved(tmp_path, "tiny")
+    path = tmp_path / "weights.safetensors"
+    data = path.read_bytes()
+    cut = data[:place] if place < 0 else data[:place] + bytes(8) + data[place + 8 :]
+    path.write_bytes(cut)
+    with pytest.raises(DataError, match=r"weights\.safetensors does not hold the weights of tiny"):
+        load_backbone(f"open_clip:tiny/{path}")

@@ -1,6 +1,7 @@
 """`python:` models run a user's function; its code is part of the model."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from torch import nn
 from torchvision import transforms
 from torchvision.transforms import v2
 
-from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.features import check_model, load_backbone
+from lowlabel.datasets import open_dataset
+from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
+from lowlabel.features import ExtractionOptions, check_model, extract_features, load_backbone
 from lowlabel.features.models.libraries.torchvision_steps import known_transform
 
 PIXELS = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
@@ -171,3 +173,68 @@ def test_a_composed_transform_is_repeated(tmp_path, composed, size):
 def test_transforms_that_cannot_be_repeated_are_refused(given, message):
     with pytest.raises(InputError, match=message):
         known_transform(given, "mine")
+
+
+MISBEHAVING = """
+import sys
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def forward(self, images):
+        return FORWARD
+
+def build():
+    BUILD
+    return Model()
+"""
+
+
+@pytest.mark.parametrize(
+    ("forward", "build", "message"),
+    [
+        ("images.flatten(1)", "sys.exit(0)", r"build fails in line 11 of model\.py: SystemExit"),
+        ("{}['x']", "", r"Model fails in line 8 of model\.py: KeyError: it has no 'x'"),
+        ("sys.exit()", "", r"Model fails in line 8 of model\.py: SystemExit"),
+        ("images.no_such_name", "", "AttributeError"),
+        ("images.flatten(1).mean(0, keepdim=True).repeat(2, 1)", "", r"\[2, .* for 1 images"),
+        ("torch.zeros(len(images), 0)", "", r"gives \[1, 0\]"),
+        ("torch.zeros(len(images), 2, dtype=torch.complex64)", "", "complex64"),
+        ("[images]", "", "the model gives 1 outputs"),
+    ],
+)
+def test_models_that_misbehave_are_refused(file, forward, build, message):
+    file.write_text(MISBEHAVING.replace("FORWARD", forward).replace("BUILD", build))
+    with pytest.raises(UserError, match=message):
+        load_backbone(f"python:{file}:build")
+
+
+@pytest.mark.parametrize(
+    ("forward", "message"),
+    [
+        ("images.flatten(1)[:, :4].mean(0, keepdim=True)", r"\[1, 4\] float32 for 4 images"),
+        ("torch.zeros(len(images), len(images))", "vectors of 4 numbers for some images"),
+        ("1 // (4 - len(images)) + images.flatten(1)", r"line 8 of model\.py: ZeroDivisionError"),
+        ("images.flatten(1) * float('nan')", "not finite"),
+    ],
+)
+def test_models_that_misbehave_on_batches_are_refused(file, image_folder, forward, message):
+    file.write_text(MISBEHAVING.replace("FORWARD", forward).replace("BUILD", ""))
+    backbone = load_backbone(f"python:{file}:build")
+    images = open_dataset(f"folder:{image_folder}").load("novel")
+    with pytest.raises(UserError, match=message):
+        extract_features(backbone, images, ExtractionOptions(batch_size=4))
+
+
+def test_a_batch_that_does_not_fit_the_device_says_which_option_helps(file, image_folder):
+    backbone = load_backbone(f"python:{file}:build")
+    images = open_dataset(f"folder:{image_folder}").load("novel")
+
+    def full(given):
+        if len(given) > 1:
+            raise torch.OutOfMemoryError
+        return torch.zeros(1, 4)
+
+    full.name = "full"
+    with pytest.raises(UserError, match="4 images of build do not fit"):
+        extract_features(replace(backbone, forward=full), images, ExtractionOptions(batch_size=4))

@@ -96,3 +96,31 @@ def test_weights_of_timm_are_known_by_their_name(folder, home, monkeypatch):
     backbone = load_backbone("hf-hub:timm/vit_tiny_patch16_224.augreg_in21k")
     assert backbone.identities == ("timm:vit_tiny_patch16_224.augreg_in21k",)
     assert backbone.pretrained_on == "imagenet-1k"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": [0.5, 0.5, "x"]},
+        {"std": [1, 1, 0]},
+        {"crop_pct": -0.5},
+        {"crop_pct": 1e-9},
+        {"interpolation": "none"},
+        {"input_size": "x"},
+    ],
+)
+def test_preprocessing_that_cannot_be_is_refused(folder, change):
+    path = folder / "config.json"
+    card = json.loads(path.read_text())
+    card["pretrained_cfg"] |= change
+    path.write_text(json.dumps(card))
+    with pytest.raises(DataError, match=r"config\.json is not the configuration"):
+        load_backbone(f"hf-hub:{folder}")
+
+
+def test_a_configuration_without_sizes_has_timms(folder):
+    path = folder / "config.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"pretrained_cfg": 0.0}))
+    with pytest.raises(InputError, match="cannot embed images of 224×224 pixels"):
+        load_backbone(f"hf-hub:{folder}")

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor
 
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, UserError
 from lowlabel.features import check_model, load_backbone
 from lowlabel.features.models.libraries.families import FAMILIES
 
@@ -283,3 +283,29 @@ def test_weights_in_several_files_are_read_whole(tmp_path):
     parts[1].unlink()
     with pytest.raises(DataError, match=f"there is no .*{parts[1].name}, which .* lists"):
         check_model(f"hf:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("config.json", {"num_channels": []}),
+        ("config.json", {"hidden_act": 5}),
+        ("preprocessor_config.json", {"image_mean": [0.5, 0.5, "x"]}),
+        ("preprocessor_config.json", {"image_std": [1, 1, 0]}),
+        ("preprocessor_config.json", {"image_std": [1, 1]}),
+        ("preprocessor_config.json", {"image_processor_type": [1]}),
+        ("preprocessor_config.json", {"rescale_factor": "x"}),
+        ("preprocessor_config.json", {"size": {"height": 10**6, "width": 10**6}}),
+        ("preprocessor_config.json", {"size": {"height": 32.5, "width": 32.5}}),
+        ("preprocessor_config.json", [1]),
+    ],
+)
+def test_configurations_of_wrong_types_are_refused(tmp_path, file, change):
+    tiny_transformers.save("vit", tmp_path)
+    path = tmp_path / file
+    given = json.loads(path.read_text())
+    changed = given | change if isinstance(change, dict) else change
+    path.write_text(json.dumps(changed))
+    with pytest.raises(UserError) as refused:
+        load_backbone(f"hf:{tmp_path}")
+    assert str(tmp_path) in refused.value.message
