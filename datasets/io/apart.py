@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 _POLL_S = 0.02
 _PATIENCE_S = 60.0  # for a block of 16 MiB on a slow disk
-_tried: set[tuple[Path | int | str, ...]] = set()
+_tried: set[tuple[object, ...]] = set()
 
 
 def read_apart(
