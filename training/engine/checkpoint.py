@@ -94,7 +94,8 @@ def check_same_run(
 def _earlier_architecture(before: str, now: str) -> str:
     """How to continue a run that began before the methods had options of the architecture."""
     for added, earlier in (("pos_embed=dino", "timm"), ("zero_init_last=False", "True")):
-        if before == ",".join(part for part in now.split(",") if part != added):
+        parts = now.split(",")
+        if added in parts and before == ",".join(part for part in parts if part != added):
             option = added.partition("=")[0]
             return f" A run of an earlier version continues with {option}={earlier} after --arch."
     return ""

@@ -183,3 +183,7 @@ def test_a_run_from_before_the_methods_architectures_continues_as_it_began(
         check_same_run(tmp_path, checkpoint, now.fingerprint(), manifest)
     assert f"continues with {option} after --arch" in caught.value.hint
     check_same_run(tmp_path, checkpoint, earlier.fingerprint(), manifest)
+    other = now.fingerprint() | {"seed": 1}
+    with pytest.raises(InputError, match="seed: 0 there, 1 now") as caught:
+        check_same_run(tmp_path, Checkpoint(now.fingerprint(), 0, 0.0, [], {}), other, manifest)
+    assert "earlier version" not in caught.value.hint
