@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +24,15 @@ _UNUSABLE = {
     "SelfSupervisedLoss": "it takes two views of each image instead of labels",
     "VICRegLoss": "it takes two views of each image instead of labels",
 }
+REFUSALS = (  # what the library raises for a value that it cannot use
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _NO_MINERS = ("BaseMiner", "EmbeddingsAlreadyPackagedAsTriplets")
 
 
@@ -70,12 +79,9 @@ def make(
 
     Raises:
         UnknownNameError: If there is no such class, option, distance or reducer.
-        InputError: If the class refuses a value.
+        InputError: If the class cannot be used here, or refuses a value.
     """
-    if name in _UNUSABLE:
-        raise InputError(f"the loss {name} cannot be used: {_UNUSABLE[name]}")
-    if name not in known:
-        raise UnknownNameError(kind, name, [*others, *known])
+    check_name(kind, known, name, others)
     cls = known[name]
     for option in options:
         if option not in _options(cls):
@@ -89,11 +95,19 @@ def make(
     values = {option: _value(option, value) for option, value in options.items()}
     try:
         made: nn.Module = cls(**{**required, **values})
-    except (AssertionError, TypeError, ValueError, RuntimeError) as error:
+    except REFUSALS as error:
         if isinstance(error, InputError):
             raise
         raise refused(kind, format_spec(name, options), error) from error
     return made
+
+
+def check_name(kind: str, known: Collection[str], name: str, others: Sequence[str] = ()) -> None:
+    """Raises an error if a loss or a miner does not exist, or cannot be used; see `make`."""
+    if name in _UNUSABLE:
+        raise InputError(f"the loss {name} cannot be used: {_UNUSABLE[name]}")
+    if name not in known:
+        raise UnknownNameError(kind, name, [*others, *known])
 
 
 def refused(kind: str, spec: str, error: Exception) -> InputError:

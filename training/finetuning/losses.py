@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError
 from lowlabel.specs import Option, format_spec, parse_spec
 from lowlabel.training.finetuning.library import (
+    REFUSALS,
+    check_name,
     library_losses,
     library_miners,
     make,
@@ -122,10 +124,10 @@ def build_loss(spec: str, classes: int, dimension: int, miner: str = "") -> Metr
 
 
 def check_loss(spec: str) -> None:
-    """Raises an `UnknownNameError` if there is no such loss; nothing is made."""
+    """Raises an error if there is no such loss, or it cannot be used; nothing is made."""
     name, _ = parse_spec(spec)
-    if name not in NAMED_LOSSES and name not in library_losses():
-        raise UnknownNameError("loss", name, [*NAMED_LOSSES, *library_losses()])
+    if name not in NAMED_LOSSES:
+        check_name("loss", library_losses(), name, [*NAMED_LOSSES])
 
 
 def build_miner(spec: str) -> nn.Module:
@@ -163,14 +165,7 @@ def _try_once(loss: MetricLoss, spec: str, classes: int, dimension: int) -> None
         embeddings = torch.randn(len(labels), dimension)
         try:
             value = loss(embeddings, labels)
-        except (
-            ArithmeticError,
-            AssertionError,
-            LookupError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except REFUSALS as error:
             raise refused("loss", spec, error) from error
     if not (isinstance(value, Tensor) and value.ndim == 0):
         raise InputError(f"the loss {spec} gives {type(value).__name__}, not one number")

@@ -6,7 +6,13 @@ import torch
 
 from lowlabel.errors import InputError, UnknownNameError, UserError
 from lowlabel.training.finetuning import library
-from lowlabel.training.finetuning.losses import NAMED_LOSSES, build_loss, full_spec, needs_pairs
+from lowlabel.training.finetuning.losses import (
+    NAMED_LOSSES,
+    build_loss,
+    check_loss,
+    full_spec,
+    needs_pairs,
+)
 
 LABELS = torch.arange(6).repeat_interleave(3)
 
@@ -174,11 +180,20 @@ def test_unknown_names_get_suggestions(spec, expected):
         ("proxy-nca,num_classes=5", "num_classes is 6 here"),
         ("ProxyAnchorLoss,embedding_size=9", "embedding_size is 8 here"),
         ("TripletMarginLoss,margin=wide", "margin=wide"),
+        ("HistogramLoss,n_bins=0", "n_bins=0 is not possible: division by zero"),
     ],
 )
 def test_losses_that_cannot_be_computed_are_refused(spec, expected):
     with pytest.raises(InputError, match=expected):
         build_loss(spec, 6, 8)
+
+
+def test_a_loss_is_refused_with_its_reason_before_anything_is_made():
+    with pytest.raises(InputError, match="CrossBatchMemory cannot be used: it wraps another loss"):
+        check_loss("CrossBatchMemory")
+    with pytest.raises(UnknownNameError, match="Did you mean multi-similarity"):
+        check_loss("multi-similarty")
+    check_loss("ArcFaceLoss,scale=3")
 
 
 def test_an_unknown_miner_gets_suggestions():
