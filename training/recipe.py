@@ -59,9 +59,7 @@ class Recipe:
         check_seed(self.seed)
         if self.batch_size < 1:
             raise InputError(f"batch_size must be at least 1, not {self.batch_size}")
-        for part in (self, self.options, self.options.views, self.optimisation):
-            for name in (f.name for f in fields(part) if f.name != "seed"):
-                _check_number(name, getattr(part, name))
+        check_numbers(self)
         self._check_head()
 
     def _check_head(self) -> None:
@@ -153,11 +151,13 @@ def flat(recipe: R) -> dict[str, Any]:
     }
 
 
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"{name} must be finite, not {value}")
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise InputError(f"{name} must be at most {_LARGEST:,}, not {value}")
+def check_numbers(recipe: R) -> None:
+    """Raises an `InputError` if a number of a recipe is not finite, or absurdly large."""
+    for name, value in flat(recipe).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be finite, not {value}")
+        if isinstance(value, int) and abs(value) > _LARGEST and name != "seed":
+            raise InputError(f"{name} must be at most {_LARGEST:,}, not {value}")
 
 
 def with_values(recipe: R, values: Mapping[str, Any], kind: str, fixed: tuple[str, ...]) -> R:

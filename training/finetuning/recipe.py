@@ -9,7 +9,14 @@ from lowlabel.fields import encode, grown
 from lowlabel.specs import parse_setting, parse_spec
 from lowlabel.training.finetuning.options import FinetuneOptimisation, FinetuneOptions
 from lowlabel.training.presets import preset_names, preset_values
-from lowlabel.training.recipe import DTYPES, PROVENANCE, check_seed, with_preset, with_values
+from lowlabel.training.recipe import (
+    DTYPES,
+    PROVENANCE,
+    check_numbers,
+    check_seed,
+    with_preset,
+    with_values,
+)
 
 PRESETS = "finetuning/recipes"
 FROZEN: dict[str, Any] = {  # a head alone bears faster steps, and costs little
@@ -71,6 +78,7 @@ class FinetuneRecipe:
         if self.dtype not in DTYPES:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
         check_seed(self.seed)
+        check_numbers(self)
 
     def _check_frozen(self) -> None:
         o = self.options
@@ -129,7 +137,7 @@ def make_finetune_recipe(
 
     Raises:
         UnknownNameError: If there is no such preset or option.
-        InputError: If a value has the wrong type.
+        InputError: If a value has the wrong type or is not possible.
     """
     name = parse_spec(loss)[0] if loss else "margin"
     own = name if preset is None and name in finetune_presets() else None
@@ -139,6 +147,11 @@ def make_finetune_recipe(
     given |= {key: value for key, value in overrides.items() if value is not None}
     given |= {"frozen": True} if frozen else {}
     given |= dict(map(parse_setting, settings))
+    if "global_size" in of_preset | given:
+        raise InputError(
+            "global_size is the side of the model's images, and cannot be set apart",
+            "Give --resolution.",
+        )
     if (of_preset | given).get("frozen") is True:
         values |= FROZEN | {"frozen": True}
     values |= of_preset
@@ -146,4 +159,10 @@ def make_finetune_recipe(
     values |= given
     kind, fixed = "option of finetune", ("model", *PROVENANCE)
     made, named = (with_values(FinetuneRecipe(model), v, kind, fixed) for v in (values, plain))
+    if "dimension" in given and not made.options.head_layers:
+        raise InputError(
+            f"dimension={made.options.dimension} means nothing to a head without layers, which "
+            "keeps the length of the backbone's output",
+            "Leave --dimension out, or give 1 or 2 --head-layers.",
+        )
     return with_preset(made, named, preset or own)

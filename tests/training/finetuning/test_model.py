@@ -73,7 +73,7 @@ def test_frozen_batch_norm_keeps_its_statistics(make_plan, tmp_path, frozen):
 
 
 def test_the_head_can_be_left_out(make_plan, tmp_path):
-    plan = make_plan(head_layers=0, epochs=1)
+    plan = make_plan(head_layers=0, dimension=None, epochs=1)
     path = finetune(plan, RunOptions(tmp_path, 0), "cpu")
     assert plan.head.dimension == 32
     blank = torch.zeros(2, 16, 16, 3, dtype=torch.uint8)
@@ -95,7 +95,7 @@ def test_impossible_networks_are_refused(make_plan):
     with pytest.raises(InputError, match="cannot freeze 5 blocks of a network that has 2"):
         make_plan(freeze_blocks=5).build_model()
     with pytest.raises(InputError, match="nothing is left to tune"):
-        make_plan(freeze_blocks=2, head_layers=0).build_model()
+        make_plan(freeze_blocks=2, head_layers=0, dimension=None).build_model()
     with pytest.raises(InputError, match="no linear layers to adapt"):
         make_plan(model=RESNET, resolution=32, lora=4).build_model()
     with pytest.raises(InputError, match="has no parameters"):

@@ -65,6 +65,30 @@ def test_unknown_options_get_suggestions():
         make_finetune_recipe("m", settings=["freeze_backbone_epochs=-1"])
 
 
+def test_the_side_of_views_is_the_models():
+    with pytest.raises(InputError, match="side of the model's images") as caught:
+        make_finetune_recipe("m", settings=["global_size=64"])
+    assert caught.value.hint == "Give --resolution."
+
+
+def test_a_head_without_layers_takes_no_dimension():
+    with pytest.raises(InputError, match="dimension=77 means nothing to a head without layers"):
+        make_finetune_recipe("m", head_layers=0, dimension=77)
+    assert make_finetune_recipe("m", "proxy-anchor", head_layers=0).options.head_layers == 0
+
+
+def test_numbers_that_are_not_finite_or_absurdly_large_are_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[optimisation]\nweight_decay = nan\n")  # TOML has a NaN
+    with pytest.raises(InputError, match="weight_decay must be finite, not nan"):
+        make_finetune_recipe("m", preset=str(path))
+    with pytest.raises(InputError, match="lr must be finite, not inf"):
+        make_finetune_recipe("m", settings=["lr=1e400"])
+    with pytest.raises(InputError, match="dimension must be at most 16,777,216"):
+        make_finetune_recipe("m", dimension=10**11)
+    assert make_finetune_recipe("m", seed=2**31 - 1).seed == 2**31 - 1
+
+
 def test_data_without_train_classes_or_full_batches_are_refused(make_plan, birds, tmp_path):
     recipe = make_finetune_recipe("random:vit_tiny_patch16_224,img_size=16,patch_size=8")
     with pytest.raises(InputError, match="has no part to tune on"):
