@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save
 
 from lowlabel.datasets import CONTENT
 from lowlabel.devices import describe_device
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.models.checkpoints.card import CARD_KEY, read_card
+from lowlabel.features.models.checkpoints.card import CARD_KEY, card_text
 from lowlabel.paths import write_file
 from lowlabel.results.environment import describe_environment
 from lowlabel.training.engine.checkpoint import Checkpoint
@@ -21,6 +20,7 @@ from lowlabel.training.engine.run_plan import RunPlan
 
 BACKBONE, SUFFIX = "backbone", ".safetensors"
 WEIGHTS_NAME, CARD_NAME = BACKBONE + SUFFIX, f"{BACKBONE}.json"
+_RUN = ("method", "recipe", "base_weights_sha256", "manifest_sha256")  # what tells runs apart
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -84,18 +84,30 @@ def write_card(folder: Path, card: Mapping[str, Any], name: str = BACKBONE) -> N
     write_file(folder / f"{name}.json", json.dumps(card, indent=2) + "\n")
 
 
-def check_no_tuned_head(folder: Path) -> None:
-    """Raises an `InputError` if a folder without a checkpoint holds a head tuned alone.
+def check_no_other_weights(folder: Path, plan: RunPlan) -> None:
+    """Raises an `InputError` if a folder without a checkpoint holds the weights of another run.
 
-    Such a tuning leaves no checkpoint, so that its weights would be replaced without a word.
+    They would be replaced without a word: those of a head tuned alone, which leaves no checkpoint,
+    or of a run whose checkpoint was deleted.
     """
     path = folder / WEIGHTS_NAME
+    if not path.is_file():
+        return
     try:
-        card = read_card(path) if path.is_file() else None
-    except (DataError, SafetensorError):
+        card = json.loads(card_text(path) or "{}")
+    except (DataError, ValueError):
         return  # no result that could be lost
-    if card and card.only_head:
+    wanted = plan.card() | {"manifest_sha256": plan.images.manifest_sha256}
+    if any(as_written(card.get(name)) != as_written(wanted.get(name)) for name in _RUN):
         raise InputError(
-            f"{path} belongs to another run: {card.name}, tuned on frozen features",
-            "Give another --output.",
+            f"{path} belongs to another run: {card.get('name') or 'without a name'}",
+            "Give another --output, or move the file.",
         )
+
+
+def as_written(value: object) -> object:
+    """A card's value as JSON gives it back; of a recipe, without the path of its model."""
+    read = json.loads(json.dumps(value))
+    if isinstance(read, dict):
+        read.pop("model", None)
+    return read

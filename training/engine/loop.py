@@ -21,7 +21,7 @@ from lowlabel.training.engine.checkpoint import (
 )
 from lowlabel.training.engine.export import (
     WEIGHTS_NAME,
-    check_no_tuned_head,
+    check_no_other_weights,
     export_weights,
     model_card,
 )
@@ -152,7 +152,7 @@ class Trainer:
         checkpoint = load_checkpoint(self.options.output, self.world.device)
         if checkpoint is None:
             if self.world.is_main:
-                check_no_tuned_head(self.options.output)
+                check_no_other_weights(self.options.output, self.plan)
             return
         if self.world.is_main:
             fingerprint, images = self.plan.fingerprint(), self.plan.images

@@ -24,6 +24,7 @@ from lowlabel.training.engine.checkpoint import Checkpoint
 from lowlabel.training.engine.export import (
     CARD_NAME,
     WEIGHTS_NAME,
+    as_written,
     export_weights,
     model_card,
     write_card,
@@ -97,7 +98,7 @@ def _exported(folder: Path, plan: FinetunePlan) -> Path | None:
     wanted = plan.card() | {"manifest_sha256": plan.images.manifest_sha256}
     del wanted[TRAIN_FOLDER]  # images may move
     found.setdefault(TRAIN_MANIFEST, wanted[TRAIN_MANIFEST])  # absent in cards of earlier versions
-    differing = [n for n, value in wanted.items() if _plain(value) != _plain(found.get(n))]
+    differing = [n for n, value in wanted.items() if as_written(value) != as_written(found.get(n))]
     if differing:
         what = f"{', '.join(differing)} differ" if found else f"{path.name} has no card"
         raise InputError(
@@ -119,14 +120,6 @@ def _card_in(path: Path) -> dict[str, Any]:
             f"{path} cannot be read: {error}", "Delete it to start over, or give another --output."
         ) from error
     return found if isinstance(found, dict) else {}
-
-
-def _plain(value: object) -> object:
-    """A value as JSON gives it back; of a recipe, without the path of its model."""
-    read = json.loads(json.dumps(value))
-    if isinstance(read, dict):
-        read.pop("model", None)
-    return read
 
 
 def _rows(table: EmbeddingTable, images: ImageSet, part: ImageSet) -> Labelled:

@@ -92,12 +92,12 @@ def make(
             f"For example: {format_spec(name, dict.fromkeys(missing, 1))}",
         )
     required = {size: sizes[size] for size in _required(cls) & set(_SIZES)}
-    values = {option: _value(option, value) for option, value in options.items()}
     try:
+        values = {option: _value(option, value) for option, value in options.items()}
         made: nn.Module = cls(**{**required, **values})
+    except UserError:
+        raise
     except REFUSALS as error:
-        if isinstance(error, InputError):
-            raise
         raise refused(kind, format_spec(name, options), error) from error
     return made
 

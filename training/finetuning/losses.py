@@ -72,16 +72,23 @@ class MetricLoss(nn.Module):
         self.loss, self.miner = loss, miner
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """The scalar loss of embeddings [B, D] with integer labels [B], computed in float32."""
+        """The scalar loss of embeddings [B, D] with integer labels [B], computed in float32.
+
+        It is NaN if an embedding is not finite, which miners refuse and some losses take for 0.
+        """
         embeddings = embeddings.float()
         with torch.autocast(embeddings.device.type, enabled=False):
-            if self.miner is None:
-                value: Tensor = self.loss(embeddings, labels)
-            else:
-                chosen = self.miner(embeddings.detach().cpu(), labels.cpu())
-                indices = tuple(index.to(embeddings.device) for index in chosen)
-                value = self.loss(embeddings, labels, indices)
-        return value
+            mined: list[tuple[Tensor, ...]] = []
+            if self.miner is not None:
+                seen = embeddings.detach().cpu()
+                if not seen.isfinite().all():
+                    return embeddings.sum() * torch.nan
+                chosen = self.miner(seen, labels.cpu())
+                mined = [tuple(index.to(embeddings.device) for index in chosen)]
+            value = self.loss(embeddings, labels, *mined)
+            if not (isinstance(value, Tensor) and value.ndim == 0):
+                raise TypeError(f"it gives {type(value).__name__}, not one number")
+            return value.where(embeddings.isfinite().all(), torch.nan)
 
 
 def build_loss(spec: str, classes: int, dimension: int, miner: str = "") -> MetricLoss:
@@ -164,8 +171,6 @@ def _try_once(loss: MetricLoss, spec: str, classes: int, dimension: int) -> None
         labels = torch.arange(classes).repeat_interleave(2)
         embeddings = torch.randn(len(labels), dimension)
         try:
-            value = loss(embeddings, labels)
+            loss(embeddings, labels)
         except REFUSALS as error:
             raise refused("loss", spec, error) from error
-    if not (isinstance(value, Tensor) and value.ndim == 0):
-        raise InputError(f"the loss {spec} gives {type(value).__name__}, not one number")

@@ -102,11 +102,13 @@ class FinetunePlan(RunPlan):
         """
         classes, options = len(self.images.class_names), self.recipe.options
         loss = build_loss(self.recipe.loss, classes, self.head.dimension, options.miner)
-        if options.images_per_class == 1 and needs_pairs(loss, classes, self.head.dimension):
+        each = options.images_per_class
+        if 1 in (each, self.batch_size) and needs_pairs(loss, classes, self.head.dimension):
+            name = "images_per_class" if each == 1 else "batch_size"
             raise InputError(
-                f"the loss {self.recipe.loss} compares images of one class, and "
-                "images_per_class=1 puts no two into a batch",
-                "Give --images-per-class 2 or more.",
+                f"the loss {self.recipe.loss} compares images of one class, and {name}=1 puts no "
+                "two into a batch",
+                f"Give --{name.replace('_', '-')} 2 or more.",
             )
         return loss
 

@@ -11,6 +11,7 @@ from lowlabel.arrays import Labels
 from lowlabel.datasets import ImageSet
 from lowlabel.errors import InputError
 from lowlabel.retrieval import evaluate_retrieval
+from lowlabel.training.engine.monitor import TrainingError
 
 CRITERIA = ("recall@1", "map@r")
 _FEWEST = 2  # classes: a single one has nothing to be told from
@@ -79,7 +80,16 @@ def split_classes(images: ImageSet, share: float, seed: int) -> ClassSplit:
 def validation_scores(
     embeddings: torch.Tensor, labels: Labels, device: str | torch.device = "auto"
 ) -> dict[str, float]:
-    """Recall@1 and MAP@R in percent of embeddings [N, D] with labels [N], by cosine."""
+    """Recall@1 and MAP@R in percent of embeddings [N, D] with labels [N], by cosine.
+
+    Raises:
+        TrainingError: If an embedding is not finite.
+    """
+    if not embeddings.isfinite().all():
+        raise TrainingError(
+            "training diverged: embeddings of the validation classes are not finite",
+            "Give lower rates (--set lr=…, head_lr=…, loss_lr=…), in another --output.",
+        )
     found = evaluate_retrieval(embeddings, labels, ks=(1,), device=device).metrics
     return {name: found[name] for name in CRITERIA}
 

@@ -180,12 +180,23 @@ def test_unknown_names_get_suggestions(spec, expected):
         ("proxy-nca,num_classes=5", "num_classes is 6 here"),
         ("ProxyAnchorLoss,embedding_size=9", "embedding_size is 8 here"),
         ("TripletMarginLoss,margin=wide", "margin=wide"),
+        ("ContrastiveLoss,distance=BatchedDistance", "missing 1 required"),
+        ("ContrastiveLoss,reducer=ThresholdReducer", "At least one of low or high"),
+        ("ContrastiveLoss,reducer=DoNothingReducer", "it gives dict, not one number"),
         ("HistogramLoss,n_bins=0", "n_bins=0 is not possible: division by zero"),
     ],
 )
 def test_losses_that_cannot_be_computed_are_refused(spec, expected):
     with pytest.raises(InputError, match=expected):
         build_loss(spec, 6, 8)
+
+
+@pytest.mark.parametrize("name", [*NAMED_LOSSES, "TripletMarginLoss", "ContrastiveLoss"])
+def test_the_loss_of_embeddings_that_are_not_finite_is_nan(name):
+    for value in (float("nan"), float("inf")):
+        rows = embeddings()
+        rows[4, 2] = value
+        assert build_loss(name, 6, 8)(rows.requires_grad_(), LABELS).isnan()
 
 
 def test_a_loss_is_refused_with_its_reason_before_anything_is_made():

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 from processes import start_code
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions
 from lowlabel.training.engine.checkpoint import load_checkpoint, save_checkpoint
 from lowlabel.training.engine.metrics import read_metrics
+from lowlabel.training.engine.monitor import TrainingError
 from lowlabel.training.finetuning import finetune, make_finetune_plan, make_finetune_recipe
 from lowlabel.training.finetuning.validation import best_epoch, validation_scores
 
@@ -148,10 +149,34 @@ def test_mixed_precision_exports_float32(make_plan, tmp_path):
     assert all(tensor.dtype == torch.float32 for tensor in load_file(path).values())
 
 
+@pytest.mark.parametrize("loss", ["margin", "TripletMarginLoss"])
+@pytest.mark.parametrize("validation", [0.25, 0.0])
+def test_a_run_that_diverges_says_so_and_exports_nothing(make_plan, tmp_path, loss, validation):
+    plan = make_plan("lr=1e30", loss=loss, validation=validation)
+    with pytest.raises(TrainingError, match="training diverged"):
+        finetune(plan, RunOptions(tmp_path, 0), "cpu")
+    assert not (tmp_path / "backbone.safetensors").exists()
+
+
 def test_another_run_in_the_folder_is_refused(make_plan, tmp_path):
     finetune(make_plan(epochs=1), options(tmp_path), "cpu")
     with pytest.raises(InputError, match="dimension: 16 there, 8 now"):
         finetune(make_plan(epochs=1, dimension=8), options(tmp_path), "cpu")
+
+
+def test_weights_of_another_run_whose_checkpoint_is_gone_are_not_replaced(make_plan, tmp_path):
+    path = finetune(make_plan(epochs=1), options(tmp_path), "cpu")
+    before, tensors = path.read_bytes(), load_file(path)
+    (tmp_path / "checkpoint.pth").unlink()
+    with pytest.raises(InputError, match="belongs to another run: random:vit_tiny"):
+        finetune(make_plan(epochs=1, dimension=8), options(tmp_path), "cpu")
+    assert path.read_bytes() == before
+    again = load_file(finetune(make_plan(epochs=1), options(tmp_path), "cpu"))  # starts over
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    (tmp_path / "checkpoint.pth").unlink()
+    save_file(tensors, path)  # by other software: no card
+    with pytest.raises(InputError, match="belongs to another run"):
+        finetune(make_plan(epochs=1), options(tmp_path), "cpu")
 
 
 def test_changed_validation_images_are_another_run(make_plan, tmp_path):
