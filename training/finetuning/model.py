@@ -13,6 +13,7 @@ from lowlabel.features import Backbone
 from lowlabel.features.models.base_card import tuned_tensors
 from lowlabel.features.models.embedding_head import EmbeddingEncoder, EmbeddingHead, HeadShape
 from lowlabel.features.models.encoders import Encoder
+from lowlabel.reading import physical_memory
 from lowlabel.training.finetuning.options import FinetuneOptions
 
 
@@ -64,6 +65,20 @@ class TunedModel(EmbeddingEncoder):
                     del tensors[key]
                 tensors[f"{name}.weight"] = layer.weight.detach().cpu()
         return {name: tensor.clone() for name, tensor in tensors.items()}
+
+
+def check_head_memory(base: Backbone, options: FinetuneOptions, classes: int) -> None:
+    """Raises an `InputError` if a head and a proxy of each class do not fit in memory to tune."""
+    if not options.head_layers:
+        return
+    rows, memory = feature_width(base) + classes, physical_memory()
+    needed = 4 * 4 * rows * options.dimension  # values, gradient and two moments in float32
+    if memory and needed > memory:
+        raise InputError(
+            f"a head of {options.dimension:,} dimensions needs {needed / 2**30:,.1f} GiB of "
+            f"memory to tune; this computer has {memory / 2**30:,.1f} GiB",
+            "Give a smaller --dimension.",
+        )
 
 
 def feature_width(base: Backbone) -> int:
@@ -155,7 +170,7 @@ def add_adapters(encoder: Encoder, rank: int, alpha: float, frozen: set[str]) ->
     """Freezes a network and gives its linear layers adapters, except in frozen blocks.
 
     Raises:
-        InputError: If the network has no linear layer to adapt.
+        InputError: If the network has no linear layer to adapt, or none has so high a rank.
     """
     module = encoder.module
     assert isinstance(module, nn.Module)
@@ -164,6 +179,13 @@ def add_adapters(encoder: Encoder, rank: int, alpha: float, frozen: set[str]) ->
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear) and f"{name}.weight" not in frozen
     ]
+    largest = max((min(layer.weight.shape) for layer in layers), default=0)
+    if layers and rank > largest:
+        raise InputError(
+            f"adapters of rank {rank:,} are larger than the weights, whose rank is at most "
+            f"{largest:,}",
+            f"Give --lora {largest} or less.",
+        )
     if not layers:
         raise InputError(
             "there are no linear layers to adapt: the network is convolutional, or all of its "

@@ -10,6 +10,7 @@ from lowlabel.features.models.base_card import check_tunable
 from lowlabel.training.engine.options import RunOptions
 from lowlabel.training.engine.run import joined_trainer, train_shown
 from lowlabel.training.finetuning.losses import check_loss
+from lowlabel.training.finetuning.model import check_head_memory
 from lowlabel.training.finetuning.plan import FinetunePlan
 from lowlabel.training.finetuning.recipe import FinetuneRecipe
 from lowlabel.training.finetuning.validation import split_classes
@@ -60,6 +61,7 @@ def make_finetune_plan(
     recipe = replace(recipe, pooling=base.pooling, options=replace(recipe.options, views=views))
     plan = FinetunePlan(recipe, base, split, images, opened.left_out(part))
     plan.order()  # refuses batches that the classes cannot fill
+    check_head_memory(base, recipe.options, len(split.learned.class_names))
     return plan
 
 

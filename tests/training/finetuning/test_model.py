@@ -6,7 +6,7 @@ from torch import nn
 from lowlabel.errors import InputError
 from lowlabel.features import load_backbone
 from lowlabel.training import RunOptions
-from lowlabel.training.finetuning import finetune
+from lowlabel.training.finetuning import finetune, model
 from lowlabel.training.finetuning.model import leave_out_unused
 
 RESNET = "random:resnet10t,seed=1"
@@ -91,11 +91,20 @@ def test_parameters_that_the_embeddings_do_not_need_are_left_out(make_plan):
     assert all(p.requires_grad for n, p in model.named_parameters() if ".attn_pool." not in n)
 
 
+def test_a_head_that_does_not_fit_in_memory_is_refused(make_plan, monkeypatch):
+    monkeypatch.setattr(model, "physical_memory", lambda: 2**32)
+    with pytest.raises(InputError, match=r"16,000,000 dimensions needs 9.1 GiB of memory"):
+        make_plan(dimension=16_000_000)  # on 32, with 6 classes
+    assert make_plan(dimension=1_000_000).head.dimension == 1_000_000
+
+
 def test_impossible_networks_are_refused(make_plan):
     with pytest.raises(InputError, match="cannot freeze 5 blocks of a network that has 2"):
         make_plan(freeze_blocks=5).build_model()
     with pytest.raises(InputError, match="nothing is left to tune"):
         make_plan(freeze_blocks=2, head_layers=0, dimension=None).build_model()
+    with pytest.raises(InputError, match="larger than the weights, whose rank is at most 32"):
+        make_plan(lora=33).build_model()
     with pytest.raises(InputError, match="no linear layers to adapt"):
         make_plan(model=RESNET, resolution=32, lora=4).build_model()
     with pytest.raises(InputError, match="has no parameters"):
