@@ -48,8 +48,13 @@ class EmbeddingTable:
 
     def shared_with(self, other: "EmbeddingTable") -> int:
         """Number of rows that `other` holds too."""
-        theirs = {hash(row.tobytes()) for row in other.features}
-        return sum(hash(row.tobytes()) in theirs for row in self.features)
+        dtype = np.result_type(self.features, other.features)  # of files made elsewhere
+        own, theirs = (
+            (hash(row.astype(dtype, copy=False).tobytes()) for row in each.features)
+            for each in (self, other)
+        )
+        known = {*theirs}
+        return sum(row in known for row in own)
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,22 @@ class PartLabels(NamedTuple):
 
 
 def left_out_labels(data: EmbeddedDataset) -> list[str]:
-    """The labels that no test image has, and those of test images that no train image has."""
+    """The labels that no test image has, and those of test images that train cannot tell."""
     names, labels = np.array(label_names(data.class_names)), PartLabels.of(data)
-    tested, trained = labels.test.any(axis=0), labels.train.any(axis=0)
+    tested = labels.test.any(axis=0)
     notes = []
     if not tested.all():
         notes.append(f"of the mAP on {data.title}, on no test image: {_named(names[~tested])}")
-    if (tested & ~trained).any():
-        unknown = _named(names[tested & ~trained])
-        notes.append(
-            f"of training on {data.title}, on no train image and so with equal scores: {unknown}"
-        )
+    untold = {
+        "no train image": ~labels.train.any(axis=0),
+        "all train images": labels.train.all(axis=0),
+    }
+    for where, those in untold.items():
+        if (tested & those).any():
+            notes.append(
+                f"of training on {data.title}, on {where} and so with equal scores: "
+                f"{_named(names[tested & those])}"
+            )
     return notes
 
 

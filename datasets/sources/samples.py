@@ -10,6 +10,7 @@ from typing import IO, Any, NamedTuple
 from lowlabel.datasets.io.listing import NO_SUFFIX, image_suffixes
 from lowlabel.datasets.sources.tar_members import Place, read_at, tar_index
 from lowlabel.datasets.tables.listed import Label
+from lowlabel.datasets.tables.rows import as_text
 from lowlabel.errors import DataError
 
 _LABELS = ("cls", "json", "txt")  # where labels are looked for, in this order
@@ -117,8 +118,9 @@ def _spelled(label: str) -> str:
 
 
 def _label(value: Any) -> str | None:
-    """A label as text; None if it is missing."""
-    return None if value is None or str(value) in ("", "-1") else str(value)
+    """A label as text, as those of parquet are; None if it is missing."""
+    text = as_text(value)
+    return None if text in ("", "-1") else text
 
 
 class _Labels:

@@ -21,7 +21,7 @@ def numbered_labels(
         The labels, and the texts by their numbers.
 
     Raises:
-        DataError: If an array holds anything else, or only some hold texts.
+        DataError: If an array holds anything else, only some hold texts, or a text is empty.
     """
     texts = {name: array for name, array in labels.items() if array.dtype.kind in TEXT}
     for name, array in labels.items():
@@ -35,6 +35,12 @@ def numbered_labels(
     if not texts:
         return dict(labels), ()
     of_each = [as_texts(array) for array in texts.values()]
+    for name, each in zip(texts, of_each, strict=True):
+        if empty := sum(not text.strip() for text in each):
+            raise DataError(
+                f"{path}: {empty:,} of {len(each):,} {name} are empty",
+                "Leave out the rows without a label.",
+            )
     names = tuple(sorted({text for each in of_each for text in each}))
     numbers = {name: n for n, name in enumerate(names)}
     numbered = {

@@ -140,12 +140,15 @@ def _other_file(
 
 
 def _groups(path: Path, rows: int) -> NDArray[np.int64] | None:
-    """The group of each labelled image; None if the file has none."""
+    """The group of each labelled image, its own for an empty text; None if the file has none."""
     arrays, _ = read_arrays(path, (GROUPS,))
     if GROUPS not in arrays:
         return None
-    groups = _of_rows(arrays[GROUPS], GROUPS, rows, path)
-    return np.unique(np.array(as_texts(groups)), return_inverse=True)[1].astype(np.int64)
+    texts = np.array(as_texts(_of_rows(arrays[GROUPS], GROUPS, rows, path)))
+    groups = np.unique(texts, return_inverse=True)[1].astype(np.int64)
+    alone = np.flatnonzero(np.char.strip(texts) == "")
+    groups[alone] = rows + np.arange(len(alone))
+    return groups
 
 
 def _of_rows(values: NDArray[Any], name: str, rows: int, path: Path) -> NDArray[Any]:

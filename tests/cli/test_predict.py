@@ -119,6 +119,12 @@ def test_a_class_of_one_image_and_labelled_images_among_the_others_are_said(plac
     assert "on 18 labelled images" in printed
 
 
+def test_images_with_several_labels_are_refused_by_name(place, caller):
+    Path("own.csv").write_text("path,labels\nknown/green/0.png,a|b\nknown/blue/0.png,b")
+    with pytest.raises(InputError, match=r"images of csv:own\.csv.* have several labels"):
+        caller(predict)("new", "--dataset", "csv:own.csv", "--model", "pixels", "--output", "l.csv")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -103,6 +103,14 @@ def test_texts_beside_integers_are_refused(tmp_path):
         load_feature_file(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_empty_texts_are_no_class(empty, tmp_path):
+    features = np.eye(3, dtype=np.float32)
+    np.savez(tmp_path / "a.npz", features=features, labels=["a", empty, "b"])
+    with pytest.raises(DataError, match=r"a\.npz: 1 of 3 labels are empty"):
+        load_feature_file(tmp_path / "a.npz")
+
+
 def test_a_label_as_long_as_a_book_is_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["features"] = np.eye(4, dtype=np.float32)

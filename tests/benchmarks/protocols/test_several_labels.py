@@ -158,6 +158,22 @@ def test_labels_of_one_part_alone_are_named_and_counted(image_folder, run, tmp_p
     assert scored.record.counts["labels that train cannot tell"] == 1
 
 
+def test_a_label_of_all_train_images_is_named(table, run, image_folder, tmp_path):
+    spec, _ = table(("train", "test"))
+    path = image_folder / spec.removeprefix("csv:").rpartition("/")[2]
+    header, *rows = path.read_text().splitlines()
+    place = header.split(",").index("labels")
+    values = [row.split(",") for row in rows]
+    for row in values:
+        row[place] += "|of all"
+    path.write_text("\n".join([header, *(",".join(row) for row in values)]))
+    outcome = run("knn", spec, options={"neighbours": (3,)})
+    (note,) = outcome.left_out
+    assert note.endswith("on all train images and so with equal scores: of all")
+    (scored,) = load_scored(tmp_path / "out" / "records")
+    assert scored.record.counts["labels that train cannot tell"] == 1
+
+
 @pytest.mark.parametrize("suite", ["fewshot", "label-budget", "label-free"])
 def test_protocols_of_one_label_refuse_it(suite, table, run):
     spec, _ = table(("train", "test"))

@@ -200,7 +200,7 @@ def test_a_list_in_json_is_several_labels(tmp_path):
         ]
         return write(tmp_path / f"{name}.tar", files)
 
-    shard("train", ["b", "a"], "c", ["a"], [3, "a"])
+    shard("train", ["b", "a"], "c", ["a"], [3, "a", 3.0])
     shard("test", "c")
     opened = open_dataset(f"wds:{tmp_path}")
     assert opened.division.kind == "labels" and opened.division.train_part == "train"
@@ -210,6 +210,8 @@ def test_a_list_in_json_is_several_labels(tmp_path):
     for labels, complaint in (
         ((["a"], []), "1 of the 2 samples of .* have no label in json:label, the first is 1"),
         ((["a", None], ["a", ""]), "2 of the 2 samples of .* have no label"),
+        ((["a", float("nan")], ["a", " "]), "2 of the 2 samples of .* have no label"),
+        (("a", float("nan"), " "), "2 of the 3 samples of .* have no label"),
         ((["a", ["b"]],), "the field label of .* is no label"),
         (([0, 1, 0], [1, 1, 1]), "are 3 values of 0 and 1 for each image"),
         ((["a", "b|c"],), r"the label 'b\|c' of .* holds \|"),

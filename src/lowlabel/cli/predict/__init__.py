@@ -234,6 +234,11 @@ def _part(opened: "OpenDataset", asked: str | None) -> str:
     from lowlabel.errors import InputError
 
     division = opened.division
+    if division.kind == "labels":
+        raise InputError(
+            f"images of {opened.name} have several labels, and predict gives each image one",
+            "Write a table with one label for each image, in the column label.",
+        )
     if division.kind != "classes":
         raise InputError(
             f"{opened.name} has no classes to learn", "Name labelled images: folder:PATH."
