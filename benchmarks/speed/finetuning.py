@@ -82,8 +82,8 @@ def _plan(model: str, loss: str, batch_size: int, classes: int) -> FinetunePlan:
     listing = [LabelledPath(f"{n}.png", f"c{n // 2:04}") for n in range(2 * classes)]
     images = ImageSet.from_listing("noise", "train", Path(), listing)
     base = load_backbone(model, device="cpu")
-    side = f"global_size={base.transform.side}"
-    recipe = make_finetune_recipe(model, loss, None, [side], batch_size=batch_size)
+    recipe = make_finetune_recipe(model, loss, batch_size=batch_size)
+    recipe = recipe.for_base(base.transform.side, base.pooling)
     return FinetunePlan(recipe, base, ClassSplit(images, None, 0), images)
 
 

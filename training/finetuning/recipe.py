@@ -1,8 +1,8 @@
 """The recipe of a fine-tuning run, made from the loss's preset and the command line."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.fields import encode, grown
@@ -79,6 +79,11 @@ class FinetuneRecipe:
             raise UnknownNameError("dtype", self.dtype, DTYPES)
         check_seed(self.seed)
         check_numbers(self)
+
+    def for_base(self, side: int, pooling: str) -> Self:
+        """The recipe with the side of the base model's images, in pixels, and its pooling."""
+        views = replace(self.options.views, global_size=side)
+        return replace(self, pooling=pooling, options=replace(self.options, views=views))
 
     def _check_frozen(self) -> None:
         o = self.options

@@ -1,6 +1,5 @@
 """`make_finetune_plan` and `finetune`: from names and a recipe to an exported model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from lowlabel.datasets import OpenDataset, find_dataset, open_dataset
@@ -57,8 +56,7 @@ def make_finetune_plan(
         )
     split = split_classes(images, recipe.options.validation, recipe.seed)
     base = _load(recipe)
-    views = replace(recipe.options.views, global_size=base.transform.side)
-    recipe = replace(recipe, pooling=base.pooling, options=replace(recipe.options, views=views))
+    recipe = recipe.for_base(base.transform.side, base.pooling)
     plan = FinetunePlan(recipe, base, split, images, opened.left_out(part))
     plan.order()  # refuses batches that the classes cannot fill
     check_head_memory(base, recipe.options, len(split.learned.class_names))
