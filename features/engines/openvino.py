@@ -61,6 +61,7 @@ def convert(backbone: Backbone) -> OpenVINOForward:
                 "INFERENCE_PRECISION_HINT": _PRECISION[backbone.dtype],
                 "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                 "PERFORMANCE_HINT": "LATENCY",
+                "ENABLE_CPU_PINNING": False,  # processes side by side would share the first cores
             }
             compiled = _core().compile_model(model, "CPU", settings)
         forward = OpenVINOForward(f"OpenVINO {openvino.__version__.partition('-')[0]}", compiled)
