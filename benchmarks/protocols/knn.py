@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -170,8 +170,7 @@ class KNN(Supervised):
         }
         ks = [min(k, counts["voters"]) for k in self.neighbours]
         if by_train:
-            found = (classifier_scores(result.of(k), data) for k in ks)
-            return [replace(scores, deterministic=True) for scores in found]
+            return [classifier_scores(result.of(k), data, deterministic=True) for k in ks]
         return [_scores(result, k, counts) for k in ks]
 
 

@@ -5,12 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.protocols.supervised import train_table
+from lowlabel.benchmarks.protocols.supervised import scores_of, train_table
 from lowlabel.benchmarks.protocols.trial import ProtocolScores
 from lowlabel.classification import SeveralLabelsResult
 from lowlabel.datasets.tables.labels import label_matrix, label_names
 from lowlabel.features import EmbeddedDataset
-from lowlabel.results import Score
 
 HELD_OUT_SETS = "a tenth of train, by the rarest label of each image"
 OPTIONS: dict[str, object] = {"average_precision": "VOC 2010, all points"}
@@ -59,25 +58,12 @@ def several_labels_scores(
     result: SeveralLabelsResult, data: EmbeddedDataset, *, deterministic: bool = False
 ) -> ProtocolScores:
     """The scores of a classifier's result."""
-    counts = {
-        "images": len(data.evaluated.labels),
-        "train": len(train_table(data).labels),
-        "labels": len(result.scored),
-    }
+    counts = {"labels": len(result.scored)}
     if result.without_test:
         counts["labels without a test image"] = result.without_test
     if result.without_train:
         counts["labels that train cannot tell"] = result.without_train
-    ci95 = result.ci95
-    return ProtocolScores(
-        {name: Score(mean, ci95[name]) for name, mean in result.metrics.items()},
-        result.values,
-        result.ci95_definition,
-        counts,
-        chosen=dict(result.chosen),
-        intervals=result.intervals,
-        deterministic=deterministic,
-    )
+    return scores_of(result, data, counts, deterministic=deterministic)
 
 
 def _named(labels: NDArray[np.str_]) -> str:

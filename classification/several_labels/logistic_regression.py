@@ -5,7 +5,6 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lowlabel.arrays import (
     Features,
@@ -38,8 +37,6 @@ from lowlabel.classification.several_labels.result import SeveralLabelsResult
 from lowlabel.devices import scoring_device
 from lowlabel.lazy_rows import changed
 from lowlabel.progress import Progress
-
-Sets = NDArray[np.bool_]
 
 
 @torch.inference_mode()

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from lowlabel.classification.intervals import OVER_IMAGES, Units, over
 from lowlabel.classification.result import WithIntervals
 from lowlabel.classification.several_labels.average_precision import average_precision
+from lowlabel.classification.several_labels.label_sets import Sets
 from lowlabel.intervals import Interval, jackknife_interval, means_without, normal
 
 MEAN_AP = "mean_ap"
-Sets = NDArray[np.bool_]
 _OVER_LABELS = "jackknife over the average precisions of {} labels"
 
 
