@@ -98,7 +98,7 @@ class ChunkEmbedder:
     def _embedded(self, pixels: torch.Tensor) -> torch.Tensor:
         try:
             found = self.backbone.embed(pixels).cpu()
-        except torch.OutOfMemoryError as error:
+        except torch.cuda.OutOfMemoryError as error:
             raise InputError(
                 f"{len(pixels)} images of {self.backbone.name} do not fit in the device's memory",
                 f"Give a smaller --batch-size than {self.options.batch_size}.",

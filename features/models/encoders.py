@@ -229,7 +229,8 @@ class Pixels(Encoder):
 
 def _running(module: nn.Module) -> AbstractContextManager[None]:
     fix = "If it takes images of another size, choose --resolution; else fix its code."
-    return users_code(f"the forward pass of {type(module).__name__} fails", fix)
+    what = f"the forward pass of {type(module).__name__} fails"
+    return users_code(what, fix, passed=(torch.cuda.OutOfMemoryError,))
 
 
 def _patch_side(module: nn.Module) -> int:

@@ -11,19 +11,21 @@ from lowlabel.reading import reason
 
 
 @contextmanager
-def users_code(what: str, fix: str) -> Iterator[None]:
+def users_code(what: str, fix: str, passed: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Turns what a user's code raises into an error that names its line.
 
     Args:
         what: What fails, for the message: "model.py: build fails".
         fix: How to find out more.
+        passed: Errors that are not of the code, and that the caller tells.
 
     Raises:
         DataError: If the code raises anything, or ends the process.
     """
+    told: tuple[type[Exception], ...] = (UserError, *passed)
     try:
         yield
-    except UserError:
+    except told:
         raise
     except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise DataError(

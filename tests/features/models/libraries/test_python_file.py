@@ -187,6 +187,9 @@ class Model(nn.Module):
 def build():
     BUILD
     return Model()
+
+def full():
+    raise torch.cuda.OutOfMemoryError
 """
 
 
@@ -216,6 +219,7 @@ def test_models_that_misbehave_are_refused(file, forward, build, message):
         ("torch.zeros(len(images), len(images))", "vectors of 4 numbers for some images"),
         ("1 // (4 - len(images)) + images.flatten(1)", r"line 8 of model\.py: ZeroDivisionError"),
         ("images.flatten(1) * float('nan')", "not finite"),
+        ("images.flatten(1) if len(images) == 1 else full()", "4 images of build do not fit"),
     ],
 )
 def test_models_that_misbehave_on_batches_are_refused(file, image_folder, forward, message):
