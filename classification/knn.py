@@ -11,28 +11,15 @@ from torch import Tensor
 from lowlabel.arrays import (
     Features,
     Labels,
-    as_features,
-    as_integers,
     as_labels,
     require_name,
-    require_same_width,
 )
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.intervals import ClassifierInterval, Units
 from lowlabel.classification.metrics import classification_values
-from lowlabel.classification.nearest_train import nearest, usual_block
 from lowlabel.classification.result import KNNResult
-from lowlabel.classification.rows import as_rows, picked
-from lowlabel.classification.votes import (
-    EQUAL_VOTES,
-    class_votes,
-    require_temperature,
-    shares,
-    voter_counts,
-    winners,
-)
+from lowlabel.classification.votes import EQUAL_VOTES, Part, Vote, class_votes, shares, winners
 from lowlabel.devices import scoring_device
-from lowlabel.embeddings import Embeddings
 from lowlabel.progress import Progress
 
 Unvoted = Literal["never", "fill"]
@@ -108,28 +95,31 @@ def evaluate_knn(
         >>> evaluate_knn(train, [7, 7, 9], test, [7, 9], k=2).metrics["top1@2"]
         100.0
     """
-    require_temperature(temperature)
     require_name("treatment of classes without a vote", unvoted, get_args(Unvoted))
     device = scoring_device(device)
-    train, voting_labels = _checked(train_features, train_labels, device, "train", rows)
-    test, wanted_labels = _checked(test_features, test_labels, device, "test", test_rows)
-    require_same_width({"train features": train.dimensions, "test features": test.dimensions})
+    vote = Vote.of(
+        (train_features, rows),
+        (test_features, test_rows),
+        k=k,
+        temperature=temperature,
+        clip_k=clip_k,
+        block_size=block_size,
+        device=device,
+        progress=progress,
+    )
+    voting_labels = _labels(vote.train, train_labels, "train")
+    wanted_labels = _labels(vote.test, test_labels, "test")
     units = Units.of(wanted_labels, groups, interval)
-    ks = voter_counts(k, len(train), clip_k)
-    if block_size is None:
-        block_size = usual_block(device)
-    (block_rows,) = as_integers(1, block_size=block_size)
     names, train_classes, test_classes = number_classes(voting_labels, wanted_labels)
+    ks, images = vote.ks, len(wanted_labels)
 
     train_targets = torch.from_numpy(train_classes).to(device)
     test_targets = torch.from_numpy(test_classes).to(device)
-    ranks = np.empty((len(ks), len(test)), np.int64)
-    held = len(test) if all_metrics else 0  # AUROC compares all test images
+    ranks = np.empty((len(ks), images), np.int64)
+    held = images if all_metrics else 0  # AUROC compares all test images
     all_weights = torch.empty(held, max(ks), dtype=torch.float64, device=device)
     all_voted = torch.empty(held, max(ks), dtype=torch.int64, device=device)
-    done = 0
-    for block, cosines, neighbours in nearest(train, test, max(ks), block_rows):
-        weights = ((cosines - cosines[:, :1]) / temperature).exp()
+    for block, weights, neighbours in vote.blocks():
         voted = train_targets[neighbours]
         for row, count in enumerate(ks):
             votes = class_votes(voted[:, :count], weights[:, :count], len(names))
@@ -137,9 +127,6 @@ def evaluate_knn(
             ranks[row, block] = found.cpu().numpy()
         if all_metrics:
             all_weights[block], all_voted[block] = weights, voted
-        done += len(weights)
-        if progress is not None:
-            progress(done, len(test))
     correct = {
         f"top{top}@{count}": ranks[row] < min(top, count)  # no more classes than k have a vote
         for top in _TOPS
@@ -171,14 +158,22 @@ def knn_votes(
     Raises:
         InputError: As `evaluate_knn`.
     """
-    found, labels = _checked(*train, device, "train", rows)
-    queries = Embeddings.of(as_features(test, "test features").to(device), "test features")
-    targets = torch.from_numpy(labels).to(device)
-    weights = torch.empty(len(queries), k, dtype=torch.float64, device=device)
-    voted = torch.empty(len(queries), k, dtype=torch.int64, device=device)
-    for block, cosines, neighbours in nearest(found, queries, k, usual_block(device)):
-        weights[block] = ((cosines - cosines[:, :1]) / temperature).exp()
-        voted[block] = targets[neighbours]
+    vote = Vote.of(
+        (train[0], rows),
+        (test, None),
+        k=k,
+        temperature=temperature,
+        clip_k=False,
+        block_size=None,
+        device=device,
+        progress=None,
+    )
+    targets = torch.from_numpy(_labels(vote.train, train[1], "train")).to(device)
+    queries = len(vote.test.embeddings)
+    weights = torch.empty(queries, k, dtype=torch.float64, device=device)
+    voted = torch.empty(queries, k, dtype=torch.int64, device=device)
+    for block, of_block, neighbours in vote.blocks():
+        weights[block], voted[block] = of_block, targets[neighbours]
     for each, of in zip(weights.split(_VALUE_ROWS), voted.split(_VALUE_ROWS), strict=True):
         yield shares(class_votes(of, each, classes))
 
@@ -211,16 +206,6 @@ def _ranks(votes: Tensor, targets: Tensor, *, fill: bool) -> Tensor:
     return torch.where(ranked, before.sum(1), torch.iinfo(torch.int64).max)
 
 
-def _checked(
-    features: Features,
-    labels: Labels,
-    device: torch.device,
-    part: str,
-    rows: Labels | None = None,
-) -> tuple[Embeddings, NDArray[np.int64]]:
-    table = as_features(features, f"{part} features").to(device)
-    every = as_labels(labels, len(table), f"{part} labels")
-    chosen = None if rows is None else as_rows(rows, len(table))
-    kept, places = picked(table, chosen)
-    found = Embeddings.of(kept, f"{part} features", places=places)
-    return found, every if chosen is None else every[chosen]
+def _labels(part: Part, labels: Labels, name: str) -> NDArray[np.int64]:
+    """The labels of the chosen rows."""
+    return part.chosen(as_labels(labels, part.images, f"{name} labels"))

@@ -19,9 +19,9 @@ from lowlabel.arrays import (
 from lowlabel.classification.classes import number_classes, validation_columns
 from lowlabel.classification.held_out import held_out_for
 from lowlabel.classification.intervals import ClassifierInterval, Units
-from lowlabel.classification.linear_fit import TrainSet, fit_linear
-from lowlabel.classification.linear_grid import LinearGrid
-from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
+from lowlabel.classification.probe.fit import TrainSet, fit_linear
+from lowlabel.classification.probe.grid import LinearGrid
+from lowlabel.classification.probe.recipe import LinearRecipe, known_recipe
 from lowlabel.classification.metrics import classification_values
 from lowlabel.classification.result import ClassifierResult
 from lowlabel.classification.rows import Rows, as_rows, picked

@@ -1,41 +1,17 @@
 """Logistic regression on frozen embeddings, with C chosen on validation images."""
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from lowlabel.arrays import (
-    Features,
-    Labels,
-    as_features,
-    as_integers,
-    as_labels,
-    refuse_rows,
-    require_name,
-    require_same_width,
-)
-from lowlabel.classification.classes import number_classes, validation_columns
-from lowlabel.classification.held_out import held_out_for
-from lowlabel.classification.intervals import ClassifierInterval, Units
-from lowlabel.classification.logistic.choice import Fits
+from lowlabel.arrays import Features, Labels
+from lowlabel.classification.intervals import ClassifierInterval
+from lowlabel.classification.labelling.one_label import OneLabel
+from lowlabel.classification.logistic.evaluate import DEFAULT_CS, Norm, evaluate_logistic
 from lowlabel.classification.logistic.path import MAX_ITER
-from lowlabel.classification.metrics import classification_values
+from lowlabel.classification.logistic.problem import Multinomial
 from lowlabel.classification.result import ClassifierResult
-from lowlabel.classification.rows import Rows
-from lowlabel.devices import scoring_device
-from lowlabel.errors import InputError
-from lowlabel.lazy_rows import RowStep, changed
 from lowlabel.progress import Progress
-from lowlabel.scale import magnitudes, unit
-
-DEFAULT_CS = tuple(float(f"1e{power}") for power in range(-6, 6))
-_BLOCK_ELEMENTS = 2**24
-Norm = Literal["none", "l2", "standard"]
 
 
 @torch.inference_mode()
@@ -101,89 +77,18 @@ def evaluate_logistic_regression(
         >>> evaluate_logistic_regression(train, [7, 7, 9], test, [7, 9], c=1.0).metrics["top1"]
         100.0
     """
-    cs = checked_cs(c)
-    require_name("norm", norm, get_args(Norm))
-    (max_iter,) = as_integers(1, max_iter=max_iter)
-    (seed,) = as_integers(0, seed=seed)
-    place = scoring_device(device)
-    train, labels = _checked(train_features, train_labels, place, "train")
-    test, wanted = _checked(test_features, test_labels, place, "test")
-    require_same_width({"train features": train.shape[1], "test features": test.shape[1]})
-    units = Units.of(wanted, groups, interval)
-    names, train_targets, test_targets = number_classes(labels, wanted)
-    normalise, targets = normaliser(norm, train), torch.from_numpy(train_targets).to(place)
-    learned = Rows(changed(train, normalise))
-    fits = Fits(
-        len(names),
-        max_iter,
+    return evaluate_logistic(
+        OneLabel.of,
+        Multinomial,
+        (train_features, train_labels),
+        (test_features, test_labels),
+        validation=validation,
+        c=c,
         norm=norm,
-        total=len(cs) + (len(cs) > 1 and validation is None),
+        max_iter=max_iter,
+        seed=seed,
+        groups=groups,
+        interval=interval,
+        device=device,
         progress=progress,
     )
-    tried: dict[str, float] = {}
-    if len(cs) == 1:
-        (best,) = fits.fit(learned, targets, cs)
-    elif validation is None:
-        rows = held_out_for("C", labels, "a single value of C: c=1.0", seed=seed)
-        held = torch.from_numpy(rows).to(place)
-        kept, chosen = (~held).nonzero().flatten(), held.nonzero().flatten()
-        images = learned.chosen(chosen), targets[chosen]
-        found, tried = fits.choose(learned.chosen(kept), targets[kept], cs, images)
-        (best,) = fits.fit(learned, targets, (found.c,), start=found)
-    else:
-        x, y = _checked(*validation, place, "validation")
-        require_same_width({"train features": train.shape[1], "validation features": x.shape[1]})
-        columns = torch.from_numpy(validation_columns(labels, y)).to(place)
-        best, tried = fits.choose(learned, targets, cs, (Rows(changed(x, normalise)), columns))
-    probabilities = best.probabilities(Rows(changed(test, normalise)))
-    values = classification_values(probabilities, torch.from_numpy(test_targets).to(place))
-    unseen = int((test_targets < 0).sum())
-    return ClassifierResult(values, len(names), unseen, units, fits.record(best.c, tried))
-
-
-def checked_cs(c: float | Sequence[float]) -> tuple[float, ...]:
-    """The values of C in ascending order.
-
-    Raises:
-        InputError: If there is none, one is not a finite number above 0, or one is repeated.
-    """
-    values: tuple[float, ...] = tuple(c) if isinstance(c, Iterable) else (c,)
-    for value in values:
-        is_number = isinstance(value, int | float | np.integer | np.floating)
-        if isinstance(value, bool) or not (is_number and 0 < value < math.inf):
-            raise InputError(f"c={value!r} must be a finite number above 0")
-    cs = tuple(sorted(float(value) for value in values))
-    if not cs or len(set(cs)) < len(cs):
-        raise InputError(f"c={c!r} must be one or more different numbers")
-    return cs
-
-
-def _checked(
-    features: Features, labels: Labels, device: torch.device, part: str
-) -> tuple[Tensor, NDArray[np.int64]]:
-    rows = finite_features(features, device, part)
-    return rows, as_labels(labels, len(rows), f"{part} labels")
-
-
-def finite_features(features: Features, device: torch.device, part: str) -> Tensor:
-    """Converts the features of a part; an `InputError` unless they are finite floats."""
-    rows = as_features(features, f"{part} features").to(device)
-    bad = ~magnitudes(rows)[:, 0].isfinite()
-    refuse_rows(bad, f"{part} features", "hold NaN or infinite values")
-    return rows
-
-
-def normaliser(norm: Norm, train: Tensor) -> RowStep:
-    """What is done to features before they are fitted or classified."""
-    if norm == "none":
-        return lambda x: x
-    if norm == "l2":
-        return unit
-    columns = train.split(max(1, _BLOCK_ELEMENTS // len(train)), dim=1)
-    parts = [torch.std_mean(part.double(), 0, correction=0) for part in columns]
-    deviation, mean = (torch.cat(each) for each in zip(*parts, strict=True))
-    # As scikit-learn's StandardScaler: no more than the rounding of the mean is a constant.
-    eps, count = torch.finfo(train.dtype).eps, len(train)
-    constant = deviation**2 <= count * eps * deviation**2 + (count * eps * mean) ** 2
-    factor = torch.where(constant, 0.0, 1 / deviation)
-    return lambda x: ((x.double() - mean) * factor).to(x.dtype)

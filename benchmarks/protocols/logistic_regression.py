@@ -29,7 +29,7 @@ from lowlabel.classification import (
 )
 from lowlabel.classification.logistic.choice import method_spec
 from lowlabel.classification.logistic.path import MAX_ITER
-from lowlabel.classification.logistic_regression import Norm, checked_cs
+from lowlabel.classification.logistic.evaluate import Norm, checked_cs
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.classification import RECIPES
-from lowlabel.classification.linear_grid import LinearGrid
+from lowlabel.classification.probe.grid import LinearGrid
 from lowlabel.devices import describe_device, resolve_device
 
 BLOCKS = 4

@@ -12,7 +12,7 @@ from lowlabel.classification.budget.draws import Draws
 from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.knn import evaluate_knn, knn_votes
 from lowlabel.classification.linear import evaluate_linear
-from lowlabel.classification.linear_recipe import LinearRecipe, known_recipe
+from lowlabel.classification.probe.recipe import LinearRecipe, known_recipe
 from lowlabel.errors import InputError
 
 

@@ -67,9 +67,7 @@ class Curvature:
         self._examples, self._point, self._alpha = examples, point, alpha
         rows = _uncertain(point.uncertainty)
         self._parts = rows.split(examples.block_rows)
-        elements = len(rows) * (examples.x.width + examples.classes)
-        most = _KEPT_ELEMENTS.get(rows.device.type, _ACCELERATOR_KEPT_ELEMENTS)
-        self._kept = [*map(self._block, self._parts)] if elements <= most else None
+        self._kept = [*map(self._block, self._parts)] if may_keep(examples, len(rows)) else None
 
     def product(self, direction: Tensor) -> Tensor:
         """Hessian times a direction [K, D + 1].
@@ -120,6 +118,12 @@ class Curvature:
         p = torch.addmm(params[:, -1], x, params[:, :-1].T).softmax(1)
         uncertainty = self._point.uncertainty[rows, None].float()
         return _Block(x, p, self._examples.targets[rows, None], uncertainty)
+
+
+def may_keep(examples: Examples, rows: int) -> bool:
+    """Whether blocks of so many examples may stay in memory."""
+    elements = rows * (examples.x.width + examples.classes)
+    return elements <= _KEPT_ELEMENTS.get(examples.x.device.type, _ACCELERATOR_KEPT_ELEMENTS)
 
 
 def _uncertain(uncertainty: Tensor) -> Tensor:

@@ -2,19 +2,46 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from lowlabel.classification.logistic.curvature import Curvature, Preconditioner
 from lowlabel.classification.logistic.examples import Examples
-from lowlabel.classification.logistic.loss import Point, evaluate
+from lowlabel.classification.logistic.loss import Point
 
 _MOST_PRODUCTS = 200
 _LOOSEST = 0.3  # accuracy of a step far from the minimum
 _MOST_HALVINGS = 20
 _SUFFICIENT_DECREASE = 1e-4
 _ROUNDING = 1e-9  # relative; differences of the objective below it are not trusted
+
+
+Preconditioner = Callable[[Tensor], Tensor]
+
+
+class Hessian(Protocol):
+    """Second derivatives of an objective at a point."""
+
+    def product(self, direction: Tensor) -> Tensor:
+        """Hessian times a direction [K, D + 1]."""
+
+    def preconditioner(self) -> Preconditioner:
+        """An approximate inverse, symmetric and positive definite."""
+
+
+class Loss(NamedTuple):
+    """What is minimised beside the penalty.
+
+    Attributes:
+        evaluate: Loss and gradient of examples at parameters [K, D + 1].
+        hessian: Hessian of the objective of examples at a point with a weight of the penalty.
+        penalty: The inverse strength of the penalty for scikit-learn's C and K.
+    """
+
+    evaluate: Callable[[Examples, Tensor], Point]
+    hessian: Callable[[Examples, Point, float], Hessian]
+    penalty: Callable[[float, int], float]
 
 
 @dataclass(frozen=True)
@@ -36,12 +63,13 @@ def minimize(
     examples: Examples,
     start: Point,
     alpha: float,
+    loss: Loss,
     *,
     tolerance: float,
     max_iter: int,
     tick: Callable[[], object],
 ) -> Minimum:
-    """Minimises mean cross-entropy + α/2 · |W|².
+    """Minimises loss + α/2 · |W|².
 
     Ron S. Dembo, Stanley C. Eisenstat, Trond Steihaug. Inexact Newton Methods. SIAM Journal on
     Numerical Analysis 19, 1982.
@@ -53,6 +81,7 @@ def minimize(
         examples: The examples.
         start: Where to start, such as the minimum of another α.
         alpha: Weight of the penalty.
+        loss: The loss.
         tolerance: Largest gain left, relative to the objective.
         max_iter: Largest number of Newton steps.
         tick: Called after each step.
@@ -62,7 +91,7 @@ def minimize(
         value, slope = point.objective(alpha), point.slope(alpha)
         if known is not None and known[1] * _dot(slope, known[0](slope)) <= tolerance * value:
             return Minimum(point, step, converged=True)
-        curvature = Curvature(examples, point, alpha)
+        curvature = loss.hessian(examples, point, alpha)
         preconditioner = curvature.preconditioner()
         estimate = _dot(slope, preconditioner(slope))
         if estimate <= 0 or value <= 0:
@@ -71,7 +100,7 @@ def minimize(
         direction = _newton_direction(curvature, preconditioner, slope, accuracy)
         decrement = -_dot(slope, direction)
         known = preconditioner, max(1.0, decrement / estimate)
-        moved = _line_search(examples, point, direction, alpha, decrement)
+        moved = _line_search(examples, point, direction, alpha, decrement, loss)
         tick()
         if decrement / 2 <= tolerance * value:
             return Minimum(moved or point, step + 1, converged=True)
@@ -88,7 +117,7 @@ def _accuracy(estimate: float, value: float, tolerance: float) -> float:
 
 
 def _newton_direction(
-    curvature: Curvature, preconditioner: Preconditioner, slope: Tensor, accuracy: float
+    curvature: Hessian, preconditioner: Preconditioner, slope: Tensor, accuracy: float
 ) -> Tensor:
     """Solves H·d = -g by preconditioned conjugate gradients."""
     solution, residual = torch.zeros_like(slope), -slope
@@ -111,7 +140,7 @@ def _newton_direction(
 
 
 def _line_search(
-    examples: Examples, point: Point, direction: Tensor, alpha: float, decrement: float
+    examples: Examples, point: Point, direction: Tensor, alpha: float, decrement: float, loss: Loss
 ) -> Point | None:
     """The first of 1, ½, ¼, … with sufficient decrease; None if there is none.
 
@@ -120,7 +149,7 @@ def _line_search(
     """
     start, length = point.objective(alpha), 1.0
     for _ in range(_MOST_HALVINGS):
-        trial = evaluate(examples, point.params + length * direction)
+        trial = loss.evaluate(examples, point.params + length * direction)
         value = trial.objective(alpha)
         if value <= start - _SUFFICIENT_DECREASE * length * decrement:
             return trial

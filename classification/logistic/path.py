@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lowlabel.classification.logistic.curvature import Curvature
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import evaluate
-from lowlabel.classification.logistic.newton import minimize
+from lowlabel.classification.logistic.newton import Loss, minimize
 from lowlabel.classification.rows import Rows
 from lowlabel.fewshot.solvers.logistic import penalty_ratio
 
+CROSS_ENTROPY = Loss(evaluate, Curvature, penalty_ratio)
 TOLERANCE = 1e-9
 MAX_ITER = 100
 _ROWS = 4096
@@ -27,7 +29,7 @@ class LogisticFit:
         weight: Float64 [K, D].
         bias: Float64 [K].
         center: Mean of the examples, float64 [D].
-        objective: c · Σ cross-entropy + ½|W|², as scikit-learn's `LogisticRegression` defines it.
+        objective: c · Σ loss + ½|W|², as scikit-learn's `LogisticRegression` defines it.
         steps: Number of Newton steps.
         converged: Whether the objective is within the tolerance of its minimum.
     """
@@ -68,12 +70,13 @@ def fit_path(
     classes: int,
     cs: Sequence[float],
     *,
+    loss: Loss = CROSS_ENTROPY,
     start: LogisticFit | None = None,
     tolerance: float = TOLERANCE,
     max_iter: int = MAX_ITER,
     tick: Callable[[], object] = lambda: None,
 ) -> Iterator[LogisticFit]:
-    """Minimises ½|W|² + c · Σ cross-entropy for each c, with unpenalised intercepts.
+    """Minimises ½|W|² + c · Σ loss for each c, with unpenalised intercepts.
 
     The objective equals scikit-learn's `LogisticRegression(C=c)`, also for two classes. From the
     smallest c on, each fit starts from the one before: loss and gradient there are known, since
@@ -83,9 +86,10 @@ def fit_path(
 
     Args:
         x: Features, finite, float32 or float64 [N, D].
-        targets: Class of each example, 0 … classes-1, int64 [N].
-        classes: Number of classes.
+        targets: Class of each example, 0 … classes-1, int64 [N]; whatever `loss` takes.
+        classes: Number of classes: of weight vectors.
         cs: Inverse strengths of the penalty, in ascending order.
+        loss: Cross-entropy, or another loss.
         start: A fit to start from.
         tolerance: Largest distance of the objective from its minimum, relative to it, as estimated.
         max_iter: Largest number of Newton steps for each c.
@@ -105,11 +109,13 @@ def fit_path(
         weight = start.weight * scale
         params[:, :-1] = weight if basis is None else weight @ basis
         params[:, -1] = start.bias + start.weight @ (center - start.center)
-    point = evaluate(examples, params)
+    point = loss.evaluate(examples, params)
     for c in cs:
-        alpha = 1 / images / penalty_ratio(c, classes) / scale / scale
+        alpha = 1 / images / loss.penalty(c, classes) / scale / scale
         alpha = min(alpha, _STRONGEST)
-        found = minimize(examples, point, alpha, tolerance=tolerance, max_iter=max_iter, tick=tick)
+        found = minimize(
+            examples, point, alpha, loss, tolerance=tolerance, max_iter=max_iter, tick=tick
+        )
         point = found.point
         weight = point.params[:, :-1]
         weight = (weight if basis is None else weight @ basis.T) / scale

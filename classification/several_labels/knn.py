@@ -1,36 +1,27 @@
 """Weighted k-nearest-neighbour classification of images with several labels."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lowlabel.arrays import (
-    Features,
-    Labels,
-    as_features,
-    as_integers,
-    as_label_sets,
-    require_same_width,
-)
+from lowlabel.arrays import Features, Labels, as_label_sets
 from lowlabel.classification.intervals import ClassifierInterval
-from lowlabel.classification.nearest_train import nearest, usual_block
 from lowlabel.classification.several_labels.label_sets import (
+    Sets,
     learnable,
     require_same_labels,
     units_of,
 )
-from lowlabel.classification.several_labels.result import SeveralLabelsResult
-from lowlabel.classification.votes import require_temperature, voter_counts
+from lowlabel.classification.several_labels.result import Columns, Scores, SeveralLabelsResult
+from lowlabel.classification.votes import Part, Vote
 from lowlabel.devices import scoring_device
-from lowlabel.embeddings import Embeddings
 from lowlabel.progress import Progress
 
 _GRID = 2.0**36  # shares that differ by less are ties: far above a sum's rounding
-_ELEMENTS = 2**23  # of the labels of neighbours that are held at once
 
 
 @torch.inference_mode()
@@ -40,6 +31,8 @@ def evaluate_knn_several_labels(
     test_features: Features,
     test_labels: Any,
     *,
+    rows: Labels | None = None,
+    test_rows: Labels | None = None,
     k: int | Sequence[int] = 20,
     temperature: float = 0.07,
     clip_k: bool = False,
@@ -60,6 +53,8 @@ def evaluate_knn_several_labels(
         train_labels: Whether train image i has label j, booleans or 0 and 1, [N, L].
         test_features: Test embeddings, floats [M, D].
         test_labels: Labels of the test images, [M, L].
+        rows: Rows of the train images that vote; see `evaluate_knn`.
+        test_rows: Rows of the test images that are scored; see `evaluate_knn`.
         k: Number of neighbours, or several.
         temperature: Temperature of the votes, above 0; a smaller one favours the nearest images.
         clip_k: Replaces a k larger than N by N; by default that is an error.
@@ -86,49 +81,72 @@ def evaluate_knn_several_labels(
         >>> found[2].metrics["mean_ap"]
         100.0
     """
-    require_temperature(temperature)
-    place = scoring_device(device)
-    train, voting = _checked(train_features, train_labels, place, "train")
-    test, wanted = _checked(test_features, test_labels, place, "test")
-    require_same_width({"train features": train.dimensions, "test features": test.dimensions})
+    vote = Vote.of(
+        (train_features, rows),
+        (test_features, test_rows),
+        k=k,
+        temperature=temperature,
+        clip_k=clip_k,
+        block_size=block_size,
+        device=scoring_device(device),
+        progress=progress,
+    )
+    voting, wanted = (
+        _labels(vote.train, train_labels, "train"),
+        _labels(vote.test, test_labels, "test"),
+    )
     require_same_labels({"train": voting, "test": wanted})
-    units = units_of(wanted, groups, interval)
-    ks = voter_counts(k, len(train), clip_k)
-    (rows,) = as_integers(1, block_size=block_size or usual_block(place))
-    labels = torch.from_numpy(voting).to(place)
-    shares = {count: np.empty(wanted.shape) for count in ks}
-    done = 0
-    for block, cosines, neighbours in nearest(train, test, max(ks), rows):
-        weights = ((cosines - cosines[:, :1]) / temperature).exp()
-        for count in ks:
-            found = _shares(labels, neighbours[:, :count], weights[:, :count])
-            shares[count][block] = found.cpu().numpy()
-        done += len(weights)
-        if progress is not None:
-            progress(done, len(test))
-    known = learnable(voting)
+    units, known = units_of(wanted, groups, interval), learnable(voting)
+    votes = _Votes.of(vote, voting)
     return {
-        count: SeveralLabelsResult.of(scores, wanted, known, units)
-        for count, scores in shares.items()
+        count: SeveralLabelsResult.of(votes.scorer(count), wanted, known, units)
+        for count in vote.ks
     }
 
 
-def _shares(labels: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
-    """Share of the votes for each label, [B, L].
+@dataclass(frozen=True, eq=False)
+class _Votes:
+    """Who votes for each test image; what they vote for is looked up label by label.
 
-    Args:
-        labels: Labels of the train images, bool [N, L].
-        neighbours: Train rows, int64 [B, k].
-        weights: Weight of each vote, float64 [B, k].
+    Attributes:
+        weights: Weight of each vote, float64 [M, k].
+        neighbours: Train rows, the nearest first, int32 [M, k].
+        labels: Labels of the train images, [N, L].
     """
-    step = max(1, _ELEMENTS // (neighbours.shape[1] * labels.shape[1]))
-    parts = zip(neighbours.split(step), weights.split(step), strict=True)
-    votes = [(each[:, None] @ labels[rows].double())[:, 0] for rows, each in parts]
-    return (torch.cat(votes) / weights.sum(1, keepdim=True) * _GRID).round_() / _GRID
+
+    weights: NDArray[np.float64]
+    neighbours: NDArray[np.int32]
+    labels: Sets
+
+    @classmethod
+    def of(cls, vote: Vote, labels: Sets) -> "_Votes":
+        """Finds the neighbours of all test images."""
+        shape = len(vote.test.embeddings), max(vote.ks)
+        found = cls(np.empty(shape), np.empty(shape, np.int32), labels)
+        for block, weights, neighbours in vote.blocks():
+            found.weights[block] = weights.cpu().numpy()
+            found.neighbours[block] = neighbours.cpu().numpy()
+        return found
+
+    def scorer(self, k: int) -> Scores:
+        """The share of the votes of the nearest k for some labels, [M, labels]."""
+        from scipy.sparse import csr_array
+
+        weights = self.weights[:, :k]
+        images, total = len(weights), weights.sum(1, keepdims=True)
+        starts = np.arange(0, images * k + 1, k)
+        each = weights.ravel(), self.neighbours[:, :k].ravel(), starts
+        votes = csr_array(each, shape=(images, len(self.labels)))
+
+        def shares(columns: Columns) -> NDArray[np.float64]:
+            labels = csr_array(self.labels[:, columns], dtype=np.float64)
+            found: NDArray[np.float64] = (votes @ labels).toarray()
+            found /= total
+            return np.rint(found * _GRID, out=found) / _GRID
+
+        return shares
 
 
-def _checked(
-    features: Features, labels: Any, device: torch.device, part: str
-) -> tuple[Embeddings, NDArray[np.bool_]]:
-    found = Embeddings.of(as_features(features, f"{part} features").to(device), f"{part} features")
-    return found, as_label_sets(labels, len(found), f"{part} labels", empty=True)
+def _labels(part: Part, labels: Any, name: str) -> Sets:
+    """The labels of the chosen rows."""
+    return part.chosen(as_label_sets(labels, part.images, f"{name} labels", empty=True))

@@ -1,107 +1,130 @@
-"""Logistic regressions of several labels, and the choice of one C for all of them."""
+"""Logistic regressions of several labels, fitted together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from lowlabel.classification.logistic.choice import Fits
-from lowlabel.classification.logistic.path import LogisticFit
+from lowlabel.classification.logistic.binary import BINARY_CROSS_ENTROPIES
+from lowlabel.classification.logistic.path import TOLERANCE, LogisticFit, fit_path
+from lowlabel.classification.logistic.problem import Tick
 from lowlabel.classification.rows import Rows
-from lowlabel.classification.several_labels.label_sets import Sets, learnable
-from lowlabel.classification.several_labels.result import mean_average_precision
+from lowlabel.classification.several_labels.label_sets import learnable
+from lowlabel.classification.several_labels.result import Columns, mean_average_precision, on_grid
 from lowlabel.errors import InputError
 
 _ROWS = 4096
-_GRID = 2.0**40  # relative; logits that differ by less are ties: products are rounded by place
+_TOGETHER = 512  # labels whose weights are minimised as one objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelClassifier:
-    """A fit of each label with one C.
+    """Fits of all labels with one C.
 
     Attributes:
-        c: Inverse strength of the penalty.
-        fits: By label; None where nothing could be learned.
+        weight: Weights of each label, float64 [L, D]; 0 where nothing could be learned.
+        bias: Intercepts for centred features, [L].
+        fits: The fits of labels that were fitted together.
     """
 
-    c: float
-    fits: Sequence[LogisticFit | None]
+    weight: Tensor
+    bias: Tensor
+    fits: Sequence[LogisticFit]
 
-    def scores(self, x: Rows) -> NDArray[np.float64]:
-        """Logit of each label against its absence, [N, L]; 0 where nothing was learned."""
-        found = np.zeros((len(x), len(self.fits)))
-        places = [label for label, fit in enumerate(self.fits) if fit is not None]
-        fits = [fit for fit in self.fits if fit is not None]
-        weight = torch.stack([fit.weight[1] - fit.weight[0] for fit in fits])
-        bias = torch.stack([fit.bias[1] - fit.bias[0] for fit in fits])
+    @classmethod
+    def of(cls, labels: int, blocks: Sequence[Tensor], fits: Sequence[LogisticFit]) -> "LabelClassifier":
+        """Brings the fits of blocks of labels together."""
+        weight = fits[0].weight.new_zeros(labels, fits[0].weight.shape[1])
+        bias = weight.new_zeros(labels)
+        for block, fit in zip(blocks, fits, strict=True):
+            weight[block], bias[block] = fit.weight, fit.bias
+        return cls(weight, bias, fits)
+
+    @property
+    def c(self) -> float:
+        """Inverse strength of the penalty."""
+        return self.fits[0].c
+
+    @property
+    def steps(self) -> int:
+        """Most Newton steps of a fit."""
+        return max(fit.steps for fit in self.fits)
+
+    @property
+    def converged(self) -> bool:
+        """Whether all fits did."""
+        return all(fit.converged for fit in self.fits)
+
+    @property
+    def objective(self) -> float:
+        """Sum over labels of scikit-learn's objective."""
+        return sum(fit.objective for fit in self.fits)
+
+    def scores(self, x: Rows, columns: Columns) -> NDArray[np.float64]:
+        """Logit of some labels against their absence, [N, columns]."""
+        labels = torch.from_numpy(columns).to(self.bias.device)
+        weight, bias, center = self.weight[labels].T, self.bias[labels], self.fits[0].center
+        found = np.empty((len(x), len(columns)))
         for rows, part in x.blocks(_ROWS):
-            logits = torch.addmm(bias, part.double() - fits[0].center, weight.T)
-            found[rows, places] = logits.cpu().numpy()
-        _, exponent = np.frexp(np.abs(found).max(axis=0))
-        step = np.ldexp(1 / _GRID, exponent)
-        on_grid: NDArray[np.float64] = np.rint(found / step) * step
-        return on_grid
+            logits = torch.addmm(bias, part.double() - center, weight)
+            found[rows] = logits.cpu().numpy()
+        return on_grid(found)
+
+    def start(self, block: Tensor) -> LogisticFit:
+        """Where the fit of a block of labels starts."""
+        first = self.fits[0]
+        return LogisticFit(
+            first.c, self.weight[block], self.bias[block], first.center, first.objective, 0, True
+        )
 
 
-@dataclass(frozen=True)
-class LabelFits:
-    """Fits every label by itself.
+class EachLabel:
+    """Each label against its absence, with scikit-learn's objective of two classes."""
 
-    Attributes:
-        fits: Progress of all fits, and which of them did not converge.
-    """
-
-    fits: Fits
-
-    def fit(
+    def fits(
         self,
         x: Rows,
-        sets: Sets,
+        targets: Tensor,
         cs: Sequence[float],
-        *,
-        start: LabelClassifier | None = None,
-    ) -> list[LabelClassifier]:
-        """Fits every label for each C.
+        start: LabelClassifier | None,
+        max_iter: int,
+        tick: Tick,
+    ) -> Iterator[LabelClassifier]:
+        """See `Problem`; blocks of labels are fitted together, and alternate from C to C.
 
-        Args:
-            x: Features to learn from, [N, D].
-            sets: Whether each image has each label, [N, L].
-            cs: The values of C, in ascending order.
-            start: Where to start.
+        The tolerance is divided by their number, so that it holds for each of them.
 
         Raises:
-            InputError: If some images have no label, and others none that they lack.
+            InputError: If each label is that of all or none of the images.
         """
-        known = learnable(sets)
-        if not known.any():
+        known = np.flatnonzero(learnable(targets.cpu().numpy()))
+        if not len(known):
             raise InputError(
-                f"nothing can be told apart: each label is that of all or none of the {len(sets)} "
+                f"nothing can be told apart: each label is that of all or none of the {len(x)} "
                 "train images"
             )
-        found: list[list[LogisticFit | None]] = [[None] * sets.shape[1] for _ in cs]
-        for label in np.flatnonzero(known).tolist():
-            targets = torch.from_numpy(sets[:, label].astype(np.int64)).to(x.device)
-            first = start.fits[label] if start is not None else None
-            for of, fitted in zip(found, self.fits.fit(x, targets, cs, start=first), strict=True):
-                of[label] = fitted
-        return [LabelClassifier(c, of) for c, of in zip(cs, found, strict=True)]
+        blocks = torch.from_numpy(known).to(targets.device).split(_TOGETHER)
+        paths = [
+            fit_path(
+                x,
+                targets[:, block],
+                len(block),
+                cs,
+                loss=BINARY_CROSS_ENTROPIES,
+                start=None if start is None else start.start(block),
+                tolerance=TOLERANCE / len(block),
+                max_iter=max_iter,
+                tick=tick,
+            )
+            for block in blocks
+        ]
+        for fits in zip(*paths, strict=True):
+            yield LabelClassifier.of(targets.shape[1], blocks, fits)
 
-    def choose(
-        self, fitted: Sequence[LabelClassifier], x: Rows, sets: Sets
-    ) -> tuple[LabelClassifier, dict[str, float]]:
-        """The classifier with the highest mAP on some images, the smallest C of equal ones.
-
-        Args:
-            fitted: The candidates, by ascending C.
-            x: Features to choose on, [V, D].
-            sets: Whether each image has each label, [V, L]; one of them at least.
-
-        Returns:
-            The classifier, and the mAP of every candidate in percent, by spec.
-        """
-        areas = [100 * mean_average_precision(each.scores(x), sets) for each in fitted]
-        tried = {self.fits.spec(of.c): area for of, area in zip(fitted, areas, strict=True)}
-        return fitted[int(np.argmax(areas))], tried
+    def quality(self, fitted: LabelClassifier, x: Rows, targets: Tensor) -> float:
+        """mAP over the labels that an image has."""
+        sets = targets.cpu().numpy()
+        return mean_average_precision(lambda columns: fitted.scores(x, columns), sets)

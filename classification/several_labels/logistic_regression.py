@@ -1,41 +1,17 @@
 """A logistic regression for each label of images that have several, with one C for all."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
-import numpy as np
 import torch
 
-from lowlabel.arrays import (
-    Features,
-    Labels,
-    as_integers,
-    as_label_sets,
-    require_name,
-    require_same_width,
-)
-from lowlabel.classification.held_out import held_out_for
+from lowlabel.arrays import Features, Labels
 from lowlabel.classification.intervals import ClassifierInterval
-from lowlabel.classification.logistic.choice import Fits
+from lowlabel.classification.logistic.evaluate import DEFAULT_CS, Norm, evaluate_logistic
 from lowlabel.classification.logistic.path import MAX_ITER
-from lowlabel.classification.logistic_regression import (
-    DEFAULT_CS,
-    Norm,
-    checked_cs,
-    finite_features,
-    normaliser,
-)
-from lowlabel.classification.rows import Rows
-from lowlabel.classification.several_labels.label_fits import LabelFits
-from lowlabel.classification.several_labels.label_sets import (
-    learnable,
-    rarest_labels,
-    require_same_labels,
-    units_of,
-)
+from lowlabel.classification.several_labels.label_fits import EachLabel
+from lowlabel.classification.several_labels.labelling import SeveralLabels
 from lowlabel.classification.several_labels.result import SeveralLabelsResult
-from lowlabel.devices import scoring_device
-from lowlabel.lazy_rows import changed
 from lowlabel.progress import Progress
 
 
@@ -99,45 +75,18 @@ def evaluate_logistic_several_labels(
         >>> found.metrics["mean_ap"]
         100.0
     """
-    cs = checked_cs(c)
-    require_name("norm", norm, get_args(Norm))
-    (max_iter,) = as_integers(1, max_iter=max_iter)
-    (seed,) = as_integers(0, seed=seed)
-    place = scoring_device(device)
-    parts = {"train": (train_features, train_labels), "test": (test_features, test_labels)}
-    if validation is not None and len(cs) > 1:
-        parts["validation"] = validation
-    x = {part: finite_features(of[0], place, part) for part, of in parts.items()}
-    sets = {
-        part: as_label_sets(of[1], len(x[part]), f"{part} labels", empty=True)
-        for part, of in parts.items()
-    }
-    require_same_width({f"{part} features": each.shape[1] for part, each in x.items()})
-    require_same_labels(sets)
-    units = units_of(sets["test"], groups, interval)
-    normalise = normaliser(norm, x["train"])
-    rows = {part: Rows(changed(each, normalise)) for part, each in x.items()}
-    learned = int(learnable(sets["train"]).sum())
-    refit = len(cs) > 1 and validation is None
-    total = learned * (len(cs) + refit)
-    fits = LabelFits(Fits(2, max_iter, norm=norm, total=total, progress=progress))
-    tried: dict[str, float] = {}
-    if len(cs) == 1:
-        (best,) = fits.fit(rows["train"], sets["train"], cs)
-    elif validation is not None:
-        of_each = fits.fit(rows["train"], sets["train"], cs)
-        best, tried = fits.choose(of_each, rows["validation"], sets["validation"])
-    else:
-        rarest = rarest_labels(sets["train"])
-        held = held_out_for("C", rarest, "a single value of C: c=1.0", seed=seed)
-        kept, out = (torch.from_numpy(np.flatnonzero(of)).to(place) for of in (~held, held))
-        of_each = fits.fit(rows["train"].chosen(kept), sets["train"][~held], cs)
-        chosen, tried = fits.choose(of_each, rows["train"].chosen(out), sets["train"][held])
-        (best,) = fits.fit(rows["train"], sets["train"], (chosen.c,), start=chosen)
-    return SeveralLabelsResult.of(
-        best.scores(rows["test"]),
-        sets["test"],
-        learnable(sets["train"]),
-        units,
-        fits.fits.record(best.c, tried),
+    return evaluate_logistic(
+        SeveralLabels.of,
+        lambda _: EachLabel(),
+        (train_features, train_labels),
+        (test_features, test_labels),
+        validation=validation,
+        c=c,
+        norm=norm,
+        max_iter=max_iter,
+        seed=seed,
+        groups=groups,
+        interval=interval,
+        device=device,
+        progress=progress,
     )

@@ -1,6 +1,6 @@
 """mAP of a classifier of images with several labels, with its intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +13,13 @@ from lowlabel.classification.several_labels.average_precision import average_pre
 from lowlabel.classification.several_labels.label_sets import Sets
 from lowlabel.intervals import Interval, jackknife_interval, means_without, normal
 
+Values = NDArray[np.float64]
+Columns = NDArray[np.int64]
+Scores = Callable[[Columns], Values]
+
 MEAN_AP = "mean_ap"
+_ELEMENTS = 2**23  # of the scores that are held at once
+_GRID = 2.0**40  # relative
 _OVER_LABELS = "jackknife over the average precisions of {} labels"
 
 
@@ -45,7 +51,7 @@ class SeveralLabelsResult(WithIntervals):
     @classmethod
     def of(
         cls,
-        scores: NDArray[np.float64],
+        scores: Scores,
         sets: Sets,
         learned: Sets,
         units: Units,
@@ -54,7 +60,7 @@ class SeveralLabelsResult(WithIntervals):
         """Scores the test images.
 
         Args:
-            scores: Score of each test image for each label, [M, L].
+            scores: Gives the score of each test image for some labels, [M, labels].
             sets: Whether each test image has each label, [M, L]; one of them at least.
             learned: Whether each label could be learned, [L].
             units: See above.
@@ -62,8 +68,8 @@ class SeveralLabelsResult(WithIntervals):
         """
         scored = np.flatnonzero(sets.any(axis=0))
         areas, influence = np.empty(len(scored)), np.zeros(len(sets))
-        for place, label in enumerate(scored):
-            areas[place], of_images = average_precision(scores[:, label], sets[:, label])
+        for place, (of_label, has_label) in enumerate(_by_label(scores, sets, scored)):
+            areas[place], of_images = average_precision(of_label, has_label)
             influence += of_images
         values = 100 * (areas.mean() + influence / len(scored))
         without = sets.shape[1] - len(scored)
@@ -90,8 +96,23 @@ class SeveralLabelsResult(WithIntervals):
         return {MEAN_AP: kinds}
 
 
-def mean_average_precision(scores: NDArray[np.float64], sets: Sets) -> float:
+def mean_average_precision(scores: Scores, sets: Sets) -> float:
     """Mean over the labels of `sets` [M, L] that an image has, from 0 to 1; one has one."""
     scored = np.flatnonzero(sets.any(axis=0))
-    areas = [average_precision(scores[:, label], sets[:, label]).value for label in scored]
-    return float(np.mean(areas))
+    return float(np.mean([average_precision(*each).value for each in _by_label(scores, sets, scored)]))
+
+
+def _by_label(scores: Scores, sets: Sets, labels: Columns) -> Iterator[tuple[Values, Sets]]:
+    """The scores of all images for each label, and which images have it."""
+    step = max(1, _ELEMENTS // len(sets))
+    for start in range(0, len(labels), step):
+        block = labels[start : start + step]
+        yield from zip(scores(block).T, sets[:, block].T, strict=True)
+
+
+def on_grid(scores: Values) -> Values:
+    """Scores [M, L] rounded, so that products of equal images are ties whatever their place."""
+    _, exponent = np.frexp(np.abs(scores).max(axis=0))
+    step = np.ldexp(1 / _GRID, exponent)
+    rounded: Values = np.rint(scores / step) * step
+    return rounded

@@ -110,7 +110,7 @@ def as_label_sets(
     given = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else _as_array(labels, name)
     if given.ndim != 2 or len(given) != images or not given.shape[1]:
         raise InputError(f"{name} have the shape {given.shape}, not ({images}, number of labels)")
-    if not np.isin(given, (0, 1)).all():
+    if given.dtype != np.bool_ and not ((given == 0) | (given == 1)).all():
         raise InputError(f"{name} hold other values than 0 and 1: a column is one label")
     sets = given.astype(np.bool_)
     if not empty and (without := int((~sets.any(axis=1)).sum())):

@@ -10,7 +10,7 @@ from lowlabel.classification import (
     evaluate_linear,
     evaluate_logistic_regression,
 )
-from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.classification.probe.recipe import LinearRecipe
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.intervals import jackknife, means_without
 

@@ -4,7 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from lowlabel.classification import RECIPES, LinearRecipe, evaluate_linear, held_out
-from lowlabel.classification.linear_grid import LinearGrid
+from lowlabel.classification.probe.grid import LinearGrid
 from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError, UnknownNameError
 

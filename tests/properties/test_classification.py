@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lowlabel.classification import evaluate_knn, evaluate_label_budget, evaluate_linear
-from lowlabel.classification.linear_recipe import LinearRecipe
+from lowlabel.classification.probe.recipe import LinearRecipe
 
 seeds = st.integers(0, 999)
 SHORT = LinearRecipe(learning_rates=(0.1,), batch_size=8, epochs=2)

@@ -5,7 +5,7 @@ import pytest
 from interrupted import Killed
 
 from lowlabel.classification.budget import BudgetTask, build_budgets, build_learner
-from lowlabel.classification.linear_heads import LinearHeads
+from lowlabel.classification.probe.heads import LinearHeads
 from lowlabel.classification.unfinished import Unfinished
 from lowlabel.errors import DataError
 

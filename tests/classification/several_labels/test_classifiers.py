@@ -53,7 +53,7 @@ def brute_votes(train, test, k):
 @pytest.mark.parametrize("block", [None, 7])
 def test_votes_are_those_of_the_nearest(drawn, block, monkeypatch):
     if block:
-        monkeypatch.setattr("lowlabel.classification.several_labels.knn._ELEMENTS", 50)
+        monkeypatch.setattr("lowlabel.classification.several_labels.result._ELEMENTS", 130)
     train, test = drawn(80), drawn(60, seed=1)
     found = evaluate_knn_several_labels(*train, *test, k=(1, 7), block_size=block)
     for k in (1, 7):

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from lowlabel.classification.linear_heads import LinearHeads
+from lowlabel.classification.probe.heads import LinearHeads
 from lowlabel.classification.unfinished import State
 
 Head = tuple[str, float]

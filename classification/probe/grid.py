@@ -7,9 +7,9 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from lowlabel.classification.linear_heads import LinearHeads
-from lowlabel.classification.linear_recipe import LinearRecipe
-from lowlabel.classification.linear_resume import Resume
+from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.recipe import LinearRecipe
+from lowlabel.classification.probe.resume import Resume
 from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress

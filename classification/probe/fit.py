@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from lowlabel.classification.linear_grid import LinearGrid
-from lowlabel.classification.linear_heads import LinearHeads
-from lowlabel.classification.linear_resume import Resume
+from lowlabel.classification.probe.grid import LinearGrid
+from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.resume import Resume
 from lowlabel.classification.rows import Rows
 from lowlabel.classification.unfinished import State
 from lowlabel.progress import Progress, share_of

@@ -1,0 +1,1 @@
+"""What labels ask of a classifier: one class of several, or each label by itself."""

@@ -1,0 +1,1 @@
+"""Linear probes: heads that SGD trains, and the choice of one."""
