@@ -17,7 +17,6 @@ from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
 from lowlabel.classification.label_free import LabelFreeResult, label_free_measures
 from lowlabel.classification.linear import evaluate_linear
-from lowlabel.classification.probe.recipe import RECIPES, LinearRecipe
 from lowlabel.classification.logistic_regression import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.classification.predict import (
     MethodChoice,
@@ -25,11 +24,13 @@ from lowlabel.classification.predict import (
     choose_method,
     predict_labels,
 )
+from lowlabel.classification.probe.recipe import RECIPES, LinearRecipe
 from lowlabel.classification.result import ClassifierResult, KNNResult
 from lowlabel.classification.several_labels import (
     SeveralLabelsResult,
     average_precision,
     evaluate_knn_several_labels,
+    evaluate_linear_several_labels,
     evaluate_logistic_several_labels,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "evaluate_knn_several_labels",
     "evaluate_label_budget",
     "evaluate_linear",
+    "evaluate_linear_several_labels",
     "evaluate_logistic_regression",
     "evaluate_logistic_several_labels",
     "held_out",

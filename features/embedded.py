@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets import GroundTruth, ImageSet, Partial
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.datasets.io.pixels import Orientation, known_orientation
+from lowlabel.datasets.tables.labels import LabelSets
 from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
@@ -204,6 +206,12 @@ class EmbeddedDataset:
     def train(self) -> EmbeddingTable | None:
         """Embeddings to learn from, if they were extracted."""
         return self.tables.get(self.train_part) if self.train_part else None
+
+    @cached_property
+    def label_sets(self) -> LabelSets:
+        """Which labels the images of each part have, where they have several."""
+        numbers = {part: table.labels for part, table in self.tables.items()}
+        return LabelSets(self.class_names, numbers)
 
     @property
     def train_views(self) -> dict[str, EmbeddingTable]:

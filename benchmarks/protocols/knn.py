@@ -11,13 +11,8 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import as_counts
 from lowlabel.benchmarks.protocols.base import without_groups
-from lowlabel.benchmarks.protocols.several_labels import (
-    OPTIONS,
-    PartLabels,
-    left_out_labels,
-    several_labels_scores,
-)
-from lowlabel.benchmarks.protocols.supervised import Supervised, classifier_scores, train_table
+from lowlabel.benchmarks.protocols.label_kinds import label_kind
+from lowlabel.benchmarks.protocols.supervised import Supervised, train_table
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import KNNResult, evaluate_knn, evaluate_knn_several_labels
 from lowlabel.datasets import Division
@@ -77,7 +72,7 @@ class KNN(Supervised):
             self.experiment(
                 data,
                 self.protocol_name(data) if by_train else "half of each class",
-                OPTIONS if data.several_labels else {},
+                dict(label_kind(data).options),
                 MethodInfo(
                     format_spec("knn", {"k": k, **extra}),
                     {"k": k, "temperature": self.temperature, **extra},
@@ -87,14 +82,13 @@ class KNN(Supervised):
             )
             for k in self.neighbours
         )
-        run = partial(self._score, data, device, by_train=by_train)
-        if data.several_labels:
-            run = partial(self._score_labels, data, device)
+        one = partial(self._score, data, device, by_train=by_train)
+        run = label_kind(data).pick(one, partial(self._score_labels, data, device))
         yield Trial(experiments, run, self.interval)
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:
         """Labels that cannot be scored, where images have several."""
-        return left_out_labels(data) if data.several_labels else []
+        return label_kind(data).left_out(data)
 
     def describe(self) -> str:
         """Such as "k-NN, k = 20, half of each class"."""
@@ -111,13 +105,10 @@ class KNN(Supervised):
 
     def _score_labels(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
         """Scores images that have several labels each."""
-        train, labels = train_table(data), PartLabels.of(data)
+        kind = label_kind(data)
         with progress_bar(f"k-NN on {data.title}", "img") as progress:
             found = evaluate_knn_several_labels(
-                train.features,
-                labels.train,
-                data.evaluated.features,
-                labels.test,
+                *kind.arrays(data),
                 k=self.neighbours,
                 temperature=self.temperature,
                 clip_k=True,
@@ -126,8 +117,8 @@ class KNN(Supervised):
                 device=device,
                 progress=progress,
             )
-        ks = [min(k, len(train.labels)) for k in self.neighbours]
-        return [several_labels_scores(found[k], data, deterministic=True) for k in ks]
+        ks = [min(k, len(train_table(data).labels)) for k in self.neighbours]
+        return [kind.scores(found[k], data, deterministic=True) for k in ks]
 
     def _score(self, data: EmbeddedDataset, device: str, *, by_train: bool) -> list[ProtocolScores]:
         """Scores the evaluated images, or those at odd places of their classes by the others."""
@@ -170,7 +161,8 @@ class KNN(Supervised):
         }
         ks = [min(k, counts["voters"]) for k in self.neighbours]
         if by_train:
-            return [classifier_scores(result.of(k), data, deterministic=True) for k in ks]
+            kind = label_kind(data)
+            return [kind.scores(result.of(k), data, deterministic=True) for k in ks]
         return [_scores(result, k, counts) for k in ks]
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from lowlabel.arrays import as_integers, require_name
-from lowlabel.benchmarks.protocols.supervised import (
-    HELD_OUT,
-    Supervised,
-    classifier_scores,
-    train_table,
-)
+from lowlabel.benchmarks.protocols.label_kinds import label_kind
+from lowlabel.benchmarks.protocols.supervised import Supervised
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
-from lowlabel.classification import RECIPES, LinearRecipe, evaluate_linear
+from lowlabel.classification import (
+    RECIPES,
+    LinearRecipe,
+    evaluate_linear,
+    evaluate_linear_several_labels,
+)
 from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
@@ -49,6 +50,7 @@ class Linear(Supervised):
 
     name: ClassVar[str] = "linear"
     chooses: ClassVar[bool] = True
+    several_labels: ClassVar[bool] = True
 
     recipe: tuple[str, ...] = ("dino", "dinov2")
     views: int = 0
@@ -101,6 +103,10 @@ class Linear(Supervised):
             run = partial(self._score, data, name, device)
             yield Trial((self._experiment(data, name),), run, self.interval, run)
 
+    def left_out(self, data: EmbeddedDataset) -> list[str]:
+        """Labels that cannot be scored, where images have several."""
+        return label_kind(data).left_out(data)
+
     def describe(self) -> str:
         """Such as "linear probe, recipe dino, dinov2"."""
         views = f", {self.views} views" if self.views else ""
@@ -141,7 +147,7 @@ class Linear(Supervised):
         return self.experiment(
             data,
             self.protocol_name(data),
-            {},
+            dict(label_kind(data).options),
             MethodInfo(
                 format_spec("linear-cached" if single else "linear-grid-cached", shown),
                 self._options(data, name),
@@ -180,20 +186,17 @@ class Linear(Supervised):
     def _score(
         self, data: EmbeddedDataset, name: str, device: str, path: Path | None = None
     ) -> list[ProtocolScores]:
-        recipe, columns, train = self._recipe(name), input_columns(data), train_table(data)
+        recipe, columns, kind = self._recipe(name), input_columns(data), label_kind(data)
         made = {"experiment": self._experiment(data, name).identity()}
-        table = data.validation
-        validation = (table.features, table.labels) if table else None
+        validation = kind.validation(data)
         if len(recipe.learning_rates) == 1:
             dino = input_of_dino(columns)
             columns, validation = {dino: columns[dino]}, None
         views = data.train_views.values() if self._views(name) else ()
+        evaluate = kind.pick(evaluate_linear, evaluate_linear_several_labels)
         with progress_bar(f"linear probe ({name}) on {data.title}", "step") as progress:
-            result = evaluate_linear(
-                train.features,
-                train.labels,
-                data.evaluated.features,
-                data.evaluated.labels,
+            result = evaluate(
+                *kind.arrays(data),
                 validation=validation,
                 recipe=recipe,
                 columns=columns,
@@ -205,10 +208,8 @@ class Linear(Supervised):
                 progress=progress,
                 unfinished=None if path is None else Unfinished(path, made),
             )
-        if result.chosen:
-            where = HELD_OUT if validation is None else "val"
-            result = replace(result, chosen={**result.chosen, "where": where})
-        return [classifier_scores(result, data)]
+        where = kind.held_out if validation is None else "val"
+        return [kind.scores(result, data, chosen_on=where)]
 
 
 def input_columns(data: EmbeddedDataset) -> dict[str, slice]:

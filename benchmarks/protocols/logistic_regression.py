@@ -1,40 +1,25 @@
 """Logistic regression on the embeddings of the train part, with C chosen on validation images."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar
 
 from lowlabel.arrays import as_integers
-from lowlabel.benchmarks.protocols.several_labels import (
-    HELD_OUT_SETS,
-    OPTIONS,
-    PartLabels,
-    left_out_labels,
-    several_labels_scores,
-)
-from lowlabel.benchmarks.protocols.supervised import (
-    HELD_OUT,
-    Supervised,
-    classifier_scores,
-    train_table,
-)
+from lowlabel.benchmarks.protocols.label_kinds import label_kind
+from lowlabel.benchmarks.protocols.supervised import Supervised
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.classification import (
     DEFAULT_CS,
-    ClassifierResult,
-    SeveralLabelsResult,
     evaluate_logistic_regression,
     evaluate_logistic_several_labels,
 )
 from lowlabel.classification.logistic.choice import method_spec
-from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.classification.logistic.evaluate import Norm, checked_cs
+from lowlabel.classification.logistic.path import MAX_ITER
 from lowlabel.features import EmbeddedDataset
 from lowlabel.progress import progress_bar
 from lowlabel.results import MethodInfo
-
-Result = TypeVar("Result", ClassifierResult, SeveralLabelsResult)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +63,7 @@ class LogisticRegression(Supervised):
         experiment = self.experiment(
             data,
             self.protocol_name(data),
-            OPTIONS if data.several_labels else {},
+            dict(label_kind(data).options),
             MethodInfo(spec, options | ({"tuned": tuned} if several else {})),
             data.train_part,
             "val" if several and data.validation is not None else None,
@@ -88,7 +73,7 @@ class LogisticRegression(Supervised):
 
     def left_out(self, data: EmbeddedDataset) -> list[str]:
         """Labels that cannot be scored, where images have several."""
-        return left_out_labels(data) if data.several_labels else []
+        return label_kind(data).left_out(data)
 
     def describe(self) -> str:
         """Such as "logistic regression, 12 values of C"."""
@@ -96,48 +81,20 @@ class LogisticRegression(Supervised):
         return f"logistic regression, {values}"
 
     def _score(self, data: EmbeddedDataset, device: str) -> list[ProtocolScores]:
-        train, test, val = train_table(data), data.evaluated, data.validation
-        options: dict[str, Any] = {
-            "c": self.c,
-            "norm": self.norm,
-            "max_iter": self.max_iter,
-            "seed": self.seed,
-            "groups": test.groups,
-            "interval": self.interval,
-            "device": device,
-        }
+        kind = label_kind(data)
+        evaluate = kind.pick(evaluate_logistic_regression, evaluate_logistic_several_labels)
         with progress_bar(f"logistic regression on {data.title}", "fit") as progress:
-            options["progress"] = progress
-            if data.several_labels:
-                return [self._score_labels(data, options)]
-            result = evaluate_logistic_regression(
-                train.features,
-                train.labels,
-                test.features,
-                test.labels,
-                validation=None if val is None else (val.features, val.labels),
-                **options,
+            result = evaluate(
+                *kind.arrays(data),
+                validation=kind.validation(data),
+                c=self.c,
+                norm=self.norm,
+                max_iter=self.max_iter,
+                seed=self.seed,
+                groups=data.evaluated.groups,
+                interval=self.interval,
+                device=device,
+                progress=progress,
             )
-        return [classifier_scores(_chosen_on(result, val is None, HELD_OUT), data)]
-
-    def _score_labels(self, data: EmbeddedDataset, options: dict[str, Any]) -> ProtocolScores:
-        """Scores images that have several labels each."""
-        labels, val = PartLabels.of(data), data.validation
-        result = evaluate_logistic_several_labels(
-            train_table(data).features,
-            labels.train,
-            data.evaluated.features,
-            labels.test,
-            validation=None if val is None else (val.features, labels.val),
-            **options,
-        )
-        result = _chosen_on(result, val is None, HELD_OUT_SETS)
-        return several_labels_scores(result, data)
-
-
-def _chosen_on(result: Result, held_out: bool, part: str) -> Result:
-    """The result with the images that C was chosen on."""
-    if "tried" not in result.chosen:
-        return result
-    where = part if held_out else "val"
-    return replace(result, chosen={**result.chosen, "where": where})
+        where = kind.held_out if data.validation is None else "val"
+        return [kind.scores(result, data, chosen_on=where)]

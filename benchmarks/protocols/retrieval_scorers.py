@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from lowlabel.datasets.tables.labels import label_matrix
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.retrieval import (
@@ -28,11 +27,11 @@ def score_classes(data: EmbeddedDataset, **options: Any) -> RetrievalResult:
 
 def score_several_labels(data: EmbeddedDataset, **options: Any) -> RetrievalResult:
     """Scores images that have several labels each, with options of `evaluate_several_labels`."""
-    sets, gallery = label_matrix(data.class_names), data.gallery
+    sets, gallery, part = data.label_sets, data.gallery, data.gallery_part
     return evaluate_several_labels(
         data.evaluated.features,
-        sets[data.evaluated.labels],
-        gallery=(gallery.features, sets[gallery.labels]) if gallery else None,
+        sets[data.evaluated_part],
+        gallery=(gallery.features, sets[part]) if gallery and part else None,
         **options,
     )
 

@@ -1,21 +1,15 @@
 """Protocols that learn from the train part of a division and are scored on other images of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from lowlabel.benchmarks.protocols.base import Protocol, without_groups
-from lowlabel.benchmarks.protocols.trial import ProtocolScores
-from lowlabel.classification import ClassifierResult, SeveralLabelsResult
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
 from lowlabel.features.table import EmbeddingTable
-from lowlabel.results import Score
-
-HELD_OUT = "a tenth of each class of train"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,32 +77,3 @@ def train_table(data: EmbeddedDataset) -> EmbeddingTable:
             "Add base_features and base_labels to the file, or --train-features FILE.",
         )
     return data.train
-
-
-def classifier_scores(
-    result: ClassifierResult, data: EmbeddedDataset, *, deterministic: bool = False
-) -> ProtocolScores:
-    """The scores of a classifier's result."""
-    counts = {"unseen": result.unseen} if result.unseen else {}
-    return scores_of(result, data, counts, deterministic=deterministic)
-
-
-def scores_of(
-    result: ClassifierResult | SeveralLabelsResult,
-    data: EmbeddedDataset,
-    counts: Mapping[str, int],
-    *,
-    deterministic: bool = False,
-) -> ProtocolScores:
-    """The scores of a result, with what it counts beside the images."""
-    ci95 = result.ci95
-    images = {"images": len(data.evaluated.labels), "train": len(train_table(data).labels)}
-    return ProtocolScores(
-        {name: Score(mean, ci95[name]) for name, mean in result.metrics.items()},
-        result.values,
-        result.ci95_definition,
-        {**images, **counts},
-        chosen=dict(result.chosen),
-        intervals=result.intervals,
-        deterministic=deterministic,
-    )

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from lowlabel.classification.labelling.ties import Columns, on_grid
 from lowlabel.classification.probe.grid import LinearGrid
 from lowlabel.classification.probe.heads import LinearHeads
 from lowlabel.classification.probe.resume import Resume
@@ -21,7 +24,7 @@ class TrainSet:
 
     Attributes:
         tables: Features [N, D], one table for each view; epochs take them in turn.
-        targets: Column of each image's class, int64 [N].
+        targets: Target of each image, [N] or [N, C].
         learned: Rows to learn from, int64 [n].
     """
 
@@ -42,7 +45,7 @@ class LinearFit:
         grid: What was trained last: the whole grid, or the head alone.
         trained: The heads of each input of `grid`.
         head: Input and learning rate of the head.
-        chosen: Its name ("method") and the validation accuracy of each head ("tried"); empty if
+        chosen: Its name ("method") and the validation score of each head ("tried"); empty if
             there was no choice.
     """
 
@@ -54,6 +57,10 @@ class LinearFit:
     def probabilities(self, features: Tensor) -> Tensor:
         """Probabilities [M, C] of features [M, D]; see `LinearGrid.probabilities`."""
         return self.grid.probabilities(self.trained, self.head, features)
+
+    def scores(self, features: Tensor, columns: Columns) -> NDArray[np.float64]:
+        """Scores of features [M, D] for some labels, [M, columns]; equal images have equal ones."""
+        return on_grid(self.grid.scores(self.trained, self.head, features, columns))
 
 
 def fit_linear(
@@ -70,7 +77,7 @@ def fit_linear(
     Args:
         grid: The heads.
         train: The images to learn from.
-        validation: Features to choose on and their columns, if there are several heads.
+        validation: Features to choose on and their targets, if there are several heads.
         held: Whether each image to learn from is held out for the choice, bool [n]: the chosen
             head is then trained again, on all of them.
         progress: Called with (steps done, steps) of both trainings.
@@ -91,7 +98,7 @@ def fit_linear(
             head, tried = resume.choice(grid.heads)
         else:
             trained = _train(grid, part, share_of(progress, 0, steps + again), resume)
-            head, tried = _best(grid, grid.accuracies(trained, *validation))
+            head, tried = _best(grid, grid.qualities(trained, *validation))
             if resume is not None:
                 resume = resume.after({"head": head, "tried": tried})
         chosen = {"method": grid.spec(head), "tried": tried}
@@ -109,12 +116,12 @@ def _train(
 
 
 def _best(
-    grid: LinearGrid, accuracies: Sequence[float | None]
+    grid: LinearGrid, qualities: Sequence[float | None]
 ) -> tuple[Head, dict[str, float | None]]:
-    """The head with the highest accuracy, the first of equal ones, and the accuracy of each."""
+    """The best head, the first of equal ones, and how good each is."""
     heads = grid.heads
-    tried = {grid.spec(head): value for head, value in zip(heads, accuracies, strict=True)}
-    finite = [value for value in accuracies if value is not None]
+    tried = {grid.spec(head): value for head, value in zip(heads, qualities, strict=True)}
+    finite = [value for value in qualities if value is not None]
     if not finite:
         raise grid.diverged()
-    return heads[list(accuracies).index(max(finite))], tried
+    return heads[list(qualities).index(max(finite))], tried

@@ -4,18 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.losses import CROSS_ENTROPY, HeadLoss, block_rows
 from lowlabel.classification.probe.recipe import LinearRecipe
 from lowlabel.classification.probe.resume import Resume
 from lowlabel.classification.rows import Rows
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.specs import Option, format_spec
-
-_BLOCK_ELEMENTS = 2**24
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class LinearGrid:
         classes: Number of classes.
         seed: Random seed of batches and first weights.
         device: Device to compute on.
+        loss: What is minimised, and what heads are chosen by.
     """
 
     recipe: LinearRecipe
@@ -35,6 +37,7 @@ class LinearGrid:
     classes: int
     seed: int
     device: torch.device
+    loss: HeadLoss = CROSS_ENTROPY
 
     @property
     def heads(self) -> list[tuple[str, float]]:
@@ -64,7 +67,7 @@ class LinearGrid:
 
         Args:
             tables: Features [N, D], one table for each view; epochs take them in turn.
-            targets: Column of each image's class, int64 [N].
+            targets: What the loss takes of each image, [N] or [N, C].
             images: Rows to learn from, int64.
             progress: Called with (steps done, steps).
             unfinished: Where the state is kept, and the state to go on from.
@@ -75,7 +78,9 @@ class LinearGrid:
         recipe, inputs = self.recipe, self.columns.values()
         rates = [rate * recipe.scale for rate in recipe.learning_rates]
         trained = [
-            LinearHeads(part.stop - part.start, self.classes, rates, self.seed, self.device)
+            LinearHeads(
+                part.stop - part.start, self.classes, rates, self.seed, self.device, self.loss
+            )
             for part in inputs
         ]
         first = min(part.start for part in inputs)
@@ -96,17 +101,13 @@ class LinearGrid:
                 progress(done, steps)
         return trained
 
-    def accuracies(
+    def qualities(
         self, trained: Sequence[LinearHeads], features: Rows, targets: Tensor
     ) -> list[float | None]:
-        """Accuracy of each head in percent; None for one whose weights are not finite."""
+        """How good each head is, in percent; None for one whose weights are not finite."""
         found: list[float | None] = []
         for heads, part in zip(trained, self.columns.values(), strict=True):
-            hits = torch.zeros(heads.count, dtype=torch.int64, device=self.device)
-            for rows, block in features.blocks(_rows(heads.count * self.classes)):
-                predicted = heads.scores(block[:, part]).argmax(2)
-                hits += (predicted == targets[rows, None]).sum(0)
-            shares = (100 * hits.double() / len(features)).tolist()
+            shares = self.loss.qualities(heads, features, part, self.classes, targets)
             finite = heads.finite().tolist()
             found += [share if good else None for share, good in zip(shares, finite, strict=True)]
         return found
@@ -119,16 +120,44 @@ class LinearGrid:
         Raises:
             InputError: If its weights or its scores are not finite.
         """
-        name, rate = head
-        heads = trained[list(self.columns).index(name)]
-        place = self.recipe.learning_rates.index(rate)
+        heads, place = self._of(trained, head)
         found = torch.empty(len(features), self.classes, device=self.device)
-        for rows, block in Rows(features).blocks(_rows(heads.count * self.classes)):
-            scores = heads.scores(block[:, self.columns[name]])[:, place]
+        for rows, block in Rows(features).blocks(block_rows(heads.count * self.classes)):
+            scores = heads.scores(block[:, self.columns[head[0]]])[:, place]
             found[rows] = torch.softmax(scores, dim=1)
         if not (heads.finite()[place] and found.isfinite().all()):
             raise self.diverged()
         return found
+
+    def scores(
+        self,
+        trained: Sequence[LinearHeads],
+        head: tuple[str, float],
+        features: Tensor,
+        classes: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Scores [M, classes] of one head for some classes, computed in float64.
+
+        Raises:
+            InputError: If its weights are not finite.
+        """
+        heads, place = self._of(trained, head)
+        if not heads.finite()[place]:
+            raise self.diverged()
+        columns = torch.from_numpy(place * self.classes + classes).to(self.device)
+        weight, bias = heads.weight[:, columns].double(), heads.bias[columns].double()
+        found = np.empty((len(features), len(classes)))
+        for rows, block in Rows(features).blocks(block_rows(features.shape[1] + len(classes))):
+            part = block[:, self.columns[head[0]]].double()
+            found[rows] = torch.addmm(bias, part, weight).cpu().numpy()
+        return found
+
+    def _of(
+        self, trained: Sequence[LinearHeads], head: tuple[str, float]
+    ) -> tuple[LinearHeads, int]:
+        """The heads of an input, and the place of one among them."""
+        name, rate = head
+        return trained[list(self.columns).index(name)], self.recipe.learning_rates.index(rate)
 
     def diverged(self) -> InputError:
         """The error where no head has finite weights."""
@@ -138,8 +167,3 @@ class LinearGrid:
             f"batches of {self.recipe.batch_size}",
             "Lower the learning rate or scale the features: SGD depends on their lengths.",
         )
-
-
-def _rows(width: int) -> int:
-    """Number of rows such that a block of float32 [rows, width] has at most 64 MiB."""
-    return max(1, _BLOCK_ELEMENTS // width)

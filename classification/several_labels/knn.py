@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import Features, Labels, as_label_sets
 from lowlabel.classification.intervals import ClassifierInterval
+from lowlabel.classification.labelling.ties import Columns
 from lowlabel.classification.several_labels.label_sets import (
     Sets,
     learnable,
     require_same_labels,
     units_of,
 )
-from lowlabel.classification.several_labels.result import Columns, Scores, SeveralLabelsResult
+from lowlabel.classification.several_labels.result import Scores, SeveralLabelsResult
 from lowlabel.classification.votes import Part, Vote
 from lowlabel.devices import scoring_device
 from lowlabel.progress import Progress

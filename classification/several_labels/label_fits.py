@@ -8,15 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lowlabel.classification.labelling.ties import Columns, on_grid
 from lowlabel.classification.logistic.binary import BINARY_CROSS_ENTROPIES
 from lowlabel.classification.logistic.path import TOLERANCE, LogisticFit, fit_path
 from lowlabel.classification.logistic.problem import Tick
 from lowlabel.classification.rows import Rows
 from lowlabel.classification.several_labels.label_sets import learnable
-from lowlabel.classification.several_labels.result import Columns, mean_average_precision, on_grid
+from lowlabel.classification.several_labels.result import mean_average_precision
 from lowlabel.errors import InputError
 
 _ROWS = 4096
+_SMALLEST = 1e-14  # tolerance, beyond which float64 does not tell objectives apart
 _TOGETHER = 512  # labels whose weights are minimised as one objective
 
 
@@ -35,7 +37,9 @@ class LabelClassifier:
     fits: Sequence[LogisticFit]
 
     @classmethod
-    def of(cls, labels: int, blocks: Sequence[Tensor], fits: Sequence[LogisticFit]) -> "LabelClassifier":
+    def of(
+        cls, labels: int, blocks: Sequence[Tensor], fits: Sequence[LogisticFit]
+    ) -> "LabelClassifier":
         """Brings the fits of blocks of labels together."""
         weight = fits[0].weight.new_zeros(labels, fits[0].weight.shape[1])
         bias = weight.new_zeros(labels)
@@ -95,8 +99,6 @@ class EachLabel:
     ) -> Iterator[LabelClassifier]:
         """See `Problem`; blocks of labels are fitted together, and alternate from C to C.
 
-        The tolerance is divided by their number, so that it holds for each of them.
-
         Raises:
             InputError: If each label is that of all or none of the images.
         """
@@ -115,7 +117,7 @@ class EachLabel:
                 cs,
                 loss=BINARY_CROSS_ENTROPIES,
                 start=None if start is None else start.start(block),
-                tolerance=TOLERANCE / len(block),
+                tolerance=_tolerance(targets[:, block]),
                 max_iter=max_iter,
                 tick=tick,
             )
@@ -125,6 +127,16 @@ class EachLabel:
             yield LabelClassifier.of(targets.shape[1], blocks, fits)
 
     def quality(self, fitted: LabelClassifier, x: Rows, targets: Tensor) -> float:
-        """mAP over the labels that an image has."""
+        """Mean average precision over the labels that an image has."""
         sets = targets.cpu().numpy()
         return mean_average_precision(lambda columns: fitted.scores(x, columns), sets)
+
+
+def _tolerance(targets: Tensor) -> float:
+    """The tolerance of the sum of all labels that is one of each, the rarest included.
+
+    A label's share of the sum is that of the losses of intercepts alone.
+    """
+    share = targets.double().mean(0)
+    loss = torch.special.entr(share) + torch.special.entr(1 - share)
+    return max(TOLERANCE * float(loss.min() / loss.sum()), _SMALLEST)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lowlabel.arrays import as_label_sets
 from lowlabel.classification.labelling.base import GivenLabels, Labelling
+from lowlabel.classification.labelling.ties import Columns
 from lowlabel.classification.several_labels.label_sets import (
     Sets,
     learnable,
@@ -17,7 +18,7 @@ from lowlabel.classification.several_labels.label_sets import (
     require_same_labels,
     units_of,
 )
-from lowlabel.classification.several_labels.result import Columns, SeveralLabelsResult
+from lowlabel.classification.several_labels.result import SeveralLabelsResult
 from lowlabel.errors import InputError
 
 

@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.classification.intervals import OVER_IMAGES, Units, over
+from lowlabel.classification.labelling.ties import Columns
 from lowlabel.classification.result import WithIntervals
 from lowlabel.classification.several_labels.average_precision import average_precision
 from lowlabel.classification.several_labels.label_sets import Sets
 from lowlabel.intervals import Interval, jackknife_interval, means_without, normal
 
 Values = NDArray[np.float64]
-Columns = NDArray[np.int64]
 Scores = Callable[[Columns], Values]
 
 MEAN_AP = "mean_ap"
 _ELEMENTS = 2**23  # of the scores that are held at once
-_GRID = 2.0**40  # relative
 _OVER_LABELS = "jackknife over the average precisions of {} labels"
 
 
@@ -99,7 +98,9 @@ class SeveralLabelsResult(WithIntervals):
 def mean_average_precision(scores: Scores, sets: Sets) -> float:
     """Mean over the labels of `sets` [M, L] that an image has, from 0 to 1; one has one."""
     scored = np.flatnonzero(sets.any(axis=0))
-    return float(np.mean([average_precision(*each).value for each in _by_label(scores, sets, scored)]))
+    return float(
+        np.mean([average_precision(*each).value for each in _by_label(scores, sets, scored)])
+    )
 
 
 def _by_label(scores: Scores, sets: Sets, labels: Columns) -> Iterator[tuple[Values, Sets]]:
@@ -108,11 +109,3 @@ def _by_label(scores: Scores, sets: Sets, labels: Columns) -> Iterator[tuple[Val
     for start in range(0, len(labels), step):
         block = labels[start : start + step]
         yield from zip(scores(block).T, sets[:, block].T, strict=True)
-
-
-def on_grid(scores: Values) -> Values:
-    """Scores [M, L] rounded, so that products of equal images are ties whatever their place."""
-    _, exponent = np.frexp(np.abs(scores).max(axis=0))
-    step = np.ldexp(1 / _GRID, exponent)
-    rounded: Values = np.rint(scores / step) * step
-    return rounded

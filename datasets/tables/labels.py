@@ -1,6 +1,6 @@
 """Several labels of one image, as the column `labels` of a table joins them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -61,3 +61,22 @@ def label_matrix(sets: Sequence[str]) -> NDArray[np.bool_]:
     for row, each in enumerate(sets):
         matrix[row, [column[label] for label in each.split(SEPARATOR)]] = True
     return matrix
+
+
+class LabelSets(dict[str, NDArray[np.bool_]]):
+    """Whether each image of a part has each label, [N, L], by part; made when it is asked for.
+
+    Args:
+        sets: The joined sets of labels of all parts.
+        numbers: By part, the place in `sets` of the labels of each image, integers [N].
+    """
+
+    def __init__(self, sets: Sequence[str], numbers: Mapping[str, NDArray[np.int64]]) -> None:
+        super().__init__()
+        self.names = label_names(sets)
+        self._matrix, self._numbers = label_matrix(sets), numbers
+
+    def __missing__(self, part: str) -> NDArray[np.bool_]:
+        """Makes and keeps the matrix of a part."""
+        self[part] = made = self._matrix[self._numbers[part]]
+        return made

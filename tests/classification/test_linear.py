@@ -103,7 +103,7 @@ def test_the_grid_trains_each_head_as_if_it_were_alone(length):
             rtol=1e-4,
             atol=1e-5,
         )
-        (accuracy,) = alone.accuracies([heads], Rows(rows), targets)
+        (accuracy,) = alone.qualities([heads], Rows(rows), targets)
         probabilities = alone.probabilities([heads], head, rows)
         assert accuracy == pytest.approx(
             100 * (probabilities.argmax(1) == targets).double().mean().item()

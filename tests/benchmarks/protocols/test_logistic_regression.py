@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from lowlabel.benchmarks import make_plan, run_plan
+from lowlabel.benchmarks.protocols.label_kinds import OneLabel
 from lowlabel.benchmarks.protocols.logistic_regression import LogisticRegression
-from lowlabel.benchmarks.protocols.supervised import HELD_OUT
 from lowlabel.classification import DEFAULT_CS, evaluate_logistic_regression
 from lowlabel.errors import InputError, UnknownNameError
 
@@ -32,7 +32,7 @@ def test_c_is_chosen_on_a_tenth_of_train_where_there_is_no_val(learned):
     alone = evaluate_logistic_regression(
         train.features, train.labels, test.features, test.labels, device="cpu"
     )
-    assert scores.chosen == {**alone.chosen, "where": HELD_OUT}
+    assert scores.chosen == {**alone.chosen, "where": OneLabel.held_out}
     assert scores.scores["top1"].mean == pytest.approx(alone.metrics["top1"])
     names = {"top1", "top5", "balanced_accuracy", "macro_f1", "auroc", "ece"}
     assert set(scores.scores) == set(scores.per_item) == names

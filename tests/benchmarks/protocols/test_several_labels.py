@@ -1,11 +1,18 @@
 """Images with several labels: retrieval and classifiers score them, the others refuse them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lowlabel.benchmarks.plan import make_plan
-from lowlabel.benchmarks.protocols.several_labels import HELD_OUT_SETS
-from lowlabel.classification import evaluate_knn_several_labels, evaluate_logistic_several_labels
+from lowlabel.benchmarks.protocols.label_kinds import SeveralLabels
+from lowlabel.classification import (
+    RECIPES,
+    evaluate_knn_several_labels,
+    evaluate_linear_several_labels,
+    evaluate_logistic_several_labels,
+)
 from lowlabel.datasets import open_dataset
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import extract_features, load_backbone
@@ -13,6 +20,8 @@ from lowlabel.results import load_scored
 from lowlabel.retrieval import evaluate_several_labels
 
 LABELS = ("red", "green", "round")
+SHORT = ("linear.recipe=dinov2", "linear.iterations=4", "linear.batch_size=16")
+GRID = replace(RECIPES["dinov2"], iterations=4, batch_size=16)
 
 
 @pytest.fixture
@@ -98,7 +107,7 @@ def arrays(spec, sets, *parts):
 @pytest.mark.parametrize("parts", [("train", "test"), ("train", "val", "test")])
 def test_classifiers_have_the_map_of_their_arrays(parts, interval, table, run, tmp_path):
     spec, sets = table(parts)
-    settings = ("logistic-regression.c=(0.1, 1)", "knn.neighbours=(3, 5)")
+    settings = ("logistic-regression.c=(0.1, 1)", "knn.neighbours=(3, 5)", *SHORT)
     outcome = run("classification", spec, options={"interval": interval}, settings=settings)
     found = {
         scored.record.experiment.method.spec: scored
@@ -109,7 +118,13 @@ def test_classifiers_have_the_map_of_their_arrays(parts, interval, table, run, t
     fitted = evaluate_logistic_several_labels(
         *of["train"], *of["test"], c=(0.1, 1.0), validation=of.get("val")
     )
-    expected = {f"knn,k={k}": result for k, result in knn.items()} | {"logreg,c=(0.1, 1.0)": fitted}
+    probe = evaluate_linear_several_labels(
+        *of["train"], *of["test"], recipe=GRID, validation=of.get("val")
+    )
+    expected = {f"knn,k={k}": result for k, result in knn.items()} | {
+        "logreg,c=(0.1, 1.0)": fitted,
+        "linear-grid-cached,batch_size=16,iterations=4,recipe=dinov2": probe,
+    }
     assert found.keys() == expected.keys()
     for name, result in expected.items():
         record = found[name].record
@@ -122,17 +137,19 @@ def test_classifiers_have_the_map_of_their_arrays(parts, interval, table, run, t
         assert record.counts["labels"] == len(result.scored)
         assert record.experiment.protocol.name == "train → test, several labels"
     assert found["knn,k=3"].record.deterministic
-    chosen = found["logreg,c=(0.1, 1.0)"].record.chosen
-    assert chosen["where"] == ("val" if "val" in parts else HELD_OUT_SETS)
-    assert chosen["tried"] == pytest.approx(fitted.chosen["tried"])
+    chosen = {name: scored.record.chosen for name, scored in found.items()}
+    for name in expected.keys() - {"knn,k=3", "knn,k=5"}:
+        where = "val" if "val" in parts else SeveralLabels.held_out
+        assert chosen[name]["where"] == where
+        assert chosen[name]["tried"] == pytest.approx(expected[name].chosen["tried"])
     assert outcome.left_out == []
 
 
-def test_what_of_a_suite_needs_one_label_is_said(table, request_of):
+def test_every_protocol_of_these_suites_scores_several_labels(table, request_of):
     spec, _ = table(("train", "test"))
     plan = make_plan(request_of("classification", spec))
-    assert {job.protocol.name for job in plan.jobs} == {"knn", "logistic-regression"}
-    assert [note for note in plan.skipped if note.startswith(f"linear on {spec}: ")]
+    assert {job.protocol.name for job in plan.jobs} == {"knn", "linear", "logistic-regression"}
+    assert not [note for note in plan.skipped if "several labels" in note]
     plan = make_plan(request_of("retrieval", spec))
     assert not [note for note in plan.skipped if "several labels" in note]
 

@@ -4,8 +4,8 @@ from PIL import Image
 
 from lowlabel.benchmarks import make_plan
 from lowlabel.benchmarks.protocols.knn import KNN
+from lowlabel.benchmarks.protocols.label_kinds import OneLabel
 from lowlabel.benchmarks.protocols.linear import Linear
-from lowlabel.benchmarks.protocols.supervised import HELD_OUT
 from lowlabel.classification import evaluate_knn, held_out
 from lowlabel.errors import InputError, UserError
 from lowlabel.features import embedded_file
@@ -36,7 +36,7 @@ def test_the_train_part_votes_where_it_has_the_evaluated_classes(learned, data):
 def test_hyper_parameters_are_chosen_on_a_tenth_of_train(learned):
     train = learned.train
     (trial,) = Linear(recipe=("dinov2",), iterations=2).trials(learned, "cpu")
-    assert trial.run()[0].chosen["where"] == HELD_OUT
+    assert trial.run()[0].chosen["where"] == OneLabel.held_out
     chosen = held_out(train.labels)
     assert np.bincount(train.labels[chosen]).tolist() == [2, 2, 2, 2]
     assert len(train.labels[~chosen]) == 52

@@ -29,6 +29,7 @@ TINY = {
     "knn": "--train 300 --test 20 --width 8 --classes 4",
     "linear": "--images 60 --width 4 --classes 3 --steps 2",
     "label_budget": "--classes 3 --images 8 --test 20 --width 8 --draws 2 --peers",
+    "labels.several": "--images 60 --width 4 --labels 3",
     "logistic": "--images 60 --width 4 --classes 3 --max-iter 20",
     "memory": "--images 60 --test 20 --width 4 --classes 3 --voters 30 --steps 2",
     "memory --mapped": "--images 60 --test 20 --width 4 --classes 3 --voters 30 --steps 2 "

@@ -9,8 +9,10 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import StandardScaler
 
 from lowlabel.classification import (
+    LinearRecipe,
     average_precision,
     evaluate_knn_several_labels,
+    evaluate_linear_several_labels,
     evaluate_logistic_several_labels,
     held_out,
 )
@@ -28,7 +30,15 @@ def logistic(*arrays, **more):
     return evaluate_logistic_several_labels(*arrays, **{"c": 0.1, **more})
 
 
-CLASSIFIERS = {"knn": knn, "logistic": logistic}
+SGD = LinearRecipe((0.1,), batch_size=256, epochs=20)
+
+
+def linear(*arrays, **more):
+    return evaluate_linear_several_labels(*arrays, **{"recipe": SGD, **more})
+
+
+CLASSIFIERS = {"knn": knn, "logistic": logistic, "linear": linear}
+EXACT = ("knn", "logistic")  # SGD depends on the order of images and labels
 
 
 def area(own, scores):
@@ -137,7 +147,7 @@ def test_labels_without_images_are_left_out_or_constant_and_counted(drawn, name)
     assert result.average_precision[5] == pytest.approx(20)  # the share of the label
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", EXACT)
 def test_order_and_names_change_nothing(drawn, name):
     train, test = drawn(60), drawn(50, seed=1)
     test.features[:10] = test.features[10:20]  # ties
@@ -162,7 +172,7 @@ def test_labels_that_features_tell_are_found_perfectly(name):
     assert result.ci95["mean_ap"] == 0
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", EXACT)
 def test_one_label_alone(drawn, name):
     train, test = drawn(60), drawn(50, seed=1)
     every = CLASSIFIERS[name](*train, *test)
@@ -235,3 +245,17 @@ def test_a_fit_that_is_cut_short_is_said(drawn):
     with pytest.warns(UserWarning, match="did not converge in 1 Newton steps"):
         result = logistic(*drawn(60), *drawn(50, seed=1), c=100.0, max_iter=1)
     assert result.chosen["not_converged"] == ["logreg,c=100.0"]
+
+
+@pytest.mark.parametrize("block_size", [0, -1, 1.5, True])
+def test_a_block_has_an_image_at_least(drawn, block_size):
+    with pytest.raises(InputError, match=f"block_size={block_size} must be an integer of at"):
+        knn(*drawn(60), *drawn(50, seed=1), block_size=block_size)
+
+
+def test_some_rows_vote_for_some_rows(drawn):
+    features, labels = drawn(90)
+    voters, scored = np.arange(0, 90, 2), np.arange(1, 90, 2)
+    some = knn(features, labels, features, labels, rows=voters, test_rows=scored)
+    alone = knn(features[voters], labels[voters], features[scored], labels[scored])
+    np.testing.assert_array_equal(some.average_precision, alone.average_precision)

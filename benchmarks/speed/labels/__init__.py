@@ -1,0 +1,1 @@
+"""Speed of classifiers of images with several labels."""
