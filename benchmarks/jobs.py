@@ -71,7 +71,11 @@ def ranking_jobs(suite: Suite, request: Request) -> list[Job]:
 
 
 def file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
-    """Each protocol that fits embeddings made elsewhere."""
+    """Each protocol that fits embeddings made elsewhere.
+
+    Raises:
+        InputError: If none does.
+    """
     division = file_division(file)
     jobs = [
         Job(file.title, division, each.for_dataset(None), stage)
@@ -79,4 +83,32 @@ def file_jobs(suite: Suite, file: EmbeddedDataset) -> list[Job]:
         for stage, each in enumerate(protocol.stages())
         if each.needs(division)
     ]
+    if not jobs:
+        raise _unfit_file(suite, file)
     return sorted(jobs, key=lambda job: job.stage)
+
+
+def _unfit_file(suite: Suite, file: EmbeddedDataset) -> InputError:
+    """Says what embeddings made elsewhere lack for every protocol of a suite."""
+    if file.several_labels and not any(each.several_labels for each in suite.protocols):
+        return InputError(
+            f"{file.title} has several labels of each row, and suite {suite.name} needs one",
+            "Several labels are scored by --suite retrieval, knn and classification. For the "
+            "others, save one label for each row: labels [N].",
+        )
+    if file.several_labels and file.train is not None:
+        return InputError(
+            f"{file.title} has several labels of each row, which the train part alone can vote for",
+            "Leave knn.voters=half out.",
+        )
+    if any(protocol.takes for protocol in suite.protocols):
+        lacks = "" if file.train is None else " with the labels of the rows to score"
+        return InputError(
+            f"suite {suite.name} learns from a train part, and {file.title} has none{lacks}",
+            "Add base_features and base_labels with the same labels to the file, or "
+            "--train-features FILE.",
+        )
+    return InputError(
+        f"suite {suite.name} has no protocol for embeddings made elsewhere",
+        "Choose --suite fewshot, knn or retrieval, or score images: --dataset NAME --model NAME.",
+    )

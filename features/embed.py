@@ -18,7 +18,7 @@ from lowlabel.datasets import (
 from lowlabel.datasets.tables.groups import group_numbers
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
-from lowlabel.features.embedded import EmbeddedDataset, Embedder, StoredPart
+from lowlabel.features.embedded import FILE, EmbeddedDataset, Embedder, StoredPart
 from lowlabel.features.extract import extract_shown, store_shown
 from lowlabel.features.extraction.options import ExtractionOptions
 from lowlabel.features.extraction.wanted import wanted_sets
@@ -26,7 +26,6 @@ from lowlabel.features.models.checkpoints.seen_classes import seen_classes
 from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
 from lowlabel.specs import json_sha256
 
-FILE = "file"  # the division of embeddings made elsewhere
 _FILE_PARTS = ("base", "gallery", "all")
 
 
@@ -173,6 +172,8 @@ def embedded_file(path: Path, label: str | None = None, key: str | None = None) 
         tables=tables,
         gallery_part="gallery" if file.gallery else None,
         train_part="base" if file.base else None,
+        class_names=file.class_names,
+        several_labels=file.several_labels,
     )
 
 
@@ -183,6 +184,7 @@ def file_division(data: EmbeddedDataset) -> Division:
         data.division,
         tuple(sorted(data.tables, key=_FILE_PARTS.index)),
         _no_images,
+        kind="labels" if data.several_labels else "classes",
         gallery=data.gallery_part,
         shared_classes=bool(shared),
     )

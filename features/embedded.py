@@ -1,25 +1,24 @@
 """Embeddings of one dataset by one model, part by part: what protocols and analyses work on."""
 
-import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets import GroundTruth, ImageSet, Partial
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.datasets.io.pixels import Orientation, known_orientation
 from lowlabel.datasets.tables.labels import LabelSets
-from lowlabel.errors import InputError
 from lowlabel.features.backbone import Backbone
 from lowlabel.features.earlier import Earlier
 from lowlabel.features.key import FeatureKey
 from lowlabel.features.rankings.ranking import Ranking
 from lowlabel.features.store import StoredRows, stored_rows
-from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
+from lowlabel.features.table import EmbeddingTable
 from lowlabel.fields import encode
+
+FILE = "file"  # the division of embeddings made elsewhere
 
 
 @dataclass(frozen=True)
@@ -133,15 +132,15 @@ class EmbeddedDataset:
         division: Name of the division.
         evaluated_part: The part that scores are taken on.
         manifest_sha256: Hash of the scored images (and their gallery).
-        manifest: What the manifest knows images by: "content"; empty for a feature file.
+        manifest: What the manifest knows images by: "content"; empty for numbers of a file.
         earlier: The identity of the same embeddings in earlier versions; None if they had none.
         tables: Embeddings in memory, by part, with those of random views of the train part under
             `train_view(number)`. Labels number `class_names` in every part.
         gallery_part: The part that evaluated images are searched in; None for the part itself.
         train_part: The part that methods learn from, if there is one.
         stored: Embeddings that are read by blocks, by part: distractors.
-        images: The images of each part in `tables`; empty for a feature file.
-        class_names: Names of the classes of all parts, sorted; empty for a feature file.
+        images: The images of each part in `tables`; empty for numbers of a file.
+        class_names: Names of the classes of all parts, sorted; empty for numbers of a file.
         ground_truth: Rows of the gallery that each query is to find; None if labels tell.
         partial: The parts whose counts are not the full dataset's.
         shared_classes: How many evaluated classes the train part holds too, as a sentence; empty if
@@ -236,53 +235,7 @@ class EmbeddedDataset:
         found |= {part: stored.values_sha256 for part, stored in self.stored.items()}
         return {part: digest for part, digest in found.items() if digest}
 
-    def with_train_features(self, path: Path) -> "EmbeddedDataset":
-        """Takes the embeddings of a file as those to learn from.
-
-        Raises:
-            InputError: If the file says that another model made them, its width differs, or it
-                holds all embeddings to score.
-        """
-        file = load_feature_file(path)
-        _check_origin(file, self.embedder)
-        ours, theirs = (t.features.shape[1] for t in (self.evaluated, file.evaluated))
-        if ours != theirs:
-            raise InputError(
-                f"{path} has {theirs} dimensions, the embeddings to score have {ours}",
-                "Extract both with one model and pooling.",
-            )
-        if shared := self.evaluated.shared_with(file.evaluated):
-            count = len(self.evaluated.features)
-            note = f"{path} holds {shared:,} of the {count:,} embeddings to score"
-            if shared == count:
-                raise InputError(
-                    note, "Give --train-features of other images, as the base classes."
-                )
-            warnings.warn(f"{note}: what is learned from them has seen these", stacklevel=2)
-        kept = {part: table for part, table in self.tables.items() if part != self.train_part}
-        return replace(self, tables=kept | {"train": file.evaluated}, train_part="train")
-
 
 def train_view(number: int) -> str:
     """Name of the table of a random view of the train part."""
     return f"train view {number}"
-
-
-def _check_origin(file: FeatureFile, embedder: Embedder) -> None:
-    """A file of the store says what made it; others are taken as they are."""
-    made = {
-        "model": embedder.spec,
-        "weights_sha256": embedder.weights_sha256,
-        "pooling": embedder.pooling,
-        "transform": embedder.transform,
-        "positions": embedder.positions,
-    }
-    differing = [
-        name for name, value in made.items() if file.origin and file.origin.get(name, "") != value
-    ]
-    if differing:
-        raise InputError(
-            f"{file.path} was made with another {' and '.join(differing)} than the embeddings to "
-            "score",
-            "Extract both with one model: lowlabel extract --model …",
-        )

@@ -1,8 +1,8 @@
 """Tables of embeddings, from the store or from a file made elsewhere."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.array_file import array_names, from_store, read_arrays
-from lowlabel.features.made_elsewhere.label_numbers import TEXT, numbered_labels
+from lowlabel.features.array_file import array_names, read_arrays
+from lowlabel.features.made_elsewhere.label_numbers import numbered_labels
+from lowlabel.features.made_elsewhere.texts import TEXT
 from lowlabel.features.store_file import StoreFile
 from lowlabel.features.store_format import DONE
 from lowlabel.paths import file_sha256
@@ -68,6 +69,8 @@ class FeatureFile:
         gallery: Embeddings in which the evaluated ones are searched; None if the file has none.
         origin: Key of the evaluated embeddings if the file is from the feature store, else None.
         class_names: Names of the labels 0, 1, …; empty if the file numbers its classes.
+        several_labels: Whether the names are sets of labels, joined by "|".
+        others: Other arrays that were asked for.
     """
 
     path: Path
@@ -76,13 +79,20 @@ class FeatureFile:
     gallery: EmbeddingTable | None = None
     origin: dict[str, Any] | None = None
     class_names: tuple[str, ...] = ()
+    several_labels: bool = False
+    others: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def check_feature_file(path: Path, option: str = "--features") -> None:
     """Raises a `DataError` unless a file exists, can be opened and is of a kind that is read."""
+    require_feature_file(path, option)
+    read_arrays(path, ())
+
+
+def require_feature_file(path: Path, option: str = "--features") -> None:
+    """Raises a `DataError` unless a file exists; it is not opened."""
     if not path.is_file():
         raise DataError(f"there is no feature file {path}", f"Check the path given with {option}.")
-    read_arrays(path, ())
 
 
 @dataclass(frozen=True)
@@ -112,10 +122,13 @@ class ArrayNames:
         return f"{prefix}{self.features}", f"{prefix}{self.labels}"
 
 
-def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFile:
+def load_feature_file(
+    path: Path, names: ArrayNames | None = None, *, others: Iterable[str] = ()
+) -> FeatureFile:
     """Reads `features` [N, D] and `labels` [N] from a `.npz` or `.h5` file, or a pickle by class.
 
-    Labels are integers or texts; texts are numbered in alphabetical order, over all parts.
+    Labels are integers or texts; texts are numbered in alphabetical order, over all parts. Labels
+    [N, L] of 0 and 1, or texts [N, K], are several labels of each image; see `joined_sets`.
 
     `base_features` and `base_labels`, for methods that train on base or train classes, and
     `gallery_features` and `gallery_labels`, for retrieval with separate queries, are read if
@@ -126,35 +139,51 @@ def load_feature_file(path: Path, names: ArrayNames | None = None) -> FeatureFil
     Args:
         path: The file.
         names: Names of the arrays, other than `features` and `labels`.
+        others: Names of other arrays to read, if they are there.
 
     Raises:
         DataError: If the file is missing, damaged, lacks an array, or refers to other files for
             its numbers.
     """
-    check_feature_file(path)
-    if names is None and from_store(path):
+    require_feature_file(path)
+    chosen, others = names or ArrayNames(), tuple(others)
+    by_part = {part: chosen.of(part) for part in _PARTS}
+    wanted = *(name for pair in by_part.values() for name in pair), *others
+    read = read_arrays(path, wanted, of_store=None if names else others)
+    arrays, origin = read.arrays, read.key
+    beside = {name: arrays[name] for name in others if name in arrays}
+    if read.of_store:
         with StoreFile(path, None) as file:
             table = stored_table(file, file_sha256(path))
-            return FeatureFile(path, table, origin=json.loads(file.key))
-    chosen = names or ArrayNames()
-    by_part = {part: chosen.of(part) for part in _PARTS}
-    arrays, origin = read_arrays(path, [name for pair in by_part.values() for name in pair])
+            return FeatureFile(path, table, origin=json.loads(file.key), others=beside)
     present = [part for part, pair in by_part.items() if not part or any(n in arrays for n in pair)]
     for part in present:
         _check_table(arrays, by_part[part], path)
     labels = {by_part[part][1]: arrays[by_part[part][1]] for part in present}
-    numbered, class_names = numbered_labels(path, labels)
+    numbered = numbered_labels(path, labels)
     digest = file_sha256(path)
     if names is not None:
         digest = json_sha256({"file": digest, "features": names.features, "labels": names.labels})
     tables = {
         part: EmbeddingTable(
-            arrays[by_part[part][0]], numbered[by_part[part][1]], digest, values_sha256=digest
+            arrays[by_part[part][0]],
+            numbered.numbers[by_part[part][1]],
+            digest,
+            values_sha256=digest,
         )
         for part in present
     }
     base, gallery = tables.get("base_"), tables.get("gallery_")
-    return FeatureFile(path, tables[""], base, gallery, origin, class_names)
+    return FeatureFile(
+        path,
+        tables[""],
+        base,
+        gallery,
+        origin,
+        numbered.names,
+        numbered.several,
+        beside,
+    )
 
 
 def stored_table(file: StoreFile, key: str) -> EmbeddingTable:
@@ -189,10 +218,12 @@ def _check_table(arrays: Mapping[str, NDArray[Any]], names: tuple[str, str], pat
         )
     features, labels = (arrays[name] for name in names)
     check_features(features, names[0], path)
-    if features.shape[:1] != labels.shape:
+    matrix = labels.ndim == 2 and labels.shape[1] > 1
+    if not (matrix or labels.ndim == 1) or features.shape[:1] != labels.shape[:1]:
         raise DataError(
             f"{path}: {names[0]} have the shape {features.shape}, {names[1]} {labels.shape}",
-            "Save one label for each row of features.",
+            "Save one label for each row of features [N, D]: labels [N], or [N, L] of 0 and 1 for "
+            "several labels of each.",
         )
 
 

@@ -15,6 +15,7 @@ from lowlabel.datasets import Division
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
+from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot, half_tasks, interval_kind
 from lowlabel.progress import format_duration, progress_bar
 from lowlabel.results import Experiment, Score
@@ -79,7 +80,7 @@ class FewShot(CompressedProtocol):
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings of base classes, and compresses all."""
-        every = data.with_train_features(self.train_features) if self.train_features else data
+        every = with_train_features(data, self.train_features) if self.train_features else data
         return super().prepared(every)
 
     def unfit(self, division: Division) -> str | None:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from lowlabel.benchmarks.protocols.base import Protocol
 from lowlabel.benchmarks.protocols.trial import ProtocolScores
 from lowlabel.features import EmbeddedDataset, check_feature_file
+from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.results import MethodInfo, Score
 from lowlabel.retrieval import RetrievalResult
 from lowlabel.retrieval.post import PostProcessing, build_post
@@ -40,7 +41,7 @@ class RankingProtocol(Protocol):
 
     def prepared(self, data: EmbeddedDataset) -> EmbeddedDataset:
         """Takes the file of embeddings to learn from."""
-        return data.with_train_features(self.train_features) if self.train_features else data
+        return with_train_features(data, self.train_features) if self.train_features else data
 
     def unfit_ranking(self) -> str | None:
         """Nothing is learned from lists, and they are not processed."""

@@ -9,6 +9,7 @@ from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embed import FILE
+from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.features.table import EmbeddingTable
 
 
@@ -57,7 +58,7 @@ class Supervised(Protocol):
         """Takes the file of embeddings to learn from."""
         if self.train_features is None or data.division != FILE:
             return data
-        return data.with_train_features(self.train_features)
+        return with_train_features(data, self.train_features)
 
     def contamination(self, data: EmbeddedDataset) -> tuple[str, ...]:
         """Classes of the train part are scored on purpose."""

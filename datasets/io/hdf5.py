@@ -110,17 +110,17 @@ def _array(file: h5py.File, name: str) -> NDArray[Any]:
 
 
 def _texts(file: h5py.File, name: str, found: h5py.Dataset) -> NDArray[Any]:
-    """Texts of any length, as Python's strings [N]; one stored text may stand for many rows."""
-    texts: list[str] = []
+    """Texts of any length, as Python's strings [N] or [N, K]; a stored one may stand for many."""
+    texts: list[Any] = []
     for start in range(0, found.shape[0], TEXT_ROWS):
         block = found.asstr("utf-8", "replace")[start : start + TEXT_ROWS]
-        if (longest := max(map(len, block), default=0)) > _LONGEST_TEXT:
+        if (longest := max(map(len, block.ravel()), default=0)) > _LONGEST_TEXT:
             raise DataError(
                 f"{name} of {file.filename} are as long as {longest:,} characters",
                 "Save short names of classes.",
             )
         texts += block.tolist()
-    array = np.empty(len(texts), dtype=object)
+    array = np.empty(found.shape, dtype=object)
     array[:] = texts
     return array
 
@@ -128,7 +128,7 @@ def _texts(file: h5py.File, name: str, found: h5py.Dataset) -> NDArray[Any]:
 def _check_plain(file: h5py.File, name: str, found: h5py.Dataset) -> None:
     """Refuses what is no array of numbers or short texts, or is larger than its file can hold."""
     kind = found.dtype
-    is_text = h5py.check_string_dtype(kind) is not None and found.ndim == 1
+    is_text = h5py.check_string_dtype(kind) is not None and found.ndim in (1, 2)
     if found.shape is None or not (is_text or (not kind.hasobject and kind.kind in "biufSU")):
         raise DataError(
             f"{name} in {file.filename} holds {'nothing' if found.shape is None else kind}, not "

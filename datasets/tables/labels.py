@@ -51,7 +51,7 @@ def check_lists(lists: Sequence[Sequence[str]], place: Path) -> None:
 
 def label_names(sets: Sequence[str]) -> tuple[str, ...]:
     """The labels that joined sets hold, sorted."""
-    return tuple(sorted({label for each in sets for label in each.split(SEPARATOR)}))
+    return tuple(sorted({label for each in sets for label in _split(each)}))
 
 
 def label_matrix(sets: Sequence[str]) -> NDArray[np.bool_]:
@@ -59,8 +59,13 @@ def label_matrix(sets: Sequence[str]) -> NDArray[np.bool_]:
     column = {label: number for number, label in enumerate(label_names(sets))}
     matrix = np.zeros((len(sets), len(column)), dtype=bool)
     for row, each in enumerate(sets):
-        matrix[row, [column[label] for label in each.split(SEPARATOR)]] = True
+        matrix[row, [column[label] for label in _split(each)]] = True
     return matrix
+
+
+def _split(joined_set: str) -> list[str]:
+    """The labels of a joined set; none of an empty one."""
+    return joined_set.split(SEPARATOR) if joined_set else []
 
 
 class LabelSets(dict[str, NDArray[np.bool_]]):

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from lowlabel.datasets.io.class_pickle import CLASS_PICKLES
 from lowlabel.errors import DataError, InputError
-from lowlabel.features.array_file import array_names, from_store, read_arrays
-from lowlabel.features.made_elsewhere.label_numbers import as_texts
+from lowlabel.features.array_file import Arrays, array_names, read_arrays
+from lowlabel.features.made_elsewhere.texts import as_texts
 from lowlabel.features.table import (
     ArrayNames,
     EmbeddingTable,
     FeatureFile,
-    check_feature_file,
     check_features,
     load_feature_file,
+    require_feature_file,
 )
 from lowlabel.paths import file_sha256
 
@@ -69,12 +69,18 @@ def read_features_to_label(
     for each, option in ((path, "--features"), (new, "--new-features")):
         if each is not None:
             _refuse_pickle(each)
-            check_feature_file(each, option)
-    known = load_feature_file(path, names)
-    table = known.evaluated
+            require_feature_file(each, option)
     chosen = (names or ArrayNames()).features
+    new_names = f"{NEW}{chosen}", f"{NEW}{PATHS}"
+    known = load_feature_file(path, names, others=(GROUPS, *(() if new else new_names)))
+    if known.several_labels:
+        raise InputError(
+            f"the labels of {path} are several of each row, and predict gives one to each image",
+            "Save one label for each row: labels [N].",
+        )
+    table = known.evaluated
     if new is None:
-        features, paths = _arrays(path, f"{NEW}{chosen}", f"{NEW}{PATHS}")
+        features, paths = _arrays(path, known.others, *new_names)
         files = [(path, table.values_sha256)]
     else:
         features, paths, digest = _other_file(new, chosen, known)
@@ -87,7 +93,7 @@ def read_features_to_label(
         )
     classes, labels = np.unique(table.labels, return_inverse=True)
     class_names = tuple(known.class_names[c] if known.class_names else str(c) for c in classes)
-    groups = None if known.origin else _groups(path, len(labels))
+    groups = None if known.origin else _groups(path, known.others, len(labels))
     labelled = EmbeddingTable(
         table.features, labels.astype(np.int64), table.key, table.bad_images, groups=groups
     )
@@ -102,9 +108,10 @@ def _refuse_pickle(path: Path) -> None:
         )
 
 
-def _arrays(path: Path, features: str, paths: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _arrays(
+    path: Path, arrays: Arrays, features: str, paths: str
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Embeddings to label, and what they are called."""
-    arrays, _ = read_arrays(path, (features, paths))
     if features not in arrays:
         there = ", ".join(array_names(path)) or "none"
         raise DataError(
@@ -123,8 +130,9 @@ def _other_file(
     path: Path, features: str, known: FeatureFile
 ) -> tuple[NDArray[np.float32], tuple[str, ...], str]:
     """Embeddings to label of a file of their own, what they are called, and its hash."""
-    if not from_store(path):
-        return *_arrays(path, features, PATHS), file_sha256(path)
+    read = read_arrays(path, (features, PATHS), of_store=(PATHS,))
+    if not read.of_store:
+        return *_arrays(path, read.arrays, features, PATHS), file_sha256(path)
     file = load_feature_file(path)
     made, of_known = file.origin or {}, known.origin or {}
     differing = [name for name in _MADE_BY if made.get(name, "") != of_known.get(name, "")]
@@ -133,15 +141,13 @@ def _other_file(
             f"{path} was made with another {' and '.join(differing)} than {known.path}",
             "Extract both with one model: lowlabel extract --model …",
         )
-    arrays, _ = read_arrays(path, (PATHS,))
     bad = set(file.evaluated.bad_images)
-    paths = tuple(each for each in as_texts(arrays[PATHS]) if each not in bad)
+    paths = tuple(each for each in as_texts(read.arrays[PATHS]) if each not in bad)
     return file.evaluated.features, paths, file.evaluated.key
 
 
-def _groups(path: Path, rows: int) -> NDArray[np.int64] | None:
+def _groups(path: Path, arrays: Arrays, rows: int) -> NDArray[np.int64] | None:
     """The group of each labelled image, its own for an empty text; None if the file has none."""
-    arrays, _ = read_arrays(path, (GROUPS,))
     if GROUPS not in arrays:
         return None
     texts = np.array(as_texts(_of_rows(arrays[GROUPS], GROUPS, rows, path)))

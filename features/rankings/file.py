@@ -60,7 +60,7 @@ def read_ranking_file(path: Path) -> RankingFile:
         return _from_table(path, read_table(path, (_QUERY, _IMAGE), _COLUMNS))
     if kind not in _ARRAYS:
         raise DataError(f"{path} is none of {', '.join((*_ARRAYS, *_TABLES))}", _HOW)
-    arrays, _ = read_arrays(path, (RANKING, SCORES, QUERIES, GALLERY))
+    arrays = read_arrays(path, (RANKING, SCORES, QUERIES, GALLERY)).arrays
     if RANKING not in arrays:
         raise DataError(
             f"{path} has no array {RANKING}; it has: {', '.join(array_names(path)) or 'none'}", _HOW

@@ -114,7 +114,10 @@ def as_label_sets(
         raise InputError(f"{name} hold other values than 0 and 1: a column is one label")
     sets = given.astype(np.bool_)
     if not empty and (without := int((~sets.any(axis=1)).sum())):
-        raise InputError(f"{without:,} of {images:,} images have no label in {name}")
+        raise InputError(
+            f"{without:,} of {images:,} images have no label in {name}",
+            "Leave them out: an image without a label has no positives.",
+        )
     return sets
 
 

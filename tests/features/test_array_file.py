@@ -10,6 +10,7 @@ import pytest
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
 from lowlabel.features.embed import embedded_file
+from lowlabel.features.made_elsewhere.train_file import with_train_features
 
 X, Y = np.eye(4, dtype=np.float32), np.arange(4)
 
@@ -88,7 +89,7 @@ def test_files_to_learn_from_are_refused_alike(tmp_path, other):
         virtual(file, other)
         file["labels"] = Y
     with pytest.raises(DataError, match="virtual dataset"):
-        embedded_file(tmp_path / "scored.npz").with_train_features(tmp_path / "made.h5")
+        with_train_features(embedded_file(tmp_path / "scored.npz"), tmp_path / "made.h5")
 
 
 def test_a_file_to_learn_from_that_holds_what_is_scored_is_refused_or_said(tmp_path):
@@ -98,10 +99,10 @@ def test_a_file_to_learn_from_that_holds_what_is_scored_is_refused_or_said(tmp_p
     for kept in (X, np.concatenate([X + 1, X])):
         np.savez(tmp_path / "same.npz", features=kept, labels=np.resize(Y, len(kept)))
         with pytest.raises(InputError, match=hint):
-            scored.with_train_features(tmp_path / "same.npz")
+            with_train_features(scored, tmp_path / "same.npz")
     np.savez(tmp_path / "some.npz", features=np.concatenate([X[:1], X[1:] + 1]), labels=Y)
     with pytest.warns(UserWarning, match=rf"some\.npz holds 1 of the {len(X)} embeddings to score"):
-        scored.with_train_features(tmp_path / "some.npz")
+        with_train_features(scored, tmp_path / "some.npz")
 
 
 def test_links_within_the_file_are_read(tmp_path):

@@ -225,3 +225,79 @@ def test_options_of_one_label_are_refused_by_name(options, table, run):
     spec, _ = table()
     with pytest.raises(DataError, match="several labels: leave --"):
         run("retrieval", spec, options=options)
+
+
+@pytest.fixture
+def feature_file(tmp_path):
+    """Saves embeddings with a matrix of labels, and gives the arrays of its parts."""
+
+    def save(*parts, empty=False):
+        directions = np.random.default_rng(0).normal(size=(3, 8))
+        arrays, found = {}, []
+        for seed, part in enumerate(parts):
+            random = np.random.default_rng(seed)
+            labels = random.random((40, 3)) < 0.4
+            labels[~labels.any(axis=1), 0] = not empty
+            x = (labels @ directions + random.normal(size=(40, 8))).astype(np.float32)
+            arrays |= {f"{part}features": x, f"{part}labels": labels.astype(int)}
+            found.append((x, labels))
+        np.savez(tmp_path / "made.npz", **arrays)
+        return tmp_path / "made.npz", *found
+
+    return save
+
+
+@pytest.mark.parametrize("parts", [("",), ("", "gallery_")])
+def test_a_matrix_of_a_feature_file_is_scored_by_retrieval(parts, feature_file, run, tmp_path):
+    path, (x, labels), *gallery = feature_file(*parts)
+    run("retrieval", features=path, options={"k": (1,)})
+    (scored,) = load_scored(tmp_path / "out" / "records")
+    expected = evaluate_several_labels(x, labels, gallery=gallery[0] if gallery else None, ks=(1,))
+    found = {name: score.mean for name, score in scored.record.scores.items()}
+    assert found == pytest.approx(expected.metrics)
+    assert scored.record.experiment.protocol.name.endswith("several labels")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_matrix_of_a_feature_file_is_scored_by_classifiers(empty, feature_file, run, tmp_path):
+    path, test, train = feature_file("", "base_", empty=empty)
+    settings = ("logistic-regression.c=0.1", "knn.neighbours=3", *SHORT)
+    run("classification", features=path, settings=settings)
+    found = {
+        scored.record.experiment.method.spec: scored.record.scores["mean_ap"].mean
+        for scored in load_scored(tmp_path / "out" / "records")
+    }
+    assert found == pytest.approx(
+        {
+            "knn,k=3": evaluate_knn_several_labels(*train, *test, k=3)[3].metrics["mean_ap"],
+            "logreg,c=0.1": evaluate_logistic_several_labels(*train, *test, c=0.1).metrics[
+                "mean_ap"
+            ],
+            "linear-grid-cached,batch_size=16,iterations=4,recipe=dinov2": (
+                evaluate_linear_several_labels(*train, *test, recipe=GRID).metrics["mean_ap"]
+            ),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("suite", "parts", "settings", "message"),
+    [
+        ("fewshot", ("",), (), "several labels of each row, and suite fewshot needs one"),
+        ("label-budget", ("", "base_"), (), "several labels of each row, and suite label-budget"),
+        ("classification", ("",), (), "learns from a train part, and made.npz has none"),
+        ("knn", ("", "base_"), ("knn.voters=half",), "which the train part alone can vote for"),
+    ],
+)
+def test_what_a_file_of_several_labels_lacks_is_said(
+    suite, parts, settings, message, feature_file, request_of
+):
+    path, *_ = feature_file(*parts)
+    with pytest.raises(InputError, match=message):
+        make_plan(request_of(suite, features=path, settings=settings))
+
+
+def test_a_file_that_no_protocol_of_a_suite_scores_is_refused(tmp_path, request_of):
+    np.savez(tmp_path / "a.npz", features=np.eye(4), labels=[0, 0, 1, 1])
+    with pytest.raises(InputError, match="has no protocol for embeddings made elsewhere"):
+        make_plan(request_of("landmarks-dino", features=tmp_path / "a.npz"))

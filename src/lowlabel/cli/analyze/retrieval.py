@@ -39,6 +39,7 @@ def retrieval(
     """Draw queries with the images that a model finds for them, marked as right or wrong."""
     from lowlabel.analysis import draw_gallery, retrieved, worst_queries
     from lowlabel.features.key import slug
+    from lowlabel.features.made_elsewhere.train_file import with_train_features
     from lowlabel.paths import results_dir
     from lowlabel.retrieval.post import build_post
 
@@ -47,7 +48,7 @@ def retrieval(
     learns = any(step.needs_train for step in steps) and train_features is None
     embedded = _embed(loaded, dataset, learns, data, machine)
     if train_features:
-        embedded = embedded.with_train_features(train_features)
+        embedded = with_train_features(embedded, train_features)
     queries, gallery = collections(embedded)
     train = embedded.train.features if embedded.train else None
     labels = embedded.train.labels if embedded.train else None
