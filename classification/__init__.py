@@ -17,7 +17,8 @@ from lowlabel.classification.held_out import held_out
 from lowlabel.classification.knn import DEFAULT_KS, evaluate_knn
 from lowlabel.classification.label_free import LabelFreeResult, label_free_measures
 from lowlabel.classification.linear import evaluate_linear
-from lowlabel.classification.logistic_regression import DEFAULT_CS, evaluate_logistic_regression
+from lowlabel.classification.logistic.evaluate import DEFAULT_CS
+from lowlabel.classification.logistic_regression import evaluate_logistic_regression
 from lowlabel.classification.predict import (
     MethodChoice,
     Predictions,

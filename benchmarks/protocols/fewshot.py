@@ -14,7 +14,7 @@ from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset, check_feature_file
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot, half_tasks, interval_kind
 from lowlabel.progress import format_duration, progress_bar

@@ -25,7 +25,7 @@ from lowlabel.datasets.labelled_list import Listed, listed_rows, read_labelled_l
 from lowlabel.datasets.parts import BASE
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 from lowlabel.paths import file_sha256
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo, Score

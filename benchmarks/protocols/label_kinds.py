@@ -1,7 +1,7 @@
 """One label of each image or several: what protocols that learn from labels make of either."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -16,7 +16,8 @@ from lowlabel.results import Score
 
 _MOST_NAMED = 20
 Result = ClassifierResult | SeveralLabelsResult
-T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class LabelKind(ABC):
@@ -31,7 +32,7 @@ class LabelKind(ABC):
     options: ClassVar[Mapping[str, object]]
 
     @abstractmethod
-    def pick(self, one: T, several: T) -> T:
+    def pick(self, one: Callable[..., A], several: Callable[..., B]) -> Callable[..., A | B]:
         """What serves images with one label, or what serves those with several."""
 
     @abstractmethod
@@ -95,7 +96,7 @@ class OneLabel(LabelKind):
     held_out = "a tenth of each class of train"
     options: ClassVar[Mapping[str, object]] = {}
 
-    def pick(self, one: T, several: T) -> T:
+    def pick(self, one: Callable[..., A], several: Callable[..., B]) -> Callable[..., A | B]:
         """See `LabelKind`."""
         return one
 
@@ -114,7 +115,7 @@ class SeveralLabels(LabelKind):
     held_out = "a tenth of train, by the rarest label of each image"
     options: ClassVar[Mapping[str, object]] = {"average_precision": "VOC 2010, all points"}
 
-    def pick(self, one: T, several: T) -> T:
+    def pick(self, one: Callable[..., A], several: Callable[..., B]) -> Callable[..., A | B]:
         """See `LabelKind`."""
         return several
 

@@ -21,7 +21,7 @@ from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import BackboneOptions, EmbeddedDataset
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 from lowlabel.features.models.encoders import Encoder
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment, MethodInfo

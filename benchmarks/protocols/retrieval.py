@@ -23,7 +23,7 @@ from lowlabel.benchmarks.protocols.retrieval_scorers import (
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
 from lowlabel.features import EmbeddedDataset
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 from lowlabel.progress import progress_bar
 from lowlabel.results import Experiment
 from lowlabel.retrieval import RetrievalResult

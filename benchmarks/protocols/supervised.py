@@ -8,7 +8,7 @@ from lowlabel.benchmarks.protocols.base import Protocol, without_groups
 from lowlabel.datasets import Division
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset, check_feature_file
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.features.table import EmbeddingTable
 

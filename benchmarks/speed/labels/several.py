@@ -58,7 +58,8 @@ def _together(x: Tensor, targets: Tensor) -> NDArray[np.float64]:
 def _each_alone(x: Tensor, targets: Tensor) -> NDArray[np.float64]:
     """The same, of labels fitted one after another."""
     of_labels = (fit_path(x, own.long(), 2, DEFAULT_CS) for own in targets.T)
-    return np.array([[fit.objective for fit in fits] for fits in of_labels]).sum(axis=0)
+    objectives = [[fit.objective for fit in fits] for fits in of_labels]
+    return np.asarray(np.sum(objectives, axis=0))
 
 
 def made(images: int, width: int, labels: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

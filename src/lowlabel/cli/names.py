@@ -13,9 +13,9 @@ _NO_PROTOCOLS = {
     "base",
     "compressed",
     "dataset_info",
+    "label_kinds",
     "ranking",
     "retrieval_scorers",
-    "several_labels",
     "supervised",
     "trial",
 }

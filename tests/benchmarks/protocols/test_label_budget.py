@@ -14,7 +14,7 @@ from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets.base import Division
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features import embedded_file
-from lowlabel.features.embed import FILE
+from lowlabel.features.embedded import FILE
 
 SIZES = {"crow": 12, "gull": 5, "finch": 20}
 COLOURS = {"crow": 40, "gull": 200, "finch": 120}
