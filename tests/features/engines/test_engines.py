@@ -133,6 +133,7 @@ name = "random:vit_tiny_patch16_224,img_size=32,embed_dim=24,num_heads=2,depth="
 faster = [with_engine(load_backbone(name + str(n), device="cpu"), "openvino", 64) for n in (1, 2)]
 del faster[0]
 del faster[0]
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests ignores
 try:
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:
