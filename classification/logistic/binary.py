@@ -4,7 +4,6 @@ The Hessian of the sum has a block for each label. One product of matrices serve
 one second moment of the features their preconditioners.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from lowlabel.classification.logistic.curvature import may_keep
+from lowlabel.classification.logistic.blockwise import BlockwiseHessian
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import Point
 from lowlabel.classification.logistic.newton import Loss
@@ -74,8 +73,8 @@ class LabelPreconditioner:
         return torch.cat([weight, bias[:, None]], 1)
 
 
-class LabelCurvature:
-    """The Hessian of the losses of labels at a point; see `Curvature`.
+class LabelCurvature(BlockwiseHessian[slice, _Block]):
+    """The Hessian of the losses of labels at a point.
 
     Args:
         examples: The examples.
@@ -84,22 +83,7 @@ class LabelCurvature:
     """
 
     def __init__(self, examples: Examples, point: Point, alpha: float) -> None:
-        self._examples, self._point, self._alpha = examples, point, alpha
-        kept = may_keep(examples, len(examples))
-        self._kept = [*map(self._block, examples.blocks())] if kept else None
-
-    def product(self, direction: Tensor) -> Tensor:
-        """Hessian times a direction [L, D + 1]: p · (1 - p) times its logit, times the features."""
-        size = direction.abs().amax(1, keepdim=True).clamp_min(1e-300)
-        v = (direction / size).float()
-        result = torch.zeros_like(direction)
-        for block in self._blocks():
-            u = torch.addmm(v[:, -1], block.x, v[:, :-1].T).mul_(block.curvature)
-            result[:, :-1] += u.T @ block.x
-            result[:, -1] += u.sum(0)
-        result *= size / len(self._examples)
-        result[:, :-1] += self._alpha * direction[:, :-1]
-        return result
+        super().__init__(examples, point, alpha, [*examples.blocks()], len(examples))
 
     def preconditioner(self) -> LabelPreconditioner:
         """From the second moment over the labels, in which each label weighs the same."""
@@ -121,12 +105,15 @@ class LabelCurvature:
         inverse = 1 / (torch.outer(curved, moments.clamp_min(0)) + self._alpha + 1e-30)
         return LabelPreconditioner(axes, inverse, 1 / curved.clamp_min(1e-12), mean)
 
-    def _blocks(self) -> Iterator[_Block]:
-        computed = map(self._block, self._examples.blocks())
-        yield from computed if self._kept is None else self._kept
+    def _size(self, magnitudes: Tensor) -> Tensor:
+        return magnitudes.amax(1, keepdim=True)
 
-    def _block(self, rows: slice) -> _Block:
-        params, x = self._point.params.float(), self._examples.block(rows).float()
+    def _curved(self, block: _Block, logits: Tensor) -> Tensor:
+        """The logits times p · (1 - p)."""
+        return logits.mul_(block.curvature)
+
+    def _block(self, part: slice) -> _Block:
+        params, x = self._point.params.float(), self._examples.block(part).float()
         logits = torch.addmm(params[:, -1], x, params[:, :-1].T)
         return _Block(x, torch.sigmoid(logits) * torch.sigmoid(-logits))
 

@@ -1,22 +1,17 @@
-"""Products with the Hessian of the objective in float32, and a preconditioner for them.
+"""The Hessian of the cross-entropy of classes, and a preconditioner for it."""
 
-Only directions depend on them: objective and gradient, which decide, are computed in float64.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from lowlabel.classification.logistic.blockwise import BlockwiseHessian
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import Point
 from lowlabel.fewshot.solvers.cholesky import cholesky
 
 _NEGLECTED = 1e-4  # share of the curvature that may be left out
 _FEWEST = 0.1  # share of the examples below which leaving them out does not pay
-_KEPT_ELEMENTS = {"cpu": 2**27}  # 512 MiB
-_ACCELERATOR_KEPT_ELEMENTS = 2**31
 
 
 @dataclass(frozen=True)
@@ -51,11 +46,10 @@ class Preconditioner:
         return torch.cat([weight, bias], 1)
 
 
-class Curvature:
+class Curvature(BlockwiseHessian[Tensor, _Block]):
     """The Hessian at a point, from the examples whose class is uncertain.
 
     Confident examples have nearly no curvature; together they may make up a small share of it.
-    Blocks are kept in float32 if they fit, or else computed again for each product.
 
     Args:
         examples: The examples.
@@ -64,30 +58,8 @@ class Curvature:
     """
 
     def __init__(self, examples: Examples, point: Point, alpha: float) -> None:
-        self._examples, self._point, self._alpha = examples, point, alpha
         rows = _uncertain(point.uncertainty)
-        self._parts = rows.split(examples.block_rows)
-        self._kept = [*map(self._block, self._parts)] if may_keep(examples, len(rows)) else None
-
-    def product(self, direction: Tensor) -> Tensor:
-        """Hessian times a direction [K, D + 1].
-
-        With the logits u of the direction, shifted so that the own class has 0, an example adds
-        p · (u - Σ p·u) times its features.
-        """
-        size = direction.abs().amax().clamp_min(1e-300)
-        v = (direction / size).float()
-        result = torch.zeros_like(direction)
-        for block in self._blocks():
-            u = torch.addmm(v[:, -1], block.x, v[:, :-1].T)
-            u -= u.gather(1, block.target)
-            u -= torch.linalg.vecdot(u, block.p)[:, None]
-            u *= block.p
-            result[:, :-1] += u.T @ block.x
-            result[:, -1] += u.sum(0)
-        result *= size / len(self._examples)
-        result[:, :-1] += self._alpha * direction[:, :-1]
-        return result
+        super().__init__(examples, point, alpha, rows.split(examples.block_rows), len(rows))
 
     def preconditioner(self) -> Preconditioner:
         """From the mean curvature over the classes: one factor serves them all.
@@ -110,20 +82,20 @@ class Curvature:
         inverse = torch.cholesky_inverse(cholesky((gram + gram.T) / 2))
         return Preconditioner(inverse, 1 / max(float(total) * share, 1e-12), mean)
 
-    def _blocks(self) -> Iterator[_Block]:
-        yield from self._kept if self._kept is not None else map(self._block, self._parts)
+    def _size(self, magnitudes: Tensor) -> Tensor:
+        return magnitudes.amax()
 
-    def _block(self, rows: Tensor) -> _Block:
-        params, x = self._point.params.float(), self._examples.block(rows).float()
+    def _curved(self, block: _Block, logits: Tensor) -> Tensor:
+        """Of logits u, shifted so that the own class has 0: p · (u - Σ p·u)."""
+        logits -= logits.gather(1, block.target)
+        logits -= torch.linalg.vecdot(logits, block.p)[:, None]
+        return logits.mul_(block.p)
+
+    def _block(self, part: Tensor) -> _Block:
+        params, x = self._point.params.float(), self._examples.block(part).float()
         p = torch.addmm(params[:, -1], x, params[:, :-1].T).softmax(1)
-        uncertainty = self._point.uncertainty[rows, None].float()
-        return _Block(x, p, self._examples.targets[rows, None], uncertainty)
-
-
-def may_keep(examples: Examples, rows: int) -> bool:
-    """Whether blocks of so many examples may stay in memory."""
-    elements = rows * (examples.x.width + examples.classes)
-    return elements <= _KEPT_ELEMENTS.get(examples.x.device.type, _ACCELERATOR_KEPT_ELEMENTS)
+        uncertainty = self._point.uncertainty[part, None].float()
+        return _Block(x, p, self._examples.targets[part, None], uncertainty)
 
 
 def _uncertain(uncertainty: Tensor) -> Tensor:

@@ -9,13 +9,11 @@ from torch import Tensor
 
 from lowlabel.classification.labelling.ties import Columns, on_grid
 from lowlabel.classification.probe.grid import LinearGrid
-from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.heads import Head, LinearHeads
 from lowlabel.classification.probe.resume import Resume
 from lowlabel.classification.rows import Rows
 from lowlabel.classification.unfinished import State
 from lowlabel.progress import Progress, share_of
-
-Head = tuple[str, float]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.heads import Head, LinearHeads
 from lowlabel.classification.probe.losses import CROSS_ENTROPY, HeadLoss, block_rows
 from lowlabel.classification.probe.recipe import LinearRecipe
 from lowlabel.classification.probe.resume import Resume
@@ -40,16 +40,16 @@ class LinearGrid:
     loss: HeadLoss = CROSS_ENTROPY
 
     @property
-    def heads(self) -> list[tuple[str, float]]:
+    def heads(self) -> list[Head]:
         """Input and learning rate of each head, in the order of the choice."""
         return [(name, rate) for name in self.columns for rate in self.recipe.learning_rates]
 
-    def spec(self, head: tuple[str, float]) -> str:
+    def spec(self, head: Head) -> str:
         """Such as "linear,input=cls@4,learning_rate=0.001"; a single input is not named."""
         named: dict[str, Option] = {"input": head[0]} if len(self.columns) > 1 else {}
         return format_spec("linear", {**named, "learning_rate": head[1]})
 
-    def only(self, head: tuple[str, float]) -> "LinearGrid":
+    def only(self, head: Head) -> "LinearGrid":
         """One head of the grid."""
         name, rate = head
         recipe = replace(self.recipe, learning_rates=(rate,))
@@ -112,9 +112,7 @@ class LinearGrid:
             found += [share if good else None for share, good in zip(shares, finite, strict=True)]
         return found
 
-    def probabilities(
-        self, trained: Sequence[LinearHeads], head: tuple[str, float], features: Tensor
-    ) -> Tensor:
+    def probabilities(self, trained: Sequence[LinearHeads], head: Head, features: Tensor) -> Tensor:
         """Probabilities [M, C] of one head.
 
         Raises:
@@ -132,7 +130,7 @@ class LinearGrid:
     def scores(
         self,
         trained: Sequence[LinearHeads],
-        head: tuple[str, float],
+        head: Head,
         features: Tensor,
         classes: NDArray[np.int64],
     ) -> NDArray[np.float64]:
@@ -152,9 +150,7 @@ class LinearGrid:
             found[rows] = torch.addmm(bias, part, weight).cpu().numpy()
         return found
 
-    def _of(
-        self, trained: Sequence[LinearHeads], head: tuple[str, float]
-    ) -> tuple[LinearHeads, int]:
+    def _of(self, trained: Sequence[LinearHeads], head: Head) -> tuple[LinearHeads, int]:
         """The heads of an input, and the place of one among them."""
         name, rate = head
         return trained[list(self.columns).index(name)], self.recipe.learning_rates.index(rate)

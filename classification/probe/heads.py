@@ -11,6 +11,8 @@ from torch import Tensor
 
 from lowlabel.classification.probe.losses import HeadLoss
 
+Head = tuple[str, float]  # input and learning rate
+
 MOMENTUM = 0.9
 _INITIAL_DEVIATION = 0.01
 

@@ -6,10 +6,8 @@ from typing import Any
 
 import torch
 
-from lowlabel.classification.probe.heads import LinearHeads
+from lowlabel.classification.probe.heads import Head, LinearHeads
 from lowlabel.classification.unfinished import State
-
-Head = tuple[str, float]
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from lowlabel.classification.logistic.binary import BINARY_CROSS_ENTROPIES
 from lowlabel.classification.logistic.path import TOLERANCE, LogisticFit, fit_path
 from lowlabel.classification.logistic.problem import Tick
 from lowlabel.classification.rows import Rows
-from lowlabel.classification.several_labels.label_sets import learnable
+from lowlabel.classification.several_labels.label_sets import require_learnable
 from lowlabel.classification.several_labels.result import mean_average_precision
-from lowlabel.errors import InputError
 
 _ROWS = 4096
 _SMALLEST = 1e-14  # tolerance, beyond which float64 does not tell objectives apart
@@ -102,12 +101,7 @@ class EachLabel:
         Raises:
             InputError: If each label is that of all or none of the images.
         """
-        known = np.flatnonzero(learnable(targets.cpu().numpy()))
-        if not len(known):
-            raise InputError(
-                f"nothing can be told apart: each label is that of all or none of the {len(x)} "
-                "train images"
-            )
+        known = np.flatnonzero(require_learnable(targets.cpu().numpy()))
         blocks = torch.from_numpy(known).to(targets.device).split(_TOGETHER)
         paths = [
             fit_path(

@@ -36,6 +36,17 @@ def learnable(train: Sets) -> NDArray[np.bool_]:
     return np.asarray(some & ~every)
 
 
+def require_learnable(train: Sets) -> NDArray[np.bool_]:
+    """As `learnable`; an `InputError` if no label is."""
+    learned = learnable(train)
+    if not learned.any():
+        raise InputError(
+            f"nothing can be told apart: each label is that of all or none of the {len(train)} "
+            "train images"
+        )
+    return learned
+
+
 def rarest_labels(sets: Sets) -> NDArray[np.int64]:
     """The label of each image that fewest images have, the first of equal ones; −1 for none."""
     counts = np.where(sets, sets.sum(axis=0), len(sets) + 1)

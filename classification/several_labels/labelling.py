@@ -13,8 +13,8 @@ from lowlabel.classification.labelling.base import GivenLabels, Labelling
 from lowlabel.classification.labelling.ties import Columns
 from lowlabel.classification.several_labels.label_sets import (
     Sets,
-    learnable,
     rarest_labels,
+    require_learnable,
     require_same_labels,
     units_of,
 )
@@ -51,12 +51,7 @@ class SeveralLabels(Labelling[GivesScores, SeveralLabelsResult]):
         sets["train"] = given.learned(sets["train"])
         require_same_labels(sets)
         units = units_of(sets["test"], given.groups, given.interval)
-        learned = learnable(sets["train"])
-        if not learned.any():
-            raise InputError(
-                "nothing can be told apart: each label is that of all or none of the "
-                f"{len(sets['train'])} train images"
-            )
+        learned = require_learnable(sets["train"])
         validation = sets["validation"] & learned if "validation" in sets else None
         if validation is not None and not validation.any():
             raise InputError(

@@ -4,7 +4,7 @@ import torch
 from scipy.optimize import check_grad
 from sklearn.linear_model import LogisticRegression
 
-from lowlabel.classification.logistic import curvature, examples
+from lowlabel.classification.logistic import blockwise, examples
 from lowlabel.classification.logistic.curvature import Curvature
 from lowlabel.classification.logistic.examples import Examples
 from lowlabel.classification.logistic.loss import evaluate
@@ -139,7 +139,7 @@ def test_blocks_and_what_is_kept_of_them_change_nothing(monkeypatch):
     x, labels = overlapping(500, 6, 4)
     whole = fits(x, labels, tolerance=1e-14)
     monkeypatch.setitem(examples._BLOCK_ELEMENTS, "cpu", 1)
-    monkeypatch.setitem(curvature._KEPT_ELEMENTS, "cpu", 0)
+    monkeypatch.setitem(blockwise._KEPT_ELEMENTS, "cpu", 0)
     for one, many in zip(whole, fits(x, labels, tolerance=1e-14), strict=True):
         np.testing.assert_allclose(one.weight, many.weight, rtol=1e-5, atol=1e-8)
 
