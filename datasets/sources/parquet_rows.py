@@ -1,8 +1,6 @@
 """Reads the encoded images of parquet files by their rows."""
 
-import os
 import threading
-from concurrent.futures import Future
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from lowlabel.reading import require_room
 
 PARQUET = ".parquet"
 _BATCH = 32  # images
-_lock = threading.Lock()  # a row group is read once for the threads that want its images
+_lock = threading.Lock()  # a row group is read once by the threads that want its images
 
 
 def parquet_bytes(container: Path, name: str) -> bytes:
@@ -33,19 +31,11 @@ def row_has_image(container: Path, name: str) -> bool:
 
 def _value(container: Path, name: str) -> bytes | None:
     status = container.stat()
-    state = status.st_mtime_ns, status.st_size
     with _lock:
-        starts = _row_groups(container, *state)
+        starts = _row_groups(container, status.st_mtime_ns, status.st_size)
         group = int(np.searchsorted(starts, int(name), side="right")) - 1
-        row = int(name) - int(starts[group])
-        images = _row_group(container, group, *state)
-        if row == 0 and group + 1 < len(starts):  # probably in their order: the next ones are soon
-            _row_group(container, group + 1, *state)
-    try:
-        value: bytes | None = images.result()[row].as_py()
-    except BaseException:
-        _row_group.cache_clear()  # it may be readable the next time
-        raise
+        images = _row_group(container, group, status.st_mtime_ns, status.st_size)
+    value: bytes | None = images[int(name) - int(starts[group])].as_py()
     return value
 
 
@@ -59,25 +49,8 @@ def _row_groups(container: Path, changed: int, size: int) -> Any:
 
 
 @lru_cache(maxsize=3)
-def _row_group(container: Path, group: int, changed: int, size: int) -> "Future[Any]":
-    """The encoded images of a row group, as an array of pyarrow, from a thread that reads them."""
-    images: Future[Any] = Future()
-
-    def read() -> None:
-        try:
-            images.set_result(_images(container, group, size))
-        except BaseException as error:  # raised where the images are wanted
-            images.set_exception(error)
-
-    threading.Thread(target=read, daemon=True).start()
-    return images
-
-
-if hasattr(os, "register_at_fork"):  # the thread that would end the waiting stays behind
-    os.register_at_fork(after_in_child=_row_group.cache_clear)
-
-
-def _images(container: Path, group: int, size: int) -> Any:
+def _row_group(container: Path, group: int, changed: int, size: int) -> Any:
+    """The encoded images of a row group, as an array of pyarrow."""
     import pyarrow as pa
 
     read, held = [], 0
@@ -89,7 +62,7 @@ def _images(container: Path, group: int, size: int) -> Any:
             require_room(f"images of {container}", held, size)
             values = batch.column(0)
             read.append(values.field("bytes") if hasattr(values, "field") else values)
-    return pa.chunked_array(read)
+        return pa.chunked_array(read)
 
 
 def image_column(schema: Any) -> str:

@@ -1,8 +1,4 @@
-"""Row groups of parquet files: read once, ahead of their turn, and anew after a failure."""
-
-import os
-import signal
-import threading
+"""Row groups of parquet files: each is read once, and anew after a failure."""
 
 import pytest
 
@@ -24,77 +20,31 @@ def container(tmp_path):
     return path
 
 
-@pytest.fixture
-def groups_read(monkeypatch):
-    """The row groups that were read, in their order."""
-    found = []
-    read = parquet_rows._images
-
-    def spy(container, group, size):
-        found.append(group)
-        return read(container, group, size)
-
-    monkeypatch.setattr(parquet_rows, "_images", spy)
-    return found
+def groups_read():
+    return parquet_rows._row_group.cache_info().misses
 
 
-def wait_for_readers():
-    for thread in threading.enumerate():
-        if thread.name.endswith("(read)"):
-            thread.join()
-
-
-def test_images_in_their_order_find_the_next_group_read_already(container, groups_read):
-    assert parquet_bytes(container, "0") == b"image 0"
-    wait_for_readers()
-    assert sorted(groups_read) == [0, 1]
+def test_images_in_their_order_read_each_group_once(container):
     assert [parquet_bytes(container, str(row)) for row in range(10)] == [
         b"image %d" % row for row in range(10)
     ]
-    wait_for_readers()
-    assert sorted(groups_read) == [0, 1, 2, 3, 4]  # each once
+    assert groups_read() == 5
 
 
-def test_images_out_of_order_read_their_own_group_alone(container, groups_read):
+def test_images_out_of_order_read_their_own_group_alone(container):
     assert parquet_bytes(container, "5") == b"image 5"
-    wait_for_readers()
-    assert groups_read == [2]
+    assert groups_read() == 1
 
 
 def test_a_failure_is_raised_and_the_group_read_anew_the_next_time(container, monkeypatch):
+    assert parquet_bytes(container, "0") == b"image 0"
+
     def failing(*_):
         raise DataError("the disk is away", "Mount it.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(parquet_rows, "_images", failing)
+        patched.setattr(parquet_rows, "parquet_file", failing)
         for _ in range(2):
             with pytest.raises(DataError, match="the disk is away"):
                 parquet_bytes(container, "3")
     assert parquet_bytes(container, "3") == b"image 3"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_does_not_wait_for_a_thread_that_it_lacks(container, monkeypatch):
-    """As the loaders of PyTorch are forked while the next group is being read."""
-    go_on = threading.Event()
-    read = parquet_rows._images
-
-    def slow(container, group, size):
-        if group == 1:
-            go_on.wait(60)
-        return read(container, group, size)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(parquet_rows, "_images", slow)
-        assert parquet_bytes(container, "0") == b"image 0"  # group 1 is on its way
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)  # ends a child that waits for ever
-            try:
-                parquet_rows._images = read
-                os._exit(int(parquet_bytes(container, "2") != b"image 2"))
-            finally:
-                os._exit(2)
-        _, status = os.waitpid(child, 0)
-        go_on.set()
-    assert os.waitstatus_to_exitcode(status) == 0
