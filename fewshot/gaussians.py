@@ -37,8 +37,20 @@ class BaseGaussians:
     @cached_property
     def variance(self) -> float:
         """Mean variance of a feature over all classes, between and within them."""
-        within = self.covariances.diagonal(dim1=1, dim2=2).mean()
+        within = self.traces.mean() / self.means.shape[1]
         return float(within + self.means.var(0, correction=0).mean())
+
+    @cached_property
+    def traces(self) -> Tensor:
+        """Variance of each class, summed over the features, [C]."""
+        return self.covariances.diagonal(dim1=1, dim2=2).sum(1)
+
+    @cached_property
+    def spectrum(self) -> tuple[Tensor, Tensor]:
+        """Eigenvectors of the mean covariance [D, D], and their shares of its trace [D]."""
+        values, vectors = torch.linalg.eigh(self.covariances.mean(0))
+        values = values.clamp_min(0)
+        return vectors, values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
 
     def drowns_in(self, alpha: float) -> bool:
         """Whether the features' variance is lost in float32 beside alpha in every entry."""

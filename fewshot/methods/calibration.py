@@ -63,16 +63,17 @@ class Calibration:
         return x.view(tasks, ways, shots, rows, width)
 
     def moments(self) -> Moments:
-        """Expected second moments of each class's samples.
+        """Approximate second moments of each class's samples.
 
         E[x·xᵀ] = mean of the borrowed covariances + alpha·1·1ᵀ + mean over the shots of μ·μᵀ: the
-        last two are outer products of the vectors √alpha·1 and μ / √shots.
+        last two are outer products of the vectors √alpha·1 and μ / √shots. For the first stands
+        the mean covariance of all base classes, with the trace of the borrowed ones.
         """
         shots = self.support.shape[2]
-        borrowed = one_hot(self.nearest, len(self.base.means)).to(self.support.dtype)
+        traces = self.base.traces[self.nearest].mean((2, 3))
         alpha_vector = torch.full_like(self.means[:, :, :1], self.alpha**0.5)
         vectors = torch.cat([self.means / shots**0.5, alpha_vector], 2)
-        return Moments(self.base.covariances, borrowed.mean((2, 3)), vectors)
+        return Moments(*self.base.spectrum, traces, vectors)
 
     def fit(
         self, seeds: Sequence[tuple[int, int]], samples_per_image: int, c: float

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.solvers.softmax_loss import Preconditioner, SoftmaxLoss
+from lowlabel.fewshot.solvers.preconditioners import Preconditioner
+from lowlabel.fewshot.solvers.softmax_loss import SoftmaxLoss
 
 HISTORY = 10
 REFRESHES = (5, 20, 40, 80, 160)
@@ -60,11 +61,12 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
     params, logits = loss.zero_params(), loss.x.new_zeros(loss.targets.shape)
     value = loss.cross_entropy(logits)
     gradient = loss.gradient(params, logits)
+    slope = loss.coordinates(gradient)
     preconditioner = loss.bound_preconditioner()
     pairs: deque[_Pair] = deque(maxlen=HISTORY)
     active = torch.ones(len(params), dtype=torch.bool, device=params.device)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        decrement = dot(gradient, preconditioner(gradient))
+        decrement = dot(slope, preconditioner(slope))
         steepest = gradient.abs().amax((1, 2))
         tolerable = (decrement <= tolerance.decrement * size) & (
             steepest <= tolerance.gradient * size
@@ -72,15 +74,16 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
         active &= (decrement > rounding) & ~tolerable
         if not active.any():
             break
-        direction = -_inverse_hessian_times(gradient, preconditioner, pairs)
-        logit_direction = loss.logits(direction)
-        line = _Line.through(loss, params, logits, direction, logit_direction)
-        length, value = line.search(value, dot(gradient, direction), rounding, active)
+        direction = -_inverse_hessian_times(slope, preconditioner, pairs)
+        step = loss.params(direction)
+        line = _Line.through(loss, params, logits, step)
+        length, value = line.search(value, dot(slope, direction), rounding, active)
         active &= length > 0
-        step = direction * length[:, None, None]
-        params, logits = params + step, logits + logit_direction * length[:, None, None]
-        before, gradient = gradient, loss.gradient(params, logits)
-        pairs.append(_Pair.of(step, gradient - before))
+        lengths = length[:, None, None]
+        params, logits = params + step * lengths, logits + line.logit_direction * lengths
+        gradient = loss.gradient(params, logits)
+        before, slope = slope, loss.coordinates(gradient)
+        pairs.append(_Pair.of(direction * lengths, slope - before))
         if iteration in REFRESHES:
             preconditioner = loss.local_preconditioner(logits)
     return params
@@ -141,16 +144,9 @@ class _Line:
     penalty: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
-    def through(
-        cls,
-        loss: SoftmaxLoss,
-        params: Tensor,
-        logits: Tensor,
-        direction: Tensor,
-        logit_direction: Tensor,
-    ) -> "_Line":
-        w, v = params[..., :-1], direction[..., :-1]
-        return cls(loss, logits, logit_direction, (dot(w, w), dot(w, v), dot(v, v)))
+    def through(cls, loss: SoftmaxLoss, params: Tensor, logits: Tensor, step: Tensor) -> "_Line":
+        w, v = params[..., :-1], step[..., :-1]
+        return cls(loss, logits, loss.logits(step), (dot(w, w), dot(w, v), dot(v, v)))
 
     def value(self, length: Tensor) -> Tensor:
         """The loss after a step of `length` directions, [T]."""

@@ -5,51 +5,40 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lowlabel.fewshot.solvers.cholesky import cholesky
-
-
-@dataclass(frozen=True)
-class Preconditioner:
-    """An approximate inverse Hessian, the same for every class.
-
-    Attributes:
-        weight: Block of the weights, [T, D, D].
-        bias: Entry of the intercept, [T].
-    """
-
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, gradient: Tensor) -> Tensor:
-        """The approximate Newton step for a gradient [T, ways, D + 1]."""
-        bias = self.bias[:, None, None] * gradient[..., -1:]
-        return torch.cat([gradient[..., :-1] @ self.weight, bias], -1)
+from lowlabel.fewshot.solvers.preconditioners import (
+    DenseInverse,
+    DiagonalInverse,
+    Preconditioner,
+)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Second moments of each class's examples, known without the examples.
+    """Approximate second moments of each class's examples, known without the examples.
 
-    Those of class w are Σ_c mixture[w, c]·covariances[c] + Σ_p vectors[w, p]·vectors[w, p]ᵀ.
+    Those of class w are traces[w]·U·diag(spectrum)·Uᵀ + Σ_p vectors[w, p]·vectors[w, p]ᵀ.
 
     Attributes:
-        covariances: Covariance matrices shared by the classes, [C, D, D].
-        mixture: Weight of each covariance in each class, [T, ways, C].
+        basis: Orthonormal columns U that the classes of all tasks share, [D, D].
+        spectrum: Shares of the variance along these columns, [D].
+        traces: Variance of each class, [T, ways].
         vectors: Vectors of each class, [T, ways, P, D].
     """
 
-    covariances: Tensor
-    mixture: Tensor
+    basis: Tensor
+    spectrum: Tensor
+    traces: Tensor
     vectors: Tensor
 
-    def weighted(self, weights: Tensor) -> Tensor:
-        """The weighted sum of the classes' second moments, [T, ways] → [T, D, D]."""
-        mixture = (weights[:, None] @ self.mixture)[:, 0]
-        flat = mixture @ self.covariances.flatten(1)
-        covariance = flat.unflatten(1, self.covariances.shape[1:])
-        vectors = self.vectors * weights.sqrt()[..., None, None]
-        vectors = vectors.flatten(1, 2)
-        return torch.baddbmm(covariance, vectors.transpose(1, 2), vectors)
+    def inverse_hessian(self, weights: Tensor) -> DiagonalInverse:
+        """The inverse of 1 plus the weighted sum of the second moments, in coordinates of U.
+
+        Args:
+            weights: [T, ways].
+        """
+        diagonal = 1 + (weights * self.traces).sum(1, keepdim=True) * self.spectrum
+        vectors = (self.vectors * weights.sqrt()[..., None, None]).flatten(1, 2)
+        return DiagonalInverse.of(diagonal, vectors @ self.basis)
 
 
 @dataclass(frozen=True)
@@ -62,8 +51,8 @@ class SoftmaxLoss:
         x: Examples, [T, n, D].
         targets: One-hot classes y, [T, ways, n].
         c: Weight of the cross-entropy.
-        moments: Second moments of the classes, if known: the Hessian then takes a product of
-            D×D matrices instead of one over the examples.
+        moments: Second moments of the classes, if known: the preconditioner then takes no
+            product over the examples and no factor of a D×D matrix.
     """
 
     x: Tensor
@@ -79,6 +68,16 @@ class SoftmaxLoss:
     def logits(self, params: Tensor) -> Tensor:
         """Logits z of all examples, [T, ways, n]; linear in the parameters."""
         return torch.baddbmm(params[..., -1:], params[..., :-1], self.x.transpose(1, 2))
+
+    def coordinates(self, params: Tensor) -> Tensor:
+        """Coordinates of parameters in the basis of the preconditioners, [T, ways, D + 1]."""
+        return params if self.moments is None else _multiplied(params, self.moments.basis)
+
+    def params(self, coordinates: Tensor) -> Tensor:
+        """The parameters with these coordinates, [T, ways, D + 1]."""
+        return (
+            coordinates if self.moments is None else _multiplied(coordinates, self.moments.basis.T)
+        )
 
     def cross_entropy(self, logits: Tensor) -> Tensor:
         """The unpenalised part, c · Σ (logsumexp(z) - y·z), [T]."""
@@ -121,12 +120,15 @@ class SoftmaxLoss:
 
     def _preconditioner(self, curvature: Tensor) -> Preconditioner:
         """From the curvature of each example's loss, the same in all directions, [T, n]."""
-        hessian = torch.eye(self.x.shape[2], dtype=self.x.dtype, device=self.x.device)
-        if self.moments is None:
-            weighted = self.x * (self.c * curvature)[..., None]
-            hessian = hessian + self.x.transpose(1, 2) @ weighted
-        else:
+        bias = 1 / (self.c * curvature.sum(-1))
+        if self.moments is not None:
             by_class = (self.targets @ curvature[..., None]).squeeze(-1)
-            hessian = hessian + self.moments.weighted(self.c * by_class)
-        inverse = torch.cholesky_inverse(cholesky(hessian))
-        return Preconditioner(inverse, 1 / (self.c * curvature.sum(-1)))
+            return Preconditioner(self.moments.inverse_hessian(self.c * by_class), bias)
+        identity = torch.eye(self.x.shape[2], dtype=self.x.dtype, device=self.x.device)
+        weighted = self.x * (self.c * curvature)[..., None]
+        return Preconditioner(DenseInverse.of(identity + self.x.transpose(1, 2) @ weighted), bias)
+
+
+def _multiplied(params: Tensor, matrix: Tensor) -> Tensor:
+    """Parameters whose weights are multiplied by a matrix, and the same intercepts."""
+    return torch.cat([params[..., :-1] @ matrix, params[..., -1:]], -1)

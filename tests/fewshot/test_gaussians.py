@@ -40,3 +40,16 @@ def test_unit_normals_show_the_covariance_of_unequal_classes(width, k):
         covariances = [np.cov(features[labels == c].astype(np.float64).T) for c in members]
         expected = np.mean(covariances, 0) + ALPHA
         assert np.allclose(sampled.T @ sampled, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_spectrum_and_the_traces_give_the_mean_covariance():
+    roots = torch.randn(5, 3, 6, generator=torch.Generator().manual_seed(0))
+    gaussians = BaseGaussians(torch.zeros(5, 6), roots.transpose(1, 2) @ roots)
+    vectors, shares = gaussians.spectrum
+    found = gaussians.traces.mean() * (vectors * shares) @ vectors.T
+    assert torch.allclose(found, gaussians.covariances.mean(0), atol=1e-5)
+
+
+def test_classes_of_equal_images_have_no_shares_of_variance():
+    gaussians = BaseGaussians(torch.zeros(3, 4), torch.zeros(3, 4, 4))
+    assert not gaussians.spectrum[1].any()
