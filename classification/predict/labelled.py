@@ -15,6 +15,7 @@ from lowlabel.classification.budget.learner import Tables
 from lowlabel.classification.classes import number_classes
 from lowlabel.classification.predict.candidates import Classifier
 from lowlabel.devices import scoring_device
+from lowlabel.errors import InputError
 from lowlabel.scale import magnitudes
 
 _ALL: Budget = build_budget("100%")
@@ -45,12 +46,18 @@ class Labelled:
         """Checks the arrays.
 
         Raises:
-            InputError: If they do not match, are not finite, or have a single class.
+            InputError: If they do not match, are not finite, zero or all equal, or have a single
+                class.
         """
         place = scoring_device(device)
-        rows = finite(features, "features", place)
+        rows = with_direction(features, "features", place)
         given = as_labels(labels, len(rows))
         found, classes, _ = number_classes(given, given)
+        if bool((rows == rows[0]).all()):
+            raise InputError(
+                f"all {len(rows):,} rows of features are equal, so they tell no classes apart",
+                "Check the model that produced them.",
+            )
         return cls(rows, classes, found, seed, place)
 
     def reason_against(self, learner: Classifier, new: Tensor) -> str:
@@ -94,12 +101,14 @@ class Labelled:
         return tables, Draws(_ALL, (ordered,), sizes)
 
 
-def finite(features: Features, name: str, device: torch.device) -> Tensor:
+def with_direction(features: Features, name: str, device: torch.device) -> Tensor:
     """Converts features [N, D] to a tensor on the device.
 
     Raises:
-        InputError: If they are not a matrix of floats, or a row is not finite.
+        InputError: If they are not a matrix of floats, or a row is not finite or all zero.
     """
     rows = as_features(features, name).to(device)
-    refuse_rows(~magnitudes(rows)[:, 0].isfinite(), name, "hold NaN or infinite values")
+    sizes = magnitudes(rows)[:, 0]
+    refuse_rows(~sizes.isfinite(), name, "hold NaN or infinite values")
+    refuse_rows(sizes == 0, name, "are all zero and have no direction")
     return rows

@@ -13,7 +13,7 @@ from lowlabel.classification.budget.learner import Learner
 from lowlabel.classification.predict.calibration import probabilities
 from lowlabel.classification.predict.candidates import DEFAULT_METHODS, build_classifiers
 from lowlabel.classification.predict.choice import MethodChoice, choose_method
-from lowlabel.classification.predict.labelled import Labelled, finite
+from lowlabel.classification.predict.labelled import Labelled, with_direction
 from lowlabel.errors import InputError
 from lowlabel.fewshot import Method
 from lowlabel.progress import Progress
@@ -68,7 +68,8 @@ def predict_labels(
         progress: Called with (fits done, fits) while a method is chosen.
 
     Raises:
-        InputError: As `choose_method`; if the embeddings differ in width or new ones are invalid.
+        InputError: As `choose_method`; if the embeddings differ in width, or new ones are invalid
+            or all zero.
 
     Example:
         >>> labels = np.repeat(np.arange(3), 5)
@@ -77,7 +78,7 @@ def predict_labels(
     """
     (seed,) = as_integers(0, seed=seed)
     images = Labelled.of(features, labels, seed, device)
-    new = finite(new_features, "new_features", images.device)
+    new = with_direction(new_features, "new_features", images.device)
     require_same_width({"features": images.features.shape[1], "new features": new.shape[1]})
     if choice is None:
         choice = choose_method(

@@ -92,6 +92,43 @@ def test_damaged_images_stop_the_command_or_are_left_out_and_said(place, call):
     assert json.loads(Path("labels.json").read_text())["labelled"]["number"] == 17
 
 
+BROKEN = """
+import torch
+
+class Broken(torch.nn.Module):
+    def forward(self, images):
+        means = images.mean((2, 3))
+        return means * (means.mean(1, keepdim=True) > -1.5) {more}
+
+def model():
+    return Broken()
+"""
+
+
+def test_images_with_zero_features_get_no_label_and_labelled_ones_stop_the_command(place, caller):
+    Path("broken.py").write_text(BROKEN.format(more=""))
+    Image.new("RGB", (16, 16)).save("new/4.png")
+    model = "--dataset", "folder:known", "--model", "python:broken.py:model"
+    printed = caller(predict)("new", *model, "--output", "labels.csv", "--method", "ncm")
+    assert "without a label: 1 of 9 embeddings to label are all zero" in printed
+    assert "path new/4.png" in printed
+    table = labels("labels.csv")
+    assert table.path[table.label.isna()].tolist() == ["new/4.png"]
+    assert json.loads(Path("labels.json").read_text())["without_label"] == ["new/4.png"]
+    Image.new("RGB", (16, 16)).save("known/blue/0.png")
+    with pytest.raises(DataError, match=r"1 of 18 labelled embeddings.*: path blue/0\.png"):
+        caller(predict)("new", *model, "--output", "other.csv", "--method", "ncm")
+
+
+def test_images_with_features_that_are_not_finite_stop_the_command(place, caller):
+    Path("broken.py").write_text(BROKEN.format(more="/ (means.mean(1, keepdim=True) > -1.5)"))
+    Image.new("RGB", (16, 16)).save("new/4.png")
+    model = "--dataset", "folder:known", "--model", "python:broken.py:model"
+    with pytest.raises(DataError, match=r"are not finite for 1 images, the first is .*4\.png"):
+        caller(predict)("new", *model, "--output", "labels.csv", "--method", "ncm")
+    assert not Path("labels.csv").exists()
+
+
 def test_a_table_with_groups_keeps_them_together(place, caller):
     rows = [
         f"known/{name}/{number}.png,{name},{name}{number // 2}"

@@ -84,9 +84,39 @@ def test_embeddings_that_are_among_the_labelled_ones_are_counted(arrays, call):
     assert pd.read_csv("l.csv").path.tolist() == ["a", "b"]
 
 
+@pytest.mark.parametrize("method", ["ncm", "knn", "ridge,norm=l2"])
+def test_embeddings_that_are_zero_get_no_label_and_are_counted(arrays, call, method):
+    call("--features", save(**arrays), "--method", method)
+    before = pd.read_csv("l.csv")
+    arrays["new_features"][[2, 5]] = 0
+    printed = call("--features", save(**arrays), "--method", method)
+    assert "2 of 8 embeddings to label are all zero and have no direction: row 2, 5" in printed
+    assert "written: l.csv (6 labels)" in printed
+    before.loc[[2, 5], before.columns[1:]] = np.nan
+    pd.testing.assert_frame_equal(pd.read_csv("l.csv"), before)
+    assert json.loads(Path("l.json").read_text())["without_label"] == [2, 5]
+
+
+def test_new_embeddings_that_are_all_equal_are_said(arrays, call):
+    arrays["new_features"][:] = arrays["new_features"][0]
+    printed = call("--features", save(**arrays), "--method", "ncm")
+    assert "all 8 embeddings to label are equal, so they get one label" in printed
+    assert pd.read_csv("l.csv").label.nunique() == 1
+
+
+@pytest.mark.parametrize("method", ["ncm", "knn"])
+def test_labelled_embeddings_that_are_zero_are_refused_by_row(arrays, call, method):
+    arrays["features"][[4, 7]] = 0
+    with pytest.raises(DataError, match=r"2 of 30 labelled embeddings are all zero.*: row 4, 7"):
+        call("--features", save(**arrays), "--method", method)
+    assert not Path("l.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
+        ({"new_features": np.zeros((4, 8))}, DataError, "all 4 embeddings to label are zero"),
+        ({"features": np.ones((30, 8))}, InputError, "all 30 rows of features are equal"),
         ({"new_features": None}, DataError, "no array new_features; it has: features, labels"),
         ({"new_features": np.ones((4, 3))}, InputError, "8 dimensions, the embeddings to label"),
         ({"new_features": np.full((2, 8), np.nan)}, DataError, "2 of 2 rows of new_features hold"),

@@ -163,13 +163,14 @@ def test_a_method_that_embeddings_do_not_fit_is_left_out_or_refused():
         ({"labels": np.zeros(6, int)}, "nothing can be told apart"),
         ({"labels": np.arange(5)}, "labels have the shape"),
         ({"features": np.full((6, 2), np.nan)}, "NaN"),
+        ({"features": np.ones((6, 2))}, "all 6 rows of features are equal"),
         ({"folds": 2}, "folds=2 must be an integer of at least 3"),
         ({"groups": np.arange(4)}, "groups have the shape"),
     ],
 )
 def test_bad_arrays_are_refused(changed, message):
-    given = {"features": np.ones((6, 2)), "labels": np.arange(6) % 2} | changed
+    given = {"features": np.eye(6), "labels": np.arange(6) % 2} | changed
     with pytest.raises(InputError, match=message):
         choose_method(given.pop("features"), given.pop("labels"), **given)
     with pytest.raises(UnknownNameError):
-        choose_method(np.ones((6, 2)), np.arange(6) % 2, methods="nmc")
+        choose_method(np.eye(6), np.arange(6) % 2, methods="nmc")

@@ -116,6 +116,16 @@ def test_every_method_scores_each_image_on_its_own(data):
         np.testing.assert_allclose([each.scores[0] for each in alone], together.scores[:5], 1e-4)
 
 
+@pytest.mark.parametrize("method", ["ncm", "knn"])
+def test_rows_without_a_direction_are_refused(data, method):
+    features, labels, new = data
+    for zero, name in ((features, "features"), (new, "new_features")):
+        zero[3] = 0
+        with pytest.raises(InputError, match=f"1 of {len(zero)} rows of {name} are all zero"):
+            predict_labels(features, labels, new, methods=method)
+        zero[3] = 1
+
+
 def test_widths_must_match(data):
     features, labels, new = data
     with pytest.raises(InputError, match="12 dimensions"):

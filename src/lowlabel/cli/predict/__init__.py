@@ -105,6 +105,7 @@ def predict(
     from lowlabel.cli.predict.files import written
     from lowlabel.cli.predict.given import given_features
     from lowlabel.cli.predict.messages import say_choice
+    from lowlabel.cli.predict.zeros import with_direction
     from lowlabel.progress import progress_bar
 
     _check(image, what, choice, data, backbone)
@@ -116,7 +117,7 @@ def predict(
             given = given_features(what.features, what.new_features, what.features_key)
         else:
             given = _images(image or [], what, choice, data, backbone, machine)
-        known = given.known
+        known, labelled = given.known, with_direction(given)
         with progress_bar("cross-validation", "fit", delay=1.0) as progress:
             found = choose_method(
                 known.features,
@@ -132,12 +133,12 @@ def predict(
         predictions = predict_labels(
             known.features,
             known.labels,
-            given.new,
+            given.new if labelled.all() else given.new[labelled],
             choice=found,
             seed=choice.seed,
             device=machine.device,
         )
-    written(files, predictions, given, choice.seed)
+    written(files, predictions, given, labelled, choice.seed)
 
 
 def _check(

@@ -10,6 +10,9 @@ import typer
 from lowlabel import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lowlabel.classification.predict import MethodChoice, Predictions
     from lowlabel.cli.predict.given import Given
 
@@ -17,7 +20,11 @@ _DIGITS = 6
 
 
 def written(
-    files: tuple[Path, Path], predictions: "Predictions", given: "Given", seed: int
+    files: tuple[Path, Path],
+    predictions: "Predictions",
+    given: "Given",
+    labelled: "NDArray[np.bool_]",
+    seed: int,
 ) -> None:
     """Writes the labels as CSV and how they were made as JSON, and prints the paths.
 
@@ -25,8 +32,10 @@ def written(
         files: The CSV and the JSON file.
         predictions: The labels.
         given: What was learned from and labelled.
+        labelled: Whether each new embedding has a label; the other cells of the CSV are empty.
         seed: Random seed of the folds.
     """
+    import numpy as np
     import pandas as pd
 
     from lowlabel.escaping import csv_text
@@ -35,22 +44,24 @@ def written(
     class_names = given.class_names
     frame = pd.DataFrame(
         {
-            given.column: list(given.names),
             "label": [class_names[label] for label in predictions.labels],
             "score": predictions.scores.round(_DIGITS),
             "runner_up": [class_names[label] for label in predictions.runners_up],
             "runner_up_score": predictions.runner_up_scores.round(_DIGITS),
-        }
-    )
+        },
+        index=np.flatnonzero(labelled),
+    ).reindex(range(len(labelled)))
+    frame.insert(0, given.column, list(given.names))
     facts = {
         "lowlabel": __version__,
         **given.facts,
+        "without_label": [name for name, has in zip(given.names, labelled, strict=True) if not has],
         "seed": seed,
         **_choice(predictions.choice, class_names),
     }
     table, card = files
     write_files({table: csv_text(frame), card: f"{json.dumps(facts, indent=1, allow_nan=False)}\n"})
-    typer.echo(f"written: {table} ({len(frame):,} labels), {card}", err=True)
+    typer.echo(f"written: {table} ({int(labelled.sum()):,} labels), {card}", err=True)
 
 
 def _choice(choice: "MethodChoice", class_names: Sequence[str]) -> dict[str, Any]:

@@ -52,11 +52,15 @@ def given_images(
         extraction: How to extract.
     """
     from lowlabel.cli.predict.messages import say_labelled, say_unlabelled
+    from lowlabel.cli.predict.zeros import refuse_zero_labelled
     from lowlabel.features import extract_shown
 
     labelled = opened.load(part)
     known = _labelled(backbone, labelled, extraction)
     say_labelled(opened, labelled, known)
+    bad_known = set(known.bad_images)
+    read = [path for path in labelled.paths if path not in bad_known]
+    refuse_zero_labelled(known.features, "path", read)
     new = extract_shown(backbone, unlabelled.images, extraction)
     say_unlabelled(unlabelled, labelled, new)
     bad = set(new.bad_images)
@@ -80,24 +84,27 @@ def given_features(path: Path, new: Path | None, key: str | None) -> Given:
         key: Names of the arrays, as `--features-key` has them.
     """
     from lowlabel.cli.predict.messages import say_features
+    from lowlabel.cli.predict.zeros import refuse_zero_labelled
     from lowlabel.features import read_features_to_label
     from lowlabel.features.table import ArrayNames
 
     names = ArrayNames.parse(key) if key is not None else None
     found = read_features_to_label(path, new, names)
     say_features(found)
+    known = found.labelled
+    refuse_zero_labelled(known.features, "row", range(len(known.labels)))
     files = {
         kind: {"features": str(file), "number": number, "sha256": digest}
         for kind, number, (file, digest) in zip(
             ("labelled", "unlabelled"),
-            (len(found.labelled.labels), len(found.new_features)),
+            (len(known.labels), len(found.new_features)),
             (found.files[0], found.files[-1]),
             strict=True,
         )
     }
     column = "path" if found.new_paths else "row"
     of_rows = found.new_paths or range(len(found.new_features))
-    return Given(found.labelled, found.class_names, found.new_features, column, of_rows, files)
+    return Given(known, found.class_names, found.new_features, column, of_rows, files)
 
 
 def _labelled(
