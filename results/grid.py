@@ -92,14 +92,14 @@ def build_grid(records: Sequence[Record], outdated: Collection[str] = ()) -> Gri
     keys = {id(record): (_row_key(record), _protocol_key(record)) for record in records}
     rows = {keys[id(record)][0]: record for record in records}
     protocols = {keys[id(record)][1]: record for record in records}
-    columns = dict.fromkeys((keys[id(r)][1], metric) for r in records for metric in r.scores)
+    columns = dict.fromkeys((keys[id(r)][1], metric) for r in records for metric in r.shown)
     row_at = {key: index for index, key in enumerate(rows)}
     column_at = {key: index for index, key in enumerate(columns)}
     cells: dict[tuple[int, int], Record] = {}
     hidden: dict[str, Record] = {}
     for record in sorted(records, key=lambda record: record.created):
         row, protocol = keys[id(record)]
-        for metric in record.scores:
+        for metric in record.shown:
             at = row_at[row], column_at[protocol, metric]
             if at in cells:
                 hidden[cells[at].identity()] = cells[at]

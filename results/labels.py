@@ -106,6 +106,7 @@ def _short(value: object) -> str:
 def column_notes(records: Sequence[Record]) -> Iterator[str]:
     """What the columns of each table mean, and what guessing scores."""
     suite, classes = records[0].experiment.suite, records[0].experiment.dataset.classes
+    top5 = [r.says_something("top5") for r in records if "top5" in r.scores]
     for family in dict.fromkeys(find_metric(name).family for r in records for name in r.scores):
         note = MEANINGS.get(family, "")
         if family == "Accuracy" and suite == "fewshot":
@@ -118,7 +119,9 @@ def column_notes(records: Sequence[Record]) -> Iterator[str]:
             first = "Top-1" if family == "Accuracy" else "R@1"
             note += f" Chance for {first}: about {100 / classes:.2g} %."
         if note:
-            yield note
+            yield note.format(top5="; Top-5: that have it among five guesses" if any(top5) else "")
+    if not all(top5):
+        yield "Top-5 of five classes or fewer is not shown: five guesses are all of them."
 
 
 def dataset_names(datasets: Sequence[DatasetInfo]) -> list[str]:

@@ -34,6 +34,8 @@ class Metric:
         is_mean: Whether it is a mean over items, so that any of them have a score of their own.
         counts: Whether it counts decisions or ranks alone, so that it is exactly equal where they
             are; not for probabilities, spectra, and clusters that start at random.
+        guesses: Number of classes that an image is given. Of no more classes than that, the score
+            says nothing, and no table or comparison shows it.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Metric:
     same_as: str = ""
     is_mean: bool = True
     counts: bool = True
+    guesses: int = 1
 
     def match(self, name: str) -> re.Match[str] | None:
         """The values of the placeholders in `name`; None if this row is not its row."""
@@ -100,7 +103,7 @@ METRICS = (  # in the order of columns
     Metric("recall@{k}", "R@{k}", "Recall@K"),
     Metric("accuracy", "Accuracy", "Accuracy", compared=True, headed_by_protocol=True),
     Metric("top1", "Top-1", "Accuracy", compared=True),
-    Metric("top5", "Top-5", "Accuracy", compared=True),
+    Metric("top5", "Top-5", "Accuracy", compared=True, guesses=5),
     Metric("balanced_accuracy", "Balanced", "Accuracy", compared=True, is_mean=False),
     Metric("macro_f1", "Macro F1", "Accuracy", is_mean=False),
     Metric("mean_ap", "mAP", "Mean average precision", compared=True, is_mean=False),
@@ -135,7 +138,7 @@ METRICS = (  # in the order of columns
 
 MEANINGS = {  # of the columns of a table, by its family
     "Recall@K": "R@K: queries with an image of their class among the K nearest.",
-    "Accuracy": "Test images that are given their class; Top-5: that have it among five guesses.",
+    "Accuracy": "Test images that are given their class{top5}.",
     "Mean average precision": "mAP: area under the precision–recall curve of each label, with "
     "precision made monotone (VOC 2010, all points), averaged over the labels of test images.",
     "AUROC": "Chance that an image of a class is ranked before one of another class.",

@@ -11,6 +11,7 @@ from lowlabel.intervals import Interval
 from lowlabel.results.decode import NewerFormatError, decode, plain
 from lowlabel.results.environment import Environment
 from lowlabel.results.experiment import Experiment, Options
+from lowlabel.results.metrics import find_metric
 from lowlabel.specs import json_sha256
 
 SCHEMA_VERSION = 1
@@ -161,6 +162,16 @@ class Record:
     def score(self, metric: str) -> Score:
         """The score of a metric; empty if it is missing or the run is incomplete."""
         return self.scores.get(metric, Score(None)) if self.complete else Score(None)
+
+    def says_something(self, metric: str) -> bool:
+        """Whether a metric tells classifiers apart: not Top-5 of five classes, which is 100."""
+        guesses = find_metric(metric).guesses
+        return guesses == 1 or self.counts.get("classes", self.experiment.dataset.classes) > guesses
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of `scores` that tables show."""
+        return tuple(filter(self.says_something, self.scores))
 
     def half_width(self, metric: str, kind: str) -> float | None:
         """Half-width of one kind of interval of a score; None if the record has none."""

@@ -186,7 +186,11 @@ def _refused(reason: str) -> dict[str, Any]:
 
 def wanted_metrics(a: ScoredRecord, b: ScoredRecord) -> Sequence[str]:
     """The metrics of either record that are compared, and those that are not known."""
-    every = sorted({*a.per_item, *b.per_item}, key=metric_order)
+    sides = (a, b)
+    every = sorted(
+        {name for each in sides for name in each.per_item if each.record.says_something(name)},
+        key=metric_order,
+    )
     return [name for name in every if find_metric(name).compared or not is_known(name)]
 
 

@@ -77,7 +77,7 @@ def _of_column(
         if _embedded(record) in measured
     ]
     measures = sorted({name for _, found in pairs for name in found.scores}, key=metric_order)
-    metrics = sorted({name for record, _ in pairs for name in record.scores}, key=metric_order)
+    metrics = sorted({name for record, _ in pairs for name in record.shown}, key=metric_order)
     for metric in metrics:
         if not find_metric(metric).compared:
             continue

@@ -106,6 +106,12 @@ def test_knn_is_compared_image_by_image_at_each_k(knn):
     assert "paired t-test over the same images. Holm over 4 tests" in markdown
 
 
+def test_top_5_of_five_classes_is_compared_only_if_named(knn):
+    a, b = ([knn(name, 20, mean, classes=5)] for name, mean in (("a", 60), ("b", 50)))
+    assert compare(a, b)["metric"].tolist() == ["top1"]
+    assert compare(a, b, metrics=["top5"])["metric"].tolist() == ["top5"]
+
+
 def test_one_spec_with_several_options_pairs_by_the_options(knn):
     a = [knn("a", 20, 60, temperature=t) for t in (0.07, 0.1)]
     b = [knn("b", 20, mean, temperature=t) for t, mean in ((0.1, 50), (0.07, 55))]

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from lowlabel.errors import InputError
-from lowlabel.results.experiment import Counts, Partial
+from lowlabel.results.experiment import Counts, Partial, ProtocolInfo
 from lowlabel.results.labels import distinctions
 from lowlabel.results.leaderboard import leaderboard
 from lowlabel.results.record import Score
@@ -34,6 +34,33 @@ def test_models_and_methods_down_shots_across(fewshot):
     assert list(frame["Method"]) == ["ncm", "lr", "ncm"]
     assert [cell.split("±")[0] for cell in frame["5-way 1-shot"]] == ["80.00", "32.00", "30.00"]
     assert frame["5-way 5-shot"][1] == ""  # never run
+
+
+HIDDEN = "Top-5 of five classes or fewer is not shown: five guesses are all of them."
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(2, False), (5, False), (6, True)])
+def test_top_5_of_five_classes_is_left_out_and_said_once(knn, classes, shown):
+    every = [knn("a", k, 60, classes=classes) for k in (10, 20)]
+    section = only(*every)
+    columns = ["Model", "Method", "Top-1"] + ["Top-5"] * shown
+    assert section.tables[0].frame.columns.tolist() == columns
+    assert section.notes.count(HIDDEN) == (not shown)
+    assert any("among five guesses" in note for note in section.notes) == shown
+    frame = scores_frame([one.record for one in every])
+    assert frame.metric.tolist() == ["top1", "top5"] * 2  # the CSV has what records have
+
+
+def test_top_5_is_left_out_for_the_budgets_of_few_classes(knn):
+    many, few = (knn("a", 20, 60).record for _ in range(2))
+    e = replace(many.experiment, suite="label-budget", protocol=ProtocolInfo("per class 1", 1))
+    many = replace(many, experiment=e, counts={"classes": 20})
+    e = replace(e, protocol=ProtocolInfo("per class 2", 1))
+    few = replace(few, experiment=e, counts={"classes": 4})
+    (section,) = leaderboard([many, few])
+    top1, top5 = (table.frame.columns.tolist()[2:] for table in section.tables)
+    assert (top1, top5) == (["1 per class", "2 per class"], ["1 per class"])
+    assert HIDDEN in section.notes
 
 
 def test_an_incomplete_run_is_blank_and_never_best(fewshot):
