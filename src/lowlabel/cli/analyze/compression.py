@@ -1,7 +1,7 @@
 """`lowlabel analyze compression`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,12 +11,21 @@ from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.cli.pictures import save_picture
 from lowlabel.cli.resumable import resumable
 
+if TYPE_CHECKING:
+    from lowlabel.analysis.compression import FewShotTasks
+    from lowlabel.benchmarks.protocols import Protocol
+    from lowlabel.datasets import Division, OpenDataset
+
 
 @grouped
 def compression(
     model: options.Models = None,
     dataset: Annotated[
-        str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with classes.")
+        str,
+        option(
+            "Data",
+            "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with classes, landmarks or copies.",
+        ),
     ] = "demo",
     post: Annotated[
         list[str] | None,
@@ -27,9 +36,18 @@ def compression(
             default="a half, a quarter and an eighth of the dimensions, int8, binary, and both",
         ),
     ] = None,
-    method: Annotated[str, option("Protocol", "Few-shot method.")] = "ncm,norm=l2",
-    tasks: Annotated[int, option("Protocol", "Number of few-shot tasks; 0 for none.")] = 2000,
-    seed: Annotated[int, option("Protocol", "Random seed of the tasks.")] = 0,
+    method: Annotated[
+        str | None, option("Protocol", "Few-shot method.", default="ncm,norm=l2")
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        option(
+            "Protocol", "Number of few-shot tasks; 0 for none.", default="2000 if there are classes"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, option("Protocol", "Random seed of the tasks.", default="0")
+    ] = None,
     output: Annotated[
         Path | None,
         option("Results", "Folder of the table and the picture.", default=RESULTS_FOLDER),
@@ -43,9 +61,9 @@ def compression(
     import pandas as pd
 
     from lowlabel.analysis.compression import (
-        FewShotTasks,
         draw_compression,
         measure_compression,
+        search_of,
         tabulate_compression,
     )
     from lowlabel.datasets import open_dataset
@@ -59,26 +77,27 @@ def compression(
         raise InputError("compression needs a --model", "For example: --model dino_vits16")
     opened = open_dataset(dataset, class_list=data.class_list, allow_partial=data.allow_partial)
     division = opened.division
-    if division.kind != "classes":
-        raise InputError(f"{opened.name} has no classes", "Name a dataset with classes.")
-    parts = [part for part in (division.gallery, division.evaluated) if part]
+    if division.kind in ("labels", "distractors"):
+        has = "several labels for each image" if division.kind == "labels" else "no labels"
+        raise InputError(
+            f"{opened.name} has {has}", "Name a dataset with classes, landmarks or copies."
+        )
+    fewshot = _few_shot(division, method, tasks, seed)
+    protocol, asked = _protocol(opened), backbone.options(machine.device)
     folder = writable_dir(output or results_dir())
     measured = []
     with resumable():
         for spec in model:
-            loaded = backbone.load(spec, machine.device)
+            loaded = protocol.fitted(protocol.backbone(asked).load(spec), asked)
             extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-            embedded = embed_dataset(loaded, opened, parts, extraction)
-            searched, images = embedded.gallery, embedded.evaluated
+            embedded = embed_dataset(loaded, opened, protocol.needs(division), extraction)
             with progress_bar(f"compressions of {loaded.name}", "embedding") as progress:
                 measured.append(
                     measure_compression(
                         embedded.embedder.name,
-                        images.features,
-                        images.labels,
-                        gallery=(searched.features, searched.labels) if searched else None,
+                        search_of(division.kind, embedded),
                         chains=post or (),
-                        fewshot=FewShotTasks(method, tasks=tasks, seed=seed) if tasks else None,
+                        fewshot=fewshot,
                         device=machine.device,
                         progress=progress,
                     )
@@ -89,3 +108,34 @@ def compression(
     typer.echo(tabulate_compression(table).to_string(index=False))
     typer.echo(f"written: {stem}.csv", err=True)
     save_picture(draw_compression(opened.title, table), stem.with_name(f"{stem.name}.png"))
+
+
+def _protocol(opened: "OpenDataset") -> "Protocol":
+    """The protocol of the suite `retrieval`, which says how its images are embedded."""
+    from lowlabel.benchmarks.suite import load_suite
+
+    every = load_suite("retrieval").protocols
+    found = next(protocol for protocol in every if protocol.needs(opened.division))
+    return found.for_dataset(opened.dataset)
+
+
+def _few_shot(
+    division: "Division", method: str | None, tasks: int | None, seed: int | None
+) -> "FewShotTasks | None":
+    """The few-shot tasks that go with retrieval; none of landmarks and copies."""
+    from dataclasses import replace
+
+    from lowlabel.analysis.compression import FewShotTasks
+    from lowlabel.errors import InputError
+
+    asked = {"method": method, "tasks": tasks, "seed": seed}
+    named: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if division.kind == "classes":
+        return replace(FewShotTasks(), **named) if tasks != 0 else None
+    if tasks != 0 and named:
+        raise InputError(
+            f"--{next(iter(named))} is about few-shot tasks, and images of {division.evaluated} "
+            "have no classes to make them of",
+            "Leave it out.",
+        )
+    return None
