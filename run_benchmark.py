@@ -6,7 +6,7 @@ from pathlib import Path
 # The root holds folders such as datasets/, which must not hide installed packages of that name.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent]
 
-from lowlabel.cli import main  # noqa: E402
+from lowlabel.__main__ import command  # noqa: E402
 
 if __name__ == "__main__":
-    main(["run", *sys.argv[1:]])
+    command(["run", *sys.argv[1:]])

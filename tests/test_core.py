@@ -1,7 +1,6 @@
 import ast
 import math
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from lowlabel import paths
 from lowlabel import progress as progress_module
 from lowlabel.devices import describe_device, peak_memory_mb, resolve_device
 from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
-from lowlabel.progress import format_duration, interruptible, progress_bar
+from lowlabel.progress import format_duration, progress_bar
 from lowlabel.registry import Registry
 from lowlabel.specs import canonical_json, format_spec, parse_spec
 
@@ -223,29 +222,6 @@ print(kept - resident())
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert float(output.stdout) > 90
-
-
-def test_an_interrupt_that_python_dropped_is_raised_by_the_next_progress(monkeypatch):
-    class Dropping:
-        def __init__(self, work):
-            self.at_end = work
-
-        def __del__(self) -> None:
-            self.at_end()
-
-    def fail():
-        raise ValueError
-
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
-    with interruptible():
-        Dropping(fail)
-        Dropping(lambda: signal.raise_signal(signal.SIGINT))
-        assert told == [ValueError]
-        with progress_bar("work", "img") as progress, pytest.raises(KeyboardInterrupt):
-            progress(1, 2)
-    with progress_bar("work", "img") as progress:
-        progress(2, 2)
 
 
 def test_progress_on_no_terminal_is_a_line_now_and_then(capsys, monkeypatch):

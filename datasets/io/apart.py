@@ -43,7 +43,10 @@ def read_apart(
     command = [sys.executable, "-I", str(Path(__file__).with_name(script)), str(path)]
     command += arguments
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        code = _finished(process)
+        try:
+            code = _finished(process)
+        finally:
+            process.kill()  # if an interrupt ended the wait
     if code is None:
         raise ValueError(f"it is damaged: {library} does not come to an end of it")
     if code in meanings:
@@ -62,8 +65,6 @@ def _finished(process: "subprocess.Popen[bytes]") -> int | None:
         if process.stdout.read():
             last = time.monotonic()
         if time.monotonic() - last > _PATIENCE_S:
-            process.kill()
-            process.wait()
             return None
         time.sleep(_POLL_S)
     return process.returncode

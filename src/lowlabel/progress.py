@@ -1,46 +1,19 @@
 """Progress of long work: a bar with a rate on a terminal, a line now and then elsewhere."""
 
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from tqdm import tqdm
 
+from lowlabel.processes.interrupts import raise_if_interrupted
+
 _FIRST_LINE_S = 1.5
 _WAITS_S = (3.0, 6.0, 15.0)  # between lines, the last for all that follow
-_INTERRUPTED = threading.Event()
 
 Progress = Callable[[int, int], object]  # called with (done, total)
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Makes sure that Ctrl-C ends the block.
-
-    Python drops a KeyboardInterrupt that falls into a destructor or a weak reference's callback,
-    with a traceback; the next sign of progress then raises it again, and the traceback is spared.
-    """
-
-    def note(number: int, frame: FrameType | None) -> None:
-        _INTERRUPTED.set()
-        raise KeyboardInterrupt
-
-    def tell(dropped: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(dropped.exc_type, KeyboardInterrupt):
-            told(dropped)
-
-    previous, told = signal.signal(signal.SIGINT, note), sys.unraisablehook
-    sys.unraisablehook = tell
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-        sys.unraisablehook = told
-        _INTERRUPTED.clear()
 
 
 def share_of(progress: Progress | None, before: int, total: int) -> Progress | None:
@@ -61,7 +34,7 @@ def progress_bar(title: str, unit: str, *, delay: float = 0.0) -> Iterator[Progr
         with tqdm(desc=title, unit=unit, leave=False, dynamic_ncols=True, delay=delay) as bar:
 
             def draw(done: int, total: int) -> None:
-                _raise_if_interrupted()
+                raise_if_interrupted()
                 if bar.total is None:  # what was done before is no part of the rate
                     bar.initial = bar.n = done
                 bar.total = total
@@ -99,7 +72,7 @@ class _Lines:
 
     def log(self, done: int, total: int) -> None:
         """Notes the progress, and prints a line if the last one is some time ago."""
-        _raise_if_interrupted()
+        raise_if_interrupted()
         now = time.monotonic()
         self.done, self.total = done, total
         self.first = done if self.first < 0 else self.first
@@ -132,8 +105,3 @@ def format_duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     return f"{hours:,} h {rest} min" if rest and hours < 10 else f"{round(minutes / 60):,} h"
-
-
-def _raise_if_interrupted() -> None:
-    if _INTERRUPTED.is_set():
-        raise KeyboardInterrupt

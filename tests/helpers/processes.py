@@ -5,13 +5,14 @@ The server is started by the first command of a test session.
 
 import os
 import resource
+import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, set_start_method
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,6 +97,8 @@ class Launcher:
         )
         process.start()
         self.started.append(Command(process, log))
+        while not log.exists() and process.is_alive():  # signals are not handled before that
+            time.sleep(0.001)
         return self.started[-1]
 
     def start_team(self, *arguments: object, pauses: Mapping[int, float] = {}) -> list[Command]:
@@ -142,7 +145,6 @@ class HereExecutor:
         """Runs a job of a sweep."""
         log = self.folder / f"{len(self.ran)}.err"
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.touch()
         self.ran.append((run._request.suite, run._request.model[0], run._dataset))
         try:
             run()
@@ -175,6 +177,9 @@ def _run(
 ) -> None:
     os.environ.update(environment)
     os.chdir(environment.get("FOLDER", folder))
+    set_start_method("fork", force=True)  # as in a command that no server has started
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whatever started the tests
+        signal.signal(each, signal.SIG_DFL)
     _print_to(log)
     from lowlabel.cli import main
     from lowlabel.features import extract
@@ -204,7 +209,8 @@ def _execute(code: str, arguments: list[str], environment: dict[str, str], log: 
 
 
 def _passed_on() -> dict[str, str]:
-    return {name: os.environ[name] for name in ("LOWLABEL_HOME", "HF_HUB_OFFLINE")}
+    named = ("LOWLABEL_HOME", "HF_HUB_OFFLINE")
+    return {name: os.environ[name] for name in named if name in os.environ}
 
 
 def _print_to(log: Path) -> None:

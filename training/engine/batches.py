@@ -1,7 +1,9 @@
 """The order of batches, which can be resumed at any step, and the loader."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,4 +122,19 @@ def batch_loader(
         collate_fn=collate,
         pin_memory=pin,
         prefetch_factor=2 if workers else None,
+        worker_init_fn=_without_farewell,
     )
+
+
+def _without_farewell(worker: int) -> None:
+    """Spares the traceback of a process that hands over images to one that a signal has ended.
+
+    Errors of loading are passed on to that process; only its threads that send tensors tell theirs.
+    """
+    told = sys.excepthook
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, OSError | EOFError):
+            told(kind, error, trace)
+
+    sys.excepthook = tell

@@ -20,8 +20,10 @@ from lowlabel.cli.command import Command, LoadingCommand
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
 from lowlabel.escaping import printable
+from lowlabel.processes.interrupts import interruptible
 from lowlabel.reading import refusal
 
+_SIGNAL = 128
 _NO_READER = 1  # as of click, when a pipe is closed
 
 app = typer.Typer(
@@ -48,9 +50,22 @@ app.command("check", cls=Command)(results.check)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command; a `UserError` is printed without a traceback and exits with code 2.
 
-    So is what the system refuses: a path too long, a full disk, a folder in place of a file.
+    So is what the system refuses: a path too long, a full disk, a folder in place of a file. A
+    command that a signal ends exits with 128 plus the number of the signal, as a shell says it.
     """
     warnings.showwarning = _show_warning
+    with interruptible() as interrupt:
+        try:
+            _call(arguments)
+        except BaseException:  # such as the error of a process that the signal ended, too
+            if not interrupt():
+                raise
+        if number := interrupt():
+            _say_interrupted()
+            sys.exit(_SIGNAL + number)
+
+
+def _call(arguments: Sequence[str] | None) -> None:
     try:
         try:
             app(args=None if arguments is None else list(arguments), prog_name="lowlabel")
@@ -68,6 +83,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         say_error(refused)
         sys.exit(USER_ERROR)
+
+
+def _say_interrupted() -> None:
+    """Says it once, however many processes torchrun started, if there still is a terminal."""
+    if os.environ.get("RANK", "0") == "0":
+        with suppress(OSError, ValueError):
+            typer.echo("\ninterrupted: run the same command again to resume", err=True)
 
 
 def _drop_output() -> None:

@@ -9,7 +9,6 @@ import typer
 from lowlabel.cli import options
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import option
-from lowlabel.cli.resumable import resumable
 
 if TYPE_CHECKING:
     from lowlabel.datasets import OpenDataset
@@ -45,7 +44,7 @@ def extract(
     if not model or not dataset:
         raise InputError("extract needs a --model and a --dataset", "See lowlabel list.")
     keep_freed_memory()
-    with resumable(), join_team() as team:
+    with join_team() as team:
         extraction = machine.extraction(skip_bad_images=data.skip_bad_images, team=team)
         for model_spec in model:
             loaded = _agreed(team, partial(backbone.load, model_spec, machine.own_device))

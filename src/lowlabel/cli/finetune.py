@@ -6,7 +6,6 @@ import typer
 
 from lowlabel.cli.finetune_options import LossGroup, TunedGroup, TuningRunGroup
 from lowlabel.cli.groups import grouped
-from lowlabel.cli.resumable import resumable
 
 
 @grouped
@@ -40,14 +39,13 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
             "each image",
             "Leave them out.",
         )
-    with resumable():
-        if plan.recipe.frozen:
-            extraction = ExtractionOptions(
-                workers=max(1, options.workers), skip_bad_images=tuned.skip_bad_images
-            )
-            weights = tune_frozen(plan, options.output, run.device, extraction)
-        else:
-            weights = tune(plan, options, run.device)
+    if plan.recipe.frozen:
+        extraction = ExtractionOptions(
+            workers=max(1, options.workers), skip_bad_images=tuned.skip_bad_images
+        )
+        weights = tune_frozen(plan, options.output, run.device, extraction)
+    else:
+        weights = tune(plan, options, run.device)
     partial = " --allow-partial" if tuned.allow_partial else ""
     typer.echo(
         f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {quote(str(dataset))}"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from lowlabel.cli.messages import USER_ERROR, say_error
-from lowlabel.cli.resumable import resumable
 
 if TYPE_CHECKING:
     from lowlabel.benchmarks import Plan, Request, Run
@@ -65,8 +64,7 @@ def run_jobs(
     if dry_run:
         typer.echo(describe_jobs(jobs))
         return
-    with resumable():
-        sweep = run_sweep(jobs, launcher, output, gallery_writer)
+    sweep = run_sweep(jobs, launcher, output, gallery_writer)
     _say(sweep)
     if not launcher.waits and (sweep.started or sweep.running):
         typer.echo("when they have ended, the same command shows the scores", err=True)

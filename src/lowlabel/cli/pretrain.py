@@ -9,7 +9,6 @@ import typer
 from lowlabel.cli import names
 from lowlabel.cli.groups import grouped
 from lowlabel.cli.pretrain_options import ImagesGroup, RecipeGroup, RunGroup
-from lowlabel.cli.resumable import resumable
 
 
 @grouped
@@ -60,9 +59,7 @@ def pretrain(
         from lowlabel.processes.launchers import make_launcher
         from lowlabel.training.submitted import submit
 
-        with resumable():
-            typer.echo(submit(make_launcher(run.launcher), plan, run_options, run.device))
+        typer.echo(submit(make_launcher(run.launcher), plan, run_options, run.device))
         return
-    with resumable():
-        weights = train(plan, run_options, run.device)
+    weights = train(plan, run_options, run.device)
     typer.echo(f"{weights}\nscore it: lowlabel run --model {quote(str(weights))}")

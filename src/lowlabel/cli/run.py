@@ -7,7 +7,6 @@ import typer
 
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.outcome import run_jobs, show_outcome
-from lowlabel.cli.resumable import resumable
 from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def run(
     for plan, request in planned:
         for note in plan.skipped:
             typer.echo(f"left out: {note}", err=True)
-        with resumable():
-            outcome.add(run_plan(plan, request, gallery_writer(request), _show))
+        outcome.add(run_plan(plan, request, gallery_writer(request), _show))
     hint = f"your own model: {_NEXT}\n" if "demo" in suites else ""
     show_outcome(outcome, requests[0].output, hint)
 
@@ -108,7 +106,7 @@ def _extract_together(planned: "Sequence[tuple[Plan, Request]]") -> None:
     from lowlabel.benchmarks.embedding import extract_plan
     from lowlabel.processes.team import join_team
 
-    with resumable(), join_team() as team:
+    with join_team() as team:
         assert team is not None
         for plan, request in planned:
             extract_plan(plan, request, team)

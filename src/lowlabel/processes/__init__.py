@@ -1,1 +1,1 @@
-"""The processes that torchrun starts: those that train together, and those that extract."""
+"""Processes: those that torchrun starts, jobs of launchers, and the signals that end one."""

@@ -9,7 +9,6 @@ from lowlabel.cli import options
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.cli.pictures import save_picture
-from lowlabel.cli.resumable import resumable
 
 if TYPE_CHECKING:
     from lowlabel.analysis.compression import FewShotTasks
@@ -86,22 +85,21 @@ def compression(
     protocol, asked = _protocol(opened), backbone.options(machine.device)
     folder = writable_dir(output or results_dir())
     measured = []
-    with resumable():
-        for spec in model:
-            loaded = protocol.fitted(protocol.backbone(asked).load(spec), asked)
-            extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
-            embedded = embed_dataset(loaded, opened, protocol.needs(division), extraction)
-            with progress_bar(f"compressions of {loaded.name}", "embedding") as progress:
-                measured.append(
-                    measure_compression(
-                        embedded.embedder.name,
-                        search_of(division.kind, embedded),
-                        chains=post or (),
-                        fewshot=fewshot,
-                        device=machine.device,
-                        progress=progress,
-                    )
+    for spec in model:
+        loaded = protocol.fitted(protocol.backbone(asked).load(spec), asked)
+        extraction = machine.extraction(skip_bad_images=data.skip_bad_images)
+        embedded = embed_dataset(loaded, opened, protocol.needs(division), extraction)
+        with progress_bar(f"compressions of {loaded.name}", "embedding") as progress:
+            measured.append(
+                measure_compression(
+                    embedded.embedder.name,
+                    search_of(division.kind, embedded),
+                    chains=post or (),
+                    fewshot=fewshot,
+                    device=machine.device,
+                    progress=progress,
                 )
+            )
     table = pd.concat(measured, ignore_index=True)
     stem = folder / short_name(f"compression-{opened.name.replace(':', '-')}", 180)
     write_file(stem.with_name(f"{stem.name}.csv"), csv_text(table))

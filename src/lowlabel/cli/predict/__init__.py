@@ -9,7 +9,6 @@ import typer
 from lowlabel.cli import names
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import option
-from lowlabel.cli.resumable import resumable
 
 if TYPE_CHECKING:
     from lowlabel.cli.predict.given import Given
@@ -112,32 +111,31 @@ def predict(
     files = _files(choice)
     methods = tuple(choice.method or DEFAULT_METHODS)
     build_classifiers(methods)
-    with resumable():
-        if what.features is not None:
-            given = given_features(what.features, what.new_features, what.features_key)
-        else:
-            given = _images(image or [], what, choice, data, backbone, machine)
-        known, labelled = given.known, with_direction(given)
-        with progress_bar("cross-validation", "fit", delay=1.0) as progress:
-            found = choose_method(
-                known.features,
-                known.labels,
-                methods=methods,
-                folds=choice.folds,
-                groups=known.groups,
-                seed=choice.seed,
-                device=machine.device,
-                progress=progress,
-            )
-        say_choice(found, given.class_names)
-        predictions = predict_labels(
+    if what.features is not None:
+        given = given_features(what.features, what.new_features, what.features_key)
+    else:
+        given = _images(image or [], what, choice, data, backbone, machine)
+    known, labelled = given.known, with_direction(given)
+    with progress_bar("cross-validation", "fit", delay=1.0) as progress:
+        found = choose_method(
             known.features,
             known.labels,
-            given.new if labelled.all() else given.new[labelled],
-            choice=found,
+            methods=methods,
+            folds=choice.folds,
+            groups=known.groups,
             seed=choice.seed,
             device=machine.device,
+            progress=progress,
         )
+    say_choice(found, given.class_names)
+    predictions = predict_labels(
+        known.features,
+        known.labels,
+        given.new if labelled.all() else given.new[labelled],
+        choice=found,
+        seed=choice.seed,
+        device=machine.device,
+    )
     written(files, predictions, given, labelled, choice.seed)
 
 
