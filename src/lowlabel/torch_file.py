@@ -31,9 +31,12 @@ def write_torch(path: Path, content: dict[str, Any]) -> None:
     """
     with atomic_write(path) as temporary:
         try:
-            torch.save(content, temporary)
+            with temporary.open("wb") as file:  # torch hides what the system says of a path
+                torch.save(content, file)
             damaged = damaged_part(temporary)
         except (RuntimeError, zipfile.BadZipFile) as error:  # how torch reports a failed write
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
             raise OSError(errno.EIO, str(error).splitlines()[0]) from error
         if damaged:
             raise OSError(errno.EIO, f"other content is read back than was written: {damaged}")
