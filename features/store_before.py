@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.features.store_file import damaged
+from lowlabel.datasets.io.hdf5 import open_hdf5, read_hdf5
+from lowlabel.features.store_file import damaged, delete_and_run
 from lowlabel.features.store_format import BAD_IMAGE, DONE
+from lowlabel.reading import reading
 
 _SCHEMA = 1
 
@@ -40,17 +41,17 @@ def read_before(path: Path, key: str) -> StoredBefore:
     Raises:
         DataError: If it cannot be read, is not complete, or has another key.
     """
-    try:
-        with h5py.File(path, "r", locking=False) as file:
+    with reading(path, f"{path} is not a complete feature file", delete_and_run(path)):
+        with open_hdf5(path) as file:
             if file.attrs["schema"] != _SCHEMA or file.attrs["key"] != key:
                 raise damaged(path, "it has another key than its name says")
-            arrays = {name: file[name][()] for name in ("features", "labels", "done")}
+            arrays = read_hdf5(file, ("features", "labels", "done", "paths"))
             paths = tuple(file["paths"].asstr(errors="surrogateescape")[()])
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise damaged(path, str(error)) from error
-    features, labels, done = arrays["features"], arrays["labels"], arrays["done"]
-    if features.ndim != 2 or not len(features) == len(labels) == len(done) == len(paths):
-        raise damaged(path, "its arrays do not belong together")
-    if not np.isin(done, (DONE, BAD_IMAGE)).all():
-        raise damaged(path, f"{int((done != DONE).sum()):,} of its {len(done):,} rows are missing")
+        features, labels, done = arrays["features"], arrays["labels"], arrays["done"]
+        if features.ndim != 2 or not len(features) == len(labels) == len(done) == len(paths):
+            raise damaged(path, "its arrays do not belong together")
+        if not np.isin(done, (DONE, BAD_IMAGE)).all():
+            raise damaged(
+                path, f"{int((done != DONE).sum()):,} of its {len(done):,} rows are missing"
+            )
     return StoredBefore(features, labels, done == BAD_IMAGE, paths)

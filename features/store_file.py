@@ -57,7 +57,7 @@ class StoreFile:
                     raise DataError(
                         f"{path} was made with another model, transform or images than its "
                         "name says",
-                        f"Delete it and run again: rm '{path}'",
+                        delete_and_run(path),
                     )
             except BaseException:
                 self._file.close()
@@ -195,6 +195,9 @@ def _reading(path: Path) -> Iterator[None]:
 
 def damaged(path: Path, reason: str) -> DataError:
     """The error for a file that has to be made again."""
-    return DataError(
-        f"{path} is not a complete feature file: {reason}", f"Delete it and run again: rm '{path}'"
-    )
+    return DataError(f"{path} is not a complete feature file: {reason}", delete_and_run(path))
+
+
+def delete_and_run(path: Path) -> str:
+    """How to make a feature file again."""
+    return f"Delete it and run again: rm '{path}'"

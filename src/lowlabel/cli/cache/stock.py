@@ -157,13 +157,14 @@ def _key(path: Path) -> tuple[str, str]:
 
 def _stored_key(path: Path) -> str:
     """The key in a feature file as JSON; HDF5 hangs on some damage, so it is verified before."""
-    import h5py
-
+    from lowlabel.datasets.io.hdf5 import open_hdf5
     from lowlabel.features.store_file import StoreFile
 
     with path.open("rb") as file:
-        if file.read(len(_HDF5)) == _HDF5:  # of an earlier version, without checksums
-            return str(h5py.File(file, "r").attrs["key"])
+        earlier = file.read(len(_HDF5)) == _HDF5  # without checksums
+    if earlier:
+        with open_hdf5(path) as opened:
+            return str(opened.attrs["key"])
     with StoreFile(path, None, finished=path.suffix == ".h5") as verified:
         return verified.key
 
