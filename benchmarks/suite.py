@@ -96,7 +96,7 @@ def load_suite(name: str) -> Suite:
     """
     if name not in suite_names():
         raise UnknownNameError("suite", name, suite_names())
-    text = (files("lowlabel.benchmarks") / "suites" / f"{name}.toml").read_text()
+    text = (files("lowlabel.benchmarks") / "suites" / f"{name}.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
     for key in table.keys() - set(_KEYS):
         PROTOCOLS[key]  # an unknown key is an error

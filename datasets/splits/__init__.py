@@ -8,7 +8,7 @@ _SSL_VIT = {"ssl-vit-mini": "mini", "ssl-vit-tiered": "tiered"}  # column of ssl
 
 def split_list(name: str) -> list[dict[str, str]]:
     """Reads `NAME.csv` of this folder, one dictionary per row."""
-    text = (files("lowlabel.datasets.splits") / f"{name}.csv").read_text()
+    text = (files("lowlabel.datasets.splits") / f"{name}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

@@ -55,6 +55,20 @@ def test_output_that_is_not_taken_is_no_traceback(place, code):
     assert "Exception" not in ended.stderr
 
 
+def test_an_error_that_standard_error_does_not_take_has_its_exit_code():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "lowlabel", "report", "nowhere"]
+        assert subprocess.run(command, stderr=full).returncode == 2
+
+
+def test_files_of_the_package_are_read_in_any_locale():
+    """Suites have titles with Greek letters."""
+    command = [sys.executable, "-X", "utf8=0", "-m", "lowlabel", "list"]
+    environment = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "20"}
+    ended = subprocess.run(command, env=environment, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_path_of_a_table_too_long_for_the_system_is_a_wrong_row(tmp_path, capsys):
     (tmp_path / "a.csv").write_text(f"path,label\n{LONG}/a.png,x\n")
     with pytest.raises(SystemExit) as ended:

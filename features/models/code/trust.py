@@ -91,4 +91,7 @@ def _trusted() -> dict[str, str]:
     if not path.is_file():
         return {}
     with reading(path, f"{path} is damaged", f"Delete it, and allow code again: rm '{path}'"):
-        return {str(key): str(code) for key, code in dict(json.loads(path.read_text())).items()}
+        return {
+            str(key): str(code)
+            for key, code in dict(json.loads(path.read_text(encoding="utf-8"))).items()
+        }
