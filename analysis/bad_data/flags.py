@@ -66,9 +66,9 @@ class FlagTable:
 
     def frame(self) -> pd.DataFrame:
         """The flags, one row each."""
-        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+        return pd.DataFrame(self.rows, columns=list(COLUMNS), dtype=object)  # see csv_text
 
     def images(self, scores: Mapping[str, NDArray[np.float64]]) -> pd.DataFrame:
         """All images with some scores, one row each."""
-        about = pd.DataFrame(self._about, columns=["path", "part", "class"])
+        about = pd.DataFrame(self._about, columns=["path", "part", "class"], dtype=object)
         return about.assign(**{name: values.round(4) for name, values in scores.items()})

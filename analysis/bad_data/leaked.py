@@ -129,7 +129,7 @@ def _flags(
         name = images.class_names[images.labels[other]]
         theirs = (images.paths[other], images.part, name, images.dataset)
         lines.append((*about[row], f"{reason}-across", similarity, *theirs))
-    return pd.DataFrame(lines, columns=[*COLUMNS, "other_dataset"])
+    return pd.DataFrame(lines, columns=[*COLUMNS, "other_dataset"], dtype=object)  # see csv_text
 
 
 def _partners(pretraining: Sequence[ImageSet], flags: pd.DataFrame) -> Pool:

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]|$)")  # how a cell begins that a spreadsheet computes
+_FORMULA = re.compile(r"[=+@\t\r\n]|-(?![\d.]|$)")  # how a cell begins that a spreadsheet computes
 # characters that could end a script or begin a tag
 _IN_SCRIPT = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
-_QUOTED = re.compile(r"'(?=[=+@\t\r-])")
+_QUOTED = re.compile(r"'(?=[=+@\t\r\n-])")
 
 
 def one_line(text: str) -> str:
@@ -45,11 +45,16 @@ def script_json(data: object) -> str:
 
 
 def csv_text(frame: "pd.DataFrame") -> str:
-    """A table as CSV; texts that a spreadsheet would compute begin with `'`, as it shows none."""
+    """A table as CSV; texts that a spreadsheet would compute begin with `'`, as it shows none.
+
+    Names of files that are no UTF-8 are in columns of the dtype object; that of texts refuses them.
+    """
+    import pandas as pd
+
     safe = frame.copy()
     for name, column in frame.items():
         if column.dtype.kind not in "biufmM":
-            safe[name] = column.map(_csv_cell)
+            safe[name] = pd.Series(map(_csv_cell, column), frame.index, dtype=object)
     return safe.to_csv(index=False, lineterminator="\n")
 
 

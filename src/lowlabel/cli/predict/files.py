@@ -44,14 +44,16 @@ def written(
     class_names = given.class_names
     frame = pd.DataFrame(
         {
-            "label": [class_names[label] for label in predictions.labels],
+            "label": pd.Series([class_names[row] for row in predictions.labels], dtype=object),
             "score": predictions.scores.round(_DIGITS),
-            "runner_up": [class_names[label] for label in predictions.runners_up],
+            "runner_up": pd.Series(
+                [class_names[row] for row in predictions.runners_up], dtype=object
+            ),
             "runner_up_score": predictions.runner_up_scores.round(_DIGITS),
-        },
-        index=np.flatnonzero(labelled),
-    ).reindex(range(len(labelled)))
-    frame.insert(0, given.column, list(given.names))
+        }
+    )
+    frame = frame.set_index(np.flatnonzero(labelled)).reindex(range(len(labelled)))
+    frame.insert(0, given.column, pd.Series(given.names, dtype=object))  # see csv_text
     facts = {
         "lowlabel": __version__,
         **given.facts,
