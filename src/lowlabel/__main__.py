@@ -1,17 +1,33 @@
 """`lowlabel …`, and `python -m lowlabel …`, which is the same."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 
 def command(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; Ctrl-C before its work begins, or after it, leaves no traceback."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _open_closed_streams()
     from lowlabel.cli import main
 
     main(arguments)
+
+
+def _open_closed_streams() -> None:
+    """Drops what is written to a standard stream that is closed.
+
+    The next file that is opened would take its number, and what libraries print would go there.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        with suppress(OSError):
+            os.fstat(number)
+            continue
+        if os.open(os.devnull, os.O_RDWR) == number:  # the lowest free one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -61,6 +61,14 @@ def test_an_error_that_standard_error_does_not_take_has_its_exit_code():
         assert subprocess.run(command, stderr=full).returncode == 2
 
 
+@pytest.mark.parametrize("stream", [0, 1, 2])
+def test_a_stream_that_is_closed_changes_no_exit_code(stream, tmp_path):
+    for arguments, code in ((["cache"], 0), (["report", "nowhere"], 2)):
+        command = [sys.executable, "-m", "lowlabel", *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, preexec_fn=lambda: os.close(stream))
+        assert ended.returncode == code
+
+
 def test_files_of_the_package_are_read_in_any_locale():
     """Suites have titles with Greek letters."""
     command = [sys.executable, "-X", "utf8=0", "-m", "lowlabel", "list"]

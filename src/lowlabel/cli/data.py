@@ -206,10 +206,26 @@ def prepare(
             "classes are left out of a pretext split alone", "Add --pretext-split FOLDER."
         )
     if not archive and not download:
-        raise InputError(
-            f"prepare {dataset} needs an archive",
-            "Add --download." if dataset.startswith("torchvision:") else "Add --archive FILE.",
-        )
+        raise _without_archive(dataset)
+
+
+def _without_archive(name: str) -> InputError:
+    """The error for a dataset of which no archive is given."""
+    from lowlabel.datasets import find_dataset
+
+    declared, _ = find_dataset(name)
+    if declared.root is not None or declared.make is not None:
+        return _ready(name)
+    if name.startswith("torchvision:"):
+        return InputError(f"prepare {name} needs an archive", "Add --download.")
+    return InputError(f"prepare {name} needs an archive", f"Add --archive FILE: {declared.obtain}.")
+
+
+def _ready(name: str) -> InputError:
+    return InputError(
+        f"{name} needs no archive: it is built in, or used where it lies",
+        f"Run it as it is: lowlabel run --dataset {quote(name)}",
+    )
 
 
 def _download(dataset: str, *, allow_partial: bool) -> None:
@@ -264,10 +280,7 @@ def _unpack(
 
     declared, _ = find_dataset(dataset)
     if declared.root is not None:
-        raise InputError(
-            f"{dataset} is used where it lies, and needs no archive",
-            f"Run it as it is: lowlabel run --dataset {quote(dataset)}",
-        )
+        raise _ready(dataset)
     if class_list:
         divisions = tuple(only_classes(each, class_list) for each in declared.divisions)
         declared = replace(declared, divisions=divisions)
