@@ -21,7 +21,7 @@ _MOST_NAMES = 4
 _MOST_LINKS = 16  # one after the other
 _LONGEST_TEXT = 4096  # characters of a label
 _PAUSE_S = 0.5
-_MEANINGS = {NEEDS_MEMORY: "a block of its texts needs more than a gigabyte of memory"}
+_MEANINGS = {NEEDS_MEMORY: "a part of it needs more than a gigabyte of memory"}
 
 
 @contextmanager

@@ -1,12 +1,15 @@
 """Files of embeddings made of other files, whose numbers their hash does not cover."""
 
+import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from lowlabel.datasets.io import hdf5_trial
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
 from lowlabel.features.embed import embedded_file
@@ -184,3 +187,33 @@ def test_a_file_that_another_program_writes_is_waited_for(tmp_path, capsys):
         holder.stdout.readline()
         assert len(load_feature_file(path).evaluated.labels) == 4
     assert "Waiting for another program" in capsys.readouterr().out
+
+
+def test_an_attribute_that_takes_memory_is_refused_behind_one_that_is_damaged(tmp_path):
+    path, first = tmp_path / "a.h5", "x" * 77
+    with h5py.File(path, "w") as file:
+        file["features"], file["labels"] = X, Y
+        file.attrs["earlier"], file.attrs["key"] = first, "{}"
+    data = bytearray(path.read_bytes())
+    texts = data.index(b"GCOL")
+    reference = data.index(struct.pack("<IQ", len(first), texts))
+    data[reference + 4 : reference + 12] = struct.pack("<Q", 8)  # where no texts are
+    reference = data.index(struct.pack("<IQ", len("{}"), texts))
+    data[reference : reference + 4] = struct.pack("<I", 3 << 29)  # its length
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="more than a gigabyte of memory"):
+        load_feature_file(path)
+
+
+def test_a_chunk_beyond_the_limit_of_memory_is_tried_too(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        noise = np.random.default_rng(0).integers(0, 256, (16, 1 << 21), np.uint8)
+        file.create_dataset("features", data=noise, chunks=noise.shape, compression=1)
+        file["labels"] = np.arange(16)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); import hdf5_trial\n"
+        "hdf5_trial._MOST_BYTES = 8 << 20; hdf5_trial._limit_memory(); hdf5_trial.main()"
+    )
+    command = [sys.executable, "-I", "-c", code, str(Path(hdf5_trial.__file__).parent), str(path)]
+    assert subprocess.check_output(command).split() == [b"0", b"0"], "one line for each array"
