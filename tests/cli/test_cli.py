@@ -466,6 +466,7 @@ def test_archives(failing, tmp_path):
     assert "needs no archive" in failing("prepare", "demo", "--archive", str(tmp_path / "page.zip"))
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     """Ctrl-C during extraction: code 130, no traceback, and the next run does the rest."""
     folder, other = (tmp_path / "many" / name for name in ("class", "other"))

@@ -6,18 +6,8 @@ import pytest
 from lowlabel.processes.interrupts import interruptible
 from lowlabel.progress import progress_bar
 
+pytestmark = pytest.mark.usefixtures("default_signals")
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-
-
-@pytest.fixture(autouse=True)
-def handled():
-    """Signals as in a terminal, whatever started the tests."""
-    before = {each: signal.getsignal(each) for each in SIGNALS}
-    for each in SIGNALS:
-        signal.signal(each, signal.SIG_DFL)
-    yield
-    for each, handler in before.items():
-        signal.signal(each, handler)
 
 
 class Dropping:

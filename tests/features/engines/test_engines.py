@@ -123,6 +123,7 @@ def test_no_connection_is_opened():
 
 
 @needs_openvino
+@pytest.mark.usefixtures("default_signals")
 def test_an_interrupt_after_two_models_does_not_crash():
     """In a process of its own: a signal that finds no stack ends it."""
     code = """
@@ -133,7 +134,6 @@ name = "random:vit_tiny_patch16_224,img_size=32,embed_dim=24,num_heads=2,depth="
 faster = [with_engine(load_backbone(name + str(n), device="cpu"), "openvino", 64) for n in (1, 2)]
 del faster[0]
 del faster[0]
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever started the tests ignores
 try:
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:
