@@ -139,7 +139,9 @@ class _Room:
     """The room for what an archive unpacks to."""
 
     def __init__(self, archive: Path, folder: Path) -> None:
-        self._archive, self._folder = archive, folder
+        self._archive = archive
+        places = [folder.resolve(), *folder.resolve().parents]  # its own name is a temporary one
+        self._disk = next(place for place in places if os.path.ismount(place))
         self._stored = archive.stat().st_size
         self._free = shutil.disk_usage(folder).free
 
@@ -153,8 +155,8 @@ class _Room:
             )
         if needed > self._free:
             raise DataError(
-                f"{self._archive} unpacks to {needed / 2**20:,.0f} MiB or more, but the disk of "
-                f"{self._folder} has {self._free / 2**20:,.0f} MiB free",
+                f"{self._archive} unpacks to {needed / 2**20:,.1f} MiB or more, but the disk at "
+                f"{self._disk} has {self._free / 2**20:,.1f} MiB free",
                 "Make room, or set LOWLABEL_HOME to a folder on another disk.",
             )
 

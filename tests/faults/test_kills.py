@@ -75,3 +75,19 @@ def test_a_command_whose_disk_is_full_says_so_and_then_ends_with_the_same_result
         finished(run(kind, f"full{number}"))
         assert results(tmp_path / f"full{number}", kind) == expected
     assert refused or COUNT < 5
+
+
+@pytest.mark.parametrize("kind", ["predict", "picture", "report"])
+def test_a_full_disk_leaves_earlier_files_and_no_half_of_another(run, kind, tmp_path):
+    finished(run(kind, "old"))
+    expected = results(tmp_path / "old", kind)
+    largest = max(len(content) for content in expected.values())
+    for name in expected:
+        (tmp_path / "old" / "out" / name).write_bytes(b"earlier")
+    code, text = run(kind, "old", most_bytes=largest - 1).end()
+    assert code == 2 and "cannot write" in text, text
+    found = results(tmp_path / "old", kind)
+    assert found.keys() == expected.keys()
+    assert all(found[name] in (b"earlier", expected[name]) for name in found)
+    assert b"earlier" in found.values()
+    assert not list((tmp_path / "old").rglob("*.tmp"))
