@@ -19,6 +19,8 @@ from lowlabel.intervals import Interval, IntervalKind, half_sampling
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_MOST_TIMES = 8
+
 
 @dataclass(frozen=True)
 class MoreTasks:
@@ -38,7 +40,10 @@ class MoreTasks:
 
 
 def half_tasks(splits: int, tasks: int) -> int:
-    """Number of tasks that half-sampling adds to a run of `tasks`: in both halves of each split."""
+    """Number of tasks that half-sampling adds to a run of `tasks`: in both halves of each split.
+
+    More where a half has too few images for all queries of a task.
+    """
     return 2 * splits * min(tasks, HALF_TASKS)
 
 
@@ -54,6 +59,10 @@ def in_halves(
     kind: IntervalKind = "images",
 ) -> MoreTasks:
     """Tasks in halves of the images, for other images of the same classes.
+
+    Where a class has too few images in a half for all queries, tasks have fewer, and there are as
+    many times more of them, up to 8: otherwise the variance that is due to the tasks hides the one
+    that is due to the images.
 
     Args:
         sampler: Draws the tasks of the run.
@@ -78,9 +87,11 @@ def in_halves(
         if (room := grouped.room()) < 1:
             return _none(kind, f"over {kind}: a class has too few groups in a half")
         queries = min(sampler.queries, room)
+        tasks *= _times(sampler.queries, queries)
         blocks = partial(grouped.blocks, tasks, queries)
     else:
         queries = min(sampler.queries, least - sampler.shots)
+        tasks *= _times(sampler.queries, queries)
         places = EpisodeSampler(halves.labels, *drawn[:2], queries, drawn[2])
         blocks = partial(halves.blocks, next(places.blocks(tasks, seed, tasks)))
     definition = (
@@ -94,7 +105,12 @@ def in_halves(
         halved = differences(found, tasks)
         return Interval(kind, half_sampling(halved, accuracies), definition, halved)
 
-    return MoreTasks(half_tasks(splits, tasks), queries, blocks, interval)
+    return MoreTasks(2 * splits * tasks, queries, blocks, interval)
+
+
+def _times(wanted: int, queries: int) -> int:
+    """How many times more tasks there are with fewer queries than wanted."""
+    return min(math.ceil(wanted / queries), _MOST_TIMES)
 
 
 def disjoint(

@@ -167,9 +167,13 @@ def test_groups_take_the_place_of_images(clusters):
     assert alone.ci95 == by_image.ci95
 
 
-def test_small_classes_have_fewer_queries_in_halves(clusters):
-    result = evaluate_fewshot(*clusters, **RUN | {"shots": 5})
-    assert result.ci95_definition.endswith("; 2 instead of 4 queries per class in a half")
+@pytest.mark.parametrize(("shots", "queries", "tasks"), [(3, 4, 30), (5, 2, 60), (6, 1, 120)])
+def test_small_classes_have_fewer_queries_in_halves_and_more_tasks(clusters, shots, queries, tasks):
+    interval = evaluate_fewshot(*clusters, **RUN | {"shots": shots}).intervals["images"]
+    assert f"48 splits × {tasks} tasks" in interval.definition
+    assert interval.replicates.shape == (48, tasks)
+    fewer = f"; {queries} instead of 4 queries per class in a half"
+    assert interval.definition.endswith(fewer) == (queries < 4)
 
 
 def test_what_has_no_interval_says_why(clusters):
