@@ -216,8 +216,6 @@ def _without_archive(name: str) -> InputError:
     declared, _ = find_dataset(name)
     if declared.root is not None or declared.make is not None:
         return _ready(name)
-    if name.startswith("torchvision:"):
-        return InputError(f"prepare {name} needs an archive", "Add --download.")
     return InputError(f"prepare {name} needs an archive", f"Add --archive FILE: {declared.obtain}.")
 
 

@@ -139,11 +139,12 @@ def test_whatever_bit_of_the_index_is_flipped_the_manifest_stays(folder, home, c
         index.write_bytes(flipped)
         known = open_dataset(f"folder:{folder}").load("all").known_manifest
         assert known is None or known.sha256 == expected, place
-        assert manifest(folder) == expected, place
-        content_index._say_once.cache_clear()
-        capsys.readouterr()
-        assert manifest(folder) == expected, place
-        assert not capsys.readouterr().err, place  # it was mended or replaced
+        said = ["?"]
+        while said[-1] and len(said) < 5:  # an entry added to a damaged page may damage it further
+            content_index._say_once.cache_clear()
+            assert manifest(folder) == expected, place
+            said.append(capsys.readouterr().err)
+        assert not said[-1], place  # it was mended or replaced
 
 
 def test_an_index_that_cannot_be_written_is_said(folder, home, clock, monkeypatch, capsys):

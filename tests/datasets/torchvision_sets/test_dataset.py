@@ -149,13 +149,15 @@ def test_a_download_is_complete_or_not_there(served, monkeypatch):
 
 def test_prepare_downloads_only_when_asked(served):
     run = CliRunner().invoke
-    with pytest.raises(InputError, match="needs an archive") as error:
+    with pytest.raises(DataError, match="DTD is not here") as error:
         run(app, ["prepare", "torchvision:DTD"], catch_exceptions=False)
     assert "--download" in error.value.hint
     arguments = ["prepare", "torchvision:DTD", "--download", "--allow-partial"]
     result = run(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert "torchvision:DTD is ready in" in result.output
+    with pytest.raises(InputError, match="torchvision:DTD needs no archive"):
+        run(app, ["prepare", "torchvision:DTD"], catch_exceptions=False)
     with pytest.raises(InputError, match="cub cannot be downloaded"):
         run(app, ["prepare", "cub", "--download"], catch_exceptions=False)
     with pytest.raises(InputError, match="needs no archive"):
