@@ -1,4 +1,4 @@
-"""Peak memory of classification on large tables: `python -m lowlabel.benchmarks.speed.memory`.
+"""Peak memory of scoring large tables: `python -m lowlabel.benchmarks.speed.memory`.
 
 Synthetic features of ImageNet-1k's size are written to a temporary folder. Each job reads them into
 a new process, as a `.npz` of `--features` is read, and reports the process's peak resident size,
@@ -7,6 +7,8 @@ table and libraries included. Trainings are cut to a few steps, which changes no
 With `--mapped`, features are mapped from the disk as large tables of the store are, and the peak is
 that of memory that no file backs (`RssAnon` of Linux, every 20 ms): the system drops mapped pages
 where it needs the space.
+
+With `--halves`, functions are given arrays of float16, which they widen to float32.
 """
 
 import threading
@@ -34,6 +36,7 @@ from lowlabel.classification import (
     label_free_measures,
 )
 from lowlabel.devices import keep_freed_memory, peak_memory_mb
+from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.retrieval import evaluate_retrieval
 
 _BLOCK = 8192
@@ -91,6 +94,11 @@ class Tables:
         some = slice(self.sizes.queries)
         evaluate_retrieval(test[some], test_labels[some], gallery=(train, labels), ks=(1, 10))
 
+    def fewshot(self) -> None:
+        """A hundred tasks of the train images."""
+        ways = min(5, self.sizes.classes)
+        evaluate_fewshot(*self.arrays[:2], ways=ways, shots=1, tasks=100, interval="tasks")
+
     def label_free(self) -> None:
         """The measures of the train table."""
         label_free_measures(*self.arrays[:2])
@@ -106,6 +114,7 @@ def jobs(steps: int) -> dict[str, Callable[[Tables], None]]:
         "linear dinov2": lambda tables: tables.linear("dinov2"),
         "k-NN": Tables.knn,
         "retrieval": Tables.retrieval,
+        "few-shot": Tables.fewshot,
         "logistic regression": Tables.logistic,
     }
     for method in methods:
@@ -122,16 +131,18 @@ def main(
     queries: int = 512,
     steps: int = 8,
     mapped: bool = False,
+    halves: bool = False,
     job: Annotated[list[str] | None, typer.Option()] = None,
     repeats: int = 1,
 ) -> None:
     """Prints the peak of each job; `--job` chooses some by the beginnings of their names."""
     sizes = Sizes(images, test, width, classes, min(voters, images), queries, steps)
     chosen = [name for name in jobs(steps) if not job or name.startswith(tuple(job))]
+    kind = np.float16 if halves else np.float32
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as folder:
         for part, count in (("train", images), ("test", test)):
-            _write(Path(folder) / f"{part}.npy", count, width, classes)
+            _write(Path(folder) / f"{part}.npy", (count, width), kind, classes)
         for name in chosen:
             runs = [in_new_process(_run, name, Path(folder), sizes, mapped) for _ in range(repeats)]
             rows.append(_row(name, runs))
@@ -141,18 +152,20 @@ def main(
         f"\n{images:,} train and {test:,} test images of {classes:,} classes, {width} dimensions:"
     )
     place = "mapped from the disk" if mapped else "read into memory"
-    print(f"{4 * width * images / _GB:.3g} GB of train features, {place}; {voters:,} voters")
+    size = np.dtype(kind).itemsize * width * images / _GB
+    print(f"{size:.3g} GB of train features, {kind.__name__}, {place}; {voters:,} voters")
     print(
         f"of k-NN, {queries} queries of retrieval, {steps} steps of each training, one Newton step"
     )
     print("of each logistic regression.")
 
 
-def _write(path: Path, images: int, width: int, classes: int) -> None:
+def _write(path: Path, shape: tuple[int, int], kind: type, classes: int) -> None:
     """Overlapping classes in turn."""
+    images, width = shape
     random = np.random.default_rng(images)
     means = np.random.default_rng(0).standard_normal((classes, width), dtype=np.float32)
-    table = open_memmap(path, "w+", np.float32, (images, width))
+    table = open_memmap(path, "w+", kind, shape)
     for start in range(0, images, _BLOCK):
         labels = np.arange(start, min(start + _BLOCK, images)) % classes
         noise = random.standard_normal((len(labels), width), dtype=np.float32)
