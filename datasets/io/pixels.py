@@ -154,7 +154,7 @@ def _check_size(image: Image.Image) -> None:
         raise ValueError(f"it declares {image.width:,}×{image.height:,} pixels")
 
 
-def is_deep(data: bytes) -> bool:
+def is_deep(data: bytes | memoryview) -> bool:
     """Whether an image has a mode that a plain `convert("RGB")` does not read as `open_rgb` does.
 
     These are the modes outside `EIGHT_BIT`. Features of such images have their own extractor
@@ -166,10 +166,11 @@ def is_deep(data: bytes) -> bool:
     Returns:
         False also for data that Pillow cannot open.
     """
-    if data.startswith((_JPEG, _BMP, _GIF)) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+    head = bytes(data[:26])
+    if head.startswith((_JPEG, _BMP, _GIF)) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return False
-    if data.startswith(_PNG) and data[12:16] == b"IHDR":
-        return data[24:26] == _GREY_16
+    if head.startswith(_PNG) and head[12:16] == b"IHDR":
+        return head[24:] == _GREY_16
     with suppress(Exception), Image.open(io.BytesIO(data), formats=_formats()) as image:
         _check_size(image)
         if image.format in ("ICO", "ICNS"):

@@ -8,12 +8,16 @@ import io
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_bytes, row_has_image
 from lowlabel.datasets.sources.tar_members import TAR, tar_bytes
 
-_READERS: Mapping[str, Callable[[Path, str], bytes]] = {PARQUET: parquet_bytes, TAR: tar_bytes}
+_READERS: Mapping[str, Callable[[Path, str], bytes | memoryview]] = {
+    PARQUET: parquet_bytes,
+    TAR: tar_bytes,
+}
 _BELOW = re.compile(f"(?:{'|'.join(map(re.escape, _READERS))})[/{re.escape(os.sep)}]")
 
 
@@ -23,11 +27,14 @@ def container_of(path: str | Path) -> Path | None:
     for found in _BELOW.finditer(text):
         holder = text[: found.end() - 1]
         if os.path.isfile(holder):  # noqa: PTH113 a Path for each of a million would take as long
-            return Path(holder)
+            return _path(holder)
     return None
 
 
-def member_bytes(container: Path, path: str | Path) -> bytes:
+_path = lru_cache(maxsize=64)(Path)  # a new one for each image is split and hashed anew
+
+
+def member_bytes(container: Path, path: str | Path) -> bytes | memoryview:
     """Reads the image at a path below a container; empty if there is no image in its place.
 
     Raises:

@@ -1,5 +1,8 @@
 """Row groups of parquet files: each is read once, and anew after a failure."""
 
+import gc
+
+import numpy as np
 import pytest
 
 from lowlabel.datasets.sources import parquet_rows
@@ -29,6 +32,20 @@ def test_images_in_their_order_read_each_group_once(container):
         b"image %d" % row for row in range(10)
     ]
     assert groups_read() == 5
+
+
+def test_an_image_is_not_copied_out_of_its_row_group(container):
+    first, again = (parquet_bytes(container, "3") for _ in range(2))
+    places = [np.frombuffer(each, np.uint8).ctypes.data for each in (first, again)]
+    assert places[0] == places[1]
+    assert first.readonly
+
+
+def test_an_image_outlives_its_row_group_in_memory(container):
+    image = parquet_bytes(container, "0")
+    parquet_rows._row_group.cache_clear()
+    gc.collect()
+    assert image == b"image 0"
 
 
 def test_images_out_of_order_read_their_own_group_alone(container):
