@@ -48,6 +48,16 @@ def test_an_image_outlives_its_row_group_in_memory(container):
     assert image == b"image 0"
 
 
+@pytest.mark.parametrize("kind", [pyarrow.binary(), pyarrow.large_binary()])
+def test_images_are_found_in_arrays_of_any_lengths(kind):
+    values = [b"a", None, b"", b"bcd", b"ee", None, b"f"]
+    arrays = [pyarrow.array(values[:3], kind), pyarrow.array([], kind)]
+    arrays += [pyarrow.array(values[3:], kind)[1:], pyarrow.array([b"", b""], kind)]
+    found = [parquet_rows._buffer(arrays, row) for row in range(8)]
+    expected = [*values[:3], *values[4:], b"", b""]
+    assert [each if each is None else bytes(each) for each in found] == expected
+
+
 def test_images_out_of_order_read_their_own_group_alone(container):
     assert parquet_bytes(container, "5") == b"image 5"
     assert groups_read() == 1

@@ -26,7 +26,7 @@ def refuse_zero_labelled(
         column: What `names` are: "path" or "row".
         names: One for each.
     """
-    zero = ~features.any(axis=1)
+    zero = _are_zero(features)
     if zero.any():
         raise DataError(
             f"{int(zero.sum()):,} of {len(zero):,} labelled embeddings are all zero and have no "
@@ -41,8 +41,7 @@ def with_direction(given: "Given") -> "NDArray[np.bool_]":
     Raises:
         DataError: If all are zero.
     """
-    found: NDArray[np.bool_] = given.new.any(axis=1)
-    zero = ~found
+    zero = _are_zero(given.new)
     if zero.all():
         raise DataError(
             f"all {len(zero):,} embeddings to label are zero and have no direction", _HINT
@@ -59,7 +58,14 @@ def with_direction(given: "Given") -> "NDArray[np.bool_]":
             "model that produced them",
             err=True,
         )
-    return found
+    return ~zero
+
+
+def _are_zero(rows: "NDArray[np.float32]") -> "NDArray[np.bool_]":
+    """Whether each row is all zero."""
+    import numpy as np
+
+    return np.logical_not(rows.any(axis=1)).reshape(len(rows))
 
 
 def _equal(rows: "NDArray[np.float32]") -> bool:
