@@ -70,8 +70,7 @@ def _array(
         if dtype.hasobject:
             raise DataError(
                 f"{path}: {name} holds Python objects, which are never unpickled",
-                "Save plain numbers, and number the classes: "
-                "numpy.unique(labels.astype(str), return_inverse=True)[1].",
+                "Save plain numbers, or texts of a fixed length: labels.astype(str).",
             )
         needed, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
         if needed > there:

@@ -42,6 +42,17 @@ def test_nothing_is_unpickled(tmp_path):
         load_feature_file(tmp_path / "a.npz")
 
 
+def test_labels_that_are_python_objects_are_read_once_they_are_saved_as_the_error_says(tmp_path):
+    labels = np.array(["ant", "bumblebee"], dtype=object)
+    np.savez(tmp_path / "a.npz", features=np.eye(2), labels=labels)
+    with pytest.raises(
+        DataError, match=r"labels holds Python objects[^;]*\n.*labels\.astype\(str\)"
+    ):
+        load_feature_file(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", features=np.eye(2), labels=labels.astype(str))
+    assert load_feature_file(tmp_path / "a.npz").evaluated.labels.tolist() == [0, 1]
+
+
 def test_unreadable_files_are_refused(tmp_path):
     with pytest.raises(DataError, match="no feature file"):
         load_feature_file(tmp_path / "none.npz")
