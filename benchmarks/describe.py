@@ -8,9 +8,11 @@ import numpy as np
 from tabulate import tabulate
 
 from lowlabel.benchmarks.jobs import Job
+from lowlabel.benchmarks.opening import open_job
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
+from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
 
 _TRAINED = "trained for each draw"
@@ -30,6 +32,7 @@ def describe_plan(plan: Plan, request: Request) -> str:
             used.
     """
     lines, held = [f"suite {plan.suite.name}: {plan.suite.title}"], 0
+    failures: dict[str, None] = {}
     lines += [f"records in {request.output}", ""]
     if plan.file:
         lines += [f"embeddings from {request.features}", ""]
@@ -46,9 +49,11 @@ def describe_plan(plan: Plan, request: Request) -> str:
         facts = [_facts(model, job, plan, request, load) for model, job in pairs]
         rows = [_row(*pair) | shown for pair, (shown, _) in zip(pairs, facts, strict=True)]
         held = max((images for _, images in facts), default=0)
+        failures = dict.fromkeys(filter(None, (_unfit(job, request) for job in plan.jobs)))
     lines.append(tabulate(rows, headers="keys", tablefmt="simple"))
     if memory := _memory(plan.file, held):
         lines.append(memory)
+    lines += [f"will fail: {failure}" for failure in failures]
     lines += [f"left out: {note}" for note in plan.skipped]
     if plan.flagged:
         lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
@@ -91,6 +96,17 @@ def _facts(
     cached = "unknown until hashed" if rows is None else f"{rows:,}"
     shown = {"images": str(division.counts(images[part])), "cached": cached}
     return shown, sum(map(len, images.values()))
+
+
+def _unfit(job: Job, request: Request) -> str:
+    """Why a job will fail, as far as the names of its images tell; empty if it will not."""
+    if find_dataset(job.dataset)[0].make:  # images of its own, which fit
+        return ""
+    try:
+        job.check_images(open_job(job.dataset, job.division, request))
+    except InputError as error:
+        return f"{job.dataset}: {error}"
+    return ""
 
 
 def _memory(file: EmbeddedDataset | None, images: int) -> str:

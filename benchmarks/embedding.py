@@ -58,7 +58,9 @@ class _Source:
     @classmethod
     def of(cls, job: Job, backbone: Backbone, request: Request) -> "_Source":
         fitted = job.protocol.fitted(backbone, request.backbone)
-        return cls(fitted, *job_sources(job, request))
+        opened, stored = job_sources(job, request)
+        job.check_images(opened)
+        return cls(fitted, opened, stored)
 
 
 def embed_job(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from lowlabel.benchmarks.protocols import Protocol
 from lowlabel.benchmarks.request import Request
 from lowlabel.benchmarks.suite import Suite
-from lowlabel.datasets import Division, find_dataset
+from lowlabel.datasets import Division, OpenDataset, find_dataset
 from lowlabel.datasets.class_list import only_classes
 from lowlabel.datasets.splits.min_images import enough_images
-from lowlabel.errors import InputError
+from lowlabel.errors import ClassError, InputError
 from lowlabel.features import EmbeddedDataset, file_division
 
 
@@ -27,6 +27,14 @@ class Job:
     division: Division
     protocol: Protocol
     stage: int = 0
+
+    def check_images(self, opened: OpenDataset) -> None:
+        """Raises an `InputError` if the classes of the evaluated part do not fit the protocol."""
+        images = opened.load(self.division.evaluated)
+        try:
+            self.protocol.check_images(images)
+        except ClassError as error:
+            raise error.named(images.class_names) from None
 
 
 def suite_jobs(suite: Suite, request: Request) -> list[Job]:

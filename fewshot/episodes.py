@@ -1,6 +1,6 @@
 """Random tasks: a choice of classes, and of support images and queries of each class."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,6 +156,13 @@ def check_query_distribution(name: str) -> None:
     """Raises an `UnknownNameError` if there is no query distribution of that name."""
     if name not in QUERY_DISTRIBUTIONS:
         raise UnknownNameError("query distribution", name, QUERY_DISTRIBUTIONS)
+
+
+def check_class_sizes(labels: IntArray, ways: int, shots: Sequence[int], queries: int) -> None:
+    """Raises an `InputError` if no number of shots can be drawn; it tells what all need."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    if len(classes) < ways or sizes.min() < min(shots) + queries:
+        _require_enough(classes, sizes, ways, max(shots), queries)
 
 
 def _require_enough(

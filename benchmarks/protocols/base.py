@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_
 from lowlabel.benchmarks.from_labels import Trainer
 from lowlabel.benchmarks.protocols.dataset_info import dataset_info
 from lowlabel.benchmarks.protocols.trial import Trial
-from lowlabel.datasets import Dataset, Division, OpenDataset, find_dataset
+from lowlabel.datasets import Dataset, Division, ImageSet, OpenDataset, find_dataset
 from lowlabel.errors import InputError
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset
 from lowlabel.features.models.encoders import Encoder
@@ -103,6 +103,9 @@ class Protocol(ABC):
     def unfit(self, division: Division) -> str | None:
         """Why these options do not go with a division that fits; None if they do."""
         return None
+
+    def check_images(self, images: ImageSet) -> None:  # noqa: B027  (most take any classes)
+        """Raises an `InputError` if no score can be taken of these images of the evaluated part."""
 
     def unfit_ranking(self) -> str | None:
         """Why these options do not go with ranked lists; None if they do."""

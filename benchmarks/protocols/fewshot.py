@@ -11,12 +11,13 @@ from lowlabel.benchmarks.protocols.base import without_groups
 from lowlabel.benchmarks.protocols.compressed import CompressedProtocol
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
-from lowlabel.datasets import Division
+from lowlabel.datasets import Division, ImageSet
 from lowlabel.datasets.base import VALIDATION
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embedded import FILE
 from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.fewshot import Method, build_method, evaluate_fewshot, half_tasks, interval_kind
+from lowlabel.fewshot.episodes import check_class_sizes
 from lowlabel.progress import format_duration, progress_bar
 from lowlabel.results import Experiment, Score
 
@@ -33,14 +34,12 @@ class FewShot(CompressedProtocol):
         tasks: Number of tasks.
         seed: Random seed. The same seed gives every model and method the same tasks.
         query_distribution: "balanced" or "dirichlet"; see `lowlabel.fewshot.evaluate_fewshot`.
-        groups: Whether a group (patient, camera, burst) may be on both sides of a task ("mixed") or
-            may not ("apart"); of datasets with groups.
+        groups: "apart" keeps a group (patient, camera) on one side of a task, "mixed" does not.
         interval: The 95 % confidence interval that tables show; see
             `lowlabel.fewshot.evaluate_fewshot`.
         tune: Whether hyper-parameters are chosen on the validation part.
         train_features: A file of embeddings of base classes, for embeddings made elsewhere.
-        strict: Whether a method that the embeddings do not fit is an error; by default it is left
-            out, and this is said.
+        strict: Whether a method that the embeddings do not fit is an error, rather than left out.
     """
 
     name: ClassVar[str] = "fewshot"
@@ -101,6 +100,10 @@ class FewShot(CompressedProtocol):
             f"{', '.join(tunable)} cannot be tuned: the dataset has no validation part. Leave "
             "--tune out, or take a dataset with base, val and novel parts."
         )
+
+    def check_images(self, images: ImageSet) -> None:
+        """Every class must have images for tasks of the fewest shots."""
+        check_class_sizes(images.labels, self.ways, self.shots, self.queries)
 
     def trials(self, data: EmbeddedDataset, device: str) -> Iterator[Trial]:
         """Yields a trial for each number of shots and method."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lowlabel.benchmarks import make_plan, run_plan
+from lowlabel.benchmarks import embedding, make_plan, run_plan
 from lowlabel.benchmarks.describe import describe_plan
 from lowlabel.benchmarks.runner import Run
 from lowlabel.errors import InputError
@@ -26,8 +26,31 @@ def test_classes_that_do_not_fit_are_named(request_of, draw_birds):
     """Three folders of train classes, with two images of validation each."""
     options = {"ways": 3, "shots": (1,), "queries": 3, "method": ("ncm",)}
     request = request_of("fewshot", draw_birds(8, 8), options=options)
-    (failure,) = run_plan(make_plan(request), request).failures
+    plan = make_plan(request)
+    (failure,) = run_plan(plan, request).failures
     assert "class crow has 3, class finch has 3, class gull has 3" in str(failure)
+    assert f"will fail: {request.dataset[0]}: {failure}" in describe_plan(plan, request)
+
+
+def test_classes_that_are_too_small_are_told_before_images_are_embedded(
+    request_of, draw_birds, monkeypatch
+):
+    """Unless some number of shots can be scored."""
+    embedded = []
+    real = embedding.embed_dataset
+    monkeypatch.setattr(
+        embedding, "embed_dataset", lambda *a, **k: embedded.append(1) or real(*a, **k)
+    )
+    options = {"ways": 3, "queries": 2, "method": ("ncm",), "tasks": 5, "interval": "tasks"}
+    birds = draw_birds(8, 8)
+    for shots, is_embedded in (((2, 5), False), ((1, 5), True)):
+        request = request_of("fewshot", birds, options=options | {"shots": shots})
+        plan = make_plan(request)
+        outcome = run_plan(plan, request)
+        assert len(outcome.failures) == 1
+        assert "5 shots and 2 queries need 7 images" in str(outcome.failures[0])
+        assert bool(embedded) is is_embedded is bool(outcome.records)
+        assert ("will fail" in describe_plan(plan, request)) is not is_embedded
 
 
 def test_failures_of_the_same_words_stand_once():
