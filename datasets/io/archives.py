@@ -22,6 +22,7 @@ _TAR = ".tar"
 _COPY_BYTES = 1 << 20
 _SMALL = 1 << 30  # bytes that are never refused
 _MOST_EXPANSION = 200  # times the bytes of the archive
+_ENCRYPTED = 1  # of the flags of a zip member
 
 
 def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> None:
@@ -45,7 +46,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> Non
                 "Mount its disk, or give the file that it should lead to.",
             )
         raise DataError(f"there is no file {archive}", "Check the path given with --archive.")
-    problem = f"{archive} is damaged, truncated or encrypted"
+    problem = f"{archive} is damaged or truncated"
     with reading(archive, problem, "Fetch it again; nothing that was unpacked is kept."):
         try:
             _unpack(archive, folder, progress)
@@ -84,6 +85,11 @@ def _unpack_zip(archive: Path, folder: Path, progress: Progress | None) -> None:
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise _unsafe(archive, member.filename, "is a link")
             _check_name(archive, member.filename)
+            if member.flag_bits & _ENCRYPTED:
+                raise DataError(
+                    f"{archive} is encrypted: its member {member.filename!r} needs a password",
+                    f"Unpack it with its password (7z x '{archive}') and give the folder.",
+                )
             member.filename = member.filename.replace("\\", "/")  # as some Windows tools write
         _Room(archive, folder).check(sum(member.file_size for member in members))
         write = _Writer(folder)

@@ -179,6 +179,19 @@ def test_a_method_that_python_does_not_read_is_no_damage(tmp_path, target):
     assert "damaged" not in str(caught.value)
 
 
+def test_an_encrypted_archive_is_no_damage(tmp_path, target):
+    path = make_zip(tmp_path / "a.zip", {"a.txt": b"a" * 99})
+    data = bytearray(path.read_bytes())
+    for start, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(start) + offset] |= 1
+    path.write_bytes(data)
+    with pytest.raises(
+        DataError, match=r"encrypted: its member 'a\.txt' needs.*\n.*7z x"
+    ) as caught:
+        unpack(path, target)
+    assert "damaged" not in str(caught.value)
+
+
 def test_a_broken_link_says_where_it_leads(tmp_path, target):
     (tmp_path / "a.zip").symlink_to(tmp_path / "gone.zip")
     with pytest.raises(DataError, match=r"is a broken link: it leads to .*gone\.zip"):
