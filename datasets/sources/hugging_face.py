@@ -9,6 +9,7 @@ from typing import Any
 
 from lowlabel.datasets.base import Dataset
 from lowlabel.datasets.io.listing import is_hidden
+from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.io.parquet import class_names, parquet_file, read_column
 from lowlabel.datasets.sources.parquet_rows import PARQUET, image_column
 from lowlabel.datasets.tables.dataset import listed_dataset
@@ -16,8 +17,12 @@ from lowlabel.datasets.tables.listed import Label, listed_entries
 from lowlabel.datasets.tables.rows import as_text
 from lowlabel.errors import DataError
 
-_SHARD = re.compile(r"(.+?)[-_]\d{4,}(-of-\d+)?(-[0-9a-f]+)?")  # train-00000-of-00002-ab12cd34
+_SHARD = re.compile(
+    r"(.+?)[-_](\d{4,})(?:-of-(\d+))?(?:-[0-9a-f]+)?"
+)  # train-00000-of-00002-ab12cd34
 _LABELS = ("label", "labels")
+_MOST_SHOWN = 3
+_MOST_SHARDS = 100_000
 _BELOW = ("data", "default")  # folders that name no split
 
 
@@ -49,7 +54,7 @@ def hugging_face_dataset(place: Path) -> Dataset:
 def _files(path: Path) -> dict[str, list[Path]]:
     """The files of each split."""
     if not path.is_dir():
-        raise DataError(f"there is no folder {path}", "Name a folder of parquet files: hf:FOLDER.")
+        raise _no_folder(path)
     found: defaultdict[str, list[Path]] = defaultdict(list)
     for file in sorted(path.rglob(f"*{PARQUET}")):
         inside = file.relative_to(path).parts
@@ -71,7 +76,46 @@ def _files(path: Path) -> dict[str, list[Path]]:
                 f"the split {split} of {path} lies in several folders: {', '.join(folders)}",
                 f"Name the folder of one configuration: hf:{folders[0]}",
             )
+        _check_shards(path, split, files)
     return dict(found)
+
+
+def _no_folder(path: Path) -> DataError:
+    text = path.as_posix()
+    if "," in text:
+        fix = "The one option is the column of labels: hf:FOLDER,label=COLUMN"
+    elif re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+        fix = (
+            "A dataset of the Hub is downloaded first: huggingface-cli download --repo-type "
+            f"dataset {text} --local-dir FOLDER, then --dataset hf:FOLDER"
+        )
+    else:
+        fix = "Name a folder of parquet files: hf:FOLDER."
+    return DataError(f"there is no folder {path}", fix)
+
+
+def _check_shards(path: Path, split: str, files: list[Path]) -> None:
+    """Raises a `DataError` if files called N-of-M lack one of M, or are of two exports."""
+    shards = [_SHARD.fullmatch(file.name.removesuffix(PARQUET)) for file in files]
+    numbers = Counter(int(shard[2]) for shard in shards if shard and shard[3])
+    if not numbers:
+        return
+    counts = sorted({shard[3] if shard and shard[3] else "" for shard in shards})
+    if len(counts) > 1 or max(numbers.values()) > 1:
+        raise DataError(
+            f"the split {split} of {path} has files of several exports: "
+            f"{first_few([file.name for file in files], _MOST_SHOWN)}",
+            "Keep the files of one of them, or its images would count twice.",
+        )
+    total = int(counts[0])
+    first = int(total in numbers)  # some count from 1
+    missing = [n for n in range(first, first + min(total, _MOST_SHARDS)) if n not in numbers]
+    if missing or total != len(files):
+        raise DataError(
+            f"the split {split} of {path} has {len(files):,} of {total:,} files; missing are "
+            f"{first_few([f'{n:05d}-of-{counts[0]}' for n in missing], _MOST_SHOWN)}",
+            f"Download the others. To score these alone, call them {split}-00000{PARQUET}, …",
+        )
 
 
 def _split_of(inside: tuple[str, ...]) -> str:
@@ -95,7 +139,7 @@ def _labels(path: Path, label: str, changed: int, size: int) -> tuple[Label, ...
     with parquet_file(path) as file:
         schema = file.schema_arrow
         column = _label_column(path, schema.names, label)
-        image_column(schema)
+        image_column(path, schema)
         values = read_column(path, file, column, lists=True)
         names = _told_apart(class_names(schema.metadata or {}, column))
         labels = [_label_of(value, names) for value in values]

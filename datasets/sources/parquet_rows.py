@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file
+from lowlabel.errors import DataError
 from lowlabel.reading import require_room
 
 PARQUET = ".parquet"
@@ -71,7 +72,7 @@ def _row_group(container: Path, group: int, changed: int, size: int) -> Sequence
     """The encoded images of a row group, as arrays of pyarrow."""
     read, held = [], 0
     with parquet_file(container) as file:
-        column = image_column(file.schema_arrow)
+        column = image_column(container, file.schema_arrow)
         batches = file.iter_batches(
             batch_size=_BATCH, row_groups=[group], columns=[column], use_threads=False
         )
@@ -83,11 +84,12 @@ def _row_group(container: Path, group: int, changed: int, size: int) -> Sequence
     return read
 
 
-def image_column(schema: Any) -> str:
+def image_column(path: Path, schema: Any) -> str:
     """The column of encoded images: the only one of bytes, alone or with a path beside them.
 
     Raises:
-        ValueError: If there is none, or several.
+        DataError: If there is none.
+        ValueError: If there are several.
     """
     import pyarrow as pa
 
@@ -98,6 +100,12 @@ def image_column(schema: Any) -> str:
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
     found = [str(field.name) for field in schema if holds_bytes(field.type)]
-    if len(found) != 1:
-        raise ValueError(f"it has {len(found)} columns of images: {', '.join(found) or 'none'}")
+    if not found:
+        raise DataError(
+            f"{path} has no column of images; it has: {', '.join(schema.names)}",
+            "The bytes of the images must be in the file. Of paths or addresses: "
+            "dataset.cast_column('image', datasets.Image()), then dataset.to_parquet(FILE).",
+        )
+    if len(found) > 1:
+        raise ValueError(f"it has {len(found)} columns of images: {', '.join(found)}")
     return found[0]

@@ -244,8 +244,9 @@ def test_two_classes_of_one_name_stay_two(tmp_path):
 def test_a_file_without_images_is_refused_before_it_is_listed(tmp_path):
     (tmp_path / "x").mkdir()
     parquet.write_table(pyarrow.table({"text": ["a"], "label": [0]}), tmp_path / "x/test.parquet")
-    with pytest.raises(DataError, match="it has 0 columns of images"):
+    with pytest.raises(DataError, match="no column of images; it has: text, label") as error:
         open_dataset(f"hf:{tmp_path / 'x'}")
+    assert "cast_column" in error.value.hint
 
 
 def test_a_row_with_a_path_alone_says_that_it_holds_no_image(tmp_path):
@@ -269,3 +270,36 @@ def test_rows_that_a_few_bytes_stand_for_are_not_unfolded(tmp_path):
     parquet.write_table(table, folder / "a.parquet", compression="zstd")
     with pytest.raises(DataError, match=r"images of .* would need"):
         member_bytes(folder / "a.parquet", folder / "a.parquet" / "000000")
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["train-00000-of-00003", "train-00002-of-00003"], "2 of 3 files; missing are 00001-of"),
+        (["train-00001-of-00002"], "1 of 2 files; missing are 00000-of-00002"),
+        (["train-00000-of-00001-ab", "train-00000-of-00001-cd"], "files of several exports: "),
+        (["train-00000-of-00001", "train-00000-of-00002", "train-00001-of-00002"], "several ex"),
+        (["train-00000-of-00001", "train"], "several exports"),
+    ],
+)
+def test_splits_without_all_their_files_or_with_some_twice_are_refused(tmp_path, names, complaint):
+    for name in names:
+        write(tmp_path / f"{name}.parquet", [encoded(0), encoded(1)], [0, 1])
+    with pytest.raises(DataError, match=complaint):
+        open_dataset(f"hf:{tmp_path}")
+
+
+def test_files_that_are_numbered_from_one_are_whole(tmp_path):
+    for number in (1, 2):
+        name = f"train-{number:05d}-of-00002.parquet"
+        write(tmp_path / name, [encoded(number), encoded(9)], [0, 1])
+    assert len(open_dataset(f"hf:{tmp_path}").load("all")) == 4
+
+
+def test_names_of_the_hub_and_options_say_what_to_write():
+    with pytest.raises(DataError) as error:
+        open_dataset("hf:uoft-cs/cifar10")
+    assert "huggingface-cli download --repo-type dataset uoft-cs/cifar10" in error.value.hint
+    with pytest.raises(DataError) as error:
+        open_dataset("hf:birds,lable=species")
+    assert "hf:FOLDER,label=COLUMN" in error.value.hint
