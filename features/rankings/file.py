@@ -1,5 +1,6 @@
 """Reads files of ranked lists: .npz, .h5, CSV and parquet."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def _from_table(path: Path, table: Table) -> RankingFile:
             scores.setdefault(query, []).append(_number(row[column[_SCORE]], _SCORE, where))
         if _RANK in column:
             rank = _number(row[column[_RANK]], _RANK, where)
-            if rank <= ranks.get(query, rank - 1):
+            if not rank > ranks.get(query, -math.inf):  # nor NaN
                 raise DataError(
                     f"{where} has the rank {row[column[_RANK]]} after a larger or an equal one of "
                     f"query {query}",

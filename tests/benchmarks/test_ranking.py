@@ -179,6 +179,7 @@ WRONG = [
     (lambda t: t.assign(query="crow/7.png"), "queries of lists.csv names 1 images"),
     (lambda t: t.drop(columns="image"), "no column image"),
     (lambda t: t.assign(rank=7), "line 3 of .* has the rank 7 after"),
+    (lambda t: t.assign(rank="nan"), "line 2 of .* has the rank nan"),
 ]
 
 
