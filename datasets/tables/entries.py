@@ -12,7 +12,7 @@ from pathlib import Path
 from lowlabel.datasets.images import Box, LabelledPath
 from lowlabel.datasets.io.listing import files_in
 from lowlabel.datasets.parts import KNOWN_DIVISIONS, part_called
-from lowlabel.datasets.tables.labels import joined
+from lowlabel.datasets.tables.labels import SEPARATOR, joined
 from lowlabel.datasets.tables.rows import BOX, LABELS, Table, read_table
 from lowlabel.errors import DataError
 from lowlabel.reading import reading
@@ -52,6 +52,11 @@ def read_entries(path: Path, *, labelled: bool = True) -> Entries:
         DataError: If the file cannot be read, or rows name no file in its folder, a file twice,
             no label, an unknown split or a box without an area: the first of them by their lines.
     """
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder, not a table of images",
+            f"Write folder:{path}, or name a table in it: csv:FILE.",
+        )
     if not path.is_file():
         raise DataError(
             f"there is no file {path}", "Name a table as csv:FILE, for example csv:./birds.csv."
@@ -84,9 +89,26 @@ def _read_entries(path: Path, changed: int, size: int, labelled: bool) -> Entrie
     for split, image in checked.images():
         images[split].append(image)
     checked.refuse()
+    if several:
+        _refuse_other_separators(table)
     for listed in images.values():
         listed.sort(key=lambda image: image.path)
     return Entries(dict(images), table.unread, several=several)
+
+
+def _refuse_other_separators(table: Table) -> None:
+    """Raises a `DataError` if labels hold commas or semicolons, and none the separator."""
+    place = table.columns.index(LABELS)
+    texts = [row[place] for row in table.rows]
+    if any(SEPARATOR in text for text in texts):
+        return
+    for line, text in zip(table.lines, texts, strict=True):
+        if "," in text or ";" in text:
+            raise DataError(
+                f"{table.unit} {line} of {table.path} has the labels {text!r}, and none of its "
+                f"rows has {SEPARATOR}, which stands between several labels",
+                f"Write them as cat{SEPARATOR}dog. If it is one label, call the column {LABEL}.",
+            )
 
 
 @dataclass
@@ -128,7 +150,7 @@ class _Checked:
         raise DataError(
             f"{self.table.path} has rows that cannot be used:{shown}"
             + (f"\n  … and {more:,} more" if more else ""),
-            f"Fix or remove them. Paths are relative to {self.root}.",
+            f"Fix or remove them. Paths are relative to {self.root.absolute()}",
         )
 
     def _say(self, what: str) -> None:

@@ -96,7 +96,7 @@ def _from_text(
     ]
     delimiter = (fitting or sorted(headers, key=lambda each: -len(headers[each])))[0]
     columns = headers[delimiter]
-    check_columns(path, columns, _needed(columns, required, instead))
+    check_columns(path, columns, _needed(columns, required, instead), known)
     _, *listed = _split(path, text, delimiter, len(columns))
     rows, lines = [row for _, row in listed], [line for line, _ in listed]
     return Table(path, columns, rows, lines, _unread(columns, known))
@@ -148,13 +148,17 @@ def _names(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.strip().casefold() for name in header)
 
 
-def check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+def check_columns(
+    path: Path, columns: Sequence[str], required: Sequence[str], known: Sequence[str]
+) -> None:
     """Raises a `DataError` if a required column is missing, or one stands twice."""
     if missing := [name for name in required if name not in columns]:
+        others = [name for name in known if name not in required]
         raise DataError(
             f"{path} has no column {' and no column '.join(missing)}; its first line has: "
             f"{', '.join(columns) or 'nothing'}",
-            f"Name the columns in the first line: {','.join(required)} (and split, group, box).",
+            f"Name the columns in the first line: {','.join(required)}"
+            + (f" (and {', '.join(others)})." if others else "."),
         )
     if twice := sorted(name for name, times in Counter(columns).items() if name and times > 1):
         raise DataError(f"{path} has the column {twice[0]} twice", "Keep one of them.")
@@ -166,7 +170,7 @@ def _from_parquet(
     with parquet_file(path) as file:
         names = [str(name) for name in file.schema_arrow.names]
         columns = _names(names)
-        check_columns(path, columns, _needed(columns, required, instead))
+        check_columns(path, columns, _needed(columns, required, instead), known)
         wanted = {c: name for name, c in zip(names, columns, strict=True) if c in known}
         groups = (file.metadata.row_group(n) for n in range(file.metadata.num_row_groups))
         needed = sum(group.total_byte_size for group in groups)

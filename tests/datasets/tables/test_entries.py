@@ -1,6 +1,7 @@
 """Every row of a table is checked, and errors name its line."""
 
 import codecs
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +201,27 @@ def test_several_labels_of_a_parquet_table(tmp_path):
     write_table(pyarrow.table({"path": ["a.png"], "labels": nothing}), tmp_path / "list.parquet")
     with pytest.raises(DataError, match=r"row 1: a label of a\.png is empty"):
         read_entries(tmp_path / "list.parquet")
+
+
+@pytest.mark.parametrize("separator", [",", ";", ", "])
+def test_labels_with_another_separator_are_not_one_label(table, separator):
+    header = f'path,labels\na/0.png,x\na/1.png,"x{separator}y"\n'
+    with pytest.raises(DataError, match=r"line 3 of .* none of its rows has \|"):
+        read_entries(table(header))
+    assert read_entries(table(header + "b/0.png,x|y\n")).several
+    (images,) = read_entries(table(header.replace("labels", "label"))).images.values()
+    assert images[1].class_name == f"x{separator}y"
+
+
+def test_the_hint_names_the_folder_whatever_it_is_called(table, monkeypatch):
+    path = table("path,label\nmissing.png,x\n")
+    monkeypatch.chdir(path.parent)
+    with pytest.raises(DataError) as error:
+        read_entries(Path(path.name))
+    assert str(path.parent) in error.value.hint
+
+
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(DataError, match="is a folder, not a table") as error:
+        read_entries(tmp_path)
+    assert f"folder:{tmp_path}" in error.value.hint
