@@ -60,19 +60,27 @@ class RankedLists:
         refuse = partial(_refuse, names=names or range(queries))
         rows = rows.astype(np.int64)
         listed = rows != END
-        refuse(~listed.any(1), "lists no image")
-        refuse((~listed[:, :-1] & listed[:, 1:]).any(1), f"goes on after {END}, its end")
+        refuse(~listed.any(1), "lists no image", "List at least one image for each query.")
+        refuse(
+            (~listed[:, :-1] & listed[:, 1:]).any(1),
+            f"goes on after {END}, its end",
+            f"Move {END} to the end of each list: it is no image.",
+        )
         outside = listed & ((rows < 0) | (rows >= images))
         refuse(outside.any(1), f"names an image that does not exist: there are {images:,}")
         ordered = np.sort(rows, axis=1)
         twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != END)
-        refuse(twice.any(1), "names an image twice")
+        refuse(twice.any(1), "names an image twice", "Keep the first of them.")
         if scores is None:
             return cls(rows)
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != rows.shape:
             raise InputError(f"the scores have the shape {values.shape}, the ranking {rows.shape}")
-        refuse((np.isnan(values) & listed).any(1), "has a score that is NaN")
+        refuse(
+            (np.isnan(values) & listed).any(1),
+            "has a score that is NaN",
+            "Leave the scores out to count the places alone, or leave out what has none.",
+        )
         with np.errstate(invalid="ignore"):
             rising = (values[:, 1:] > values[:, :-1]) & listed[:, 1:]
         refuse(
