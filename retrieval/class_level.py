@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Labels, as_labels
+from lowlabel.arrays import Labels, as_labels, require_at_most
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.retrieval.intervals import class_codes, recall_without, score_intervals
@@ -20,6 +20,23 @@ from lowlabel.retrieval.ranking.rivals import Rivals
 from lowlabel.retrieval.result import LoneQueries, RetrievalInterval, RetrievalResult
 
 Groups = NDArray[np.int64]
+
+
+def require_compared(ks: Sequence[int], others: int, *, by_group: bool) -> None:
+    """Raises an `InputError` if a query is compared with fewer images than the largest K.
+
+    Args:
+        ks: The K of Recall@K.
+        others: Number of images that every query is compared with, at least.
+        by_group: Whether the images of a query's own group are ignored.
+    """
+    if by_group and others < 1:
+        raise InputError(
+            "a query is compared with no image: all that are searched are of its group, and "
+            "ignored",
+            "Check the groups, or leave ignore_same_group (--ignore-same-group) out.",
+        )
+    require_at_most("ks", ks, others, "other images that a query is compared with")
 
 
 def check_searchable(data: QueryGallery, lone_queries: LoneQueries, *, by_group: bool) -> None:

@@ -14,7 +14,6 @@ from lowlabel.arrays import (
     as_counts,
     as_integers,
     as_labels,
-    require_at_most,
     require_name,
 )
 from lowlabel.devices import scoring_device
@@ -23,6 +22,7 @@ from lowlabel.retrieval.class_level import (
     check_searchable,
     find_rivals,
     ignoring_groups,
+    require_compared,
     scored_queries,
     summary,
 )
@@ -144,7 +144,7 @@ def evaluate_retrieval(
         data = ignoring_groups(data, grouped, gallery_groups)
     ks = as_counts(ks, "ks")
     map_at = as_counts(map_at, "map_at") if len(map_at) else ()
-    require_at_most("ks", ks, data.others, "other images that a query is compared with")
+    require_compared(ks, data.others, by_group=ignore_same_group)
     check_searchable(data, lone_queries, by_group=ignore_same_group)
     data = data.processed(steps, train, train_labels)
     rivals = None if index else find_rivals(data, ks)

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_counts, as_label_sets, require_at_most
+from lowlabel.arrays import Features, Labels, as_counts, as_label_sets
 from lowlabel.errors import InputError
 from lowlabel.progress import Progress
 from lowlabel.reading import physical_memory
-from lowlabel.retrieval.class_level import both_groups
+from lowlabel.retrieval.class_level import both_groups, require_compared
 from lowlabel.retrieval.metrics import score_names, score_ranks
 from lowlabel.retrieval.ranking.comparison import Ties
 from lowlabel.retrieval.ranking.database import RankedPositives
@@ -93,7 +93,7 @@ def evaluate_several_labels(
         )
     absent = _absent(search, gallery is None, gallery_groups, ignore_same_group)
     others = len(search.gallery) - max(map(len, absent), default=0)
-    require_at_most("ks", ks, others, "other images that a query is compared with")
+    require_compared(ks, others, by_group=ignore_same_group)
     sets, code = np.unique(of_queries, axis=0, return_inverse=True)
     positives = _positives(sets, code.ravel(), of_gallery, absent)
     ranked = search.rank(

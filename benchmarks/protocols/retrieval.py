@@ -144,7 +144,8 @@ class Retrieval(RankingProtocol):
         large = [str(k) for k in self.k if k not in fitting]
         if not fitting or not large:
             return []
-        return [f"K = {', '.join(large)} on {data.title}: a query has {others(data):,} images"]
+        images = f"{self._others(data):,} images{' of other groups' * self.ignore_same_group}"
+        return [f"K = {', '.join(large)} on {data.title}: a query has {images}"]
 
     def describe(self) -> str:
         """Such as "retrieval, aqe:10, NMI, AMI, F1, K = 1, 2, 4, 8"."""
@@ -155,7 +156,10 @@ class Retrieval(RankingProtocol):
         """The K that are scored."""
         if self.large_k == "error":
             return self.k
-        return tuple(k for k in self.k if k <= others(data))
+        return tuple(k for k in self.k if k <= self._others(data))
+
+    def _others(self, data: EmbeddedDataset) -> int:
+        return others(data, ignore_same_group=self.ignore_same_group)
 
     def _steps(self) -> list[PostProcessing | Index]:
         """What is done to embeddings, then the index that searches if there is one."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from lowlabel.errors import InputError
 from lowlabel.features import EmbeddedDataset
 from lowlabel.retrieval import (
@@ -60,8 +62,14 @@ def score_lists(data: EmbeddedDataset, *, device: str, **options: Any) -> Retrie
     )
 
 
-def others(data: EmbeddedDataset) -> int:
-    """Number of images that a query is compared with, or that the shortest list has."""
+def others(data: EmbeddedDataset, *, ignore_same_group: bool = False) -> int:
+    """Number of images that every query is compared with, or that the shortest list has."""
     if data.ranking is not None:
         return data.ranking.lengths(leave_one_out=data.gallery is None)[0]
-    return len(data.gallery.labels) if data.gallery else len(data.evaluated.labels) - 1
+    groups, gallery = data.evaluated.groups, data.gallery
+    searched = gallery or data.evaluated
+    if ignore_same_group and groups is not None and searched.groups is not None:
+        _, sizes = np.unique(searched.groups, return_counts=True)
+        of_queries = np.isin(np.unique(searched.groups), groups)
+        return len(searched.labels) - int(sizes[of_queries].max(initial=0))
+    return len(searched.labels) - (gallery is None)

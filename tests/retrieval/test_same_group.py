@@ -150,3 +150,5 @@ def test_what_cannot_be_ignored_is_refused(grouped):
         evaluate_retrieval(x, labels, groups=labels, ignore_same_group=True)
     with pytest.raises(InputError, match="other images that a query is compared with"):
         evaluate_retrieval(x, labels, groups=np.arange(300) % 2, ignore_same_group=True, ks=(200,))
+    with pytest.raises(InputError, match=r"compared with no image: all .* are of its group"):
+        evaluate_retrieval(x, labels, groups=np.zeros(300, int), ignore_same_group=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,18 @@ def test_a_k_that_exceeds_the_images_is_left_out_unless_it_is_named(data):
     (trial,) = named.trials(data, "cpu")
     with pytest.raises(InputError, match=f"ks={images} exceeds the {images - 1} other images"):
         trial.run()
+
+
+def test_a_k_that_exceeds_the_images_of_other_groups_is_left_out(data):
+    images = len(data.evaluated.labels)
+    groups = np.minimum(np.arange(images), images - 5)  # five images of one group
+    tables = {**data.tables, data.evaluated_part: replace(data.evaluated, groups=groups)}
+    grouped = replace(data, tables=tables)
+    suite = Retrieval(k=(1, images - 5, images - 4), ignore_same_group=True)
+    ((experiment,),) = (trial.experiments for trial in suite.trials(grouped, "cpu"))
+    assert experiment.protocol.options["ks"] == [1, images - 5]
+    (note,) = suite.left_out(grouped)
+    assert f"a query has {images - 5} images of other groups" in note
 
 
 @pytest.mark.parametrize(
