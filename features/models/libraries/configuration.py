@@ -51,6 +51,10 @@ def family_of(config: Any, folder: Path, projected: bool) -> Family:
         InputError: If it has no projection, and one is asked for.
     """
     family = FAMILIES.get(config.model_type)
+    if config.model_type == "timm_wrapper":
+        raise DataError(
+            f"{folder} holds a model of timm, which hf: does not read", f"Write hf-hub:{folder}"
+        )
     if family is None:
         raise DataError(
             f"{folder} holds a model of the family {config.model_type!r}, which hf: does not read",

@@ -111,6 +111,10 @@ def test_what_the_users_code_does_wrong_is_told_with_its_line(file):
         check_model(f"python:{file}")
     with pytest.raises(DataError, match="there is no file"):
         check_model(f"python:{file.parent / 'absent.py'}:build")
+    file.write_text("build = 3")
+    with pytest.raises(UnknownNameError, match=r"unknown function of model\.py 'build'") as error:
+        load_backbone(f"python:{file}:build")
+    assert error.value.hint == "There is none."
     file.write_text("import nothing_of_this_name")
     with pytest.raises(DataError, match=r"cannot be imported in line 1 of model\.py"):
         load_backbone(f"python:{file}:build")

@@ -270,6 +270,11 @@ def test_other_families_and_missing_processors_are_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(DataError, match="a model of the family 'bert', which hf: does not read"):
         load_backbone(f"hf:{tmp_path}")
+    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 2, "pretrained_cfg": {}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match="a model of timm, which hf: does not read") as error:
+        load_backbone(f"hf:{tmp_path}")
+    assert f"hf-hub:{tmp_path}" in error.value.hint
 
 
 def test_weights_in_several_files_are_read_whole(tmp_path):
