@@ -81,6 +81,8 @@ def test_landmarks_and_copies_are_scored_as_in_a_run(write, dataset, metrics, tm
         assert rows.loc[("int8", metric), "bytes"] == record.counts["bytes"]
     with pytest.raises(InputError, match="--tasks is about few-shot tasks"):
         call("analyze", "compression", *shared, "--tasks", 100)
+    with pytest.raises(InputError, match="tasks=-1 must be an integer of at least 0"):
+        call("analyze", "compression", *shared, "--tasks", -1)
 
 
 def test_images_with_several_labels_are_refused(tmp_path):

@@ -124,8 +124,11 @@ def _few_shot(
     from dataclasses import replace
 
     from lowlabel.analysis.compression import FewShotTasks
+    from lowlabel.arrays import as_integers
     from lowlabel.errors import InputError
 
+    if tasks is not None:
+        as_integers(0, tasks=tasks)
     asked = {"method": method, "tasks": tasks, "seed": seed}
     named: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if division.kind == "classes":
