@@ -1,4 +1,4 @@
-# make demo | make test | make fuzz | make check
+# make demo | make test | make test-all | make fuzz | make check
 # VENV=… puts the environment elsewhere; TORCH_INDEX=URL takes torch from another index, such as
 # https://download.pytorch.org/whl/cpu, the smaller build without CUDA.
 # JOBS=N runs tests in N processes, each on one core; by default as many as there are cores, at most 8.
@@ -10,13 +10,18 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed-$(shell cksum < setup.cfg | cut -d' ' -f1)
 
 .DEFAULT_GOAL := demo
-.PHONY: demo test fuzz check ready clean
+.PHONY: demo test test-all fuzz check ready clean
 
 demo: ready
 	$(BIN)/python run_benchmark.py
 
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 --durations 10
+
 test: ready
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 --durations 10 $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-all: ready
+	$(PYTEST) $(PYTEST_ARGS)
 
 # Thousands of mutated files for every reader; `make test` reads a few.
 fuzz: ready

@@ -117,6 +117,7 @@ def test_imports_of_every_form_are_found():
     assert set(imports(tree, at_import=True)) == always
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
 def test_imports_run_one_way(part):
     itself = {part, "benchmarks"} if part == "speed" else {part}

@@ -189,6 +189,7 @@ def waiting_after_import(code="", **environment):
     return {k: v for k, v in ast.literal_eval(done.stdout).items() if v}, done.stderr
 
 
+@pytest.mark.slow
 def test_threads_that_wait_sleep_soon():
     if not sys.platform.startswith("linux"):
         pytest.skip("libgomp only")
@@ -203,6 +204,7 @@ def test_the_users_way_of_waiting_stays(name):
     assert waiting_after_import(**{name: value})[0] == {name: value}
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept_and_given_back():
     code = """
 from lowlabel.devices import keep_freed_memory, release_freed_memory

@@ -88,6 +88,7 @@ def test_the_modules_that_docs_run_exist(config):
         assert (packages[package] / f"{name}.py").is_file(), module
 
 
+@pytest.mark.slow
 def test_the_wheel_works_without_the_checkout(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)

@@ -101,6 +101,7 @@ def facts(folder):
     return sorted(every), sum("manifest" in r["experiment"]["dataset"] for r in records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", RUNS.values(), ids=RUNS)
 def test_old_records_are_found_and_named_by_the_content_of_images(
     records, home, tmp_path, arguments, monkeypatch
@@ -120,6 +121,7 @@ def test_old_records_are_found_and_named_by_the_content_of_images(
     assert not list((home / "features").glob("*.partial"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", CORRECTED.values(), ids=CORRECTED)
 def test_old_records_of_corrected_steps_are_kept_beside_new_ones(records, tmp_path, arguments):
     if "--search" in arguments:
@@ -131,6 +133,7 @@ def test_old_records_of_corrected_steps_are_kept_beside_new_ones(records, tmp_pa
     assert set(every) < set(facts(records)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["an image", "the store", "no store"])
 def test_old_records_of_other_images_are_kept_and_scored_anew(
     records, home, tmp_path, change, capsys

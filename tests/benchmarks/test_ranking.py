@@ -91,6 +91,7 @@ def datasets(name, request):
     return request.getfixturevalue(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suite", "name"),
     [("retrieval", "birds"), ("landmarks", "landmarks"), ("copies", "copies")],

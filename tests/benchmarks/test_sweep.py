@@ -94,6 +94,7 @@ def test_a_job_runs_again_if_a_record_an_image_or_an_option_is_another(planned, 
     assert found.run.records
 
 
+@pytest.mark.slow
 def test_a_failed_job_is_listed_with_its_log_and_runs_again_alone(planned, ran, monkeypatch, clock):
     jobs = planned()
     folder = jobs[0].dataset.removeprefix("folder:")
@@ -132,6 +133,7 @@ def crash_with(name):
     return run
 
 
+@pytest.mark.slow
 def test_jobs_of_the_local_executor_end_and_one_that_dies_is_said(planned, monkeypatch):
     """In real processes, side by side; the second aborts in place of its work."""
     jobs, executor = planned()[:2], Local.executor

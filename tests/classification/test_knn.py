@@ -40,6 +40,7 @@ def brute_force(train, train_labels, test, test_labels, k, temperature):
     return hits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.07, 1.0])
 def test_every_hit_equals_a_brute_force_search(temperature):
     data = clusters()

@@ -114,6 +114,7 @@ def test_blocks_of_classes_change_nothing(monkeypatch):
     assert metrics(*drawn()) == pytest.approx(whole)
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_resampled_images():
     """The bootstrap's standard deviation, for metrics that are no mean over images."""
     probabilities, labels = drawn(images=1500, classes=4)

@@ -45,6 +45,7 @@ def test_logistic_regression(gpu):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", ["ncm", "cosine", "ridge", "logreg", "svm,norm=l2", "knn", "linear-cached"]
 )

@@ -40,6 +40,7 @@ def ids(stdout):
     return [[int(word) for word in line.split()[2:]] for line in stdout.splitlines()[:2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matching", ["containing", "reference"])
 def test_patch_matching_draws_and_lists_pairs(photo, tmp_path, matching):
     target = tmp_path / "new" / "out.png"

@@ -63,6 +63,7 @@ def test_run_benchmark_takes_the_same_arguments():
     assert "--suite" in done.stdout
 
 
+@pytest.mark.slow
 def test_images_to_leaderboard_and_back_from_the_cache(image_folder, tmp_path, capsys):
     arguments = ["run", "--model", "pixels", "--dataset", f"folder:{image_folder}", *QUICK]
     arguments += ["--resolution", "8", "--output", str(tmp_path / "out")]
@@ -102,6 +103,7 @@ def test_record_says_where_the_number_comes_from(image_folder, tmp_path):
     assert scores.mean() == pytest.approx(record["scores"]["accuracy"]["mean"])
 
 
+@pytest.mark.slow
 def test_every_label_names_its_row(image_folder, tmp_path, capsys):
     weights = tmp_path / "one.pth", tmp_path / "two.pth"
     for path in weights:
@@ -305,6 +307,7 @@ def test_dry_run_opens_feature_files(image_folder, tmp_path, capsys, name, optio
     assert name in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_compare_models_and_check_a_baseline(image_folder, tmp_path, capsys):
     output = tmp_path / "out"
     call("run", "--model", "pixels", "--model", "random:resnet10t", "--resolution", "16",
@@ -466,6 +469,7 @@ def test_archives(failing, tmp_path):
     assert "needs no archive" in failing("prepare", "demo", "--archive", str(tmp_path / "page.zip"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("default_signals")
 def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     """Ctrl-C during extraction: code 130, no traceback, and the next run does the rest."""
@@ -492,6 +496,7 @@ def test_interrupted_run_goes_on_where_it_stopped(tmp_path, home):
     assert list((home / "features").glob("*.partial"))
 
 
+@pytest.mark.slow
 def test_dry_run_says_the_memory_that_a_feature_file_takes(tmp_path, capsys):
     features = np.ones((2_000, 25_000), np.float32)
     np.savez(tmp_path / "large.npz", features=features, labels=np.arange(2_000) % 4)

@@ -31,6 +31,7 @@ def run(folder, output):
     return call("run", *options, *tasks, "--dataset", f"folder:{folder}", "--output", output)
 
 
+@pytest.mark.slow
 def test_files_that_are_not_taken_are_said_once_and_recorded(image_folder, tmp_path, capsys):
     assert run(image_folder, tmp_path / "clean") == 0
     assert "left out" not in capsys.readouterr().err

@@ -13,6 +13,7 @@ ARCHIVE = Path(__file__).parents[2] / "results/leaderboard.tar.xz"
 LONG = "x" * 5000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -55,12 +56,14 @@ def test_output_that_is_not_taken_is_no_traceback(place, code):
     assert "Exception" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_an_error_that_standard_error_does_not_take_has_its_exit_code():
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "lowlabel", "report", "nowhere"]
         assert subprocess.run(command, stderr=full).returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [0, 1, 2])
 def test_a_stream_that_is_closed_changes_no_exit_code(stream, tmp_path):
     for arguments, code in ((["cache"], 0), (["report", "nowhere"], 2)):
@@ -69,6 +72,7 @@ def test_a_stream_that_is_closed_changes_no_exit_code(stream, tmp_path):
         assert ended.returncode == code
 
 
+@pytest.mark.slow
 def test_files_of_the_package_are_read_in_any_locale():
     """Suites have titles with Greek letters."""
     command = [sys.executable, "-X", "utf8=0", "-m", "lowlabel", "list"]

@@ -77,6 +77,7 @@ def test_landmarks_of_the_demo(call, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_copies_of_the_demo_with_distractors(call):
     options = ("--dataset", "demo-copies", "--distractors", "demo", "--pooling", "head")
     options += ("--resolution", "40")
@@ -168,6 +169,7 @@ def train(tmp_path) -> np.ndarray:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["demo-copies", "demo-landmarks"])
 def test_whitening_is_learnt_from_a_file(call, tmp_path, train, dataset):
     arguments = (*PIXELS, "--dataset", dataset, "--pooling", "head")
@@ -217,6 +219,7 @@ def test_supervised_whitening_takes_the_labels_of_the_file(call, tmp_path, train
     assert scores == pytest.approx(dict(result.metrics))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["demo-copies", "demo-landmarks"])
 def test_compressed_embeddings_are_ranked_and_their_bytes_counted(call, dataset):
     arguments = (*PIXELS, "--dataset", dataset, "--pooling", "head")

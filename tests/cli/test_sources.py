@@ -72,6 +72,7 @@ def plan(command, place, monkeypatch, tmp_path):
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_of_the_page_parse_and_plan(command, place, monkeypatch, tmp_path):
     assert not plan(command, place, monkeypatch, tmp_path)

@@ -106,6 +106,7 @@ def test_reasons_choose_what_is_left_out_and_change_the_identity(copied, tmp_pat
     assert "flagged by the file" in text
 
 
+@pytest.mark.slow
 def test_base_images_that_are_left_out_change_a_record_that_uses_them(copied, tmp_path):
     (tmp_path / "list.txt").write_text("base/base0/copy.png\n")
     few = ("--ways", 2, "--shots", 1, "--queries", 2, "--tasks", 20, "--method")

@@ -47,6 +47,7 @@ def check(prefix):
             assert test.boxes == ((1, 2, 6, 7),) * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", ["", "cars_{}/"])
 @pytest.mark.parametrize("devkit", ["devkit/", "car_devkit/devkit/", ""])
 def test_nested_folders_and_devkits_are_found(tmp_path, write_image, nested, devkit):
@@ -95,6 +96,7 @@ def test_other_csv_lists_are_refused(kaggle):
         prepare(DATASETS["cars"], kaggle, allow_partial=True)
 
 
+@pytest.mark.slow
 def test_a_list_of_car_ims_does_not_stand_for_the_folders_of_the_devkit(tmp_path, write_image):
     root = tmp_path / "archive"
     for part in ("train", "test"):

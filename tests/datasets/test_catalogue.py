@@ -25,6 +25,7 @@ def test_prepare_refuses_another_layout(tmp_path, write_image, zipped):
         prepare(DATASETS["cub"], archive)
 
 
+@pytest.mark.slow
 def test_real_archives(real_data):
     prepare(DATASETS["cub"], real_data / "CUB_200_2011.zip", allow_partial=True)
     test = open_dataset("cub:dml-zeroshot", allow_partial=True).load("test")

@@ -40,6 +40,7 @@ def test_there_are_commands_of_every_kind():
     assert first >= {"run", "prepare", "pretrain", "finetune", "analyze", "report", "compare"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "arguments"), COMMANDS, ids=lambda value: str(value)[:80])
 def test_every_command_is_taken(place, arguments):
     command, rest = typer.main.get_command(app), list(arguments)
@@ -85,6 +86,7 @@ def slow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("documented")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "arguments"), RUNS, ids=lambda value: str(value)[:80])
 def test_what_needs_nothing_can_be_planned(place, arguments, planning_home, monkeypatch, tmp_path):
     options = [value for name, value in pairwise(arguments) if name in NAMES]
@@ -97,6 +99,7 @@ def test_what_needs_nothing_can_be_planned(place, arguments, planning_home, monk
     assert not ended.value.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", sorted(QUICK), ids=" ".join)
 def test_quick_commands_run_as_printed(arguments, monkeypatch, tmp_path, capsys):
     assert [*arguments] in [each for _, each in COMMANDS], "no page shows it"

@@ -35,6 +35,7 @@ def signalled(command, number):
     return code != 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_command_that_is_killed_at_any_moment_ends_with_the_same_results(run, kind, tmp_path):
     started = time.monotonic()
@@ -55,6 +56,7 @@ def test_a_command_that_is_killed_at_any_moment_ends_with_the_same_results(run, 
     assert killed or COUNT < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_a_command_whose_disk_is_full_says_so_and_then_ends_with_the_same_results(
     run, kind, tmp_path
@@ -77,6 +79,7 @@ def test_a_command_whose_disk_is_full_says_so_and_then_ends_with_the_same_result
     assert refused or COUNT < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["predict", "picture", "report"])
 def test_a_full_disk_leaves_earlier_files_and_no_half_of_another(run, kind, tmp_path):
     finished(run(kind, "old"))

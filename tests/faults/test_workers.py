@@ -32,6 +32,7 @@ def wait_for(condition):
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
 @pytest.mark.parametrize(
     ("number", "whole_group"),

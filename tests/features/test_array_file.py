@@ -59,6 +59,7 @@ def stored_outside(file, other):
     file.create_dataset("features", X.shape, X.dtype, external=[(str(raw), 0, X.nbytes)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "where"),
     [
@@ -168,6 +169,7 @@ def test_an_attribute_key_of_others_means_nothing(tmp_path, key):
     assert load_feature_file(tmp_path / "a.h5").origin is None
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_is_not_unpacked(tmp_path):
     np.savez_compressed(tmp_path / "a.npz", features=np.zeros((1 << 15, 1 << 11)), labels=Y)
     with pytest.raises(DataError, match=r"features of .* would need 536,870,912 bytes of memory"):

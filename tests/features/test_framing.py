@@ -130,6 +130,7 @@ def test_a_vit_of_any_size_equals_the_fixed_one_at_its_size():
     torch.testing.assert_close(free.embed(broad), free.embed(broad[:, :24, :48]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", ["random:resnet18", TINY])
 @pytest.mark.parametrize("scales", [(1.0,), (1.0, 2**-0.5, 0.5)])
 @pytest.mark.parametrize(("batch_size", "waiting"), [(2, 1), (3, 4), (32, 4)])

@@ -16,6 +16,7 @@ from lowlabel.features.embedded import Embedder
 TINY = "random:vit_tiny_patch16_224,img_size=16,patch_size=8,depth=1"
 
 
+@pytest.mark.slow
 def test_only_drawn_images_have_a_version_in_their_key(backbone, images):
     assert "version" not in FeatureKey.of(backbone, images).json()
     demo = open_dataset("demo").load("val")

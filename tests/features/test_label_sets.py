@@ -25,6 +25,7 @@ def saved(folder, kind, **arrays):
     return folder / "a.h5"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npz", "fixed", "vlen"])
 @pytest.mark.parametrize(
     "labels", [MATRIX, MATRIX.astype(bool), MATRIX.astype(float), MATRIX.astype(np.uint8), LISTS]

@@ -59,6 +59,7 @@ class Disk:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lose", [False, True], ids=["fails", "is lost"])
 def test_one_write_that(lose, backbone, images, home, monkeypatch):
     expected = extract_features(backbone, images)

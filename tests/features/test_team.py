@@ -92,6 +92,7 @@ def test_an_error_of_one_process_is_that_of_both_and_costs_no_chunk(images, laun
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", [0, 1])
 def test_a_dead_process_leaves_a_state_that_any_number_of_processes_resume(
     images, launcher, monkeypatch, dead

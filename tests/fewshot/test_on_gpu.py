@@ -19,6 +19,7 @@ def assert_agree(first, second):
 OPTIONS = {"tim": ",iterations=50", "alpha-tim": ",iterations=50"}  # of 1,000 that are alike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [BASE, FEW_IMAGES], ids=["30 images", "10 images"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method(gpu, method, base):

@@ -61,6 +61,7 @@ def test_blocks_that_share_a_cache_are_scored_one_after_the_other(
     assert calls == [(threading.get_ident(), 2)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", PARALLEL)
 def test_the_number_of_threads_changes_no_accuracy(method, threads, novel, base):
     def accuracies(count):

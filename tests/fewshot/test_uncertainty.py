@@ -203,6 +203,7 @@ def test_what_is_no_interval_and_no_groups(clusters):
         evaluate_fewshot(*clusters, groups=np.arange(3), **RUN)
 
 
+@pytest.mark.slow
 def test_coverage_of_fresh_images_of_the_same_classes():
     """In 40 worlds of known truth; the interval over tasks misses most of it."""
     random = np.random.default_rng(0)

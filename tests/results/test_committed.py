@@ -16,6 +16,7 @@ def tables(tmp_path_factory):
     return write_leaderboards(load_records(ARCHIVE), tmp_path_factory.mktemp("tables"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["leaderboard.md", "leaderboard.csv", "leaderboard.tex", "label-free.md", "label-free.csv"],

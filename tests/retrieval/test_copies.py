@@ -38,6 +38,7 @@ def copies():
     return query.astype(np.float32), groups[made_from], originals, groups, distractors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [1, 20, 1000])
 @pytest.mark.parametrize("originals_each", [1, 2])
 def test_equals_a_plain_loop(copies, top, originals_each):

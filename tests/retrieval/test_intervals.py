@@ -43,6 +43,7 @@ def replicates(result):
     return np.stack([result.intervals[f"recall@{k}"]["classes"].replicates for k in KS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ties", ["pessimistic", "optimistic", "index"])
 @pytest.mark.parametrize("split", [None, 90])
 def test_recall_without_each_class_is_that_of_deleting_it(brute_force, images, split, ties):
@@ -165,6 +166,7 @@ def test_bad_intervals_and_groups(images):
         evaluate_retrieval(x, labels, groups=labels[:-1])
 
 
+@pytest.mark.slow
 def test_the_interval_over_classes_covers_other_classes():
     """Recall@1 of 12 classes × 6 images; the interval over queries covers far less."""
     rng = np.random.default_rng(0)

@@ -84,6 +84,7 @@ def make(queries=25, images=400, width=16, seed=0, most=30):
     return query, gallery, truth, distractors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ties", ["pessimistic", "optimistic", "index"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_equals_a_plain_loop(ties, seed):
@@ -276,6 +277,7 @@ def loop_by_pairs(query, database, truth):
     return np.mean(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
 def test_published_ground_truth(real_data, name):
     path = real_data.parent / "lists" / "revisited" / f"gnd_{name}.pkl"

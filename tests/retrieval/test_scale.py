@@ -46,6 +46,7 @@ def same(found, expected):
     assert found.metrics == pytest.approx(expected.metrics, abs=1e-9, nan_ok=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("post", STEPS)
 @pytest.mark.parametrize("with_gallery", [False, True])
 def test_class_retrieval(data, post, with_gallery):

@@ -15,6 +15,7 @@ def losses(plan, folder, device):
     return [trainer.train_step(step, next(batches))["loss"] for step in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["dino", "pw-self", "scfs"])
 def test_pretraining(stripes, tiny_recipe, tmp_path, gpu, method):
     """Views are drawn on the device, by its own random numbers."""

@@ -132,6 +132,7 @@ def test_a_part_of_a_network_with_batch_norm_says_what_is_not_equal():
     assert note.endswith("then of 64")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [(("arch=vit_tiny",), False), (("arch=resnet18",), True), (("use_bn_in_head=true",), True)],

@@ -12,6 +12,7 @@ def clusters(per_class=30):
     return (5 * np.eye(3, 16)[labels] + random.normal(0, 0.3, (len(labels), 16))), labels
 
 
+@pytest.mark.slow
 def test_near_embeddings_are_near_in_the_map_and_a_seed_gives_one_map():
     features, labels = clusters()
     found = map_embeddings(features, seed=3)

@@ -72,6 +72,7 @@ def test_names_in_help_are_those_of_the_registry():
     assert REQUESTS.keys() == set(PROTOCOLS)
 
 
+@pytest.mark.slow
 def test_a_second_run_reads_the_records_of_the_first(asked, plan_of, monkeypatch):
     plan = plan_of(asked)
     first = run_plan(plan, asked)
@@ -80,6 +81,7 @@ def test_a_second_run_reads_the_records_of_the_first(asked, plan_of, monkeypatch
     assert run_plan(plan, asked).records == first.records
 
 
+@pytest.mark.slow
 def test_every_metric_has_a_row(asked, plan_of):
     records = run_plan(plan_of(asked), asked).records
     assert records
@@ -102,6 +104,7 @@ def test_records_have_the_hashes_of_their_features_and_say_whether_they_are_dete
         assert record.deterministic == (settled and record.experiment.method.name != "logreg")
 
 
+@pytest.mark.slow
 def test_two_models_are_compared(asked, plan_of, tmp_path):
     for label, resolution in (("coarse", 4), ("fine", 8)):
         changes = {"label": (label,), "backbone": BackboneOptions("head", resolution)}
@@ -118,6 +121,7 @@ def test_two_models_are_compared(asked, plan_of, tmp_path):
     assert len(load_records(tmp_path / "out" / "records")) == len(scored)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [-100, 90])
 def test_a_scale_of_all_embeddings_changes_no_score(
     asked, plan_of, protocol, monkeypatch, tmp_path, power

@@ -25,6 +25,7 @@ def fewshot(post, method="ncm", **changes):
     return FewShot(post=post, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("post", "by_hand", "size"),
     [

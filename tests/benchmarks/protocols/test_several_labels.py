@@ -103,6 +103,7 @@ def arrays(spec, sets, *parts):
     return {part: (features(spec, part), own) for part, own in zip(parts, rows, strict=True)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["images", "groups", "classes"])
 @pytest.mark.parametrize("parts", [("train", "test"), ("train", "val", "test")])
 def test_classifiers_have_the_map_of_their_arrays(parts, interval, table, run, tmp_path):

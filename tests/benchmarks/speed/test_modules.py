@@ -101,6 +101,7 @@ def test_every_module_has_a_smoke_test():
     assert modules - HELPERS == {command.split()[0] for command in TINY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", TINY)
 def test_a_table_is_printed(command, output):
     rows = [line for line in output(command).splitlines() if line.startswith("|")]

@@ -41,6 +41,7 @@ def assert_equal(found, expected):
         np.testing.assert_array_equal(found.by_draw[name], expected.by_draw[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [[1], [3], [1, 2, 3], [DRAWS]])
 @pytest.mark.parametrize("method", ["ncm", "logreg", "knn,k=3", "linear-cached,epochs=5"])
 def test_a_killed_budget_scores_the_draws_that_are_left(task, tmp_path, method, kills):

@@ -69,6 +69,7 @@ def test_choice_and_nested_accuracy_are_those_of_three_loops_with_scikit_learn(s
     assert (found.folds, found.scored, len(found.chosen)) == (4, 70, 4)
 
 
+@pytest.mark.slow
 def test_the_choice_does_not_raise_the_expected_accuracy():
     """On noise, the best of many methods looks better than chance; the estimate must not."""
     methods = ("knn,k=1", "knn,k=6", "ridge,alpha=0.01", "ncm", "cosine")
@@ -85,6 +86,7 @@ def test_the_choice_does_not_raise_the_expected_accuracy():
     assert np.mean(best) > 100 / 3 + 4 * np.std(best) / math.sqrt(len(best))
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_accuracy_on_new_images():
     covered = []
     for seed in range(40):

@@ -62,6 +62,7 @@ def test_patch_colours_alone_need_no_class_token(photos, tmp_path):
     assert call(*arguments) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -77,6 +77,7 @@ def test_the_title_of_novel_images_says_what_they_are(cifar_tree):
     assert open_dataset("cifar-fs", allow_partial=True).title == "CIFAR-FS"
 
 
+@pytest.mark.slow
 def test_real_novel_images(real_data):
     prepare(DATASETS["cifar-fs"], real_data / "cifar100.zip", allow_partial=True)
     opened = open_dataset("cifar-fs:novel-images")  # its parts are complete

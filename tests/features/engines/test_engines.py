@@ -40,6 +40,7 @@ def photographs(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize(("family", "pooling"), FAMILIES.items())
 def test_features_are_those_of_torch(family: str, pooling: str | None):
@@ -103,6 +104,7 @@ def test_a_network_that_does_not_convert_runs_in_torch(monkeypatch, capsys):
         with_engine(backbone, "openvino", 1)
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_no_connection_is_opened():
     """Neither the import nor a conversion may call home."""
@@ -122,6 +124,7 @@ def test_no_connection_is_opened():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.usefixtures("default_signals")
 def test_an_interrupt_after_two_models_does_not_crash():

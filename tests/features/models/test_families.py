@@ -75,6 +75,7 @@ def load(arch: str, pooling: str | None = None) -> Backbone:
     return backbone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", FAMILIES)
 def test_the_default_is_the_models_own_pooling(arch):
     backbone, generator = load(arch), torch.manual_seed(1)

@@ -63,6 +63,7 @@ def ways(tmp_path_factory):
         yield [load_backbone(spec, device="cpu") for spec in specs]
 
 
+@pytest.mark.slow
 def test_alias_timm_file_and_hub_are_one_model(ways):
     pixels = torch.randint(256, (2, 224, 224, 3), dtype=torch.uint8)
     expected = ways[0].embed(pixels)
@@ -127,6 +128,7 @@ def test_an_alias_of_an_authors_file_is_the_file(alias):
     assert timm.is_model(ALIASES[alias].architecture)
 
 
+@pytest.mark.slow
 def test_an_authors_file_comes_from_the_weights_folder_or_says_where_to_get_it(
     tmp_path, monkeypatch
 ):

@@ -90,6 +90,7 @@ def dino_weights() -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_alias_resamples_as_its_authors_and_says_so_in_the_key(dino_weights, images):
     """At the model's own size nothing is resampled: key and features are timm's."""
     asked = {"resolution": 96, "pooling": "cls"}
@@ -118,6 +119,7 @@ def test_an_alias_resamples_as_its_authors_and_says_so_in_the_key(dino_weights, 
     )
 
 
+@pytest.mark.slow
 def test_the_rule_holds_for_a_size_given_as_an_option_of_the_architecture(dino_weights, tmp_path):
     """The weights keep their own size, and each image is resampled by the rule."""
     name, pixels = "vit_small_patch16_224", torch.zeros(1, 96, 96, 3, dtype=torch.uint8)

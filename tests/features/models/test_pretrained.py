@@ -63,6 +63,7 @@ def test_published_weights_are_marked_as_pretrained_on_imagenet():
     assert others == {"dino_vits16_googlelandmark"}
 
 
+@pytest.mark.slow
 def test_a_file_in_the_weights_folder_is_loaded_whole_or_refused():
     name = ALIASES["dinov2_vits14_reg"].timm_name
     module = timm.create_model(name, num_classes=0)

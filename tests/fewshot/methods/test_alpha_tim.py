@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize(("option", "alpha"), [("", 5), (",alpha=2", 2)])
 def test_each_task_scores_what_autograd_finds(

@@ -53,6 +53,7 @@ def reference_accuracies(novel, base, *, name, shots, tasks, seed, ways=5, queri
     return np.array(accuracies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize("name", ["dc", "dc-sslvit"])
 def test_the_mean_is_that_of_a_plain_loop_over_the_same_tasks(novel, base, name, shots):

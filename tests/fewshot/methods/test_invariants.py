@@ -138,6 +138,7 @@ def test_a_single_class_is_always_right(non_negative, run, spec):
     assert (run(*novel, spec, base=base, ways=1, tasks=20).accuracies == 100).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 def test_blocks_change_nothing(non_negative, run, spec):
     novel, base = non_negative.novel, non_negative.base

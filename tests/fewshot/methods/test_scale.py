@@ -90,6 +90,7 @@ def test_a_power_of_two_changes_no_accuracy(data, run, spec):
         assert np.array_equal(found, expected), power
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [spec for spec in specs() if spec.endswith("norm=cl2n")])
 def test_base_features_of_another_scale_are_refused_where_they_hide_the_others(data, run, spec):
     x, labels, base_x, base_labels = data
@@ -110,6 +111,7 @@ def test_the_length_of_single_rows_changes_nothing(data, run, spec):
     assert np.array_equal(run(**changed, **options).accuracies, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", with_lengths("absolute"))
 def test_a_method_with_a_scale_of_its_own_is_right_or_says_that_it_cannot_be(run, spec):
     random = np.random.default_rng(0)
@@ -131,6 +133,7 @@ def test_a_method_with_a_scale_of_its_own_is_right_or_says_that_it_cannot_be(run
     assert refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [6, 25])
 @pytest.mark.parametrize("spec", ["ridge", "svm", "svm,c=100", "logreg"])
 def test_few_dimensions_are_no_obstacle_at_any_scale(run, spec, width):

@@ -5,6 +5,7 @@ def shannon(p):
     return -(p * (p + 1e-12).log()).sum(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 def test_each_task_scores_what_autograd_finds(
     non_negative, assert_loop_agrees, trained_prototypes, shots

@@ -39,6 +39,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("c", [0.1, 1.0, 30.0])
 @pytest.mark.filterwarnings("ignore:The line search algorithm did not converge")

@@ -19,6 +19,7 @@ def texts(page: Any, column: int) -> list[str]:
     return cells.all_inner_texts()
 
 
+@pytest.mark.slow
 def test_a_heading_sorts_and_turns(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     head = fewshot_section(page).locator("th", has_text="5-way 1-shot")
@@ -31,6 +32,7 @@ def test_a_heading_sorts_and_turns(show: Callable[..., Any], records: list[Recor
     assert head.get_attribute("aria-sort") == "ascending"
 
 
+@pytest.mark.slow
 def test_filters_keep_what_they_say(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     assert page.locator("#count").inner_text() == "6 rows"
@@ -48,6 +50,7 @@ def test_filters_keep_what_they_say(show: Callable[..., Any], records: list[Reco
     assert page.locator("#count").inner_text() == "0 rows"
 
 
+@pytest.mark.slow
 def test_a_number_folds_out_its_provenance(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     number = fewshot_section(page).locator("td.score button").first
@@ -61,6 +64,7 @@ def test_a_number_folds_out_its_provenance(show: Callable[..., Any], records: li
     assert detail.count() == 0
 
 
+@pytest.mark.slow
 def test_the_keyboard_does_it_all(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     number = fewshot_section(page).locator("td.score button").first
@@ -73,6 +77,7 @@ def test_the_keyboard_does_it_all(show: Callable[..., Any], records: list[Record
     assert texts(page, 1) == sorted(texts(page, 1))
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_when_they_are_near(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     page.locator("#figures").scroll_into_view_if_needed()
@@ -84,6 +89,7 @@ def test_figures_are_drawn_when_they_are_near(show: Callable[..., Any], records:
     assert page.locator("figure td", has_text="50.0").count() > 0  # a heat map
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_tables_only(show: Callable[..., Any], records: list[Record], scheme: str):
     page = show(records)
@@ -97,6 +103,7 @@ def test_a_phone_scrolls_tables_only(show: Callable[..., Any], records: list[Rec
     assert (int(back) < int(text)) == (scheme == "dark")
 
 
+@pytest.mark.slow
 def test_on_a_phone_a_fold_out_is_in_sight(show: Callable[..., Any], records: list[Record]):
     page = show(records)
     page.set_viewport_size({"width": 360, "height": 740})
@@ -109,6 +116,7 @@ def test_on_a_phone_a_fold_out_is_in_sight(show: Callable[..., Any], records: li
     assert "1.96·σ/√n over tasks" in sheet.inner_text()
 
 
+@pytest.mark.slow
 def test_names_are_never_markup(show: Callable[..., Any], fewshot: Callable[..., ScoredRecord]):
     name = "</script><img src=x onerror=alert(1)>{{ 7 * 7 }}"
     page = show([fewshot(name).record])
@@ -116,6 +124,7 @@ def test_names_are_never_markup(show: Callable[..., Any], fewshot: Callable[...,
     assert page.locator("img").count() == 0
 
 
+@pytest.mark.slow
 def test_many_rows_come_by_pages(show: Callable[..., Any], fewshot: Callable[..., ScoredRecord]):
     page = show([fewshot(f"model {number}", mean=50.0, tasks=2).record for number in range(100)])
     assert page.locator("#count").inner_text() == "100 rows"

@@ -44,6 +44,7 @@ def scores(x, post, sides, ties="pessimistic"):
     return evaluate_retrieval(*queries, gallery=gallery, **options).metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("post", CHAINS, ids="+".join)
 @pytest.mark.parametrize("sides", ["leave-one-out", "gallery", "other queries"])
 def test_constant_embeddings_score_nothing(row, post, sides):
@@ -51,6 +52,7 @@ def test_constant_embeddings_score_nothing(row, post, sides):
     assert {found[name] for name in ("recall@1", "recall@4", "map@r", "r_precision")} == {0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "post", [c for c in CHAINS if not build_post(c[0]).needs_raw], ids="+".join
 )

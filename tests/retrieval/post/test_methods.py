@@ -137,6 +137,7 @@ def plain_k_reciprocal(queries, gallery, leave_one_out, k1, k2, weight, paper=Fa
     return -result
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("k1", "k2", "weight"), [(8, 3, 0.3), (5, 1, 0.0), (3, 4, 1.0)])

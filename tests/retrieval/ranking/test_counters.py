@@ -75,6 +75,7 @@ def naive(comparison, positives):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "few"), [(NumbaCounter, 192), (NumbaCounter, 3), (NumbaCounter, 0), (TorchCounter, 0)]
 )

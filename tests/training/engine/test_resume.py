@@ -42,6 +42,7 @@ def options(folder):
     return RunOptions(folder, 0, log_every=1, checkpoint_minutes=0)
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(stripes, tiny_recipe, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     plan = make_plan(f"folder:{stripes}", tiny_recipe(epochs=4))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from lowlabel.datasets import open_dataset
@@ -15,6 +16,7 @@ SETTINGS = ("lr=1e-3", "global_scale=(0.4,1.0)", "head_layers=0", "freeze_blocks
 LOSSES = {"margin": "loss_lr=1e-2", "proxy-nca": "loss_lr=0.1", "multi-similarity": "loss_lr=0"}
 
 
+@pytest.mark.slow
 def test_each_loss_beats_the_frozen_model_on_unseen_classes(tmp_path):
     """The mean difference of MAP@R over the same queries exceeds its 95 % interval."""
     unseen = open_dataset("demo").load("novel")

@@ -60,6 +60,7 @@ def make_request(birds, folder, loss="margin", **fields):
     return [f"folder:{birds}", model, loss, SETTINGS, fields, str(folder)]
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_weights(birds, tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     request = make_request(birds, killed)
@@ -84,6 +85,7 @@ def test_a_killed_run_ends_with_the_same_weights(birds, tmp_path):
     assert cards[0]["validation_scores"] == cards[1]["validation_scores"]
 
 
+@pytest.mark.slow
 def test_a_step_of_two_processes_is_that_of_one(birds, tmp_path):
     fields = {"epochs": 1, "batch_size": 36, "images_per_class": 6}
     requests = {

@@ -32,6 +32,7 @@ def stripes(tmp_path):
     return opened.load("train"), opened.load("test")
 
 
+@pytest.mark.slow
 def test_a_network_learns_classes_from_their_labels(stripes):
     train, test = stripes
     trainer = make_label_trainer(SMALL)
@@ -104,6 +105,7 @@ def test_networks_of_the_ships_project_exist_in_timm_or_torchvision():
     assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec", ["resnet50,resolution=32", "deit_base,resolution=16,depth=2", "alexnet,resolution=64"]
 )

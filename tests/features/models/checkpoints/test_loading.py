@@ -25,6 +25,7 @@ def reference(module: nn.Module) -> torch.Tensor:
         return module(((PIXELS / 255 - mean) / std).permute(0, 3, 1, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("arch", [f":{TINY}", ""])
 def test_a_plain_state_dict_is_loaded(tmp_path: Path, suffix, arch, tiny_vit):
@@ -62,6 +63,7 @@ def test_dino_checkpoint_takes_the_teacher_and_strips_prefixes(tmp_path: Path, t
         load_backbone(f"{path}:{TINY},checkpoint_key=ema")
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_taken_and_named(tmp_path: Path, tiny_vit):
     plain, averaged = tiny_vit(), tiny_vit()
     averaged.norm.bias.data.add_(1)
@@ -77,6 +79,7 @@ def test_the_averaged_weights_are_taken_and_named(tmp_path: Path, tiny_vit):
     torch.testing.assert_close(load_backbone(f"{path}:{TINY}").embed(PIXELS), reference(plain))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "prefix"),
     [
@@ -151,6 +154,7 @@ def test_a_classifier_that_is_asked_for_must_be_in_the_file(tmp_path: Path):
         load_backbone(f"{tmp_path / 'x.pth'}:resnet10t,num_classes=7")
 
 
+@pytest.mark.slow
 def test_missing_tensors_can_be_allowed_and_are_seeded(tmp_path: Path, tiny_vit):
     path = tmp_path / "part.pth"
     state = tiny_vit().state_dict()

@@ -65,6 +65,7 @@ def reference(network, backbone, normalised):
     return features, normalize(embedding) if normalised else embedding
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["resnet50_frozen_normalize", "resnet50_frozen"])
 def test_a_resnet_gives_the_embedding_of_its_last_layer(tmp_path, resnet, arch):
     path = saved(tmp_path / "checkpoint_Test_e_recall@1.pth.tar", resnet, options(arch))

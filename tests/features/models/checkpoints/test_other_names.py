@@ -86,6 +86,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("named", [False, True])
 @pytest.mark.filterwarnings("ignore")
@@ -105,6 +106,7 @@ def test_files_of_transformers_have_the_features_of_timm(tmp_path, case, named):
         torch.testing.assert_close(encoder.tokens(images).cls, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("spec", ["", ":vit_tiny_patch16_224,depth=2,img_size=32"])
 @pytest.mark.filterwarnings("ignore")

@@ -84,6 +84,7 @@ LAYOUTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "layout", "method"), LAYOUTS)
 def test_files_in_an_authors_layout_load_exactly(
     tmp_path: Path, name: str, options: dict[str, int], layout: Callable[[nn.Module], State], method
@@ -136,6 +137,7 @@ def heads(backbone: Backbone) -> int:
     return int(backbone.encoder.module.blocks[0].attn.num_heads)
 
 
+@pytest.mark.slow
 def test_heads_come_from_the_method_and_are_assumed_otherwise(tmp_path: Path):
     state = network("vit_small_patch16_224", img_size=32).state_dict()
     bare = load_small(tmp_path, state)
@@ -214,6 +216,7 @@ def test_a_size_given_as_an_option_is_the_side_of_the_images(tmp_path: Path):
     assert load_small(tmp_path, state, ":img_size=98").transform.side == 98
 
 
+@pytest.mark.slow
 def test_an_architecture_must_be_named_where_the_file_does_not_tell(tmp_path: Path):
     plain = network("vit_small_patch16_224", img_size=32).state_dict()
     fixed = plain["pos_embed"].clone()
@@ -246,6 +249,7 @@ def test_the_option_that_chooses_a_network_is_named(tmp_path: Path):
     assert heads(load_small(tmp_path, content, ":checkpoint_key=params_ema")) == 6
 
 
+@pytest.mark.slow
 def test_the_alias_of_the_same_layout_is_known(tmp_path: Path):
     for name, alias in (
         ("vit_small_patch14_dinov2", "dinov2_vits14"),
@@ -259,6 +263,7 @@ def test_the_alias_of_the_same_layout_is_known(tmp_path: Path):
         assert found.resolution == (224 if "dinov2" in name else None)
 
 
+@pytest.mark.slow
 def test_the_real_vit_needs_no_architecture(real_data: Path):
     path = real_data / "vits14_dinov2_saliency.safetensors"
     if not path.is_file():

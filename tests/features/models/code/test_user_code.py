@@ -123,6 +123,7 @@ def test_local_modules_outside_the_folder_count(hub, tmp_path, monkeypatch):
     assert len(seen) == 3
 
 
+@pytest.mark.slow
 def test_the_hash_is_the_same_in_every_process(hub):
     load_backbone(f"hub:{hub}:net")
     code = (

@@ -73,6 +73,7 @@ def saved(folder: Path, name: str, file: str = "weights.safetensors"):
     return model.eval(), preprocess
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("file", ["weights.safetensors", "weights.pt"])
 def test_features_are_those_of_encode_image(tmp_path, name, file):

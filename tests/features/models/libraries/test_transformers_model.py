@@ -49,6 +49,7 @@ def own_features(family, module, pixels):
     return output.pooler_output, patches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_features_are_those_of_transformers(tmp_path, family):
     """Images of the size before the crop are not resampled, so nothing is rounded."""
