@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lowlabel.arrays import Labels
+from lowlabel.errors import InputError
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.retrieval.post import Compression, PostProcessing
 
@@ -28,6 +30,14 @@ class FewShotTasks:
     shots: tuple[int, ...] = (1, 5)
     tasks: int = 2000
     seed: int = 0
+
+    def check(self, labels: Labels) -> None:
+        """Raises an `InputError` if there are fewer classes than a task has."""
+        if (classes := len(np.unique(np.asarray(labels)))) < _WAYS:
+            raise InputError(
+                f"a {_WAYS}-way task needs {_WAYS} classes, but the labels hold {classes}",
+                "Leave few-shot out: --tasks 0.",
+            )
 
     def scores(
         self,

@@ -160,3 +160,8 @@ def test_missing_files_are_named_with_their_option(arrays, call):
     with pytest.raises(DataError, match=r"no feature file none\.npz") as error:
         call("--features", save(**arrays), "--new-features", "none.npz")
     assert "--new-features" in error.value.hint
+
+
+def test_a_single_class_is_told_by_its_name(arrays, call):
+    with pytest.raises(InputError, match="all 30 train images have the class crow"):
+        call("--features", save(**arrays | {"labels": np.full(30, "crow")}), "--method", "ncm")

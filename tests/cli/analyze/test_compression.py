@@ -95,3 +95,15 @@ def test_images_with_several_labels_are_refused(tmp_path):
 def test_a_model_is_needed(tmp_path):
     with pytest.raises(InputError, match="needs a --model"):
         call("analyze", "compression", "--output", tmp_path)
+
+
+def test_too_few_classes_for_few_shot_are_told_before_anything_is_embedded(
+    image_folder, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("lowlabel.features.embed_dataset", None)
+    command = ("analyze", "compression", "--dataset", f"folder:{image_folder}", "--model", "pixels")
+    with pytest.raises(InputError, match="a 5-way task needs 5 classes") as error:
+        CliRunner().invoke(
+            app, [*command, "--output", str(tmp_path / "out")], catch_exceptions=False
+        )
+    assert "--tasks 0" in error.value.hint

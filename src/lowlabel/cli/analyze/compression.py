@@ -13,7 +13,7 @@ from lowlabel.cli.pictures import save_picture
 if TYPE_CHECKING:
     from lowlabel.analysis.compression import FewShotTasks
     from lowlabel.benchmarks.protocols import Protocol
-    from lowlabel.datasets import Division, OpenDataset
+    from lowlabel.datasets import OpenDataset
 
 
 @grouped
@@ -81,7 +81,7 @@ def compression(
         raise InputError(
             f"{opened.name} has {has}", "Name a dataset with classes, landmarks or copies."
         )
-    fewshot = _few_shot(division, method, tasks, seed)
+    fewshot = _few_shot(opened, method, tasks, seed)
     protocol, asked = _protocol(opened), backbone.options(machine.device)
     folder = writable_dir(output or results_dir())
     measured = []
@@ -118,7 +118,7 @@ def _protocol(opened: "OpenDataset") -> "Protocol":
 
 
 def _few_shot(
-    division: "Division", method: str | None, tasks: int | None, seed: int | None
+    opened: "OpenDataset", method: str | None, tasks: int | None, seed: int | None
 ) -> "FewShotTasks | None":
     """The few-shot tasks that go with retrieval; none of landmarks and copies."""
     from dataclasses import replace
@@ -131,9 +131,12 @@ def _few_shot(
         as_integers(0, tasks=tasks)
     asked = {"method": method, "tasks": tasks, "seed": seed}
     named: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    if division.kind == "classes":
-        return replace(FewShotTasks(), **named) if tasks != 0 else None
-    if tasks != 0 and named:
+    division = opened.division
+    if division.kind == "classes" and tasks != 0:
+        fewshot = replace(FewShotTasks(), **named)
+        fewshot.check(opened.load(division.evaluated).labels)
+        return fewshot
+    if division.kind != "classes" and tasks != 0 and named:
         raise InputError(
             f"--{next(iter(named))} is about few-shot tasks, and images of {division.evaluated} "
             "have no classes to make them of",

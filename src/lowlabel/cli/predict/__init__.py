@@ -105,6 +105,7 @@ def predict(
     from lowlabel.cli.predict.given import given_features
     from lowlabel.cli.predict.messages import say_choice
     from lowlabel.cli.predict.zeros import with_direction
+    from lowlabel.errors import ClassError
     from lowlabel.progress import progress_bar
 
     _check(image, what, choice, data, backbone)
@@ -117,16 +118,19 @@ def predict(
         given = _images(image or [], what, choice, data, backbone, machine)
     known, labelled = given.known, with_direction(given)
     with progress_bar("cross-validation", "fit", delay=1.0) as progress:
-        found = choose_method(
-            known.features,
-            known.labels,
-            methods=methods,
-            folds=choice.folds,
-            groups=known.groups,
-            seed=choice.seed,
-            device=machine.device,
-            progress=progress,
-        )
+        try:
+            found = choose_method(
+                known.features,
+                known.labels,
+                methods=methods,
+                folds=choice.folds,
+                groups=known.groups,
+                seed=choice.seed,
+                device=machine.device,
+                progress=progress,
+            )
+        except ClassError as error:
+            raise error.named(given.class_names) from None
     say_choice(found, given.class_names)
     predictions = predict_labels(
         known.features,
