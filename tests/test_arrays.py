@@ -73,6 +73,7 @@ def read_only(x):
     return x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evaluate", ALL)
 @pytest.mark.parametrize(
     "convert",

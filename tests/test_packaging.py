@@ -60,6 +60,7 @@ def test_setup_cfg_lists_every_package(config):
     assert set(listed) == set(on_disk(config))
 
 
+@pytest.mark.slow
 def test_the_wheel_contains_every_source_and_data_file(config, wheel):
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}

@@ -21,6 +21,7 @@ def named_tests(cell: str) -> list[tuple[Path, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.strip() not in ("test", "---")])
 def test_every_kind_of_fault_has_tests_that_exist(cell):
     tests = named_tests(cell)

@@ -33,6 +33,7 @@ def asked(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_declared_file_has_its_published_number_and_says_so(asked):
     (record,) = run_plan(make_plan(asked), asked).records
     assert find_reference(record, "accuracy").value == 68.57

@@ -46,6 +46,7 @@ def sweep(jobs):
     return run_sweep(jobs, Local(), jobs[0].request.output)
 
 
+@pytest.mark.slow
 def test_a_sweep_has_the_scores_of_one_process_and_is_not_repeated(planned, ran):
     jobs = planned()
     assert len({job.name for job in jobs}) == len(jobs) == 4
@@ -70,6 +71,7 @@ def test_a_sweep_has_the_scores_of_one_process_and_is_not_repeated(planned, ran)
     assert [job_state(job).kind for job in planned(overwrite=True)] == ["missing"] * 4
 
 
+@pytest.mark.slow
 def test_a_job_runs_again_if_a_record_an_image_or_an_option_is_another(planned, ran, clock):
     jobs = planned()
     found = sweep(jobs)

@@ -28,6 +28,7 @@ def save(path, rows):
     return path
 
 
+@pytest.mark.slow
 def test_base_classes_of_a_file_of_their_own_score_as_those_of_one_file(tmp_path):
     base = {key: 3 * RNG.random((30, 5), dtype=np.float32) for key in range(4)}
     save(tmp_path / "novel_features.plk", NOVEL)

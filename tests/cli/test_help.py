@@ -53,6 +53,7 @@ def row(text: str, parameter) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_every_command_helps_without_heavy_libraries():
     code = f"""
 import sys
@@ -70,6 +71,7 @@ for path in {list(COMMANDS)}:
         assert f"Usage: {' '.join(['lowlabel', *path])} " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "parameter"), PARAMETERS)
 def test_help_texts_are_shown_in_full(rendered, path, parameter):
     assert parameter.help

@@ -58,6 +58,7 @@ def devkit(tmp_path, write_image):
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["union", "devkit"])
 def test_cars_is_divided_by_class_or_by_image(request, layout):
     root, cars = request.getfixturevalue(layout), DATASETS["cars"]
@@ -106,6 +107,7 @@ def test_cars_without_classes_or_lists_is_refused(devkit, union):
         load_part(cars, division, union, "test")
 
 
+@pytest.mark.slow
 def test_cars_is_prepared_from_several_archives(devkit, tmp_path, zipped):
     listed = tmp_path / "cars_test_annos_withlabels.mat"
     (devkit / "devkit" / listed.name).rename(listed)

@@ -161,6 +161,7 @@ def arrays() -> dict[str, object]:
 NEEDS = re.compile(r"backbone|ground_truth|images|Path\(|patch_tokens|patch_colours")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [
     pytest.param(block, marks=SLOW if "map_embeddings" in block.text else ())
     for block in blocks() if block.language == "python" and not NEEDS.search(block.text)

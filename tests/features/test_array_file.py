@@ -176,6 +176,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
         load_feature_file(tmp_path / "a.npz")
 
 
+@pytest.mark.slow
 def test_a_file_that_another_program_writes_is_waited_for(tmp_path, capsys):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:

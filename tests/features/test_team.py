@@ -74,6 +74,7 @@ def test_the_file_of_two_processes_is_that_of_one(images, launcher, monkeypatch)
     assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_an_error_of_one_process_is_that_of_both_and_costs_no_chunk(images, launcher, monkeypatch):
     """The file, of the second process's shard, becomes a folder while the first chunks are made."""
     path, content = expected(images, monkeypatch)

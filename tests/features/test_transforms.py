@@ -26,6 +26,7 @@ def photograph(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.uint8(np.clip(np.dstack(waves) * 90 + 128 + noise, 0, 255)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "size", [(500, 375), (333, 500), (224, 224), (64, 48), (227, 227), (32, 32)]
 )
@@ -133,6 +134,7 @@ def test_a_resizing_that_cannot_be_is_an_error(options, message):
         load_backbone("pixels", **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(500, 375), (120, 333), (40, 40), (31, 200)])
 @pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def test_torch(tmp_path, attack, tensors):
     assert attack(tmp_path / "a.pth", lambda path: read(f"{path}:{TINY}"), inside=True)
 
 
+@pytest.mark.slow
 def test_torch_without_an_architecture(tmp_path, attack, tensors):
     torch.save(tensors, tmp_path / "a.pth")
     attack(tmp_path / "a.pth", read, inside=True)

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore")]
 BOX = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compressed", [False, True])
 def test_annotations_of_cars(tmp_path, attack, compressed):
     kinds = [("relative_im_path", "O"), *((side, "i4") for side in BOX), ("class", "i4")]

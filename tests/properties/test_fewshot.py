@@ -31,6 +31,7 @@ def accuracies(features, labels, method, **options):
     return found.accuracies
 
 
+@pytest.mark.slow
 @given(data, methods, seeds)
 def test_other_names_in_the_same_order_are_the_same_tasks(data, method, seed):
     renamed = data.renamed(other_names(data, seed, rising=True))

@@ -97,6 +97,7 @@ def test_equals_a_plain_loop(ties, seed):
     assert 0 not in kept and result.lone_queries == "exclude"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ties", ["pessimistic", "optimistic", "index"])
 def test_ties_and_duplicates_go_by_their_policy(ties):
     rng = np.random.default_rng(0)

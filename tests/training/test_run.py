@@ -20,6 +20,7 @@ def exported(stripes, tiny_recipe, tmp_path):
     return plan, tmp_path / "first"
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_dino_checkpoint_that_another_exported(exported, stripes):
     plan, folder = exported
     started = replace(plan, start=folder / "dino_checkpoint.pth").build_method().state_dict()

@@ -49,6 +49,7 @@ def found(drawings, tmp_path_factory):
     return find_bad_data(pool, device="cpu")
 
 
+@pytest.mark.slow
 def test_the_combined_score_tells_blank_and_noise_images_from_others(found):
     bad = found.scores["path"].str.contains("blank|noise")
     assert bad.sum() == 22

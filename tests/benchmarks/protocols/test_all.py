@@ -90,6 +90,7 @@ def test_every_metric_has_a_row(asked, plan_of):
             assert find_metric(metric).name, metric
 
 
+@pytest.mark.slow
 def test_records_have_the_hashes_of_their_features_and_say_whether_they_are_deterministic(
     asked, plan_of, protocol
 ):

@@ -98,6 +98,7 @@ def test_groups_widen_the_interval_where_their_images_agree():
     assert wilson(np.ones(5, dtype=bool), np.zeros(5, int))[:2] == (0.0, 100.0)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_labels_and_scores(data):
     features, labels, new = data
     first, second = (predict_labels(features, labels, new, seed=4) for _ in range(2))

@@ -29,6 +29,7 @@ def objective(features, own, c, weight, bias):
     return 0.5 * weight @ weight + c * np.logaddexp(0, wrong).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [10, 200])  # fewer than the dimensions, and more
 @pytest.mark.parametrize("block", [2, 512])
 def test_objectives_are_those_of_each_label_alone_and_of_scikit_learn(

@@ -51,6 +51,7 @@ def test_kept_epochs_are_scored_and_drawn(run, image_folder, tmp_path):
         call("analyze", "epochs", results, "--output", "epochs.pdf")
 
 
+@pytest.mark.slow
 def test_the_curves_of_a_run_are_drawn(run):
     printed = call("analyze", "training", run)
     names = [line.split()[0] for line in printed.splitlines()]

@@ -92,6 +92,7 @@ def test_a_backbone_is_converted_once_for_all_parts(capsys):
     assert with_engine(mean, "openvino", 1).forward is not first.forward
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_a_network_that_does_not_convert_runs_in_torch(monkeypatch, capsys):
     backbone = load_backbone("random:vit_tiny_patch16_224,img_size=48,depth=1", device="cpu")

@@ -36,6 +36,7 @@ def objective(weight, bias, x, labels):
     return losses.sum() + (weight**2).sum() / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shots", "each"), [(1, 750), (5, 150), (1, 20)])
 def test_equal_samples_give_what_scikit_learn_finds(novel, base, shots, each):
     calibration, query = calibrations(novel, base, shots)

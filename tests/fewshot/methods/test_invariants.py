@@ -99,6 +99,7 @@ def test_no_method_is_another_one(non_negative, run):
     assert len({accuracies.tobytes() for accuracies in runs}) == len(SPECS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("width", [3, 37, 384])
 @pytest.mark.parametrize("ways", [2, 5, 20])
@@ -112,6 +113,7 @@ def test_classes_of_the_same_support_score_exactly_the_same(spec, ways, width):
     assert (found == found[..., :1]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("value", [0.0, 0.1, 1000 / 3])
 @pytest.mark.parametrize(("ways", "shots", "queries"), [(5, 1, 15), (5, 5, 15), (3, 3, 7)])

@@ -8,6 +8,7 @@ def predict(support, labels, query):
     return model.fit(support, labels).predict(query)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize(
     ("method", "transform"),
@@ -19,6 +20,7 @@ def test_each_task_scores_what_scikit_learn_finds(
     assert_loop_agrees(novel, base, method, predict, transform, shots=shots, tasks=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize("transform", ["tukey", "tukey-l2"])
 def test_each_task_of_non_negative_features_too(non_negative, assert_loop_agrees, transform, shots):

@@ -5,6 +5,7 @@ import torch
 from lowlabel.errors import InputError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [1, 5])
 @pytest.mark.parametrize(("method", "beta"), [("pt-map", 0.5), ("pt-map,beta=1", 1)])
 def test_each_task_scores_what_a_plain_loop_finds(

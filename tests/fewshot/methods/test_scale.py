@@ -68,6 +68,7 @@ def test_the_methods_of_each_kind_are_as_documented():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", with_lengths("ignored", "relative"))
 def test_a_power_of_two_leaves_every_prepared_number_as_it_is(data, spec):
     expected = prepared(spec, **scaled(data, 0, np.float32))

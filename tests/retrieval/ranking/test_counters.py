@@ -88,6 +88,7 @@ def test_counts_are_those_of_all_pairs(monkeypatch, tied, kind, few, ties, galle
     assert counts.tolist() == naive(comparison, positives)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [192, 3])
 @pytest.mark.parametrize("kind", COUNTERS)
 @pytest.mark.parametrize("ties", TIES)

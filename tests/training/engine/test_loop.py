@@ -25,6 +25,7 @@ def assert_same(first, second):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_loss_falls_and_the_export_is_a_model(stripes, tiny_recipe, tmp_path):
     recipe = tiny_recipe(
         "lr=2e-2", "teacher_momentum=0.996", "centre_momentum=0.0", epochs=40, batch_size=32
@@ -92,6 +93,7 @@ def test_nan_stops_before_the_weights_change(plan, tmp_path):
     assert_same(before, dict(method.teacher.named_parameters()))
 
 
+@pytest.mark.slow
 def test_collapse_stops_the_run(stripes, tiny_recipe, tmp_path):
     hot = ("teacher_temperature=100", "warmup_teacher_temperature=100", "lr=3e-2")
     plan = make_plan(f"folder:{stripes}", tiny_recipe(*hot, epochs=60))

@@ -66,6 +66,7 @@ def test_a_killed_run_ends_with_the_same_weights(stripes, tiny_recipe, tmp_path)
     assert [entry["step"] for entry in read_metrics(killed)] == list(range(1, 17))
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_same_steps_as_one(stripes, tiny_recipe, tmp_path):
     alone, many = tmp_path / "alone", tmp_path / "many"
     recipe = tiny_recipe("optimizer=sgd", "freeze_last_layer=0", "drop_path=0.0")

@@ -60,6 +60,7 @@ def test_the_exported_adapters_embed_as_the_tuned_network(make_plan):
     torch.testing.assert_close(*features, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [True, False])
 def test_frozen_batch_norm_keeps_its_statistics(make_plan, tmp_path, frozen):
     settings = (f"freeze_batch_norm={frozen}",)

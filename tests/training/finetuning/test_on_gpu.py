@@ -5,6 +5,7 @@ from lowlabel.processes.world import World
 from lowlabel.training import RunOptions, Trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["margin", "proxy-nca", "multi-similarity", "proxy-anchor"])
 def test_a_step(make_plan, tmp_path, gpu, loss):
     found = []

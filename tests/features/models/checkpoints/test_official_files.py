@@ -4,6 +4,7 @@ The numbers are random and the networks are short; names, prefixes and what lies
 are those of the published files.
 """
 
+import pytest
 import timm
 import torch
 from torch import nn
@@ -126,6 +127,7 @@ def test_msn_takes_the_target_encoder(tmp_path):
     assert any("target_encoder" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_ijepa_has_no_class_token(tmp_path):
     module = network("vit_huge_patch14_gap_224", img_size=28, num_classes=0, depth=1)
     state = module.state_dict()

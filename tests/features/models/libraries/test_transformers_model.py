@@ -74,6 +74,7 @@ def test_features_are_those_of_transformers(tmp_path, family):
     torch.testing.assert_close(mean, patches.mean(1), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["vit", "dinov2", "convnext", "deit", "clip", "dinov3_vit"])
 @pytest.mark.parametrize("size", [(61, 47), (40, 83), (35, 35)])
 def test_images_of_other_sizes_are_those_of_the_processor(tmp_path, family, size):
