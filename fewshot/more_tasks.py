@@ -82,16 +82,17 @@ def in_halves(
     if least <= sampler.shots:
         return _none(kind, _too_small(labels, halves, sampler.shots, groups is not None))
     drawn = sampler.ways, sampler.shots, sampler.distribution
+    grouped = None
     if apart and groups is not None:
         grouped = GroupedHalves(halves, groups, *drawn, seed)
-        if (room := grouped.room()) < 1:
-            return _none(kind, f"over {kind}: a class has too few groups in a half")
-        queries = min(sampler.queries, room)
-        tasks *= _times(sampler.queries, queries)
+    room = grouped.room() if grouped else least - sampler.shots
+    if room < 1:
+        return _none(kind, f"over {kind}: a class has too few groups in a half")
+    queries = min(sampler.queries, room)
+    tasks *= min(math.ceil(sampler.queries / queries), _MOST_TIMES)
+    if grouped:
         blocks = partial(grouped.blocks, tasks, queries)
     else:
-        queries = min(sampler.queries, least - sampler.shots)
-        tasks *= _times(sampler.queries, queries)
         places = EpisodeSampler(halves.labels, *drawn[:2], queries, drawn[2])
         blocks = partial(halves.blocks, next(places.blocks(tasks, seed, tasks)))
     definition = (
@@ -106,11 +107,6 @@ def in_halves(
         return Interval(kind, half_sampling(halved, accuracies), definition, halved)
 
     return MoreTasks(2 * splits * tasks, queries, blocks, interval)
-
-
-def _times(wanted: int, queries: int) -> int:
-    """How many times more tasks there are with fewer queries than wanted."""
-    return min(math.ceil(wanted / queries), _MOST_TIMES)
 
 
 def disjoint(

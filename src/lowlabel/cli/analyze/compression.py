@@ -132,11 +132,13 @@ def _few_shot(
     asked = {"method": method, "tasks": tasks, "seed": seed}
     named: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     division = opened.division
-    if division.kind == "classes" and tasks != 0:
+    if tasks == 0:
+        return None
+    if division.kind == "classes":
         fewshot = replace(FewShotTasks(), **named)
         fewshot.check(opened.load(division.evaluated).labels)
         return fewshot
-    if division.kind != "classes" and tasks != 0 and named:
+    if named:
         raise InputError(
             f"--{next(iter(named))} is about few-shot tasks, and images of {division.evaluated} "
             "have no classes to make them of",
