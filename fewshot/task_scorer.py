@@ -15,9 +15,6 @@ from lowlabel.fewshot.methods import Method
 from lowlabel.fewshot.prepared import Prepared
 from lowlabel.workers import cpu_workers, run_parallel
 
-# Small enough on a CPU for glibc to reuse the memory (32 MiB), large enough to fill a GPU.
-_BLOCK_BYTES_CPU = 24 * 2**20
-_CACHED_BYTES_CPU = 4 * 2**20
 _BLOCK_BYTES = 256 * 2**20  # of a GPU, or of all threads of a CPU
 
 IntArray = NDArray[np.int64]
@@ -79,7 +76,7 @@ class TaskScorer:
     def _default_block(self, rows_per_task: int, workers: int) -> int:
         features, limit = self.prepared.features, _BLOCK_BYTES // workers
         if features.device.type == "cpu":
-            limit = min(limit, _CACHED_BYTES_CPU if self.method.rereads else _BLOCK_BYTES_CPU)
+            limit = min(limit, self.method.block_mib * 2**20)
         # A transductive method may compare all images of a task with each other.
         width = max(features.shape[1], rows_per_task * self.method.transductive)
         return max(1, limit // (rows_per_task * width * features.element_size()))

@@ -48,7 +48,7 @@ class Tim(Normalized):
 
     name: ClassVar[str] = "tim"
     iterated: ClassVar[bool] = True
-    rereads: ClassVar[bool] = True
+    block_mib: ClassVar[int] = 4  # hundreds of steps read them, from the cache
     transductive: ClassVar[bool] = True
 
     norm: str = "l2n"
