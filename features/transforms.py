@@ -228,9 +228,12 @@ def normalised(
     pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype
 ) -> torch.Tensor:
     """Normalised [B, 3, H, W] of `dtype`, from uint8 [B, H, W, 3] on the same device."""
-    centre = torch.tensor(mean, device=pixels.device) * 255
-    scale = torch.tensor(std, device=pixels.device) * 255
-    return ((pixels.float() - centre) / scale).permute(0, 3, 1, 2).to(dtype)
+    images, height, width, _ = pixels.shape
+    centre, scale = (
+        (torch.tensor(each, device=pixels.device) * 255).repeat(width) for each in (mean, std)
+    )
+    rows = pixels.reshape(images, height, -1).float().sub_(centre).div_(scale)
+    return rows.view(images, height, width, 3).permute(0, 3, 1, 2).to(dtype)
 
 
 def height_and_width(size: Size) -> tuple[int, int]:
