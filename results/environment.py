@@ -14,7 +14,9 @@ from lowlabel.fields import grown
 class Environment:
     """Versions (None if not installed), commit (None outside a checkout) and device.
 
-    `engine` is what computed the embeddings, if it was not torch: "OpenVINO 2026.4.1".
+    `engine` is what computed the embeddings, if it was not torch: "OpenVINO 2026.4.1". `pillow`
+    decodes and resizes images; 13 resamples rows and columns in another order than 12 where their
+    factors differ.
     """
 
     lowlabel: str
@@ -25,6 +27,7 @@ class Environment:
     numpy: str | None
     device: str
     engine: str = grown("")
+    pillow: str | None = grown(None)
 
 
 def describe_environment(device: str, engine: str = "") -> Environment:
@@ -43,6 +46,7 @@ def describe_environment(device: str, engine: str = "") -> Environment:
         numpy=_version("numpy"),
         device=device,
         engine=engine,
+        pillow=_version("pillow"),
     )
 
 

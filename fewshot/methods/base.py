@@ -31,8 +31,8 @@ class Method(Configurable, ABC):
         resolution: Scores of a task that differ by less are lost in rounding, whatever its classes.
         signed_alternative: What to use for features that are not all non-negative.
         iterated: Whether a task is iterated or draws random numbers; closed form if not.
-        block_mib: Features of the tasks that a core of a CPU scores together, in MiB. Copies of more
-            than 32 MiB cost page faults, few tasks the time of Python itself.
+        block_mib: Features of the tasks that a core of a CPU scores together, in MiB. Copies beyond
+            32 MiB cost page faults, few tasks the time of Python itself.
         learns_from: What it takes of the labelled images: all of them; the mean of each class; or
             sums over them, by `fit_moments`. By the last two it learns from more images than memory
             holds.

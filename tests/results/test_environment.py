@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import numpy as np
+import PIL
 import pytest
 
 import lowlabel
@@ -66,6 +67,7 @@ def test_versions_are_those_that_run():
     environment = describe_environment("cpu (2 threads)")
     assert environment.lowlabel == lowlabel.__version__
     assert environment.numpy == np.__version__
+    assert environment.pillow == PIL.__version__
     assert environment.python == ".".join(map(str, sys.version_info[:3]))
     assert environment.device == "cpu (2 threads)"
 
