@@ -27,11 +27,11 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 class Forward(Protocol):
-    """Computes features [B, D] of normalised images [B, 3, H, W]."""
+    """Computes features [B, D] of decoded images uint8 [B, H, W, 3]."""
 
     name: str
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor: ...  # noqa: D102
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,8 @@ class Backbone:
         Returns:
             float32 [B, D] on the backbone's device.
         """
+        if self.forward:
+            return self._vectors(self.forward(pixels), len(pixels))
         images = self._normalised(pixels)
         if isinstance(self.transform, WholeImage):
             return embed_scales(images, self.transform.scales, self.encoder.patch, self._embed)
@@ -134,8 +136,11 @@ class Backbone:
         return self.transform.normalise(pixels, DTYPES[self.dtype])
 
     def _embed(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.forward(images) if self.forward else self._pooled(images)
-        rows, sized = len(images), features.ndim == 2 and features.shape[1] > 0
+        return self._vectors(self._pooled(images), len(images))
+
+    def _vectors(self, features: torch.Tensor, rows: int) -> torch.Tensor:
+        """The features in float32; an `InputError` unless each row has a vector of real numbers."""
+        sized = features.ndim == 2 and features.shape[1] > 0
         if not sized or len(features) != rows or features.is_complex():
             raise InputError(
                 f"{self.name} gives {list(features.shape)} {str(features.dtype)[6:]} for {rows} "

@@ -104,7 +104,7 @@ def predict(
     from lowlabel.cli.predict.files import written
     from lowlabel.cli.predict.given import given_features
     from lowlabel.cli.predict.messages import say_choice
-    from lowlabel.cli.predict.zeros import with_direction
+    from lowlabel.cli.predict.zeros import can_be_labelled
     from lowlabel.errors import ClassError
     from lowlabel.progress import progress_bar
 
@@ -116,7 +116,7 @@ def predict(
         given = given_features(what.features, what.new_features, what.features_key)
     else:
         given = _images(image or [], what, choice, data, backbone, machine)
-    known, labelled = given.known, with_direction(given)
+    known, labelled = given.known, can_be_labelled(given)
     with progress_bar("cross-validation", "fit", delay=1.0) as progress:
         try:
             found = choose_method(

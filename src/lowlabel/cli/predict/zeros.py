@@ -35,7 +35,7 @@ def refuse_zero_labelled(
         )
 
 
-def with_direction(given: "Given") -> "NDArray[np.bool_]":
+def can_be_labelled(given: "Given") -> "NDArray[np.bool_]":
     """Whether each new embedding can be labelled; says which cannot, and if all are equal.
 
     Raises:
