@@ -2,11 +2,12 @@
 
 Times the whole path (decoding, resizing, forward, HDF5) on 500×375 JPEG files by each engine, and
 the bare forward passes in memory (of torch on normalised tensors, of OpenVINO on pixels, which it
-normalises in no time), in turn in one process.
+normalises in no time), in turn in one process. Beside them a plain loop as users write it: timm's
+transform and network in float32 over torchvision's `ImageFolder` and torch's `DataLoader`.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,7 +41,7 @@ def main(
     device: str = "auto",
     dtype: str = "float32",
 ) -> None:
-    """Prints images per second, and their ratio to the fastest bare forward pass."""
+    """Prints images per second, and ratios to the fastest bare forward pass and a plain loop."""
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         write_photographs(Path(folder) / "class", images)
@@ -85,6 +86,7 @@ def _measure(
 
     jobs = {f"bare {engine}": partial(bare, engine) for engine in engines}
     jobs |= {f"whole {engine}": partial(whole, engine) for engine in engines}
+    jobs["plain loop"] = _plain_loop(backbone, part.root, batch_size)
     seconds = median_seconds(jobs, repeats)
     path.unlink(missing_ok=True)
     fastest = min(seconds[f"bare {engine}"] for engine in engines)
@@ -95,7 +97,27 @@ def _measure(
             "bare forward, img/s": len(part) / seconds[f"bare {engine}"],
             "whole path, img/s": len(part) / seconds[f"whole {engine}"],
             "of the fastest forward": fastest / seconds[f"whole {engine}"],
+            "times the plain loop": seconds["plain loop"] / seconds[f"whole {engine}"],
         }
+
+
+def _plain_loop(backbone: Backbone, folder: Path, batch_size: int) -> Callable[[], None]:
+    """A float32 network of timm over a `DataLoader` with a process for each thread of torch."""
+    import timm
+    from torchvision.datasets import ImageFolder
+
+    name = backbone.name.removeprefix("random:")
+    network = timm.create_model(name, num_classes=0).eval().to(backbone.device)
+    config = timm.data.resolve_model_data_config(network)
+    images = ImageFolder(str(folder), timm.data.create_transform(**config, is_training=False))
+
+    @torch.inference_mode()
+    def job() -> None:
+        workers = torch.get_num_threads()
+        loader = torch.utils.data.DataLoader(images, batch_size, num_workers=workers)
+        torch.cat([network(batch.to(backbone.device)).cpu() for batch, _ in loader])
+
+    return job
 
 
 def write_photographs(folder: Path, count: int) -> None:

@@ -37,6 +37,7 @@ TINY = {
     "report": f"{FOLDER.parents[1] / 'results' / 'leaderboard.tar.xz'} --count 20 --no-browser",
     "retrieval": "--images 1100 --width 8 --classes 220 --peers",
     "revisited": "--distractors 300 --gallery 200 --queries 3 --width 8",
+    "images.pipeline": "--images 2 --repeats 1",
     "images.sources": "--images 20 --shards 2 --repeats 1",
     "training step": "--batch-size 2 --prototypes 16",
     "training views": "--images 1",
