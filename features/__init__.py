@@ -15,6 +15,11 @@ from lowlabel.features.extraction.options import ExtractionOptions
 from lowlabel.features.extraction.wanted import store_dataset
 from lowlabel.features.framing import Framing, known_framing
 from lowlabel.features.key import FeatureKey
+from lowlabel.features.made_elsewhere.feature_file import (
+    FeatureFile,
+    check_feature_file,
+    load_feature_file,
+)
 from lowlabel.features.made_elsewhere.to_label import FeaturesToLabel, read_features_to_label
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.check import check_model, check_weights
@@ -25,12 +30,7 @@ from lowlabel.features.rankings.dataset import ranked_dataset
 from lowlabel.features.rankings.file import RankingFile, read_ranking_file
 from lowlabel.features.rankings.ranking import Ranking
 from lowlabel.features.store import StoredRows, feature_path, read_features, stored_rows
-from lowlabel.features.table import (
-    EmbeddingTable,
-    FeatureFile,
-    check_feature_file,
-    load_feature_file,
-)
+from lowlabel.features.table import EmbeddingTable
 
 __all__ = [
     "ALIASES",

@@ -22,8 +22,9 @@ from lowlabel.features.embedded import FILE, EmbeddedDataset, Embedder, StoredPa
 from lowlabel.features.extract import extract_shown, store_shown
 from lowlabel.features.extraction.options import ExtractionOptions
 from lowlabel.features.extraction.wanted import wanted_sets
+from lowlabel.features.made_elsewhere.feature_file import ArrayNames, load_feature_file
 from lowlabel.features.models.checkpoints.seen_classes import seen_classes
-from lowlabel.features.table import ArrayNames, EmbeddingTable, load_feature_file
+from lowlabel.features.table import EmbeddingTable
 from lowlabel.specs import json_sha256
 
 _FILE_PARTS = ("base", "gallery", "all")

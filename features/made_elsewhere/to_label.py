@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from lowlabel.datasets.io.class_pickle import CLASS_PICKLES
 from lowlabel.errors import DataError, InputError
 from lowlabel.features.array_file import Arrays, array_names, read_arrays
-from lowlabel.features.made_elsewhere.texts import as_texts
-from lowlabel.features.table import (
+from lowlabel.features.made_elsewhere.feature_file import (
     ArrayNames,
-    EmbeddingTable,
     FeatureFile,
     check_features,
     load_feature_file,
     require_feature_file,
 )
+from lowlabel.features.made_elsewhere.texts import as_texts
+from lowlabel.features.table import EmbeddingTable
 from lowlabel.paths import file_sha256
 
 NEW, GROUPS, PATHS = "new_", "groups", "paths"

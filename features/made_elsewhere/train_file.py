@@ -8,8 +8,9 @@ import numpy as np
 
 from lowlabel.errors import InputError
 from lowlabel.features.embedded import FILE, EmbeddedDataset, Embedder
+from lowlabel.features.made_elsewhere.feature_file import FeatureFile, load_feature_file
 from lowlabel.features.made_elsewhere.label_numbers import numbered_texts
-from lowlabel.features.table import EmbeddingTable, FeatureFile, load_feature_file
+from lowlabel.features.table import EmbeddingTable
 
 
 def with_train_features(data: EmbeddedDataset, path: Path) -> EmbeddedDataset:

@@ -86,7 +86,7 @@ def given_features(path: Path, new: Path | None, key: str | None) -> Given:
     from lowlabel.cli.predict.messages import say_features
     from lowlabel.cli.predict.zeros import refuse_zero_labelled
     from lowlabel.features import read_features_to_label
-    from lowlabel.features.table import ArrayNames
+    from lowlabel.features.made_elsewhere.feature_file import ArrayNames
 
     names = ArrayNames.parse(key) if key is not None else None
     found = read_features_to_label(path, new, names)

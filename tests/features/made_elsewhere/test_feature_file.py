@@ -8,7 +8,7 @@ import pytest
 
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
-from lowlabel.features.table import ArrayNames
+from lowlabel.features.made_elsewhere.feature_file import ArrayNames
 
 ARRAYS = {
     "features": np.eye(4, dtype=np.float32),
