@@ -7,18 +7,20 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from lowlabel.datasets.io.content_index import ContentIndex, Entry, State, content_index
 from lowlabel.datasets.io.pixels import is_deep
-from lowlabel.datasets.sources.members import container_of, member_bytes
+from lowlabel.datasets.sources.members import container_of, read_members
 from lowlabel.errors import DataError
 from lowlabel.progress import Progress
 from lowlabel.reading import system_error
 
 _BLOCK = 500  # files between two commits; SQLite takes at most 999 names at a time
 _THREADS = min(8, os.cpu_count() or 1)
+_RUN = 16  # files that a thread hashes in turn
 _ATTEMPTS = 3  # at reading a file that is being written
 
 
@@ -56,7 +58,7 @@ def read_contents(
             block = _absolute(root, paths[start : start + _BLOCK])
             entries = _unchanged(index, block)
             unknown = [path for path in block if path not in entries]
-            hashed = dict(zip(unknown, pool.map(_hash, unknown), strict=True))
+            hashed = dict(zip(unknown, chain(*pool.map(_hash, _runs(unknown))), strict=True))
             index.add(hashed)
             entries |= hashed
             yield from (_content(entries[path]) for path in block)
@@ -81,7 +83,7 @@ def _absolute(root: Path, paths: Sequence[str]) -> list[str]:
 def _unchanged(index: ContentIndex, paths: Sequence[str]) -> dict[str, Entry]:
     """The entries of files that did not change since they were hashed."""
     found = index.find(paths)
-    states = {path: _state(path) for path in paths}
+    states = _states(paths)
     return {path: entry for path, entry in found.items() if entry.is_of(states[path])}
 
 
@@ -90,10 +92,20 @@ def _content(entry: Entry) -> Content:
     return Content(entry.sha256, state.size, state.newest, entry.deep)
 
 
-def _state(path: str) -> State:
-    holder = container_of(path)
+def _states(paths: Sequence[str]) -> dict[str, State]:
+    """The state of each file; a larger file that holds images is looked at once."""
+    states: dict[str, State] = {}
+    for path in paths:
+        holder = os.fspath(container_of(path) or path)
+        if holder not in states:
+            states[holder] = _state(holder, path)
+        states[path] = states[holder]
+    return states
+
+
+def _state(file: str, path: str) -> State:
     try:
-        status = os.stat(holder or path)  # noqa: PTH116 a Path each would take as long
+        status = os.stat(file)  # noqa: PTH116 a Path each would take as long
     except OSError as error:
         raise unreadable(path, error) from error
     if not stat.S_ISREG(status.st_mode):
@@ -101,24 +113,41 @@ def _state(path: str) -> State:
     return State.of(status)
 
 
-def _hash_member(path: str, container: Path) -> Entry:
-    """The entry of an image in a larger file, whose state stands for the image's."""
+_Run = tuple[Path | None, list[str]]  # neighbours that one thread hashes, and what holds them
+
+
+def _runs(paths: Sequence[str]) -> Iterator[_Run]:
+    for container, held in groupby(paths, container_of):
+        while run := list(islice(held, _RUN)):
+            yield container, run
+
+
+def _hash(run: _Run) -> list[Entry]:
+    container, paths = run
+    if container is None:
+        return [_hash_file(path) for path in paths]
+    return _hash_members(container, paths)
+
+
+def _hash_members(container: Path, paths: Sequence[str]) -> list[Entry]:
+    """The entries of images in a larger file, whose state stands for theirs."""
     for _ in range(_ATTEMPTS):
         started = time.time_ns()
         try:
             before = State.of(container.stat())
-            data = member_bytes(container, path)
+            found = [
+                (hashlib.sha256(data).digest(), is_deep(data))
+                for data in read_members(container, paths)
+            ]
             after = State.of(container.stat())
         except OSError as error:
-            raise unreadable(path, error) from error
+            raise unreadable(error.filename or container, error) from error
         if before == after:
-            return Entry(before, started, hashlib.sha256(data).digest(), is_deep(data))
+            return [Entry(before, started, *each) for each in found]
     raise DataError(f"{container} changes while it is read", "Wait until it is complete.")
 
 
-def _hash(path: str) -> Entry:
-    if container := container_of(path):
-        return _hash_member(path, container)
+def _hash_file(path: str) -> Entry:
     for _ in range(_ATTEMPTS):
         started = time.time_ns()
         try:

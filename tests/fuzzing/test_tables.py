@@ -14,7 +14,7 @@ from lowlabel.datasets.imagenet.validation import validation_classes
 from lowlabel.datasets.io.parquet import open_parquet
 from lowlabel.datasets.io.pixels import must_decode, open_rgb
 from lowlabel.datasets.sources.hugging_face import hugging_face_dataset
-from lowlabel.datasets.sources.members import member_bytes
+from lowlabel.datasets.sources.members import read_members
 from lowlabel.datasets.sources.webdataset import webdataset
 from lowlabel.datasets.tables.entries import read_entries
 
@@ -148,6 +148,6 @@ def test_tar_shards(tmp_path, attack, tar_format):
 
     def read(path):
         images = webdataset(path).divisions[0].read(path.parent, "all")
-        return [member_bytes(path, path.parent / image.path) for image in images]
+        return [*read_members(path, [path.parent / image.path for image in images])]
 
     assert attack(path, read)

@@ -33,9 +33,9 @@ def hashed(monkeypatch) -> list[str]:
     names: list[str] = []
     read = contents._hash
 
-    def counting(path: str) -> object:
-        names.append(Path(path).name)
-        return read(path)
+    def counting(run: tuple[Path | None, list[str]]) -> object:
+        names.extend(Path(path).name for path in run[1])
+        return read(run)
 
     monkeypatch.setattr(contents, "_hash", counting)
     return names

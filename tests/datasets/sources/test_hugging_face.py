@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lowlabel.datasets import open_dataset
-from lowlabel.datasets.sources.members import member_bytes
+from lowlabel.datasets.sources.members import read_members
 from lowlabel.errors import DataError
 from lowlabel.features import ExtractionOptions, extract_features, load_backbone
 
@@ -269,7 +269,7 @@ def test_rows_that_a_few_bytes_stand_for_are_not_unfolded(tmp_path):
     table = pyarrow.table({"image": images.cast(pyarrow.binary()), "label": [0] * 300})
     parquet.write_table(table, folder / "a.parquet", compression="zstd")
     with pytest.raises(DataError, match=r"images of .* would need"):
-        member_bytes(folder / "a.parquet", folder / "a.parquet" / "000000")
+        list(read_members(folder / "a.parquet", [folder / "a.parquet" / "000000"]))
 
 
 @pytest.mark.parametrize(
