@@ -90,7 +90,7 @@ def _array(file: h5py.File, name: str) -> NDArray[Any]:
         raise DataError(
             f"{name} in {file.filename} is a group that holds {_listed(found) or 'nothing'}, "
             "not an array",
-            "Save features [N, D] and labels [N] under these names at the top of the file.",
+            f"Save {name} as an array at the top of the file.",
         )
     if not isinstance(found, h5py.Dataset):
         raise DataError(f"{name} in {file.filename} is a {type(found).__name__}, not an array")
@@ -133,7 +133,8 @@ def _check_plain(file: h5py.File, name: str, found: h5py.Dataset) -> None:
         raise DataError(
             f"{name} in {file.filename} holds {'nothing' if found.shape is None else kind}, not "
             "numbers or texts [N]",
-            "Save features [N, D] as floats, and labels [N] as integers or texts.",
+            f"Save {name} as numbers or texts. Lists of different lengths need one length: fill "
+            "the ends of short ones.",
         )
     stored, what = found.id.get_storage_size(), f"{name} of {file.filename}"
     require_room(what, math.prod(found.shape) * kind.itemsize, stored)

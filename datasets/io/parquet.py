@@ -12,6 +12,7 @@ from lowlabel.reading import reading, require_room
 
 _BATCH = 256
 _BUFFER = 1 << 14  # bytes; without one, pyarrow copies whole columns once more
+_AGAIN = "Get the file again, or write it again: it may have been cut off."
 _OF_A_VALUE = 64  # bytes of a Python object in a list
 
 
@@ -99,7 +100,7 @@ def parquet_file(path: Path, refetch: str = "") -> Iterator[Any]:
             "pip install 'lowlabel[parquet]'",
         ) from error
     with (
-        _reading(path, refetch),
+        _reading(path, refetch or _AGAIN),
         ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file,
     ):
         yield file

@@ -41,14 +41,23 @@ def webdataset(place: Path) -> Dataset:
         split: [image for shard in of for image in _listed(root, shard, samples[shard])]
         for split, of in by_split(root, shards).items()
     }
+    left_out = sum((each.left_out for each in samples.values()), Counter[str]())
     if empty := [split for split, found in images.items() if not found]:
         raise DataError(
-            f"the shards {f'of {empty[0]} ' if empty[0] else ''}in {root} hold no image",
-            "A sample is an image with its label beside it, as 000.jpg and 000.cls.",
+            f"the shards {f'of {empty[0]} ' if empty[0] else ''}in {root} hold no "
+            f"{f'image .{wanted.image}' if wanted.image else 'image'}, but {_counted(left_out)}",
+            "A sample is an image with its label beside it, as 000.jpg and 000.cls; the suffix of "
+            "images that are called otherwise is named: wds:PATTERN,image=SUFFIX",
         )
-    left_out = sum((each.left_out for each in samples.values()), Counter[str]())
     entries = listed_entries(images, pattern, left_out)
     return listed_dataset("wds", _name(pattern, root), place, root, entries)
+
+
+def _counted(files: Counter[str]) -> str:
+    return (
+        ", ".join(f"{count:,} {suffix}" for suffix, count in files.most_common())
+        or "no other file either"
+    )
 
 
 def _parsed(text: str) -> tuple[Path, Wanted]:

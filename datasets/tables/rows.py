@@ -63,7 +63,10 @@ def read_table(
     """
     with reading(path):
         with path.open("rb") as file:
-            is_parquet = file.read(len(_PARQUET)) == _PARQUET
+            first = file.read(len(_PARQUET))
+        if not first:
+            raise DataError(f"{path} is empty", "Write it again, or give another file.")
+        is_parquet = first == _PARQUET
         table = (
             _from_parquet(path, required, known, instead)
             if is_parquet

@@ -1,6 +1,9 @@
 """Architectures of timm without weights."""
 
+import inspect
 import math
+import re
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
@@ -10,13 +13,19 @@ import timm
 import torch
 from torch import nn
 
-from lowlabel.errors import InputError, UserError
+from lowlabel.errors import InputError, UnknownNameError, UserError
 from lowlabel.features.models.option_limits import check_options, check_size
 from lowlabel.features.transforms import CropMode, ImageTransform, Size, height_and_width
 from lowlabel.reading import reason
 from lowlabel.specs import Option, format_spec
 
 PROTOCOL_CROP_FRACTION = 0.875
+
+
+_TIMMS = "Write options as ARCH,option=value with the names of the model's timm class."
+_UNKNOWN_OPTION = re.compile(
+    r"(?P<made>\w+)(\.__init__)?\(\) got an unexpected keyword argument '(?P<option>\w+)'"
+)
 
 
 def create(
@@ -60,9 +69,15 @@ def create(
             "Choose another --resolution, or other options of the architecture.",
         ) from error
     except TypeError as error:
+        if unknown := _UNKNOWN_OPTION.search(str(error)):
+            option = unknown["option"]
+            similar = UnknownNameError("option", option, _options_of(name, unknown["made"])).hint
+            raise InputError(
+                f"{name} does not accept the options {option}", similar or _TIMMS
+            ) from error
         raise InputError(
             f"{name} does not accept the options {', '.join(options) or 'given'}: {error}",
-            "Write options as ARCH,option=value with the names of the model's timm class.",
+            _TIMMS,
         ) from error
     except (RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
         if not options:
@@ -183,3 +198,12 @@ def random_weights(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return create(name, options, resolution, any_size, pretrained=False)
+
+
+def _options_of(name: str, made: str) -> list[str]:
+    """Options of the class or function of timm that makes an architecture."""
+    module = sys.modules[timm.models.model_entrypoint(name.partition(".")[0]).__module__]
+    parameters = (
+        inspect.signature(getattr(module, made)).parameters if hasattr(module, made) else {}
+    )
+    return [option for option in parameters if option not in ("args", "kwargs")]

@@ -70,7 +70,8 @@ def _array(
         if dtype.hasobject:
             raise DataError(
                 f"{path}: {name} holds Python objects, which are never unpickled",
-                "Save plain numbers, or texts of a fixed length: labels.astype(str).",
+                f"Save plain numbers, or texts of a fixed length: {name}.astype(str). Lists of "
+                "different lengths need one length: fill the ends of short ones.",
             )
         needed, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
         if needed > there:

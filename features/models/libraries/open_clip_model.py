@@ -1,6 +1,7 @@
 """`open_clip:ARCH/TAG` and `open_clip:ARCH/PATH`: the image tower of a model of open_clip."""
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.features.models.checkpoints.torch_check import check_torch_file
+from lowlabel.features.models.checkpoints.weights_file import read_content
 from lowlabel.features.models.libraries.hub_access import obstacle
 from lowlabel.features.models.libraries.library import Library, check_known, require
 from lowlabel.features.models.libraries.open_clip_encoder import OpenClipEncoder
@@ -31,6 +32,11 @@ _TORCH = (".pt", ".pth", ".bin")
 _SUFFIXES = (".safetensors", *_TORCH, ".npz")
 _ON_THE_HUB = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _DIGITS = 16
+_DIFFERENCES = {
+    r"Missing key\(s\) in state_dict: (.*)\.": "missing tensors",
+    r"Unexpected key\(s\) in state_dict: (.*)\.": "of another network",
+    r"size mismatch for (\S+):": "of another shape",
+}
 
 
 def check(rest: str) -> None:
@@ -62,11 +68,19 @@ def open_model(rest: str, resolution: int | None, any_size: bool) -> Source:
     keys = ("mean", "std", "interpolation", "resize_mode")
     preprocessing = {key: published[key] for key in keys if published.get(key)} | colours
     problem = f"{path} does not hold the weights of {architecture}"
-    fix = "Check the names: python -c 'import open_clip; print(open_clip.list_pretrained())'"
+    fix = (
+        f"Name a file that open_clip saved for {architecture}, or weights that are published: "
+        "python -c 'import open_clip; print(open_clip.list_pretrained())'"
+    )
     damage = (SafetensorError,)
-    with reading(path, problem, fix, damage), _quietly(), torch.random.fork_rng(devices=[]):
-        if path.suffix.lower() in _TORCH:
-            check_torch_file(path)
+    if path.suffix.lower() in _TORCH:
+        read_content(path, shapes_only=True)
+    with (
+        reading(path, problem, fix, damage),
+        _differences(),
+        _quietly(),
+        torch.random.fork_rng(devices=[]),
+    ):
         model = open_clip.create_model(
             architecture,
             pretrained=str(path),
@@ -181,6 +195,27 @@ def _transform(config: Mapping[str, Any], architecture: str) -> ImageTransform:
         config["std"],
         f"open_clip:{architecture}",
     )
+
+
+@contextmanager
+def _differences() -> Iterator[None]:
+    """Counts the tensors of other weights, all of which torch would name."""
+    try:
+        yield
+    except RuntimeError as error:
+        parts = []
+        for kind, says in _DIFFERENCES.items():
+            if found := [name for line in re.findall(kind, str(error)) for name in _names(line)]:
+                parts.append(f"{len(found):,} {says}, such as {found[0]}")
+        if not parts:
+            raise
+        raise ValueError("; ".join(parts)) from error
+    except AttributeError as error:  # of .npz, which open_clip reads for some networks alone
+        raise ValueError(f"they are of another network: {error}") from error
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip('"') for name in listed.split(", ")]
 
 
 @contextmanager

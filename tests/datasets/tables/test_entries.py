@@ -114,7 +114,7 @@ def test_many_wrong_rows_are_counted(table):
         ("file,class\na/0.png,x\n", "no column path and no column label; its first line has: file"),
         ("path,label,label\na/0.png,x,x\n", "the column label twice"),
         ("path,label\n", "names no image"),
-        ("", "no column path"),
+        ("", "is empty"),
         ("path,label\na/0.png,x,red\n", "line 2 of .* has 3 values, the header has 2 columns"),
         ('path,label\na/0.png,"x\n', "no CSV file from line 2 on"),
         ("path,label\na/0.png,x\n".encode("utf-16"), "text in UTF-16"),
@@ -225,3 +225,14 @@ def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(DataError, match="is a folder, not a table") as error:
         read_entries(tmp_path)
     assert f"folder:{tmp_path}" in error.value.hint
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_parquet_table_that_is_cut_off_says_what_to_do(tmp_path, size):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "list.parquet"
+    parquet.write_table(pa.table({"path": ["a.png"], "label": ["a"]}), path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(DataError, match=r"list\.parquet (cannot be read|is empty)") as error:
+        read_entries(path)
+    assert "again" in error.value.hint

@@ -1,6 +1,7 @@
 """`open_clip:` models give the features of open_clip's `encode_image`."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -190,11 +191,37 @@ def test_names_are_checked_and_missing_weights_named(home, tags, tmp_path, monke
 
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     saved(tmp_path, "tiny-timm")
-    with pytest.raises(DataError, match="does not hold the weights of tiny"):
+    with pytest.raises(DataError, match="does not hold the weights of tiny") as error:
         load_backbone(f"open_clip:tiny/{tmp_path / 'weights.safetensors'}")
+    assert re.search(r"tiny: \d+ missing tensors, such as \S+; \d+ of another", error.value.message)
+    assert "a file that open_clip saved for tiny" in error.value.hint
     torch.save({"visual.proj": pytest.raises}, tmp_path / "code.pt")
-    with pytest.raises(DataError, match="does not hold the weights of tiny"):
+    with pytest.raises(DataError, match="holds more than tensors and plain data"):
         load_backbone(f"open_clip:tiny/{tmp_path / 'code.pt'}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("list.pt", [1, 2], "holds a list, not a state dict"),
+        ("bytes.pt", b"no weights at all" * 100, "is not a readable weights file"),
+        ("text.bin", b"no weights at all" * 100, "is not a readable weights file"),
+        ("text.safetensors", b"no weights at all" * 100, "does not hold the weights of tiny"),
+        ("arrays.npz", {"x": np.zeros(3)}, "does not hold the weights of tiny: they are of anoth"),
+    ],
+)
+def test_foreign_files_are_refused_in_a_line(tmp_path, name, content, problem):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(path, **content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(DataError, match=re.escape(f"{path} {problem}")) as error:
+        load_backbone(f"open_clip:tiny/{path}")
+    assert error.value.hint
+    assert len(error.value.message) < 300
 
 
 @pytest.mark.parametrize("place", [0, 8, 200, -4000])

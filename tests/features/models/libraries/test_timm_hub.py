@@ -71,6 +71,12 @@ def test_another_resolution_is_resampled_as_timm_does(folder):
     assert (backbone.transform.resize, backbone.transform.crop) == (120, 96)
 
 
+def test_a_mistyped_option_is_named_with_similar_ones(folder):
+    with pytest.raises(InputError, match=r"does not accept the options init_valuse\n") as error:
+        load_backbone(f"hf-hub:{folder},init_valuse=1e-5")
+    assert "Did you mean init_values" in error.value.hint
+
+
 def test_files_of_another_form_are_refused(folder, tmp_path):
     path = folder / "config.json"
     config = json.loads(path.read_text())
