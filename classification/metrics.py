@@ -31,9 +31,10 @@ def classification_values(
 
     "top1" (accuracy), "top5", "balanced_accuracy" (mean recall over the test classes), "macro_f1"
     (mean over the classes that are in the test images or predicted), "auroc" (one class against the
-    rest, mean over the test classes; ties count half) are those of scikit-learn; "ece" is the
-    expected calibration error over 15 bins of equal width (Guo et al., "On Calibration of Modern
-    Neural Networks", ICML 2017, arXiv 1706.04599). A class without a column is never predicted.
+    rest, mean over the test classes; ties count half; left out if all images are of one class) are
+    those of scikit-learn; "ece" is the expected calibration error over 15 bins of equal width (Guo
+    et al., "On Calibration of Modern Neural Networks", ICML 2017, arXiv 1706.04599). A class
+    without a column is never predicted.
 
     Args:
         probabilities: Probability of each class, floats [M, C]; rows add up to 1.
@@ -53,10 +54,9 @@ def classification_values(
         return values
     hits = (predicted == targets).double()
     confidence = probabilities.gather(1, predicted[:, None])[:, 0]
-    return values | {
-        "auroc": _percent(_auroc(probabilities, targets)),
-        "ece": _percent(_calibration_error(confidence, hits)),
-    }
+    if (targets != targets[0]).any():
+        values["auroc"] = _percent(_auroc(probabilities, targets))
+    return values | {"ece": _percent(_calibration_error(confidence, hits))}
 
 
 def decision_values(
@@ -131,8 +131,6 @@ def _auroc(probabilities: Tensor, targets: Tensor) -> Tensor:
         total += float(area.sum())
         influence += part.sum(0)
     total += 0.5 * (len(classes) - len(scored))
-    if len(classes) == 1:
-        return torch.full_like(influence, torch.nan)
     return (total + influence) / len(classes)
 
 

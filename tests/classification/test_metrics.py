@@ -140,3 +140,11 @@ def test_a_confidence_at_the_end_of_a_bin_belongs_to_it():
         both = torch.cat([confidence, (alone if row < 7 else confidence)])
         labels = torch.tensor([0, 1])
         assert metrics(both, labels)["ece"] == pytest.approx(calibration_error(both, labels))
+
+
+def test_images_of_one_class_have_no_auroc():
+    probabilities = torch.tensor([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1]])
+    found = classification_values(probabilities, torch.tensor([0, 0, 0]))
+    assert "auroc" not in found
+    assert all(np.isfinite(values).all() for values in found.values())
+    assert found["balanced_accuracy"].mean() == pytest.approx(100 * 2 / 3)
