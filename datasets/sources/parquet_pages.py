@@ -170,6 +170,7 @@ def _numbers(data: memoryview, width: int, count: int) -> NDArray[np.int64]:
     if width > 32:
         raise ValueError(f"numbers of {width} bits")
     numbers = np.empty(count, np.int64)
+    found: NDArray[np.int64] | int
     at = filled = 0
     while filled < count:
         mark, at = read_varint(data, at)
@@ -179,8 +180,8 @@ def _numbers(data: memoryview, width: int, count: int) -> NDArray[np.int64]:
             packed = np.frombuffer(data[at : at + wanted * width], np.uint8)
             at += run * width
             bits = np.unpackbits(packed, bitorder="little").reshape(wanted * 8, width)
-            found = (bits @ (1 << np.arange(width)))[: count - filled]
-            run = len(found)
+            run = min(8 * wanted, count - filled)
+            found = (bits @ (1 << np.arange(width)))[:run]
         else:
             size = (width + 7) // 8
             found = int.from_bytes(data[at : at + size], "little")

@@ -105,7 +105,7 @@ def _views(images: Any) -> list[View]:
         f"{len(images) + 1}{kind}", offsets, struct.calcsize(kind) * images.offset
     )
     whole = memoryview(content or b"").cast("B").toreadonly()
-    views = [whole[start:stop] for start, stop in pairwise(places)]
+    views: list[View] = [whole[start:stop] for start, stop in pairwise(places)]
     if not images.null_count:
         return views
     return [
