@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file
-from lowlabel.datasets.sources.parquet_pages import Chunk, View, chunks_of, read_chunk
 from lowlabel.errors import DataError
 from lowlabel.reading import require_room
+
+View = memoryview | None  # an image; None for a row without one
 
 PARQUET = ".parquet"
 _BATCH = 32  # images
@@ -25,7 +26,7 @@ def parquet_members(container: Path, names: Sequence[str]) -> Iterator[memoryvie
     """Reads images, named by their rows in the container from 0 on; empty if a row has none.
 
     Yields:
-        The bytes of each where its page was decompressed: a copy takes as long as reading a file.
+        The bytes of each where pyarrow put them: a copy takes as long as reading a file.
 
     Raises:
         DataError: If the container cannot be read.
@@ -44,7 +45,7 @@ def _images(container: Path, names: Sequence[str]) -> Iterator[View]:
     status = container.stat()
     state = status.st_mtime_ns, status.st_size
     with _lock:
-        starts, chunks = _row_groups(container, *state)
+        starts = _row_groups(container, *state)
     images: Sequence[View] = ()
     first = 0
     for name in names:
@@ -53,33 +54,24 @@ def _images(container: Path, names: Sequence[str]) -> Iterator[View]:
             group = bisect_right(starts, row) - 1
             first = starts[group]
             with _lock:
-                images = _row_group(container, group, chunks[group], *state)
+                images = _row_group(container, group, *state)
             if row - first >= len(images):
                 raise FileNotFoundError(errno.ENOENT, "no such row", f"{container}/{name}")
         yield images[row - first]
 
 
 @lru_cache(maxsize=64)
-def _row_groups(container: Path, changed: int, size: int) -> tuple[Sequence[int], Sequence[Chunk]]:
-    """First row of each row group of a file in one of its states, and where its images lie."""
+def _row_groups(container: Path, changed: int, size: int) -> Sequence[int]:
+    """First row of each row group of a file in one of its states."""
     with parquet_file(container) as file:
-        column = image_column(container, file.schema_arrow)
-        leaves = [file.schema.column(leaf).path for leaf in range(len(file.schema.names))]
-        inside = column if column in leaves else f"{column}.bytes"
-        chunks = [*chunks_of(file.metadata, leaves.index(inside))]
-    return [0, *accumulate(chunk.rows for chunk in chunks[:-1])], chunks
+        groups = range(file.metadata.num_row_groups)
+        rows = [file.metadata.row_group(group).num_rows for group in groups]
+    return [0, *accumulate(rows[:-1])]
 
 
 @lru_cache(maxsize=3)
-def _row_group(
-    container: Path, group: int, chunk: Chunk, changed: int, size: int
-) -> Sequence[View]:
+def _row_group(container: Path, group: int, changed: int, size: int) -> Sequence[View]:
     """The encoded images of a row group; None for a row without one."""
-    images = read_chunk(container, chunk, size)
-    return _by_pyarrow(container, group, size) if images is None else images
-
-
-def _by_pyarrow(container: Path, group: int, size: int) -> list[View]:
     read: list[View] = []
     held = 0
     with parquet_file(container) as file:

@@ -86,7 +86,7 @@ def test_a_failure_is_raised_and_the_group_read_anew_the_next_time(container, mo
         raise DataError("the disk is away", "Mount it.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(parquet_rows, "read_chunk", failing)
+        patched.setattr(parquet_rows, "parquet_file", failing)
         for _ in range(2):
             with pytest.raises(DataError, match="the disk is away"):
                 image_of(container, "3")
