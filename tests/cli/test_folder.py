@@ -101,11 +101,11 @@ def test_small_classes_are_left_out_named_and_recorded(image_folder, tmp_path, c
     assert "--min-images 3 for folders" in capsys.readouterr().err
     assert call(*arguments, "--tasks", "20", "--min-images", "3") == 0
     shown = capsys.readouterr()
-    assert "1 classes of fewer than 3 images: novel0 (2)" in shown.err
-    assert "Left out: 1 classes of fewer than 3 images: novel0 (2)." in shown.out
+    assert "1 class of fewer than 3 images: novel0 (2)" in shown.err
+    assert "Left out: 1 class of fewer than 3 images: novel0 (2)." in shown.out
     table = (tmp_path / "out/leaderboard.md").read_text()
     assert "- Dataset: 12 images of 2 classes; not taken: 1 .txt." in table
-    assert "- Left out: 1 classes of fewer than 3 images: novel0 (2)." in table
+    assert "- Left out: 1 class of fewer than 3 images: novel0 (2)." in table
     (record,) = load_records(tmp_path / "out")
     dataset = record.experiment.dataset
     assert (dataset.min_images, dataset.small_classes) == (3, {"novel0": 2})
