@@ -65,7 +65,8 @@ class UnknownNameError(UserError, LookupError):
         close = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
         hints = [f"Did you mean {' or '.join(close)}?"] if close else []
         if len(names) <= _MOST_NAMES:
-            hints.append(f"Known: {', '.join(names)}." if names else "There is none.")
+            told_apart = (f"'{each}'" if ", " in each else each for each in names)
+            hints.append(f"Known: {', '.join(told_apart)}." if names else "There is none.")
         super().__init__(f"unknown {kind} {name!r}", " ".join(hints))
 
 

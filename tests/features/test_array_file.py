@@ -3,6 +3,7 @@
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -190,6 +191,16 @@ def test_a_file_that_another_program_writes_is_waited_for(tmp_path, capsys):
         holder.stdout.readline()
         assert len(load_feature_file(path).evaluated.labels) == 4
     assert "Waiting for another program" in capsys.readouterr().out
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, features=X, labels=Y)
+    np.save(tmp_path / "labels.npy", Y[::-1])
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.write(tmp_path / "labels.npy", "labels.npy")
+    with pytest.raises(DataError, match=r"holds two members named labels\.npy"):
+        load_feature_file(path)
 
 
 @pytest.mark.slow
