@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 from lowlabel.benchmarks.protocols.base import Protocol
 from lowlabel.benchmarks.protocols.trial import ProtocolScores
-from lowlabel.errors import number_of
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.made_elsewhere.train_file import with_train_features
 from lowlabel.results import MethodInfo, Score
@@ -76,7 +75,7 @@ def list_options(data: EmbeddedDataset) -> dict[str, object]:
     shortest, longest = data.ranking.lengths(leave_one_out=data.gallery is None)
     images = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
     has = "scores" if data.ranking.scores is not None else "no scores"
-    return {"lists": f"{number_of(images, 'images')}, with {has}"}
+    return {"lists": f"{images} images, with {has}"}
 
 
 def method_of(steps: Sequence[PostProcessing | Index], data: EmbeddedDataset) -> MethodInfo:

@@ -73,15 +73,13 @@ def unknown_model(spec: str) -> UserError:
     name = spec.partition(":")[0]
     if "/" not in name:
         return UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+    hint = "Check the path given with --model."
     if expanded(name).is_dir():
         problem = f"the folder {name} holds no {EXPORTED_NAME}, which a training writes at its end"
-    else:
-        problem = f"there is no file or folder {name}"
-    return DataError(
-        problem,
-        f"Check the path given with --model; a model of Hugging Face is hf:{name}, one for timm "
-        f"hf-hub:{name}.",
-    )
+        return DataError(problem, hint)
+    if name.count("/") == 1 and name[0] not in "/.~":
+        hint += f" A model of Hugging Face is hf:{name}, one for timm hf-hub:{name}."
+    return DataError(f"there is no file or folder {name}", hint)
 
 
 def published_spec(spec: str) -> str | None:
