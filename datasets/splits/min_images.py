@@ -49,9 +49,7 @@ def enough_images(dataset: Dataset, division: Division, least: int) -> Division:
         division,
         name=f"{division.name}-min{least}",
         read=kept.read,
-        title=", ".join(
-            filter(None, (division.title, f"classes of {number_of(least, 'images')} or more"))
-        ),
+        title=", ".join(filter(None, (division.title, f"classes of {least} images or more"))),
         min_images=least,
         small_classes=kept.small,
     )
