@@ -58,7 +58,7 @@ def top_images(
         return found.similarity.double().cpu().numpy(), found.rows.cpu().numpy()
     if k > data.others:
         raise InputError(
-            f"{number_of(k, 'images')} were requested from a gallery with "
+            f"{k} images were requested from a gallery with "
             f"{number_of(data.others, 'images')} to find",
             f"Ask for at most {data.others}.",
         )

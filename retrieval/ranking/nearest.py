@@ -51,7 +51,7 @@ def nearest(
     others = len(gallery) - (self_rows is not None)
     if k > others:
         raise InputError(
-            f"{number_of(k, 'neighbours')} were requested from a gallery with "
+            f"{k} neighbours were requested from a gallery with "
             f"{number_of(others, 'images')} to find",
             f"Ask for at most {others}.",
         )

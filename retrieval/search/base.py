@@ -49,7 +49,7 @@ class Index(Configurable, ABC):
         others = images - leave_one_out
         if k > others:
             raise InputError(
-                f"{number_of(k, 'neighbours')} were requested from {self.spec} with "
+                f"{k} neighbours were requested from {self.spec} with "
                 f"{number_of(others, 'images')} to find",
                 f"Ask for at most {others}.",
             )
