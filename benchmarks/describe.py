@@ -12,7 +12,7 @@ from lowlabel.benchmarks.opening import open_job
 from lowlabel.benchmarks.plan import Plan
 from lowlabel.benchmarks.request import Request
 from lowlabel.datasets import Counts, find_dataset, open_dataset, prepared_folder
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.features import Backbone, BackboneOptions, EmbeddedDataset, cached_rows, check_weights
 
 _TRAINED = "trained for each draw"
@@ -58,7 +58,9 @@ def describe_plan(plan: Plan, request: Request) -> str:
     if plan.flagged:
         lines.append(f"left out: {len(plan.flagged.images):,} flags of {plan.flagged.name}")
     if plan.leaked:
-        lines.append(f"marked: {len(plan.leaked.images):,} images of {plan.leaked.name}")
+        lines.append(
+            f"marked: {number_of(len(plan.leaked.images), 'images')} of {plan.leaked.name}"
+        )
     if plan.overlap:
         named = f"{len(plan.overlap.named):,} images and classes"
         lines.append(f"marked: {named} of {plan.overlap.name}")
@@ -120,8 +122,8 @@ def _memory(file: EmbeddedDataset | None, images: int) -> str:
     features = 4 * _DIMENSIONS * images / 1e9
     return (
         f"memory: about {features + _LIBRARIES_GB:.1f} GB at {_DIMENSIONS} dimensions "
-        f"({features:.2g} GB of features of {images:,} images, {_LIBRARIES_GB} GB for libraries "
-        "and blocks); parts of more than 1.1 GB stay on the disk"
+        f"({features:.2g} GB of features of {number_of(images, 'images')}, {_LIBRARIES_GB} GB "
+        "for libraries and blocks); parts of more than 1.1 GB stay on the disk"
     )
 
 

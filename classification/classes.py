@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import ClassError, InputError
+from lowlabel.errors import ClassError, InputError, number_of
 
 
 def number_classes(
@@ -27,7 +27,8 @@ def number_classes(
     known = classes[columns] == test
     if not known.any():
         raise InputError(
-            f"none of the {len(test)} test images has a class of the {len(train)} train images: "
+            f"none of the {number_of(len(test), 'test images')} has a class of the "
+            f"{number_of(len(train), 'train images')}: "
             f"train labels are {classes[0]} to {classes[-1]}, test labels {test.min()} to "
             f"{test.max()}",
             "Use the same class numbers for train and test labels.",
@@ -49,8 +50,8 @@ def validation_columns(
     known = classes[columns] == validation
     if not known.any():
         raise InputError(
-            f"none of the {len(validation)} validation images has a class of the {len(train)} "
-            "train images",
+            f"none of the {number_of(len(validation), 'validation images')} has a class of the "
+            f"{number_of(len(train), 'train images')}",
             "Use the same class numbers for train and validation labels.",
         )
     return np.where(known, columns, -1)

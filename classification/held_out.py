@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 
 SHARE = 0.1
 
@@ -54,8 +54,8 @@ def held_out_for(
     held = held_out(labels, seed=seed)
     if not held.any():
         raise InputError(
-            f"no class of the {len(labels)} train images has two images: none can be held out to "
-            f"choose {choice}",
+            f"no class of the {number_of(len(labels), 'train images')} has two images: none can "
+            f"be held out to choose {choice}",
             f"Give validation images, or {alternative}.",
         )
     return held

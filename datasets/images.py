@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lowlabel.datasets.io.contents import Content, known_contents, read_contents
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, number_of
 from lowlabel.progress import progress_bar
 
 CONTENT = "content"  # manifests by the hash of each file; those of earlier versions are by size
@@ -43,8 +43,8 @@ class Counts(NamedTuple):
     classes: int | None = None
 
     def __str__(self) -> str:
-        of = "" if self.classes is None else f" of {self.classes:,} classes"
-        return f"{self.images:,} images{of}"
+        of = "" if self.classes is None else f" of {number_of(self.classes, 'classes')}"
+        return f"{number_of(self.images, 'images')}{of}"
 
 
 class Manifest(NamedTuple):

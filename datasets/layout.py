@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from lowlabel.datasets.images import ImageSet
 from lowlabel.datasets.io.lists import first_few
 from lowlabel.datasets.parts import KNOWN_DIVISIONS, like_part, part_called
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, number_of
 
 _EXPECTED = (
     f"Expected are PATH/CLASS/IMAGE, or PATH/PART/CLASS/IMAGE with the folders {KNOWN_DIVISIONS}."
@@ -82,8 +82,8 @@ def _refuse_numbered_or_wrapped(inside: dict[str, set[str]], flat: set[str], top
         )
     if not flat and sum(map(len, inside.values())) > len(inside):
         warnings.warn(
-            f"{top} has {len(inside)} classes, {_shown(inside)}; the "
-            f"{sum(map(len, inside.values()))} folders in them are not told apart",
+            f"{top} has {number_of(len(inside), 'classes')}, {_shown(inside)}; the "
+            f"{number_of(sum(map(len, inside.values())), 'folders')} in them are not told apart",
             stacklevel=2,
         )
 
@@ -105,7 +105,7 @@ def _refuse_one_class(images: ImageSet, top: Path, *, is_part: bool, is_scored: 
     while not all(PurePosixPath(path).is_relative_to(common) for path in images.paths):
         common = common.parent
     below = {PurePosixPath(path).relative_to(common).parts[0] for path in images.paths}
-    only = f"{top} has one class, {images.class_names[0]}/, with {len(images):,} images"
+    only = f"{top} has one class, {images.class_names[0]}/, with {number_of(len(images), 'images')}"
     if any(PurePosixPath(path).parent == common for path in images.paths):
         if is_scored:
             raise DataError(f"{only}: nothing can be told apart", _EXPECTED)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import ClassError, InputError, UnknownNameError
+from lowlabel.errors import ClassError, InputError, UnknownNameError, number_of
 from lowlabel.fewshot.query_counts import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
 QUERY_DISTRIBUTIONS = ("balanced", "dirichlet")
@@ -177,10 +177,12 @@ def _require_enough(
     if len(small):
         few = small[:_MOST_LISTED]
         listed = ", ".join(f"class {{}} has {size}" for size in sizes[few])
-        more = f" and {len(small) - len(few)} more classes have too few"
+        left = len(small) - len(few)
+        more = f" and {number_of(left, 'more classes')} {'has' if left == 1 else 'have'} too few"
         raise ClassError(
-            f"{shots} shots and {queries} queries need {shots + queries} images of each class, "
-            f"but {listed}{more if len(small) > len(few) else ''}",
+            f"{number_of(shots, 'shots')} and {number_of(queries, 'queries')} need "
+            f"{shots + queries} images of each class, but {listed}"
+            f"{more if len(small) > len(few) else ''}",
             "Use fewer shots or queries, or leave these classes out: --min-images "
             f"{shots + queries} for folders, or remove them.",
             classes[few].tolist(),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.arrays import Features, Labels, as_integers, as_labels
+from lowlabel.arrays import Features, Labels, as_integers, as_labels, as_seed
 from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
@@ -97,7 +97,7 @@ def evaluate_fewshot(
     ways, shots, queries, tasks = as_integers(
         1, ways=ways, shots=shots, queries=queries, tasks=tasks
     )
-    (seed,) = as_integers(0, seed=seed)
+    seed = as_seed(seed)
     kind = interval_kind(interval)
     if task_block is not None:
         (task_block,) = as_integers(1, task_block=task_block)

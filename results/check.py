@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from tabulate import tabulate
 
+from lowlabel.errors import number_of
 from lowlabel.escaping import markdown_cell
 from lowlabel.results.baseline import ABSENT, Baseline, BaselineEntry, comparable_facts
 from lowlabel.results.grid import newest
@@ -85,7 +86,7 @@ class CheckReport:
         if counts[Status.BETTER]:
             parts.append("Better by more than the tolerance: update the baseline.")
         if self.unheld:
-            parts.append(f"{self.unheld} scores are not in the baseline.")
+            parts.append(f"Not in the baseline: {number_of(self.unheld, 'scores')}.")
         held = Counter(f.rule.what for f in self.findings if f.rule)
         parts += [f"Held to {rule}: {number}" for rule, number in sorted(held.items())]
         parts.append(", ".join(f"{number} {status}" for status, number in counts.items() if number))

@@ -27,7 +27,7 @@ class Environment:
     numpy: str | None
     device: str
     engine: str = grown("")
-    pillow: str | None = grown(None)
+    pillow: str = grown("")
 
 
 def describe_environment(device: str, engine: str = "") -> Environment:
@@ -46,7 +46,7 @@ def describe_environment(device: str, engine: str = "") -> Environment:
         numpy=_version("numpy"),
         device=device,
         engine=engine,
-        pillow=_version("pillow"),
+        pillow=_version("pillow") or "",
     )
 
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from lowlabel.errors import number_of
 from lowlabel.fields import encode, grown
 from lowlabel.results.decode import plain
 from lowlabel.specs import canonical_json
@@ -88,10 +89,10 @@ class Partial:
 
     def __str__(self) -> str:
         found, expected = self.found, self.expected
-        text = f"{self.part} {found.images:,} of {expected.images:,} images"
+        text = f"{self.part} {found.images:,} of {number_of(expected.images, 'images')}"
         if found.classes is None or expected.classes is None:
             return text
-        return f"{text} ({found.classes:,} of {expected.classes:,} classes)"
+        return f"{text} ({found.classes:,} of {number_of(expected.classes, 'classes')})"
 
 
 @dataclass(frozen=True)

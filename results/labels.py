@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
+from lowlabel.errors import number_of, singular
 from lowlabel.results.experiment import DatasetInfo, ModelInfo
 from lowlabel.results.metrics import MEANINGS, find_metric
 from lowlabel.results.record import Record
@@ -27,7 +28,6 @@ SUITES = {
 _LONGEST = 24
 _BUDGET = re.compile(r"(per class|percent) (\S+)")
 _KINDS = {"per class": "per class", "percent": "%"}
-_SINGULAR = {"draws": "draw", "tasks": "task", "images": "image", "neighbours": "neighbour"}
 
 
 def format_score(mean: float | None, ci95: float | None, digits: int = 2) -> str:
@@ -72,12 +72,8 @@ def counted(counts: Sequence[tuple[str, Mapping[str, int]]]) -> str:
             f"{value:,}" + f" ({', '.join(where)})" * (len(protocols) > 1)
             for value, where in protocols.items()
         ]
-        parts.append(f"{', '.join(values)} {_noun(what, *protocols)}")
+        parts.append(f"{', '.join(values)} {singular(what) if [*protocols] == [1] else what}")
     return ", ".join(parts)
-
-
-def _noun(plural: str, *counts: int) -> str:
-    return _SINGULAR.get(plural, plural) if counts == (1,) else plural
 
 
 def distinctions(names: Sequence[Hashable], facts: Sequence[Mapping[str, object]]) -> list[str]:
@@ -136,8 +132,8 @@ def dataset_notes(records: Sequence[Record]) -> Iterator[str]:
     """What the evaluated part holds, and which files and classes of its folder were left out."""
     dataset = records[0].experiment.dataset
     has_classes = any(r.experiment.suite != "retrieval" or "recall@1" in r.scores for r in records)
-    note = f"Dataset: {dataset.images:,} images"
-    note += f" of {dataset.classes:,} classes" if has_classes else ""
+    note = f"Dataset: {number_of(dataset.images, 'images')}"
+    note += f" of {number_of(dataset.classes, 'classes')}" if has_classes else ""
     kinds = {kind: count for record in records for kind, count in record.left_out.items()}
     if kinds:
         order = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
@@ -146,7 +142,8 @@ def dataset_notes(records: Sequence[Record]) -> Iterator[str]:
     if small := sorted(dataset.small_classes.items()):
         named = ", ".join(f"{name} ({count:,})" for name, count in small)
         least = dataset.min_images
-        yield f"Left out: {len(small):,} classes of fewer than {least:,} images: {named}."
+        classes = number_of(len(small), "classes")
+        yield f"Left out: {classes} of fewer than {number_of(least, 'images')}: {named}."
 
 
 def tuned_label(model: ModelInfo) -> str:

@@ -16,6 +16,7 @@ from lowlabel.specs import canonical_json
 
 _GROWN = {
     "engine": "",
+    "pillow": "",
     "method_version": 1,
     "chosen": "",
     "made_before": "",

@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_integers, as_labels
+from lowlabel.arrays import Features, Labels, as_features, as_integers, as_labels
 from lowlabel.devices import scoring_device
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.precision import full_precision
 from lowlabel.retrieval.post import PostProcessing, build_chain
 from lowlabel.retrieval.ranking.nearest import nearest
@@ -47,7 +47,7 @@ def top_images(
     """
     (k,) = as_integers(1, k=k)
     steps = build_chain(post)
-    searched = None if gallery is None else _unlabelled(gallery)
+    searched = None if gallery is None else _unlabelled(gallery, "gallery features")
     data = QueryGallery.of(_unlabelled(features), searched, scoring_device(device))
     data = data.processed(steps, train, train_labels)
     rows, all_gallery = data.unit_rows()
@@ -58,7 +58,8 @@ def top_images(
         return found.similarity.double().cpu().numpy(), found.rows.cpu().numpy()
     if k > data.others:
         raise InputError(
-            f"{k} images were requested from a gallery with {data.others} images to find",
+            f"{k} images were requested from a gallery with "
+            f"{number_of(data.others, 'images')} to find",
             f"Ask for at most {data.others}.",
         )
     with full_precision():
@@ -69,13 +70,16 @@ def top_images(
     return best.values.double().cpu().numpy(), best.indices.cpu().numpy()
 
 
-def _unlabelled(features: Features) -> LabelledFeatures:
-    return features, np.zeros(len(features), dtype=np.int64)
+def _unlabelled(features: Features, name: str = "features") -> LabelledFeatures:
+    rows = as_features(features, name)
+    return rows, np.zeros(len(rows), dtype=np.int64)
 
 
 def _query_rows(queries: Labels, images: int) -> Tensor:
-    rows = torch.from_numpy(as_labels(queries, len(queries), "queries"))
+    rows = torch.from_numpy(as_labels(queries, None, "queries"))
     outside = rows[(rows < 0) | (rows >= images)]
     if len(outside):
-        raise InputError(f"query {int(outside[0])} does not exist: there are {images} queries")
+        raise InputError(
+            f"query {int(outside[0])} does not exist: there are {number_of(images, 'queries')}"
+        )
     return rows

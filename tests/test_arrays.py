@@ -3,11 +3,20 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from lowlabel.arrays import as_features, as_label_sets
-from lowlabel.classification import evaluate_knn
+from lowlabel.classification import (
+    choose_method,
+    evaluate_knn,
+    evaluate_label_budget,
+    evaluate_linear,
+    evaluate_logistic_regression,
+    label_free_measures,
+    predict_labels,
+)
 from lowlabel.errors import InputError
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.retrieval import (
@@ -48,7 +57,7 @@ def retrieval(x, labels=LABELS, **options):
 
 def knn(x, labels=LABELS, **options):
     options = {"k": 3, "device": "cpu", **options}
-    half = len(x) // 2
+    half = IMAGES // 2
     result = evaluate_knn(x, labels, features()[:half], LABELS[:half], **options)
     return result.correct["top1@3"]
 
@@ -62,8 +71,52 @@ def copies(x, labels=LABELS, **options):
     return next(iter(result.per_query.values()))
 
 
+def top(x, **options):
+    return top_images(x, **{"k": 2, "queries": [0, 5], "device": "cpu", **options})[1]
+
+
+def linear(x, labels=LABELS, **options):
+    return evaluate_linear(x, labels, features(), LABELS, device="cpu", **options).metrics["top1"]
+
+
+def logistic(x, labels=LABELS, **options):
+    options = {"c": 1.0, "device": "cpu", **options}
+    result = evaluate_logistic_regression(x, labels, features(), LABELS, **options)
+    return result.metrics["top1"]
+
+
+def validation(x, labels=LABELS):
+    return logistic(features(), validation=(x, labels), c=(0.1, 1.0))
+
+
+def budget(x, labels=LABELS, **options):
+    options = {"budgets": 1, "methods": "linear-cached", "draws": 1, "device": "cpu", **options}
+    return evaluate_label_budget(x, labels, features(), LABELS, **options).results
+
+
+def label_free(x, labels=LABELS, **options):
+    options = {"alpha_ranks": (1, 3), "device": "cpu", **options}
+    return label_free_measures(x, labels, **options).metrics
+
+
+def choose(x, labels=LABELS, **options):
+    return choose_method(x, labels, **{"methods": "ncm", "device": "cpu", **options}).accuracy
+
+
+def predict(x, labels=LABELS, **options):
+    options = {"methods": "ncm", "device": "cpu", **options}
+    return predict_labels(x, labels, features(), **options).labels
+
+
+def predicted(x):
+    return predict_labels(features(), LABELS, x, methods="ncm", device="cpu").labels
+
+
 LABELLED = [fewshot, retrieval, knn, copies]
 ALL = [*LABELLED, revisited]
+LEARNING = [linear, logistic, validation, budget, label_free, choose, predict]
+SEEDED = [fewshot, linear, logistic, budget, label_free, choose, predict]
+EVERY = [*ALL, *LEARNING, top, predicted]
 DIRECTIONS = [retrieval, knn, revisited, copies]
 
 
@@ -102,7 +155,7 @@ def test_floats_of_any_type_and_layout_give_the_same_scores(evaluate, convert):
     np.testing.assert_array_equal(scores, evaluate(features()))
 
 
-@pytest.mark.parametrize("evaluate", ALL)
+@pytest.mark.parametrize("evaluate", EVERY)
 @pytest.mark.parametrize(
     ("convert", "message"),
     [
@@ -114,6 +167,9 @@ def test_floats_of_any_type_and_layout_give_the_same_scores(evaluate, convert):
         (lambda x: x.astype("U8"), "features are <U8, not floats"),
         (lambda x: x.astype(object), "features are object, not floats"),
         (lambda x: [[1.0], *x.tolist()[1:]], "features are not an array"),
+        (lambda _: None, "features are object, not floats"),
+        (lambda x: (row for row in x), "features are object, not floats"),
+        (lambda _: 1.0, r"features have the shape \(\), not"),
         (lambda x: x[:, 0], r"features have the shape \(40,\), not \[images, dimensions\]"),
         (lambda x: x[None], r"features have the shape \(1, 40, 6\)"),
         (lambda x: x[:0], r"features have the shape \(0, 6\)"),
@@ -128,7 +184,7 @@ def test_features_that_are_not_a_matrix_of_floats(evaluate, convert, message):
         evaluate(convert(features()))
 
 
-@pytest.mark.parametrize("evaluate", ALL)
+@pytest.mark.parametrize("evaluate", EVERY)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_rows_that_are_not_finite_are_counted(evaluate, dtype, value):
@@ -188,7 +244,7 @@ def test_labels_stay_whole(evaluate):
     np.testing.assert_array_equal(evaluate(features(), 2**62 + LABELS), evaluate(features()))
 
 
-@pytest.mark.parametrize("evaluate", LABELLED)
+@pytest.mark.parametrize("evaluate", [*LABELLED, *LEARNING])
 @pytest.mark.parametrize(
     ("convert", "message"),
     [
@@ -208,6 +264,50 @@ def test_labels_stay_whole(evaluate):
 def test_labels_that_are_not_one_integer_per_image(evaluate, convert, message):
     with pytest.raises(InputError, match=message):
         evaluate(features(), convert(LABELS))
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        (None, r"queries have the shape \(\), not a list"),
+        (3, r"queries have the shape \(\), not a list"),
+        ([[1, 2]], r"queries have the shape \(1, 2\), not a list"),
+        ([0.0], "queries are float64, not integers"),
+    ],
+)
+def test_queries_that_are_no_list_of_rows(queries, message):
+    with pytest.raises(InputError, match=message):
+        top(features(), queries=queries)
+
+
+@pytest.mark.parametrize("evaluate", SEEDED)
+def test_seeds_are_what_every_generator_takes(evaluate):
+    for value in (True, -1, 1.0, "1", None):
+        with pytest.raises(InputError, match=r"seed=.* must be an integer of at least 0"):
+            evaluate(features(), seed=value)
+    with pytest.raises(InputError, match=r"seed=.* must be below"):
+        evaluate(features(), seed=2**63)
+
+
+@pytest.mark.parametrize("evaluate", [knn, choose, top])
+def test_a_data_frame_of_pandas_own_floats_is_taken(evaluate):
+    x = pd.DataFrame(features()).astype("Float64")
+    np.testing.assert_array_equal(evaluate(x), evaluate(features()))
+    with pytest.raises(InputError, match=r"of 40 rows of .*features hold NaN"):
+        evaluate(x.mask(x == x.loc[3, 0]))
+
+
+def test_a_regression_takes_nothing_beyond_float32_but_directions():
+    with pytest.raises(InputError, match=r"40 of 40 rows of train features hold .* in float32"):
+        logistic(1e300 * features())
+    assert logistic(1e300 * features(), norm="l2") == logistic(features(), norm="l2")
+
+
+def test_a_row_beside_which_no_other_counts_is_named():
+    x = features()
+    x[3] = 1e10
+    with pytest.raises(InputError, match=r"cannot be solved .* in the median and 1e\+10 at most"):
+        logistic(x)
 
 
 COUNTS = [

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError, UnknownNameError, number_of
 from lowlabel.reading import reading
 
 RECIPES = "recipes"
@@ -52,7 +52,7 @@ class PresetFacts:
             return None
         share = batch_size // processes
         fitting = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= theirs)
-        here = f"{processes} process{'es' if processes > 1 else ''}"
+        here = number_of(processes, "processes")
         return (
             f"the preset's authors had {theirs} images on each of {self.gpus} GPUs; here are "
             f"{part} at a time on {here}. If they do not fit: --accumulate {fitting} keeps steps "

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from lowlabel.analysis.outliers import NearestOthers, Outliers, nearest_others
-from lowlabel.arrays import Features, as_features, as_integers
+from lowlabel.arrays import Features, as_features, as_integers, as_seed
 from lowlabel.errors import InputError
 
 _FEWEST = 3  # images that UMAP can lay out
@@ -60,7 +60,7 @@ def map_embeddings(
     """
     require_umap()
     (neighbours,) = as_integers(2, neighbours=neighbours)
-    k, seed = as_integers(1, k=k)[0], as_integers(0, seed=seed)[0]
+    (k,), seed = as_integers(1, k=k), as_seed(seed)
     if not 0 <= min_dist <= 1:
         raise InputError(f"min_dist={min_dist} must be from 0 to 1")
     rows = as_features(features)

@@ -13,6 +13,7 @@ from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.benchmarks.tuning import TUNING_TASKS, Choice, choose
 from lowlabel.datasets import Division, ImageSet
 from lowlabel.datasets.base import VALIDATION
+from lowlabel.errors import number_of
 from lowlabel.features import EmbeddedDataset, check_feature_file
 from lowlabel.features.embedded import FILE
 from lowlabel.features.made_elsewhere.train_file import with_train_features
@@ -138,7 +139,8 @@ class FewShot(CompressedProtocol):
     def describe(self) -> str:
         """Such as "5-way 1/5-shot × 10,000 tasks × 8 methods"; the time of those that take long."""
         shots = "/".join(map(str, self.shots))
-        text = f"{self.ways}-way {shots}-shot × {self.tasks:,} tasks × {len(self.method)} methods"
+        tasks, methods = number_of(self.tasks, "tasks"), number_of(len(self.method), "methods")
+        text = f"{self.ways}-way {shots}-shot × {tasks} × {methods}"
         slow = [method for method in self.method if any(method.task_ms)]
         if not slow:
             return text

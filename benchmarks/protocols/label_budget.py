@@ -23,7 +23,7 @@ from lowlabel.classification.unfinished import Unfinished
 from lowlabel.datasets import Division, OpenDataset
 from lowlabel.datasets.labelled_list import Listed, listed_rows, read_labelled_list
 from lowlabel.datasets.parts import BASE
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embedded import FILE
 from lowlabel.paths import file_sha256
@@ -156,11 +156,11 @@ class LabelBudget(Supervised):
     def describe(self) -> str:
         """Such as "13 label budgets × 5 draws × 7 methods"."""
         counts = {
-            "label budget": len(self.budgets) + len(self.labelled),
-            "draw": self.draws,
-            "method": len(self.method),
+            "label budgets": len(self.budgets) + len(self.labelled),
+            "draws": self.draws,
+            "methods": len(self.method),
         }
-        return " × ".join(f"{count:,} {what}{'s' * (count != 1)}" for what, count in counts.items())
+        return " × ".join(number_of(count, what) for what, count in counts.items())
 
     def joined(self, other: Self) -> Self:
         """Adds the methods of the other suite."""

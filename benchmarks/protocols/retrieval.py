@@ -22,6 +22,7 @@ from lowlabel.benchmarks.protocols.retrieval_scorers import (
 )
 from lowlabel.benchmarks.protocols.trial import ProtocolScores, Trial
 from lowlabel.datasets import Dataset, Division
+from lowlabel.errors import number_of
 from lowlabel.features import EmbeddedDataset
 from lowlabel.features.embedded import FILE
 from lowlabel.progress import progress_bar
@@ -144,7 +145,8 @@ class Retrieval(RankingProtocol):
         large = [str(k) for k in self.k if k not in fitting]
         if not fitting or not large:
             return []
-        images = f"{self._others(data):,} images{' of other groups' * self.ignore_same_group}"
+        images = number_of(self._others(data), "images")
+        images += " of other groups" * self.ignore_same_group
         return [f"K = {', '.join(large)} on {data.title}: a query has {images}"]
 
     def describe(self) -> str:

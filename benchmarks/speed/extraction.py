@@ -84,6 +84,7 @@ def _measure(
         path.unlink(missing_ok=True)
         extract_features(backbones[engine], part, ExtractionOptions(batch_size, engine=engine))
 
+    jobs: dict[str, Callable[[], None]]
     jobs = {f"bare {engine}": partial(bare, engine) for engine in engines}
     jobs |= {f"whole {engine}": partial(whole, engine) for engine in engines}
     jobs["plain loop"] = _plain_loop(backbone, part.root, batch_size)

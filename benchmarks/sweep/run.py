@@ -19,7 +19,7 @@ from lowlabel.benchmarks.sweep.state import (
     submission_path,
 )
 from lowlabel.benchmarks.sweep.work import MakeWatch, SweepRun
-from lowlabel.errors import UserError
+from lowlabel.errors import DataError, UserError
 from lowlabel.paths import writable_dir
 from lowlabel.processes.launchers import Launcher
 from lowlabel.progress import progress_bar
@@ -80,8 +80,14 @@ def run_sweep(
     if wanted:
         executor = launcher.executor(folder / "logs", "lowlabel-run")
         start = _one_by_one if launcher.waits else _at_once
-        for job, submitted in start(executor, wanted, launcher, make_watch):
-            sweep.started.append((job, _submission(launcher, submitted)))
+        try:
+            for job, submitted in start(executor, wanted, launcher, make_watch):
+                sweep.started.append((job, _submission(launcher, submitted)))
+        except OSError as error:  # of submitit, which writes each job there, without its name
+            raise DataError(
+                f"cannot write a job to {folder / 'logs'}: {error.strerror or error}",
+                "Make room, or choose another --output; then run the same command again.",
+            ) from error
     ended = [*sweep.done, *(job for job, _ in sweep.started)] if launcher.waits else sweep.done
     for job in ended:
         _gather(job, sweep.run, output)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _MOST_LISTED = 5
@@ -103,6 +103,6 @@ def shortage(budget: Budget, names: Sequence[object], counts: NDArray[np.int64])
     listed = ", ".join(f"class {names[place]} has {counts[place]}" for place in few)
     more = f" and {len(short) - len(few):,} more have too few" if len(short) > len(few) else ""
     return (
-        f"a budget of {budget.per_class:,} labels per class needs as many images, but "
+        f"a budget of {number_of(budget.per_class, 'labels')} per class needs as many images, but "
         f"{listed}{more}"
     )

@@ -14,6 +14,7 @@ from lowlabel.arrays import (
     as_features,
     as_integers,
     as_labels,
+    as_seed,
     refuse_rows,
     require_name,
     require_same_width,
@@ -74,7 +75,7 @@ class BudgetTask:
         Class names, by label, are for messages.
         """
         require_name("treatment of classes that are too small", short, get_args(Short))
-        (draws,), (seed,) = as_integers(1, draws=draws), as_integers(0, seed=seed)
+        (draws,), seed = as_integers(1, draws=draws), as_seed(seed)
         place = scoring_device(device)
         (learned, labels), (scored, wanted) = (
             _checked(*train, place, "train"),

@@ -9,7 +9,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.arrays import Features, Labels, as_features, as_integers, as_labels, refuse_rows
+from lowlabel.arrays import (
+    Features,
+    Labels,
+    as_features,
+    as_integers,
+    as_labels,
+    as_seed,
+    refuse_rows,
+)
 from lowlabel.classification.label_free import geometry, spectrum
 from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
@@ -120,7 +128,7 @@ def label_free_measures(
     if last <= first:
         raise InputError(f"alpha_ranks={alpha_ranks} must be two ranks, the smaller first")
     as_integers(2, pair_images=pair_images)
-    as_integers(0, seed=seed)
+    seed = as_seed(seed)
     table = as_features(features).to(scoring_device(device))
     largest = magnitudes(table)[:, 0]
     refuse_rows(~largest.isfinite(), "features", "hold NaN or infinite values")

@@ -1,7 +1,8 @@
 """The evaluation of logistic regression, of whatever labels."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -13,6 +14,7 @@ from lowlabel.arrays import (
     Labels,
     as_features,
     as_integers,
+    as_seed,
     refuse_rows,
     require_name,
     require_same_width,
@@ -24,6 +26,7 @@ from lowlabel.classification.logistic.problem import F, Problem
 from lowlabel.classification.rows import Rows
 from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
+from lowlabel.fewshot.solvers.cholesky import NotSolvedError
 from lowlabel.lazy_rows import RowStep, changed
 from lowlabel.progress import Progress
 from lowlabel.scale import magnitudes, unit
@@ -70,12 +73,12 @@ def evaluate_logistic(
     cs = checked_cs(c)
     require_name("norm", norm, get_args(Norm))
     (max_iter,) = as_integers(1, max_iter=max_iter)
-    (seed,) = as_integers(0, seed=seed)
+    seed = as_seed(seed)
     place = scoring_device(device)
     parts = {"train": train, "test": test}
     if validation is not None and len(cs) > 1:
         parts["validation"] = validation
-    x = {part: _finite_features(of[0], place, part) for part, of in parts.items()}
+    x = {part: _finite_features(of[0], place, part, norm) for part, of in parts.items()}
     labels = {part: (of[1], len(x[part])) for part, of in parts.items()}
     asked = labelling(GivenLabels(labels, None, groups, interval, place))
     require_same_width({f"{part} features": each.shape[1] for part, each in x.items()})
@@ -83,7 +86,8 @@ def evaluate_logistic(
     rows = {part: Rows(changed(each, normalise)) for part, each in x.items()}
     total = len(cs) + (len(cs) > 1 and validation is None)
     fits = Fits(problem(asked.outputs), max_iter, norm, total, progress)
-    best = fits.best(rows["train"], asked, cs, rows.get("validation"), seed)
+    with _explained(x["train"]):
+        best = fits.best(rows["train"], asked, cs, rows.get("validation"), seed)
     return asked.result(best, rows["test"], fits.record(best.c))
 
 
@@ -104,12 +108,31 @@ def checked_cs(c: float | Sequence[float]) -> tuple[float, ...]:
     return cs
 
 
-def _finite_features(features: Features, device: torch.device, part: str) -> Tensor:
-    """Converts the features of a part; an `InputError` unless they are finite floats."""
+def _finite_features(features: Features, device: torch.device, part: str, norm: Norm) -> Tensor:
+    """Converts the features of a part; an `InputError` unless they are floats that can be fitted.
+
+    Lengths that are not removed have squares, which overflow beyond float32.
+    """
     rows = as_features(features, f"{part} features").to(device)
-    bad = ~magnitudes(rows)[:, 0].isfinite()
-    refuse_rows(bad, f"{part} features", "hold NaN or infinite values")
+    most = torch.finfo(rows.dtype if norm == "l2" else torch.float32).max
+    bad = ~(magnitudes(rows)[:, 0] <= most)
+    where = "" if norm == "l2" else " in float32"
+    refuse_rows(bad, f"{part} features", f"hold NaN or infinite values{where}")
     return rows
+
+
+@contextmanager
+def _explained(train: Tensor) -> Iterator[None]:
+    """Turns what cannot be solved into an `InputError`."""
+    try:
+        yield
+    except NotSolvedError as error:
+        longest = magnitudes(train)[:, 0]
+        raise InputError(
+            "logistic regression cannot be solved on these features, whose rows have entries of "
+            f"up to {longest.median():.3g} in the median and {longest.max():.3g} at most: {error}",
+            'Leave rows out that are far from all others, or give norm="l2" (norm=l2).',
+        ) from error
 
 
 def _normaliser(norm: Norm, train: Tensor) -> RowStep:

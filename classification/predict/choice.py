@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.arrays import Features, Labels, as_integers, as_labels
+from lowlabel.arrays import Features, Labels, as_integers, as_labels, as_seed
 from lowlabel.classification.budget.learner import Learner
 from lowlabel.classification.predict.calibration import fit_scale
 from lowlabel.classification.predict.candidates import (
@@ -105,7 +105,7 @@ def choose_method(
         >>> choose_method(np.eye(3)[labels], labels, methods=("ncm", "knn")).method
         'ncm'
     """
-    (folds,), (seed,) = as_integers(_FOLDS_OF_CHOICE, folds=folds), as_integers(0, seed=seed)
+    (folds,), seed = as_integers(_FOLDS_OF_CHOICE, folds=folds), as_seed(seed)
     images = Labelled.of(features, labels, seed, device)
     group_of = None if groups is None else as_labels(groups, len(images.classes), "groups")
     learners, left_out = _usable(build_classifiers(methods), images)

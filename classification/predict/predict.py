@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.arrays import Features, Labels, as_integers, require_same_width
+from lowlabel.arrays import Features, Labels, as_seed, require_same_width
 from lowlabel.classification.budget.learner import Learner
 from lowlabel.classification.predict.calibration import probabilities
 from lowlabel.classification.predict.candidates import DEFAULT_METHODS, build_classifiers
@@ -76,7 +76,7 @@ def predict_labels(
         >>> predict_labels(np.eye(3)[labels], labels, np.eye(3)).labels
         array([0, 1, 2])
     """
-    (seed,) = as_integers(0, seed=seed)
+    seed = as_seed(seed)
     images = Labelled.of(features, labels, seed, device)
     new = with_direction(new_features, "new_features", images.device)
     require_same_width({"features": images.features.shape[1], "new features": new.shape[1]})

@@ -13,7 +13,7 @@ from lowlabel.arrays import (
     Labels,
     as_features,
     as_float32,
-    as_integers,
+    as_seed,
     require_same_width,
 )
 from lowlabel.classification.labelling.base import GivenLabels, Labelling, Result
@@ -68,7 +68,7 @@ def evaluate_probe(
         unfinished: See there.
     """
     recipe = known_recipe(recipe)
-    (seed,) = as_integers(0, seed=seed)
+    seed = as_seed(seed)
     device = scoring_device(device)
     given = as_features(train[0], "train features").to(device)
     chosen = None if rows is None else as_rows(rows, len(given))

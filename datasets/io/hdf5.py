@@ -21,6 +21,7 @@ _MOST_NAMES = 4
 _MOST_LINKS = 16  # one after the other
 _LONGEST_TEXT = 4096  # characters of a label
 _PAUSE_S = 0.5
+_MARKED = "already open for write"  # by HDF5, in the file itself
 _MEANINGS = {NEEDS_MEMORY: "a part of it needs more than a gigabyte of memory"}
 
 
@@ -29,27 +30,35 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Opens a file for reading; while another program writes in it, this is said and waited for.
 
     The file is first read in a process of its own, because HDF5 hangs or crashes on some damage.
+    It is open here meanwhile, so that no program begins to write between the two.
 
     Raises:
+        DataError: If it is marked as open for writing, which no lock tells.
         Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
     """
-    _wait_for_writer(path)
-    read_apart(path, "hdf5_trial.py", "HDF5", _MEANINGS)
-    with h5py.File(path, "r") as file:
+    with _opened(path) as file:
+        read_apart(path, "hdf5_trial.py", "HDF5", _MEANINGS)
         yield file
 
 
-def _wait_for_writer(path: Path) -> None:
+def _opened(path: Path) -> h5py.File:
     said = False
     while True:
         try:
-            h5py.File(path, "r").close()
-            return
+            return h5py.File(path, "r")
         except BlockingIOError:
             if not said:
                 print(f"Waiting for another program that has {path} open for writing.", flush=True)
             said = True
             time.sleep(_PAUSE_S)
+        except OSError as error:
+            if _MARKED not in str(error):
+                raise
+            raise DataError(
+                f"{path} is marked as open for writing: a program still writes it, or ended before "
+                "it closed it",
+                f"Wait until it is closed. If no program has it open: h5clear --status '{path}'.",
+            ) from error
 
 
 def read_hdf5(file: h5py.File, names: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import features
 
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, number_of
 
 BROKEN_LINK, LOOP = "broken link", "link to a folder that is listed elsewhere"
 NO_SUFFIX = "no suffix"
@@ -66,7 +66,9 @@ def shown_counts(left_out: Mapping[str, int]) -> str:
     files = {kind: count for kind, count in left_out.items() if kind not in classes}
     kinds = sorted(files.items(), key=lambda item: (-item[1], item[0]))
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-    notes = [f"{sum(files.values()):,} files are not taken: {counts}"] if files else []
+    total = sum(files.values())
+    verb = "is" if total == 1 else "are"
+    notes = [f"{number_of(total, 'files')} {verb} not taken: {counts}"] if files else []
     return "; ".join((*notes, *(f"{count:,} {kind}" for kind, count in classes.items())))
 
 

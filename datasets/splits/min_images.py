@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lowlabel.datasets.base import Dataset, Division
 from lowlabel.datasets.images import LabelledPath
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, number_of
 
 _MOST_NAMED = 20
 
@@ -61,7 +61,8 @@ def shown_small(small: Mapping[str, int], least: int) -> str:
         return ""
     named = ", ".join(f"{name} ({count})" for name, count in [*small.items()][:_MOST_NAMED])
     more = f" and {len(small) - _MOST_NAMED:,} more" if len(small) > _MOST_NAMED else ""
-    return f"{len(small):,} classes of fewer than {least} images: {named}{more}"
+    classes = number_of(len(small), "classes")
+    return f"{classes} of fewer than {number_of(least, 'images')}: {named}{more}"
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ class _Kept:
         if not kept:
             largest = max(self._counts(root, part).values())
             raise DataError(
-                f"no class of the {part} part of {root} has {self.least} images; the largest has "
-                f"{largest:,}",
+                f"no class of the {part} part of {root} has {number_of(self.least, 'images')}; "
+                f"the largest has {largest:,}",
                 "Give a lower --min-images, or add images.",
             )
         return kept

@@ -13,7 +13,7 @@ from typing import Any
 
 from lowlabel.datasets.io.parquet import parquet_file, read_column
 from lowlabel.datasets.tables.labels import SEPARATOR, check_lists
-from lowlabel.errors import DataError
+from lowlabel.errors import DataError, number_of
 from lowlabel.reading import reading, require_room
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -116,8 +116,8 @@ def _split(path: Path, text: str, delimiter: str, columns: int) -> Iterator[tupl
                 continue
             if len(row) != columns:
                 raise DataError(
-                    f"line {line} of {path} has {len(row)} values, the header has {columns} "
-                    f"columns, with a {DELIMITERS[delimiter]} between them",
+                    f"line {line} of {path} has {number_of(len(row), 'values')}, the header has "
+                    f"{number_of(columns, 'columns')}, with a {DELIMITERS[delimiter]} between them",
                     f"Put values that hold a {DELIMITERS[delimiter]} in double quotes.",
                 )
             yield line, [value.strip() for value in row]

@@ -1,7 +1,7 @@
 """Whether a model's name can be resolved, without loading anything."""
 
 from lowlabel.datasets import check_pretraining
-from lowlabel.errors import DataError, InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import check_architecture
 from lowlabel.features.models.checkpoints.card import read_card
@@ -13,7 +13,7 @@ from lowlabel.features.models.libraries.catalogue import LIBRARIES
 from lowlabel.features.models.positions import take_positions
 from lowlabel.features.models.pretrained import check_published
 from lowlabel.features.models.shipped import SHIPPED_MODELS
-from lowlabel.features.models.sources import FORMS, alias_options
+from lowlabel.features.models.sources import alias_options, unknown_model
 from lowlabel.features.models.tuned import EMBEDDING, take_head
 from lowlabel.features.models.weights_source import arch_spec, named_file
 from lowlabel.paths import expanded
@@ -57,7 +57,7 @@ def check_model(spec: str) -> None:
         if name := _architecture(arch_spec(arch)):
             check_architecture(name)
     else:
-        raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+        raise unknown_model(spec)
 
 
 def _check_hub_folder(repository: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import nn
 
 from lowlabel.datasets import IMAGENET
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import DataError, InputError, UnknownNameError, UserError
 from lowlabel.features.models.aliases import ALIASES
 from lowlabel.features.models.architectures import (
     native_resolution,
@@ -30,7 +30,8 @@ from lowlabel.features.models.source import (
     take_pretraining,
     take_seed,
 )
-from lowlabel.features.models.weights_source import file_source, named_file
+from lowlabel.features.models.weights_source import EXPORTED_NAME, file_source, named_file
+from lowlabel.paths import expanded
 from lowlabel.specs import Option, format_spec, parse_spec
 
 _PIXELS_SIDE = 32
@@ -64,7 +65,21 @@ def open_source(spec: str, resolution: int | None, any_size: bool = False) -> So
         return LIBRARIES[kind].load(rest, resolution, any_size)
     if named := named_file(spec):
         return file_source(*named, resolution, any_size)
-    raise UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+    raise unknown_model(spec)
+
+
+def unknown_model(spec: str) -> UserError:
+    """The error for a name that no model has; a path is told as one."""
+    name = spec.partition(":")[0]
+    if "/" not in name:
+        return UnknownNameError("model", spec, [*ALIASES, *SHIPPED_MODELS, *FORMS])
+    hint = "Check the path given with --model."
+    if expanded(name).is_dir():
+        problem = f"the folder {name} holds no {EXPORTED_NAME}, which a training writes at its end"
+        return DataError(problem, hint)
+    if name.count("/") == 1 and name[0] not in "/.~":
+        hint += f" A model of Hugging Face is hf:{name}, one for timm hf-hub:{name}."
+    return DataError(f"there is no file or folder {name}", hint)
 
 
 def published_spec(spec: str) -> str | None:

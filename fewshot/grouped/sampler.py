@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import ClassError
+from lowlabel.errors import ClassError, number_of
 from lowlabel.fewshot.episodes import Episodes, EpisodeSampler, pick_without_replacement
 from lowlabel.fewshot.query_counts import DRAWS_PER_SHARE, dirichlet_counts, query_slots
 
@@ -129,15 +129,16 @@ def _require_groups(
         return
     few = small[:_MOST_LISTED]
     listed = ", ".join(
-        f"class {{}} has {size} images and can lose {gone} of them"
+        f"class {{}} has {number_of(size, 'images')} and can lose {gone} of them"
         for size, gone in zip(sizes[few], excluded[few], strict=True)
     )
-    more = f" and {len(small) - len(few)} more classes have too few"
+    others = len(small) - len(few)
+    more = f" and {number_of(others, 'more classes')} {'has' if others == 1 else 'have'} too few"
     raise ClassError(
-        f"{shots} shots and {queries} queries of other groups need {queries} images of each class "
-        f"whatever the groups of the labelled images are, but {listed}"
-        f"{more if len(small) > len(few) else ''}",
-        f"Use fewer shots, or at most {max(int(left.min()), 0)} queries, leave these classes out, "
-        "or let a group be on both sides: --set fewshot.groups=mixed.",
+        f"{number_of(shots, 'shots')} and {number_of(queries, 'queries')} of other groups need "
+        f"{number_of(queries, 'images')} of each class whatever the groups of the labelled "
+        f"images are, but {listed}{more if len(small) > len(few) else ''}",
+        f"Use fewer shots, or at most {number_of(max(int(left.min()), 0), 'queries')}, leave these "
+        "classes out, or let a group be on both sides: --set fewshot.groups=mixed.",
         np.unique(labels)[few].tolist(),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from lowlabel.errors import number_of
 from lowlabel.escaping import markdown_cell, markdown_text
 from lowlabel.results.kinds import kind_of_items
 from lowlabel.results.labels import format_difference, protocol_label
@@ -39,7 +40,9 @@ def render_comparison(frame: pd.DataFrame) -> str:
             + "\n".join(markdown_text(_refusal(row, several)) for row in refused)
         )
     if notes := Counter((row["interval"], row["note"]) for row in tested if row["note"]):
-        parts += [f"± over {kind} in {n:,} rows: {note}." for (kind, note), n in notes.items()]
+        parts += [
+            f"± over {kind} in {number_of(n, 'rows')}: {note}." for (kind, note), n in notes.items()
+        ]
     parts.append(f"{_how(tested)} Holm over {len(tested)} tests.".strip())
     return "\n\n".join(parts) + "\n"
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from lowlabel.errors import number_of
 from lowlabel.results.kinds import default_kind, kind_of_items, shown_kind
 from lowlabel.results.record import Record
 from lowlabel.specs import natural_order
@@ -58,5 +59,5 @@ def _named(records: Sequence[Record]) -> str:
         f"{record.experiment.model.name} with {record.row_label}" for record in records
     )
     if len(rows) > _MOST_NAMED:
-        return f"{len(rows):,} rows"
+        return f"{number_of(len(rows), 'rows')}"
     return ", ".join(sorted(rows, key=natural_order))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.results.grid import Grid, build_grid, newest, protocol_facts
 from lowlabel.results.labels import (
     BEFORE,
@@ -138,8 +138,8 @@ def _section(
     notes += best.notes()
     if grid.hidden:
         notes.append(
-            f"Not shown: {len(grid.hidden):,} records of cells that hold a later one; the CSV has "
-            "them all."
+            f"Not shown: {number_of(len(grid.hidden), 'records')} of cells that hold a later one; "
+            "the CSV has them all."
         )
     notes += [f"{BEFORE} made before: {change}; never bold, no Δ." for change in changes]
     notes += mark_notes("\n".join(table.frame.to_csv() for table in tables))

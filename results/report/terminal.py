@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from lowlabel.errors import number_of
 from lowlabel.escaping import markdown_text
 from lowlabel.results.grid import Grid
 from lowlabel.results.labels import BEFORE, CONTAMINATED, INCOMPLETE
@@ -42,10 +43,10 @@ def _section(section: Section, most: int) -> str:
         *(markdown_text(note) for note in section.notes if note.startswith(_SERIOUS)),
     ]
     more = [
-        f"{count:,} more {name}{'s' * (count > 1)}"
+        number_of(count, f"more {name}")
         for count, name in (
-            (len(grid.rows) - len(shown), "row"),
-            (len(section.tables) - 1, "table"),
+            (len(grid.rows) - len(shown), "rows"),
+            (len(section.tables) - 1, "tables"),
         )
         if count
     ]

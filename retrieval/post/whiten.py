@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.retrieval.post.base import Embedded, require_train
 from lowlabel.retrieval.post.projection import Projection
 from lowlabel.retrieval.ranking.blocks import row_blocks
@@ -79,7 +79,8 @@ class Whitening(Projection):
         images, width = train.shape
         if images < width:
             raise InputError(
-                f"whitening has {images} training images for {width} dimensions",
+                f"whitening has {number_of(images, 'training images')} for "
+                f"{number_of(width, 'dimensions')}",
                 "A covariance needs at least as many images as dimensions: pass more.",
             )
         self.require_dimensions(self.dimensions, width)
@@ -104,9 +105,9 @@ class Whitening(Projection):
         flat = int((values <= least).sum())
         if flat and self.power:
             raise InputError(
-                f"{flat} of the {len(values)} dimensions that {self.spec} keeps do not vary over "
-                "the training images",
-                f"Keep {len(values) - flat}, or leave eps out: it is a floor."
+                f"the training images do not vary in {flat} of the "
+                f"{number_of(len(values), 'dimensions')} that {self.spec} keeps",
+                f"Keep {len(values) - flat}{', or leave eps out: it is a floor' * (not self.eps)}."
                 if flat < len(values)
                 else "Pass other training images.",
             )

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.retrieval.post.base import Embedded, require_train
 from lowlabel.retrieval.post.projection import Projection
 from lowlabel.retrieval.ranking.blocks import row_blocks
@@ -59,8 +59,8 @@ class PairWhitening(Projection):
         first, second = class_pairs(labels)
         if not len(first):
             raise InputError(
-                f"{self.spec} takes pairs of one class, and none of the {len(labels)} training "
-                "images has another of its class",
+                f"{self.spec} takes pairs of one class, and none of the "
+                f"{number_of(len(labels), 'training images')} has another of its class",
                 "Pass the labels of classes with several images.",
             )
         mean, projection = self._learn(train, first, second)
@@ -90,8 +90,8 @@ class PairWhitening(Projection):
         flat = int((values <= width * torch.finfo(torch.float64).eps * values[-1]).sum())
         if flat:
             raise InputError(
-                f"the differences of {pairs} pairs do not vary in {flat} of {width} dimensions, so "
-                f"{self.spec} cannot whiten them",
+                f"the differences of {number_of(pairs, 'pairs')} do not vary in {flat} of "
+                f"{number_of(width, 'dimensions')}, so {self.spec} cannot whiten them",
                 "Pass more training images, or add loading=1e-10 or more, as the source does.",
             )
         factor = torch.linalg.cholesky(loaded)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.precision import full_precision
 from lowlabel.retrieval.ranking.blocks import row_blocks
 from lowlabel.retrieval.ranking.twins import Twins
@@ -51,7 +51,8 @@ def nearest(
     others = len(gallery) - (self_rows is not None)
     if k > others:
         raise InputError(
-            f"{k} neighbours were requested from a gallery with {others} images to find",
+            f"{k} neighbours were requested from a gallery with "
+            f"{number_of(others, 'images')} to find",
             f"Ask for at most {others}.",
         )
     twins = Twins.of(gallery)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.retrieval.ranking.nearest import Neighbours
 from lowlabel.specs import Configurable
 
@@ -49,7 +49,8 @@ class Index(Configurable, ABC):
         others = images - leave_one_out
         if k > others:
             raise InputError(
-                f"{k} neighbours were requested from {self.spec} with {others} images to find",
+                f"{k} neighbours were requested from {self.spec} with "
+                f"{number_of(others, 'images')} to find",
                 f"Ask for at most {others}.",
             )
         if find_spec("faiss") is None:

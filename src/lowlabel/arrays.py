@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lowlabel.errors import InputError, UnknownNameError
+from lowlabel.errors import InputError, UnknownNameError, number_of
 from lowlabel.scale import magnitudes
 
+_SEEDS = 2**63  # that every generator takes
 Features = NDArray[Any] | Tensor | Sequence[Sequence[float]]
 Labels = NDArray[Any] | Tensor | Sequence[int]
 
@@ -63,12 +64,12 @@ def as_float32(features: Features, device: torch.device, name: str = "features")
     return tensor
 
 
-def as_labels(labels: Labels, images: int, name: str = "labels") -> NDArray[np.int64]:
+def as_labels(labels: Labels, images: int | None, name: str = "labels") -> NDArray[np.int64]:
     """Converts labels [N] to int64; they never pass through floats, which merge large class ids.
 
     Args:
         labels: Integers [N].
-        images: N.
+        images: N; None if any number will do.
         name: Name of the labels in messages.
 
     Raises:
@@ -79,8 +80,9 @@ def as_labels(labels: Labels, images: int, name: str = "labels") -> NDArray[np.i
         labels = labels.detach().cpu()
         labels = labels.float() if labels.dtype == torch.bfloat16 else labels  # numpy has none
     array = _as_array(labels, name)
-    if array.shape != (images,):
-        raise InputError(f"{name} have the shape {array.shape} for {images} images")
+    if array.ndim != 1 or images not in (None, len(array)):
+        needed = ", not a list" if images is None else f" for {number_of(images, 'images')}"
+        raise InputError(f"{name} have the shape {array.shape}{needed}")
     if array.dtype.kind not in "iu" and array.size:
         raise InputError(
             f"{name} are {array.dtype}, not integers",
@@ -115,7 +117,7 @@ def as_label_sets(
     sets = given.astype(np.bool_)
     if not empty and (without := int((~sets.any(axis=1)).sum())):
         raise InputError(
-            f"{without:,} of {images:,} images have no label in {name}",
+            f"{without:,} of {number_of(images, 'images')} have no label in {name}",
             "Leave them out: an image without a label has no positives.",
         )
     return sets
@@ -135,6 +137,18 @@ def as_counts(values: int | Iterable[int], name: str) -> tuple[int, ...]:
     if len(set(counts)) < len(counts):
         raise InputError(f"{name}={values!r} holds a number more than once")
     return tuple(int(value) for value in counts)
+
+
+def as_seed(seed: Any) -> int:
+    """Converts a random seed to int.
+
+    Raises:
+        InputError: If it is not an integer of at least 0 that torch takes.
+    """
+    (number,) = as_integers(0, seed=seed)
+    if number >= _SEEDS:
+        raise InputError(f"seed={number} must be below 2**63")
+    return number
 
 
 def require_at_most(
@@ -184,7 +198,7 @@ def require_same_width(dimensions: Mapping[str, int]) -> None:
     for name, other in others:
         if other != width:
             raise InputError(
-                f"{first} have {width} dimensions, {name} {other}",
+                f"{first} have {number_of(width, 'dimensions')}, {name} {other}",
                 "Extract all of them with one model and the same pooling.",
             )
 
@@ -218,9 +232,13 @@ def _require_dense(values: object, name: str) -> None:
         )
 
 
-def _as_array(values: object, name: str) -> NDArray[Any]:
+def _as_array(values: Any, name: str) -> NDArray[Any]:
     try:
-        return np.asarray(values)
+        array = np.asarray(values)
+        kinds = {getattr(dtype, "kind", "") for dtype in getattr(values, "dtypes", ())}
+        if array.dtype == object and kinds == {"f"}:  # of pandas, whose own types hold missing ones
+            return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+        return array
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} are not an array: {error}") from error
 

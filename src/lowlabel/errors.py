@@ -1,4 +1,4 @@
-"""Errors that a user can fix.
+"""Errors that a user can fix, and numbers with their nouns in messages.
 
 Raise `UserError` for anything the user can fix: its message says what is wrong and where lowlabel
 looked, its `hint` gives the command that fixes it. The command line prints both and exits with code
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 _MOST_NAMES = 40
+_ENDINGS = (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("s", ""))  # of plurals
 
 
 class UserError(Exception):
@@ -64,9 +65,28 @@ class UnknownNameError(UserError, LookupError):
         close = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
         hints = [f"Did you mean {' or '.join(close)}?"] if close else []
         if len(names) <= _MOST_NAMES:
-            hints.append(f"Known: {', '.join(names)}." if names else "There is none.")
+            told_apart = (f"'{each}'" if ", " in each else each for each in names)
+            hints.append(f"Known: {', '.join(told_apart)}." if names else "There is none.")
         super().__init__(f"unknown {kind} {name!r}", " ".join(hints))
 
 
 class DataError(UserError):
     """Files that are missing, damaged or of another kind than expected."""
+
+
+def number_of(number: int, plural: str) -> str:
+    """A number with its noun: "1 image", "1,200 images".
+
+    Args:
+        number: The number.
+        plural: The noun in the plural, with any words before it.
+    """
+    return f"{number:,} {singular(plural) if number == 1 else plural}"
+
+
+def singular(plural: str) -> str:
+    """The singular of a noun of this package; what is no plural stays."""
+    for ending, instead in _ENDINGS:
+        if plural.endswith(ending):
+            return plural.removesuffix(ending) + instead
+    return plural

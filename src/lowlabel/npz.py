@@ -28,11 +28,13 @@ def read_npz(
         widen: Whether half precision becomes float32, without a copy of it in memory.
 
     Raises:
-        DataError: If an array holds objects, or needs far more memory than the file has bytes.
+        DataError: If an array holds objects, needs far more memory than the file has bytes, or
+            stands twice in the file.
         Exception: One of `lowlabel.reading.DAMAGE`, if the file is damaged.
     """
     with zipfile.ZipFile(path) as archive:
-        wanted = _names(archive) if names is None else names
+        present = _names(path, archive)
+        wanted = present if names is None else names
         members = {name: archive.NameToInfo.get(name + _SUFFIX) for name in wanted}
         return {n: _array(path, archive, n, m, widen) for n, m in members.items() if m}
 
@@ -40,11 +42,16 @@ def read_npz(
 def npz_names(path: Path) -> list[str]:
     """Names of the arrays in a file; raises what `read_npz` raises."""
     with zipfile.ZipFile(path) as archive:
-        return _names(archive)
+        return _names(path, archive)
 
 
-def _names(archive: zipfile.ZipFile) -> list[str]:
+def _names(path: Path, archive: zipfile.ZipFile) -> list[str]:
     names = archive.namelist()
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"{path} holds two members named {twice}", "Save it again: numpy.savez(PATH, …)."
+        )
     return [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
 
 

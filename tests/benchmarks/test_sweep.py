@@ -1,5 +1,6 @@
 """What the jobs of a sweep leave, skip and repeat."""
 
+import errno
 import json
 import os
 import stat
@@ -14,7 +15,7 @@ from processes import jobs_here
 from lowlabel.benchmarks import Run, make_plan, run_plan
 from lowlabel.benchmarks.sweep import describe_jobs, run_sweep, sweep_jobs
 from lowlabel.benchmarks.sweep.state import job_state, outcome_path
-from lowlabel.errors import InputError
+from lowlabel.errors import DataError, InputError
 from lowlabel.processes.launchers import Local, Slurm
 from lowlabel.results import load_records
 
@@ -184,6 +185,16 @@ def test_jobs_that_slurm_lists_are_not_submitted_again(planned, tmp_path, monkey
     assert [(job.title, each.job) for job, each in found.running] == [(jobs[0].title, "7_0")]
     assert [job.title for job, _ in found.again] == [jobs[1].title]
     assert len(submitted) == 3
+
+
+def test_a_disk_that_is_full_when_a_job_starts_is_named(planned, monkeypatch):
+    class Full:
+        def submit(self, run):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as of a pickle, without a name
+
+    monkeypatch.setattr(Local, "executor", lambda *texts: Full())
+    with pytest.raises(DataError, match=r"cannot write a job to .*logs: No space left"):
+        sweep(planned()[:1])
 
 
 def test_embeddings_made_elsewhere_are_no_sweep(request_of, feature_file):

@@ -41,7 +41,7 @@ def test_files_that_are_not_taken_are_said_once_and_recorded(image_folder, tmp_p
     assert run(image_folder, tmp_path / "noted") == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "not taken" in line]
     assert said == [
-        f"left out: folder:{image_folder} base: 1 files are not taken: 1 .txt",
+        f"left out: folder:{image_folder} base: 1 file is not taken: 1 .txt",
         f"left out: folder:{image_folder} novel: 2 files are not taken: 1 .mp4, 1 .txt",
     ]
     (clean,), (noted,) = (
@@ -83,10 +83,10 @@ def test_extract_and_pretrain_say_what_is_not_taken(image_folder, capsys):
     (image_folder / "base" / "notes.txt").touch()
     folder = f"folder:{image_folder}"
     assert call("extract", "--model", "pixels", "--dataset", folder, "--part", "base") == 0
-    assert "base: 1 files are not taken: 1 .txt" in capsys.readouterr().err
+    assert "base: 1 file is not taken: 1 .txt" in capsys.readouterr().err
     arguments = ("--preset", "small-images", "--batch-size", "8", "--dry-run")
     assert call("pretrain", "dino", "--dataset", folder, *arguments) == 0
-    assert "1 files are not taken: 1 .txt" in capsys.readouterr().err
+    assert "1 file is not taken: 1 .txt" in capsys.readouterr().err
 
 
 def test_small_classes_are_left_out_named_and_recorded(image_folder, tmp_path, capsys):
@@ -101,11 +101,11 @@ def test_small_classes_are_left_out_named_and_recorded(image_folder, tmp_path, c
     assert "--min-images 3 for folders" in capsys.readouterr().err
     assert call(*arguments, "--tasks", "20", "--min-images", "3") == 0
     shown = capsys.readouterr()
-    assert "1 classes of fewer than 3 images: novel0 (2)" in shown.err
-    assert "Left out: 1 classes of fewer than 3 images: novel0 (2)." in shown.out
+    assert "1 class of fewer than 3 images: novel0 (2)" in shown.err
+    assert "Left out: 1 class of fewer than 3 images: novel0 (2)." in shown.out
     table = (tmp_path / "out/leaderboard.md").read_text()
     assert "- Dataset: 12 images of 2 classes; not taken: 1 .txt." in table
-    assert "- Left out: 1 classes of fewer than 3 images: novel0 (2)." in table
+    assert "- Left out: 1 class of fewer than 3 images: novel0 (2)." in table
     (record,) = load_records(tmp_path / "out")
     dataset = record.experiment.dataset
     assert (dataset.min_images, dataset.small_classes) == (3, {"novel0": 2})

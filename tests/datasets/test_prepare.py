@@ -63,7 +63,7 @@ def test_an_empty_part_to_train_on_is_stated(products, capsys):
 def test_missing_files_are_counted_and_the_first_named(products):
     root = products(1)
     message = (
-        r"train: found 1 images of 1 classes, the full set has 59,551 images of 11,318 classes; "
+        r"train: found 1 image of 1 class, the full set has 59,551 images of 11,318 classes; "
         r"3 listed files are missing: bicycle_final/train_1\.JPG, bicycle_final/train_2\.JPG, "
     )
     with pytest.raises(DataError, match=message):

@@ -3,13 +3,14 @@
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from lowlabel.datasets.io import hdf5_trial
+from lowlabel.datasets.io import hdf5, hdf5_trial
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
 from lowlabel.features.embed import embedded_file
@@ -190,6 +191,42 @@ def test_a_file_that_another_program_writes_is_waited_for(tmp_path, capsys):
         holder.stdout.readline()
         assert len(load_feature_file(path).evaluated.labels) == 4
     assert "Waiting for another program" in capsys.readouterr().out
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, features=X, labels=Y)
+    np.save(tmp_path / "labels.npy", Y[::-1])
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.write(tmp_path / "labels.npy", "labels.npy")
+    with pytest.raises(DataError, match=r"holds two members named labels\.npy"):
+        load_feature_file(path)
+
+
+@pytest.mark.slow
+def test_a_file_that_a_program_left_open_says_so(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver="latest") as file:
+        file["features"], file["labels"] = X, Y
+    script = "import h5py, os, sys; file = h5py.File(sys.argv[1], 'r+'); os._exit(0)"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    with pytest.raises(DataError, match=r"marked as open for writing(.|\n)*h5clear --status"):
+        load_feature_file(path)
+
+
+def test_no_program_begins_to_write_between_the_two_readings(tmp_path, monkeypatch):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["features"], file["labels"] = X, Y
+
+    def tried(*_: object) -> None:
+        script = "import h5py, sys; h5py.File(sys.argv[1], 'r+')"
+        command = [sys.executable, "-c", script, str(path)]
+        ended = subprocess.run(command, capture_output=True, text=True)
+        assert "BlockingIOError" in ended.stderr
+
+    monkeypatch.setattr(hdf5, "read_apart", tried)
+    assert len(load_feature_file(path).evaluated.labels) == 4
 
 
 def test_an_attribute_that_takes_memory_is_refused_behind_one_that_is_damaged(tmp_path):

@@ -106,7 +106,7 @@ def test_the_comparable_record_is_chosen_among_several(fewshot, runs, baseline):
 def test_new_scores_are_counted_but_do_not_matter(fewshot, runs, baseline):
     report = check([*(run.record for run in runs), fewshot("b").record], baseline)
     assert (report.exit_code, report.unheld) == (0, 1)
-    assert "1 scores are not in the baseline" in report.render()
+    assert "Not in the baseline: 1 score." in report.render()
 
 
 def test_chosen_metrics_only(retrieval):

@@ -106,7 +106,7 @@ def test_of_two_records_in_one_cell_the_later_is_shown_and_the_other_counted(tun
     for one, other in ((early, late), (late, early)):
         section = only(one, other)
         assert cells(section)["logreg (tuned)", "5-way 1-shot"].startswith("50.00")
-        assert "Not shown: 1 records of cells that hold a later one; the CSV has them all." in (
+        assert "Not shown: 1 record of cells that hold a later one; the CSV has them all." in (
             section.notes
         )
     assert len(frame_of(early, late)) == 2

@@ -49,7 +49,7 @@ def test_a_sweep_is_submitted_once_and_a_cancelled_job_runs_again_alone(image_fo
     assert resumed.stderr.count("\nstarted: ") == 1
     wait_for_slurm()
     last = lowlabel(*run)
-    assert "2 jobs: 2 were done before" in last.stderr
+    assert "2 jobs, done before: 2" in last.stderr
     assert "Recall@K" in last.stdout
     assert "Top-1" in last.stdout
     assert len(load_records(output)) == 2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.training.views.dataset import Key, Sample, ViewDataset, collate
 from lowlabel.training.views.device_views import DrawnImages
 
@@ -41,21 +41,21 @@ class BatchOrder:
         parts = self.ranks * self.accumulate
         if self.ranks > self.images:
             raise InputError(
-                f"{self.ranks} processes cannot share {self.images} images",
-                f"Start at most {self.images} processes.",
+                f"{self.ranks} processes cannot share {number_of(self.images, 'images')}",
+                f"Start at most {number_of(self.images, 'processes')}.",
             )
         if self.batch_size < 1:
             raise InputError(f"a batch must have at least 1 image, not {self.batch_size}")
         if self.batch_size % parts:
             raise InputError(
-                f"a batch of {self.batch_size} images cannot be split equally over {self.ranks} "
-                f"processes in {self.accumulate} parts each",
-                f"To keep steps of {self.batch_size} images, {self._equal()}. Else give a "
+                f"a batch of {number_of(self.batch_size, 'images')} cannot be split equally over "
+                f"{number_of(self.ranks, 'processes')} in {self.accumulate} parts each",
+                f"To keep steps of {self.batch_size:,} images, {self._equal()}. Else give a "
                 f"--batch-size that is a multiple of {parts}.",
             )
         if self.images < self.batch_size:
             raise InputError(
-                f"{self.images} images do not fill a batch of {self.batch_size}",
+                f"{number_of(self.images, 'images')} cannot fill a batch of {self.batch_size}",
                 f"Give --batch-size {max(parts, self.images // parts * parts)} or less.",
             )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lowlabel.errors import InputError
+from lowlabel.errors import InputError, number_of
 from lowlabel.training.engine.batches import BatchOrder
 
 
@@ -35,25 +35,33 @@ class ClassBalancedOrder(BatchOrder):
             raise InputError(f"images_per_class must be at least 1, not {each}")
         if self.batch_size % each:
             raise InputError(
-                f"a batch of {self.batch_size} images cannot hold {each} of every class in it",
+                f"a batch of {number_of(self.batch_size, 'images')} cannot hold {each} of every "
+                "class in it",
                 f"Give a --batch-size that is a multiple of {each}.",
             )
         if self.classes_per_batch < 2:
             raise InputError(
-                f"a batch of {self.batch_size} images with {each} of each class holds "
-                f"{self.classes_per_batch} class, and a loss needs at least 2",
+                f"a batch of {self.batch_size:,} images with {each} of each class holds "
+                f"{number_of(self.classes_per_batch, 'classes')}, and a loss needs at least 2",
                 f"Give --batch-size {2 * each} or more, or fewer --images-per-class.",
             )
         if len(self._drawn) < self.classes_per_batch:
             raise InputError(
-                f"a batch of {self.batch_size} images with {each} of each class needs "
-                f"{self.classes_per_batch} classes, but {len(self._drawn)} of the "
-                f"{len(self._counts)} classes have {each} images or more",
+                f"a batch of {self.batch_size:,} images with {each} of each class needs "
+                f"{self.classes_per_batch:,} classes, but {self._enough()}",
                 f"Give --batch-size {len(self._drawn) * each} or less."
                 if len(self._drawn) > 1
                 else "Give fewer --images-per-class.",
             )
         super().__post_init__()
+
+    def _enough(self) -> str:
+        """Which classes are there, and have enough images."""
+        drawn, there = len(self._drawn), number_of(len(self._counts), "classes")
+        if drawn == len(self._counts):
+            return f"there {'is' if drawn == 1 else 'are'} {there}"
+        has = "has" if drawn == 1 else "have"
+        return f"{drawn:,} of {there} {has} {number_of(self.images_per_class, 'images')} or more"
 
     @property
     def classes_per_batch(self) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,17 @@ TRAIN_MANIFEST = "train_manifest_sha256"  # of all images of the part that a mod
 TRAIN_FOLDER = "train_folder_sha256"  # see `folder_sha256`
 FOLDERS_BEFORE = "folders_before"  # what folders of earlier tunings are known by
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
+_MOST_SHOWN = 60
+_KINDS = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
+_FACTS: tuple[tuple[Any, ...], ...] = (
+    ("base_model", str),
+    ("base_weights_sha256", str),
+    ("tuned", str),
+    ("loss", str),
+    ("miner", str),
+    ("dataset", str),
+    ("epoch", int),
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,8 @@ def read_card(path: Path) -> Card | None:
     fix = f"Name the architecture that it was made with: --model {path}:ARCH,option=value"
     with reading(path, f"the card in {path} is not one that lowlabel writes", fix):
         card = json.loads(text)
-        found = _tuned(card) if card.get("method") == "finetune" else _pretrained(card)
+        tuned = _value(card, "method", str, None) == "finetune"
+        found = _tuned(card) if tuned else _pretrained(card)
         if not all(1 <= side <= MOST_SIDE for side in height_and_width(found.resolution)):
             raise ValueError(f"its images have {found.resolution} pixels")
     return found
@@ -87,17 +100,44 @@ def card_text(path: Path) -> str | None:
         return (file.metadata() or {}).get(CARD_KEY) or None
 
 
+def _value(card: object, field: str, kind: type, *absent: Any) -> Any:
+    """A field of a card, such as "recipe.options", or what stands for one that is absent.
+
+    Raises:
+        ValueError: If it is not there, or of another kind; it is named.
+    """
+    found = card
+    for name in field.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if found is None and absent:
+        return absent[0]
+    if found is None:
+        raise ValueError(f"it has no {field}")
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(found, kinds) or (isinstance(found, bool) and kind is not bool):
+        raise ValueError(f"{field} is {json.dumps(found)[:_MOST_SHOWN]}, not {_KINDS[kind]}")
+    if isinstance(found, float) and not math.isfinite(found):
+        raise ValueError(f"{field} is not finite")
+    return found
+
+
 def _pretrained(card: Mapping[str, Any]) -> Card:
-    views = card["recipe"]["options"]["views"]
-    classes = frozenset(card.get("class_list", ()))
+    listed = _value(card, "class_list", list, [])
+    if not all(isinstance(name, str) for name in listed):
+        raise ValueError("class_list holds other values than texts")
+    classes = frozenset(listed)
+    recipe = _value(card, "recipe", dict)
+    _value(recipe, "preset", str, "")
+    on = pretraining_set("", classes)  # absent in cards of earlier versions
+    if "pretrained_on" in card:
+        on = _value(card, "pretrained_on", str, None)
     return Card(
-        str(card["architecture"]),
-        int(views["global_size"]),
-        name=str(card.get("name", "")),
-        # absent in cards of earlier versions
-        pretrained_on=card.get("pretrained_on", pretraining_set("", classes)),
-        epochs=card.get("epochs"),
-        identities=declared_identities(card["recipe"], classes),
+        _value(card, "architecture", str),
+        _value(recipe, "options.views.global_size", int),
+        name=_value(card, "name", str, ""),
+        pretrained_on=on,
+        epochs=_value(card, "epochs", float, None),
+        identities=declared_identities(recipe, classes),
     )
 
 
@@ -107,22 +147,21 @@ def folder_sha256(folder: Path) -> str:
 
 
 def _tuned(card: Mapping[str, Any]) -> Card:
-    transform = ImageTransform(**fit_fields(ImageTransform, card["transform"], "the transform"))
-    head = HeadShape(**fit_fields(HeadShape, card["embedding_head"], "the embedding head"))
-    facts = ("base_model", "base_weights_sha256", "tuned", "loss", "miner", "dataset", "epoch")
-    grown: dict[str, Any] = {
-        n: list(card[n]) for n in ("tuned_before", FOLDERS_BEFORE, "base_identities") if n in card
-    }
-    grown |= {n: str(card[n]) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
+    made = (_value(card, field, dict) for field in ("transform", "embedding_head"))
+    transform = ImageTransform(**fit_fields(ImageTransform, next(made), "the transform"))
+    head = HeadShape(**fit_fields(HeadShape, next(made), "the embedding head"))
+    lists = ("tuned_before", FOLDERS_BEFORE, "base_identities")
+    grown: dict[str, Any] = {n: _value(card, n, list) for n in lists if n in card}
+    grown |= {n: _value(card, n, str) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
     return Card(
-        str(card["architecture"]),
+        _value(card, "architecture", str),
         transform.crop,
         transform,
         head,
-        str(card["name"]),
-        card["pretrained_on"],
+        _value(card, "name", str),
+        _value(card, "pretrained_on", str, None),
         {
-            **{name: card[name] for name in facts},
+            **{name: _value(card, name, kind, *absent) for name, kind, *absent in _FACTS},
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lowlabel.datasets.io.lists import first_few
-from lowlabel.errors import DataError, InputError
+from lowlabel.errors import DataError, InputError, number_of
 from lowlabel.features.models.checkpoints.checkpoint import Checkpoint
 from lowlabel.features.models.checkpoints.matching import Match, best_match
 from lowlabel.features.models.checkpoints.tensor_names import (
@@ -188,7 +188,7 @@ def _listed(names: list[str]) -> list[str]:
 
 
 def _count(names: list[str]) -> str:
-    return f"{len(names)} tensor{'s' * (len(names) != 1)}"
+    return number_of(len(names), "tensors")
 
 
 def _shape(tensor: torch.Tensor) -> tuple[int, ...]:

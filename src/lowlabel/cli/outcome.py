@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from lowlabel.cli.messages import USER_ERROR, say_error
+from lowlabel.errors import number_of
 
 if TYPE_CHECKING:
     from lowlabel.benchmarks import Plan, Request, Run
@@ -79,4 +80,4 @@ def _say(sweep: "Sweep") -> None:
     for job, submission in sweep.started:
         typer.echo(f"started: {job.title}, job {submission.job}; log: {submission.log}", err=True)
     count = len(sweep.done) + len(sweep.running) + len(sweep.started)
-    typer.echo(f"{count} jobs: {len(sweep.done)} were done before", err=True)
+    typer.echo(f"{number_of(count, 'jobs')}, done before: {len(sweep.done)}", err=True)

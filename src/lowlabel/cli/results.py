@@ -174,5 +174,7 @@ def _scored(name: str, folder: Path) -> "list[ScoredRecord]":
     everything = load_scored(folder)
     names = {scored.record.experiment.model.name for scored in everything}
     if name not in names:
-        raise UnknownNameError(f"file, folder or model with records in {folder}:", name, names)
+        error = UnknownNameError(f"file, folder or model with records in {folder}:", name, names)
+        error.hint += f" Score a model first: lowlabel run --model {name}."
+        raise error
     return [scored for scored in everything if scored.record.experiment.model.name == name]

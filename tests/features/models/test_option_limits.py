@@ -52,6 +52,31 @@ def test_a_card_of_another_form_is_no_traceback(tmp_path, card):
         load_backbone(str(tmp_path / "net.safetensors"), device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("architecture", 3, "architecture is 3, not a text"),
+        ("architecture", None, "it has no architecture"),
+        ("pretrained_on", ["demo"], r'pretrained_on is \["demo"\], not a text'),
+        ("epochs", "x", 'epochs is "x", not a number'),
+        ("epochs", True, "epochs is true, not a number"),
+        ("epochs", float("nan"), "epochs is not finite"),
+        ("class_list", {"a": 1}, "class_list is .*, not a list"),
+        ("class_list", [[]], "class_list holds other values than texts"),
+        ("recipe", "x", 'recipe is "x", not a table'),
+        ("recipe", {}, r"it has no options\.views\.global_size"),
+        ("method", 7, "method is 7, not a text"),
+        ("name", {}, "name is {}, not a text"),
+    ],
+)
+def test_a_field_of_a_card_of_another_kind_is_named(tmp_path, field, value, message):
+    card = {"architecture": VIT, "recipe": {"options": {"views": {"global_size": 32}}}}
+    card[field] = value
+    save_file({"w": torch.zeros(1)}, tmp_path / "net.safetensors", {"lowlabel": json.dumps(card)})
+    with pytest.raises(DataError, match=f"is not one that lowlabel writes: {message}"):
+        load_backbone(str(tmp_path / "net.safetensors"), device="cpu")
+
+
 def test_views_of_any_size_in_a_card_are_refused(tmp_path):
     card = {"architecture": VIT, "recipe": {"options": {"views": {"global_size": 10**6}}}}
     save_file({"w": torch.zeros(1)}, tmp_path / "net.safetensors", {"lowlabel": json.dumps(card)})

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lowlabel.errors import DataError, InputError, UnknownNameError
-from lowlabel.features import load_backbone
+from lowlabel.features import check_model, load_backbone
 from lowlabel.features.models import hub as hub_models
 from lowlabel.paths import weights_dir
 
@@ -58,6 +58,17 @@ def test_options_do_not_choose_the_weights(tmp_path: Path, tiny_vit, option: str
     for form in (f"random:{name}", f"{tmp_path / 'x.pth'}:{name}", f"timm:{name}.augreg_in21k"):
         with pytest.raises(InputError, match=r"does not take the option (pretrained|checkpoint)"):
             load_backbone(f"{form},{option}")
+
+
+def test_a_path_without_a_model_is_told_as_a_path(tmp_path):
+    (tmp_path / "run").mkdir()
+    for load in (check_model, load_backbone):
+        with pytest.raises(DataError, match="there is no file or folder runs/tuned"):
+            load("runs/tuned")
+        with pytest.raises(DataError, match=r"run holds no backbone\.safetensors"):
+            load(f"{tmp_path}/run")
+        with pytest.raises(DataError, match="hf:facebook/dino-vits16, one for timm hf-hub:"):
+            load("facebook/dino-vits16")
 
 
 def test_unknown_names_get_suggestions():

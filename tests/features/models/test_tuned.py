@@ -149,5 +149,5 @@ def test_a_folder_is_checked_without_loading_its_model(tmp_path, vit):
     export(tmp_path, vit, make_head(vit))
     check_model(str(tmp_path))
     check_weights(f"{tmp_path}:head=none")
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(DataError, match="holds no backbone"):
         check_model(str(tmp_path.parent))

@@ -311,7 +311,7 @@ def test_markdown_of_a_comparison(fewshot):
         ((a - b).mean(), (oracle.high - oracle.low) / 2), abs=6e-3
     )
     assert cells[7:] == ["tasks", "<0.001", "B better"]
-    assert "± over tasks in 1 rows: A and B have none over images." in markdown
+    assert "± over tasks in 1 row: A and B have none over images." in markdown
     assert "± and p: paired t-test over the same tasks. Holm over 1 tests." in markdown
     assert "pixels with lr and dino with lr: task hash differs: tasks and other" in markdown
     assert "Holm over 1 tests" in markdown

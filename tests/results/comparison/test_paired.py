@@ -98,7 +98,7 @@ def test_a_side_without_the_kind_falls_back_to_tasks_and_says_so(sides, without,
     assert (row["interval"], row["note"]) == ("tasks", note)
     assert row["p"] == pytest.approx(oracle.pvalue)
     text = render_comparison(compare(sides[:1], sides[1:]))
-    assert f"± over tasks in 1 rows: {note}." in text
+    assert f"± over tasks in 1 row: {note}." in text
 
 
 def test_splits_of_other_tasks_do_not_pair(sides):

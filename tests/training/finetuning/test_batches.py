@@ -60,8 +60,8 @@ def test_classes_with_too_few_images_are_counted():
     [
         (7, 2, "a multiple of 2"),
         (2, 2, "at least 2"),
-        (12, 2, "needs 6 classes, but 5 of the 6 classes have 2 images or more"),
-        (18, 9, "needs 2 classes, but 1 of the 6 classes"),
+        (12, 2, "needs 6 classes, but 5 of 6 classes have 2 images or more"),
+        (18, 9, "needs 2 classes, but 1 of 6 classes has"),
         (6, 0, "images_per_class must be at least 1, not 0"),
     ],
 )

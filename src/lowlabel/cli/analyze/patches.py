@@ -8,6 +8,7 @@ import typer
 from lowlabel.cli import options
 from lowlabel.cli.options import option
 from lowlabel.cli.pictures import PictureFile, read_picture, save_picture
+from lowlabel.errors import number_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,7 +75,7 @@ def patch_matching(
     save_picture(picture, output or results_dir() / f"{image.stem}-patches.png")
     for number, patches in enumerate((a, b), 1):
         typer.echo(f"view {number}: {' '.join(str(each + first) for each in patches)}")
-    typer.echo(f"{len(a)} pairs of patches", err=True)
+    typer.echo(f"{number_of(len(a), 'pairs')} of patches", err=True)
 
 
 def _draw_crops(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from lowlabel import __version__
+from lowlabel.errors import number_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +64,7 @@ def written(
     }
     table, card = files
     write_files({table: csv_text(frame), card: f"{json.dumps(facts, indent=1, allow_nan=False)}\n"})
-    typer.echo(f"written: {table} ({int(labelled.sum()):,} labels), {card}", err=True)
+    typer.echo(f"written: {table} ({number_of(int(labelled.sum()), 'labels')}), {card}", err=True)
 
 
 def _choice(choice: "MethodChoice", class_names: Sequence[str]) -> dict[str, Any]:

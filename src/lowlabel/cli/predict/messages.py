@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from lowlabel.errors import number_of
+
 if TYPE_CHECKING:
     from lowlabel.classification.predict import MethodChoice
     from lowlabel.datasets import ImageSet, OpenDataset
@@ -26,7 +28,7 @@ def say_unlabelled(unlabelled: "Unlabelled", labelled: "ImageSet", table: "Embed
     """Says what is labelled, what is left out, and what has a label already."""
     from lowlabel.datasets.io.listing import shown_counts
 
-    typer.echo(f"unlabelled: {len(unlabelled.images):,} images")
+    typer.echo(f"unlabelled: {number_of(len(unlabelled.images), 'images')}")
     if note := shown_counts(unlabelled.left_out):
         typer.echo(f"left out: {note}", err=True)
     _say_bad("unlabelled", table.bad_images)
@@ -40,9 +42,11 @@ def say_features(found: "FeaturesToLabel") -> None:
     """Says how many embeddings are learned from and labelled, and which have a label already."""
     known = found.labelled
     classes = len(found.class_names)
-    typer.echo(f"labelled: {len(known.labels):,} embeddings of {classes:,} classes")
+    typer.echo(
+        f"labelled: {number_of(len(known.labels), 'embeddings')} of {number_of(classes, 'classes')}"
+    )
     _say_bad("labelled", known.bad_images)
-    typer.echo(f"unlabelled: {len(found.new_features):,} embeddings")
+    typer.echo(f"unlabelled: {number_of(len(found.new_features), 'embeddings')}")
     if shared := found.among_labelled:
         typer.echo(f"{shared:,} of them are among the labelled ones", err=True)
 
@@ -52,7 +56,10 @@ def _say_bad(kind: str, paths: Sequence[str]) -> None:
 
     if paths:
         listed = first_few(paths, _MOST_SHOWN)
-        typer.echo(f"left out: {len(paths):,} {kind} images cannot be decoded: {listed}", err=True)
+        typer.echo(
+            f"left out: {number_of(len(paths), f'{kind} images')} cannot be decoded: {listed}",
+            err=True,
+        )
 
 
 def say_choice(choice: "MethodChoice", class_names: Sequence[str]) -> None:
@@ -82,5 +89,5 @@ def say_choice(choice: "MethodChoice", class_names: Sequence[str]) -> None:
     low, high = choice.interval
     typer.echo(
         f"expected accuracy: {choice.accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f}), by "
-        f"{nested} on {choice.scored:,} labelled images, for images drawn as they were"
+        f"{nested} on {number_of(choice.scored, 'labelled images')}, for images drawn as they were"
     )
