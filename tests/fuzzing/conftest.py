@@ -24,9 +24,8 @@ from lowlabel.errors import UserError
 COUNT = int(os.environ.get("LOWLABEL_FUZZ", "20"))
 SEED = os.environ.get("LOWLABEL_FUZZ_SEED", "")
 MOST_S = 20.0  # of the reader's own computing, which a busy machine does not lengthen
-MOST_LOOKS = (
-    300  # a second apart, at a reader that waits; a process that is stopped is not looked at
-)
+CHECKED_S = 1.0
+MOST_LOOKS = 300  # at a reader that waits; a process that is stopped is not looked at
 MOST_KIB = 1 << 20
 EXTREMES = [b"\0", b"\xff", b"\x7f", b"\x80"]
 WORDS = [
@@ -112,12 +111,12 @@ def watched(folder: Path, what: str) -> Iterator[None]:
     def look(*_: object) -> None:
         computes, times = time.thread_time() - computed, next(looks)
         if computes > MOST_S or times > MOST_LOOKS:
-            raise BaseException(f"{what} hangs: {computes:.1f} s computed, {times} s waited for")
+            raise BaseException(f"{what} hangs: {computes:.1f} s computed, looked at {times} times")
 
     seen: list[str] = []
     before = signal.signal(signal.SIGALRM, look)
     _watching.append((folder, seen))
-    signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, CHECKED_S, CHECKED_S)
     try:
         yield
     finally:
