@@ -76,7 +76,7 @@ def test_what_takes_long_comes_last_and_what_is_done_is_shown_before(request_of,
     ]
     assert shown == [outcome.records[:2]]
     text = describe_plan(plan, request)
-    assert "5 tasks × 1 methods, dc-sslvit: 0.1 s to 0.5 s on two cores" in text
+    assert "5 tasks × 1 method, dc-sslvit: 0.1 s to 0.5 s on two cores" in text
     over_images = request_of(
         "fewshot", features=feature_file, options=options | {"interval": "images"}
     )

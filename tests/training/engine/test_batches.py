@@ -44,7 +44,7 @@ def test_batches_that_cannot_be_filled_or_split_are_refused():
     assert "start 2 processes with --accumulate 4" in error.value.hint
     with pytest.raises(InputError, match="at least 1 image, not 0"):
         BatchOrder(5, 0, 0)
-    with pytest.raises(InputError, match="5 images do not fill a batch of 8") as error:
+    with pytest.raises(InputError, match="5 images cannot fill a batch of 8") as error:
         BatchOrder(5, 8, 0)
     assert "--batch-size 5" in error.value.hint
 
