@@ -4,13 +4,14 @@ import errno
 import os
 
 import pytest
+import torch
 
 from lowlabel.datasets.io.flagged import read_flagged
 from lowlabel.datasets.io.overlap import read_overlap
 from lowlabel.errors import DataError, InputError
 from lowlabel.features import load_feature_file
 from lowlabel.paths import short_name
-from lowlabel.reading import DAMAGE, reading, refusal, require_room
+from lowlabel.reading import DAMAGE, reading, reason, refusal, require_room
 from lowlabel.results import Baseline, load_records
 
 
@@ -67,3 +68,12 @@ def test_what_the_system_refuses_is_told_and_what_may_be_a_defect_is_not():
     assert "Free some space" in found.hint
     assert refusal(FileNotFoundError(errno.ENOENT, "none", "/x")) is None
     assert refusal(OSError("of a library")) is None
+
+
+def test_a_reason_does_not_list_every_form_of_a_function():
+    with pytest.raises(TypeError, match="expected one of") as error:
+        torch.linspace(0, "nan", 3)
+    said = reason(error.value)
+    assert "linspace() received an invalid combination of arguments" in said
+    assert "\n" not in said
+    assert "expected one of" not in said

@@ -76,7 +76,7 @@ def create(
                 f"{name} does not accept the options {option}", similar or _TIMMS
             ) from error
         raise InputError(
-            f"{name} does not accept the options {', '.join(options) or 'given'}: {error}",
+            f"{name} does not accept the options {', '.join(options) or 'given'}: {reason(error)}",
             _TIMMS,
         ) from error
     except (RuntimeError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:

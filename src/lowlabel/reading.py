@@ -27,6 +27,7 @@ DAMAGE: tuple[type[Exception], ...] = (
 _SMALL = 64 << 20  # bytes that are never refused
 _MOST_EXPANSION = 200  # times the bytes on the disk; embeddings hardly compress
 _CHECK = "Check its permissions and its disk, then repeat the command."
+_OVERLOADS = ", but expected one of:"  # before torch lists every form of a function
 _SPACE = "Free some space on its disk, then repeat the command."
 _FIXES = {
     errno.EMFILE: "Allow more open files, then repeat the command (ulimit -n 4096).",
@@ -104,7 +105,7 @@ def reason(error: BaseException) -> str:
         return "it nests too deeply"
     if isinstance(error, MemoryError):
         return "it needs more memory than there is"
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).partition(_OVERLOADS)[0]
     if isinstance(error, KeyError):
         return f"it has no {text}"
     return text or type(error).__name__
