@@ -20,8 +20,6 @@ from lowlabel.reading import reason
 from lowlabel.specs import Option, format_spec
 
 PROTOCOL_CROP_FRACTION = 0.875
-
-
 _TIMMS = "Write options as ARCH,option=value with the names of the model's timm class."
 _UNKNOWN_OPTION = re.compile(
     r"(?P<made>\w+)(\.__init__)?\(\) got an unexpected keyword argument '(?P<option>\w+)'"

@@ -25,15 +25,15 @@ FOLDERS_BEFORE = "folders_before"  # what folders of earlier tunings are known b
 TUNED_HEAD = "head"  # value of "tuned" where the backbone is the base model's
 _MOST_SHOWN = 60
 _KINDS = {str: "a text", int: "a whole number", float: "a number", dict: "a table", list: "a list"}
-_FACTS: tuple[tuple[Any, ...], ...] = (
-    ("base_model", str),
-    ("base_weights_sha256", str),
-    ("tuned", str),
-    ("loss", str),
-    ("miner", str),
-    ("dataset", str),
-    ("epoch", int),
-)
+_FACTS = {
+    "base_model": str,
+    "base_weights_sha256": str,
+    "tuned": str,
+    "loss": str,
+    "miner": str,
+    "dataset": str,
+    "epoch": int,
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _value(card: object, field: str, kind: type, *absent: Any) -> Any:
     if found is None:
         raise ValueError(f"it has no {field}")
     kinds = (int, float) if kind is float else kind
-    if not isinstance(found, kinds) or (isinstance(found, bool) and kind is not bool):
+    if not isinstance(found, kinds) or isinstance(found, bool):
         raise ValueError(f"{field} is {json.dumps(found)[:_MOST_SHOWN]}, not {_KINDS[kind]}")
     if isinstance(found, float) and not math.isfinite(found):
         raise ValueError(f"{field} is not finite")
@@ -147,9 +147,9 @@ def folder_sha256(folder: Path) -> str:
 
 
 def _tuned(card: Mapping[str, Any]) -> Card:
-    made = (_value(card, field, dict) for field in ("transform", "embedding_head"))
-    transform = ImageTransform(**fit_fields(ImageTransform, next(made), "the transform"))
-    head = HeadShape(**fit_fields(HeadShape, next(made), "the embedding head"))
+    made, ends = (_value(card, field, dict) for field in ("transform", "embedding_head"))
+    transform = ImageTransform(**fit_fields(ImageTransform, made, "the transform"))
+    head = HeadShape(**fit_fields(HeadShape, ends, "the embedding head"))
     lists = ("tuned_before", FOLDERS_BEFORE, "base_identities")
     grown: dict[str, Any] = {n: _value(card, n, list) for n in lists if n in card}
     grown |= {n: _value(card, n, str) for n in (TRAIN_MANIFEST, TRAIN_FOLDER) if n in card}
@@ -161,7 +161,7 @@ def _tuned(card: Mapping[str, Any]) -> Card:
         _value(card, "name", str),
         _value(card, "pretrained_on", str, None),
         {
-            **{name: _value(card, name, kind, *absent) for name, kind, *absent in _FACTS},
+            **{name: _value(card, name, kind) for name, kind in _FACTS.items()},
             "pooling": head.input,
             "layers": head.layers,
             "dimension": head.dimension,
