@@ -16,6 +16,10 @@ class Inverse(Protocol):
         """Products of rows with the inverse, [T, n, D] → [T, n, D]."""
         ...
 
+    def of_tasks(self, rows: Tensor) -> "Inverse":
+        """Those of some of the tasks."""
+        ...
+
 
 @dataclass(frozen=True)
 class Preconditioner:
@@ -28,6 +32,10 @@ class Preconditioner:
 
     weight: Inverse
     bias: Tensor
+
+    def of_tasks(self, rows: Tensor) -> "Preconditioner":
+        """Those of some of the tasks."""
+        return Preconditioner(self.weight.of_tasks(rows), self.bias[rows])
 
     def __call__(self, gradient: Tensor) -> Tensor:
         """The approximate Newton step for a gradient [T, ways, D + 1]."""
@@ -45,6 +53,10 @@ class DenseInverse:
     def of(cls, matrices: Tensor) -> "DenseInverse":
         """Inverts positive definite matrices, [T, D, D]."""
         return cls(torch.cholesky_inverse(cholesky(matrices)))
+
+    def of_tasks(self, rows: Tensor) -> "DenseInverse":
+        """Those of some of the tasks."""
+        return DenseInverse(self.matrix[rows])
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Products of rows with the inverse, [T, n, D] → [T, n, D]."""
@@ -73,6 +85,10 @@ class DiagonalInverse:
         factor = cholesky(gram + torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device))
         correction = torch.linalg.solve_triangular(factor, scaled, upper=False)
         return cls(1 / diagonal, correction)
+
+    def of_tasks(self, rows: Tensor) -> "DiagonalInverse":
+        """Those of some of the tasks."""
+        return DiagonalInverse(self.reciprocals[rows], self.correction[rows])
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Products of rows with the inverse, [T, n, D] → [T, n, D]."""

@@ -30,6 +30,10 @@ class Moments:
     traces: Tensor
     vectors: Tensor
 
+    def of_tasks(self, rows: Tensor) -> "Moments":
+        """Those of some of the tasks."""
+        return Moments(self.basis, self.spectrum, self.traces[rows], self.vectors[rows])
+
     def inverse_hessian(self, weights: Tensor) -> DiagonalInverse:
         """The inverse of 1 plus the weighted sum of the second moments, in coordinates of U.
 
@@ -59,6 +63,11 @@ class SoftmaxLoss:
     targets: Tensor
     c: float
     moments: Moments | None = None
+
+    def of_tasks(self, rows: Tensor) -> "SoftmaxLoss":
+        """The loss of some of the tasks."""
+        moments = self.moments.of_tasks(rows) if self.moments else None
+        return SoftmaxLoss(self.x[rows], self.targets[rows], self.c, moments)
 
     def zero_params(self) -> Tensor:
         """Initial parameters, for which all classes are equally likely."""
