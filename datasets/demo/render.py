@@ -1,5 +1,6 @@
 """Writes the pictures of `demo` as PNG files."""
 
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -8,6 +9,7 @@ from lowlabel.datasets.demo.classes import DemoClass, demo_classes
 from lowlabel.datasets.demo.compose import compose
 from lowlabel.datasets.demo.draws import Draws, Levels
 from lowlabel.datasets.demo.picture import render
+from lowlabel.processes.forked import map_forked
 from lowlabel.progress import Progress
 
 DEMO_VERSION = 2
@@ -34,15 +36,16 @@ def write_demo(
         images_per_class: Number of images of each of the 100 classes; fewer than 40 are the first.
     """
     kinds = demo_classes()
-    for done, kind in enumerate(kinds, start=1):
-        _write_class(folder, kind, images_per_class)
+    write = partial(_write_class, folder, images_per_class)
+    for done, images in enumerate(map_forked(write, kinds), start=1):
         if progress is not None:
-            progress(done * images_per_class, len(kinds) * images_per_class)
+            progress(done * images, len(kinds) * images)
 
 
-def _write_class(folder: Path, kind: DemoClass, images: int) -> None:
+def _write_class(folder: Path, images: int, kind: DemoClass) -> int:
     class_folder = folder / kind.part / kind.name
     class_folder.mkdir(parents=True, exist_ok=True)
     for number in range(images):
         picture = Image.fromarray(demo_image(kind, number))
         picture.save(class_folder / f"{number:03d}.png", compress_level=0)
+    return images
