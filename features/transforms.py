@@ -193,6 +193,10 @@ class WholeImage:
         """Height and width of a blank image to try a model with."""
         return (max(1, 3 * self.side // 4), self.side) if self.keep_aspect else (self.side,) * 2
 
+    def is_of_one_size(self, patch: int) -> bool:
+        """Whether a model with these patches sees all images in full, in one size."""
+        return not self.keep_aspect and self.scales == (1.0,) and self.side % patch == 0
+
     def read(self, path: Path, box: Box | None = None) -> NDArray[np.uint8]:
         """Decodes and resizes an image file.
 

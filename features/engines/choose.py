@@ -7,7 +7,7 @@ from typing import Literal
 
 from lowlabel.errors import InputError, UnknownNameError
 from lowlabel.features.backbone import Backbone, Forward
-from lowlabel.features.transforms import ImageTransform
+from lowlabel.features.transforms import WholeImage
 
 Engine = Literal["auto", "torch", "openvino"]
 ENGINES: tuple[Engine, ...] = ("auto", "torch", "openvino")
@@ -66,7 +66,8 @@ def _obstacle(backbone: Backbone) -> InputError | None:
         return InputError(
             f"OpenVINO runs on a CPU here, not on {backbone.device}", "Use --engine torch."
         )
-    if not isinstance(backbone.transform, ImageTransform):
+    transform, patch = backbone.transform, backbone.encoder.patch
+    if isinstance(transform, WholeImage) and not transform.is_of_one_size(patch):
         return InputError(
             "OpenVINO is compiled for one size, and this framing has images of many",
             "Use --engine torch.",

@@ -56,6 +56,19 @@ def test_features_are_those_of_torch(family: str, pooling: str | None):
 
 
 @needs_openvino
+def test_whole_images_of_one_size_and_random_views_need_no_torch():
+    spec = "random:vit_tiny_patch16_224,img_size=48,depth=2"
+    cropped = load_backbone(spec, device="cpu")
+    squared = load_backbone(spec, device="cpu", framing="square", resolution=48)
+    pixels = torch.randint(256, (3, 48, 48, 3), dtype=torch.uint8)
+    for backbone in (squared, cropped.view(1, 0)):
+        faster = with_engine(backbone, "openvino", 1)
+        assert faster.engine
+        wanted, found = cropped.embed(pixels), faster.embed(pixels)
+        assert ((found - wanted).norm(dim=1) <= 1e-4 * wanted.norm(dim=1)).all()
+
+
+@needs_openvino
 def test_bfloat16_stays_near_float32():
     """OpenVINO keeps more than torch's bfloat16, and leaves the encoder as it is."""
     name = "random:vit_tiny_patch16_224,img_size=48,depth=2"
@@ -155,14 +168,15 @@ def test_few_images_are_not_worth_a_conversion():
 
 
 def test_what_openvino_cannot_do_is_said(monkeypatch):
-    backbone = load_backbone(
-        "random:vit_tiny_patch16_224,img_size=32,depth=1,dynamic_img_size=True",
-        device="cpu",
-        framing="longest",
-        resolution=32,
-    )
-    with pytest.raises(InputError, match="images of many"):
-        with_engine(backbone, "openvino", 1)
+    spec = "random:vit_tiny_patch16_224,img_size=32,depth=1,dynamic_img_size=True"
+    for framing in (
+        {"framing": "longest", "resolution": 32},
+        {"framing": "square", "resolution": 40},  # is cropped to whole patches
+        {"framing": "square", "resolution": 32, "scales": (1.0, 0.5)},
+    ):
+        backbone = load_backbone(spec, device="cpu", **framing)
+        with pytest.raises(InputError, match="images of many"):
+            with_engine(backbone, "openvino", 1)
     backbone = load_backbone("random:vit_tiny_patch16_224,img_size=32,depth=1", device="cpu")
     monkeypatch.setattr(choose, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="not installed"):
