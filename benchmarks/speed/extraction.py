@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -40,6 +41,7 @@ def main(
     batch_size: int = 32,
     device: str = "auto",
     dtype: str = "float32",
+    model: Annotated[list[str] | None, typer.Option()] = None,
 ) -> None:
     """Prints images per second, and ratios to the fastest bare forward pass and a plain loop."""
     keep_freed_memory()
@@ -48,9 +50,9 @@ def main(
         part = open_dataset(f"folder:{folder}").load("all")
         rows = [
             row
-            for model in MODELS
+            for name in model or MODELS
             for row in _measure(
-                load_backbone(model, device=device, dtype=dtype), part, repeats, batch_size
+                load_backbone(name, device=device, dtype=dtype), part, repeats, batch_size
             )
         ]
     print(markdown(rows))

@@ -14,11 +14,10 @@ import typer
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
+from lowlabel.benchmarks.speed.products import tiled_product
 from lowlabel.benchmarks.speed.timing import markdown, median_seconds
 from lowlabel.classification import DEFAULT_KS, evaluate_knn
 from lowlabel.devices import describe_device, resolve_device
-from lowlabel.precision import full_precision
-from lowlabel.workers import cpu_workers, run_parallel
 
 NOISE = 4.0  # gives a top-1 of about 60 % at the default sizes
 TILES = ((256, 2048), (512, 2048), (512, 4096), (1024, 4096), (1024, 65_536))
@@ -84,19 +83,7 @@ def _sets(train: int, test: int, width: int, classes: int, device: torch.device)
 
 
 def _bare(sets: Sets, rows: int, columns: int, *, each: bool) -> None:
-    train, _, test, _ = sets
-
-    def strip(queries: Tensor) -> None:
-        out = torch.empty(rows * columns, device=train.device)
-        for tile in train.split(columns):
-            view = out[: len(queries) * len(tile)].view(len(queries), len(tile))
-            torch.mm(queries, tile.T, out=view)
-
-    with full_precision():
-        for _ in run_parallel(strip, test.split(rows), cpu_workers(train.device) if each else 1):
-            pass
-    if train.device.type == "cuda":
-        torch.cuda.synchronize()
+    tiled_product(sets[2], sets[0], rows, columns, each=each)
 
 
 def _ours(sets: Sets, ks: tuple[int, ...], device: str) -> float:

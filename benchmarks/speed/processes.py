@@ -50,12 +50,12 @@ def rows_with_ratio(
     runs: dict[str, list[Run]], limit: str, ratio: str, score: str
 ) -> list[dict[str, object]]:
     """Rows of a table: median seconds, their ratio to the job `limit`, peak memory, score."""
-    limit_seconds = _median(runs[limit])
+    limit_seconds = median_seconds_of(runs[limit])
     return [
         {
             "job": job,
-            "s": _median(job_runs),
-            ratio: _median(job_runs) / limit_seconds,
+            "s": median_seconds_of(job_runs),
+            ratio: median_seconds_of(job_runs) / limit_seconds,
             "peak, MiB": round(max(run.peak_mb for run in job_runs)),
             score: job_runs[0].score,
         }
@@ -63,5 +63,6 @@ def rows_with_ratio(
     ]
 
 
-def _median(runs: Sequence[Run]) -> float:
+def median_seconds_of(runs: Sequence[Run]) -> float:
+    """Median of the wall times, in seconds."""
     return statistics.median(run.seconds for run in runs)

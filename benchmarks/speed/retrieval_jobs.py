@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lowlabel.benchmarks.speed.products import tiled_product
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval import evaluate_retrieval
@@ -15,7 +17,7 @@ from lowlabel.retrieval.clustering import cluster
 KS = (1, 10, 100, 1000)
 CLASS_SIZES = 2, 12
 NOISE = 2.15  # gives a Recall@1 of about 60 % at the default sizes
-BARE = "bare product"
+TILES = (256, 2048), (512, 2048), (512, 4096)
 
 Evaluate = Callable[[NDArray[np.float32], NDArray[np.int64], str], float | None]
 
@@ -43,14 +45,12 @@ class Data:
         return features, labels
 
 
-def _bare(features: NDArray[np.float32], labels: NDArray[np.int64], device: str) -> None:
-    resolved = resolve_device(device)
-    table = torch.nn.functional.normalize(torch.from_numpy(features).to(resolved))
-    out = torch.empty(1024, len(table), device=resolved)
-    for rows in table.split(1024):
-        torch.mm(rows, table.T, out=out[: len(rows)])
-    if resolved.type == "cuda":
-        torch.cuda.synchronize()
+def _half(
+    features: NDArray[np.float32], labels: NDArray[np.int64], device: str, rows: int, columns: int
+) -> None:
+    """Half of the products, since similarity is symmetric."""
+    table = torch.from_numpy(features).to(resolve_device(device))
+    tiled_product(table[: len(table) // 2], table, rows, columns)
 
 
 def _ours(features: NDArray[np.float32], labels: NDArray[np.int64], device: str) -> float:
@@ -119,6 +119,10 @@ def _nearest_other(found: NDArray[np.int64], start: int) -> NDArray[np.int64]:
     return np.where(found[:, 0] == self_rows, found[:, 1], found[:, 0])
 
 
+HALVES: dict[str, Evaluate] = {
+    f"half of the products, {rows} × {columns}": partial(_half, rows=rows, columns=columns)
+    for rows, columns in TILES
+}
 RANDOM, CLUSTERED = "lowlabel, random features", "lowlabel, clustered features"
 HNSW = "lowlabel --search hnsw, 101 nearest; clustered"
 NMI = "lowlabel NMI: 20 iterations of faiss' k-means; clustered"
@@ -126,7 +130,7 @@ METRIC_LEARNING = "pytorch-metric-learning P@1, MAP@R, R-Precision; clustered"
 OML = "OML, 1000 nearest, CMC and mAP; clustered"
 FLAT = "faiss IndexFlatIP, 1001 nearest; clustered"
 JOBS: dict[str, Evaluate] = {
-    BARE: _bare,
+    **HALVES,
     RANDOM: _ours,
     CLUSTERED: _ours,
     HNSW: _hnsw,
@@ -135,7 +139,7 @@ JOBS: dict[str, Evaluate] = {
     OML: _open_metric_learning,
     FLAT: _faiss,
 }
-OURS = BARE, RANDOM, CLUSTERED
+OURS = *HALVES, RANDOM, CLUSTERED
 PEER_PACKAGES = {
     HNSW: "faiss",
     NMI: "faiss",
