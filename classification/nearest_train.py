@@ -141,7 +141,7 @@ class _Filter:
 
     def keys(self, block: slice) -> Tensor:
         """The k largest keys of some test rows, descending, int64 [block, k]."""
-        from lowlabel.classification.kernels import collect, exact_keys
+        from lowlabel.classification.kernels import collect, exact_keys, prune
 
         queries = _unit(self.test, block.start, block.stop).float()
         capacity = 3 * self.k + _SPARE
@@ -160,8 +160,9 @@ class _Filter:
                 torch.mm(strip, tile.T, out=out)
                 collected = (array[at : at + _STRIP] for array in arrays)
                 collect(out.numpy(), scale, first, self.k, self.margin, *collected)
+        prune(*arrays, self.k, self.margin)
         exact_keys(
-            self.test.rows(block.start, block.stop).numpy(),
+            self.test.rows(block.start, block.stop).double().numpy(),
             self.train.raw.numpy(),
             self.test.norm[block].numpy(),
             self.train.norm.numpy(),

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from lowlabel.classification import nearest_train
+from lowlabel.classification.kernels import _kth_largest
 from lowlabel.classification.nearest_train import nearest
 from lowlabel.embeddings import Embeddings
 
@@ -85,3 +86,22 @@ def test_blocks_workers_and_precision_settings_change_nothing():
     finally:
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision(precision)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).standard_normal(1100),
+        np.ones(600),
+        np.r_[1e30, np.random.default_rng(1).standard_normal(600)],
+        np.random.default_rng(2).integers(0, 3, 600),
+        np.r_[-1e-45, 0.0, 1e-45, np.zeros(100)],
+        np.random.default_rng(3).standard_cauchy(900),
+    ],
+)
+@pytest.mark.parametrize("k", [1, 20, 100])
+def test_the_kth_largest_is_never_exceeded_and_nearly_found(values, k):
+    values = values.astype(np.float32)
+    found, wanted = _kth_largest(values, k), np.sort(values)[-k]
+    assert found <= wanted
+    assert ((values >= found) & (values < wanted)).sum() <= k // 4 + 8
