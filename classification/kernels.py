@@ -99,7 +99,7 @@ def _keep_best(
 
 
 @_compile
-def _kth_largest(values: Array, k: int) -> np.float32:
+def _kth_largest(values: Array, k: int) -> Any:
     """The k-th largest value, or one below it that few others separate from it.
 
     A histogram finds it in a third of the time of a partition, whose every step is a guess.
