@@ -14,8 +14,7 @@ import typer
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from lowlabel.benchmarks.speed.products import tiled_product
-from lowlabel.benchmarks.speed.timing import markdown, median_seconds
+from lowlabel.benchmarks.speed.timing import markdown, median_seconds, tiled_product
 from lowlabel.classification import DEFAULT_KS, evaluate_knn
 from lowlabel.devices import describe_device, resolve_device
 

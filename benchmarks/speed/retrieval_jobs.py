@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lowlabel.benchmarks.speed.products import tiled_product
+from lowlabel.benchmarks.speed.timing import tiled_product
 from lowlabel.devices import resolve_device
 from lowlabel.errors import InputError
 from lowlabel.retrieval import evaluate_retrieval
