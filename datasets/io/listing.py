@@ -60,15 +60,19 @@ def holds_image(folder: Path) -> bool:
     return bool(list_images(folder).images)
 
 
+def most_first(files: Mapping[str, int]) -> str:
+    """Such as "12 .txt, 2 .mp4"; empty for no files."""
+    kinds = sorted(files.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+
+
 def shown_counts(left_out: Mapping[str, int]) -> str:
     """Such as "14 files are not taken: 12 .txt, 2 .mp4"; empty if nothing was left out."""
     classes = {k: left_out[k] for k in (EMPTY_CLASSES, UNSCORED_CLASSES) if left_out.get(k)}
     files = {kind: count for kind, count in left_out.items() if kind not in classes}
-    kinds = sorted(files.items(), key=lambda item: (-item[1], item[0]))
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
     total = sum(files.values())
     verb = "is" if total == 1 else "are"
-    notes = [f"{number_of(total, 'files')} {verb} not taken: {counts}"] if files else []
+    notes = [f"{number_of(total, 'files')} {verb} not taken: {most_first(files)}"] if files else []
     return "; ".join((*notes, *(f"{count:,} {kind}" for kind, count in classes.items())))
 
 

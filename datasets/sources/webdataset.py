@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lowlabel.datasets.base import Dataset
+from lowlabel.datasets.io.listing import most_first
 from lowlabel.datasets.sources.samples import Samples, Wanted, read_samples
 from lowlabel.datasets.sources.shards import by_split, find_shards
 from lowlabel.datasets.sources.tar_members import TAR
@@ -43,21 +44,15 @@ def webdataset(place: Path) -> Dataset:
     }
     left_out = sum((each.left_out for each in samples.values()), Counter[str]())
     if empty := [split for split, found in images.items() if not found]:
+        others = most_first(left_out) or "no other file either"
         raise DataError(
             f"the shards {f'of {empty[0]} ' if empty[0] else ''}in {root} hold no "
-            f"{f'image .{wanted.image}' if wanted.image else 'image'}, but {_counted(left_out)}",
+            f"{f'image .{wanted.image}' if wanted.image else 'image'}, but {others}",
             "A sample is an image with its label beside it, as 000.jpg and 000.cls; the suffix of "
             "images that are called otherwise is named: wds:PATTERN,image=SUFFIX",
         )
     entries = listed_entries(images, pattern, left_out)
     return listed_dataset("wds", _name(pattern, root), place, root, entries)
-
-
-def _counted(files: Counter[str]) -> str:
-    return (
-        ", ".join(f"{count:,} {suffix}" for suffix, count in files.most_common())
-        or "no other file either"
-    )
 
 
 def _parsed(text: str) -> tuple[Path, Wanted]:
