@@ -102,7 +102,7 @@ def _keep_best(
 def _kth_largest(values: Array, k: int) -> Any:
     """The k-th largest value, or one below it that few others separate from it.
 
-    A histogram finds it in a third of the time of a partition, whose every step is a guess.
+    A histogram takes no guess at each value, as a partition does to a processor.
     """
     low, high = values.min(), values.max()
     width = np.float64(high) - np.float64(low)

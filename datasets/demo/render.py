@@ -37,15 +37,14 @@ def write_demo(
     """
     kinds = demo_classes()
     write = partial(_write_class, folder, images_per_class)
-    for done, images in enumerate(map_forked(write, kinds), start=1):
+    for done, _ in enumerate(map_forked(write, kinds), start=1):
         if progress is not None:
-            progress(done * images, len(kinds) * images)
+            progress(done * images_per_class, len(kinds) * images_per_class)
 
 
-def _write_class(folder: Path, images: int, kind: DemoClass) -> int:
+def _write_class(folder: Path, images: int, kind: DemoClass) -> None:
     class_folder = folder / kind.part / kind.name
     class_folder.mkdir(parents=True, exist_ok=True)
     for number in range(images):
         picture = Image.fromarray(demo_image(kind, number))
         picture.save(class_folder / f"{number:03d}.png", compress_level=0)
-    return images

@@ -61,7 +61,8 @@ def minimize(loss: SoftmaxLoss, tolerance: Tolerance = Tolerance()) -> Tensor:
             break
         if 2 * running <= len(rows):
             found[rows] = search.params
-            rows, search = rows[search.active], search.of_tasks(search.active.nonzero()[:, 0])
+            left = search.active.nonzero()[:, 0]
+            rows, search = rows[left], search.of_tasks(left)
         search.step(refresh=iteration in REFRESHES)
     found[rows] = search.params
     return found

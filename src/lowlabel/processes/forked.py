@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from lowlabel.processes.cores import usable_cores
 
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -42,6 +42,6 @@ def map_forked(function: Callable[[T], R], items: Sequence[T]) -> Generator[R, N
 def _attach(parent: int) -> None:
     """Lets this process end with the one that it works for, which alone handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
