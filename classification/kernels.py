@@ -4,14 +4,13 @@ They release the global interpreter lock, so threads run side by side. All of th
 because numba's cache on disk watches only the file of the compiled function.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-F = TypeVar("F", bound=Callable[..., Any])
+from lowlabel.processes.compiled import compiled, compiled_sum
+
 Array = NDArray[Any]
 
 _STRIP = np.uintp(64)  # similarities whose largest is compared before they are looked at one by one
@@ -19,11 +18,7 @@ _BINS = 256  # of the histogram that finds the k-th largest
 _CHUNK = 512  # train rows that stay in a core's cache while all queries read theirs
 
 
-def _compile(function: F, **options: Any) -> F:
-    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **options)(function))
-
-
-@_compile
+@compiled
 def collect(
     block: Array,
     scale: Array,
@@ -81,7 +76,7 @@ def collect(
         values[i, capacity] = lowest
 
 
-@_compile
+@compiled
 def _keep_best(
     values: Array, rows: Array, count: int, k: int, margin: float
 ) -> tuple[int, np.float32]:
@@ -98,7 +93,7 @@ def _keep_best(
     return kept, lowest
 
 
-@_compile
+@compiled
 def _kth_largest(values: Array, k: int) -> Any:
     """The k-th largest value, or one below it that few others separate from it.
 
@@ -124,7 +119,7 @@ def _kth_largest(values: Array, k: int) -> Any:
     return least
 
 
-@_compile
+@compiled
 def prune(values: Array, rows: Array, counts: Array, k: int, margin: float) -> None:
     """Drops what later columns made no candidate; see `collect`, whose arguments these are."""
     for i in range(np.uintp(len(counts))):
@@ -132,7 +127,7 @@ def prune(values: Array, rows: Array, counts: Array, k: int, margin: float) -> N
             counts[i], _ = _keep_best(values[i], rows[i], counts[i], k, margin)
 
 
-@_compile
+@compiled
 def exact_keys(
     queries: Array,
     train: Array,
@@ -180,12 +175,7 @@ def exact_keys(
                 found[i, j] = ordered[len(ordered) - 1 - j]
 
 
-def _compile_sum(function: F) -> F:
-    """Compiles a sum whose terms may be added in any order."""
-    return _compile(function, fastmath={"reassoc", "contract"})
-
-
-@_compile_sum
+@compiled_sum
 def _dot(a: Array, i: Any, b: Array, j: Any) -> float:
     total = 0.0
     for d in range(np.uintp(a.shape[1])):

@@ -88,6 +88,8 @@ def _layout(
         warnings.simplefilter("ignore")
         from umap import UMAP
 
+        import lowlabel.processes.compiled  # noqa: F401 - umap's functions are compiled, too
+
         images, near = len(features), neighbours - 1
         itself = np.arange(images)[:, None]
         rows = np.concatenate([itself, others.rows[:, :near]], axis=1)

@@ -8,11 +8,12 @@ the compiled function.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from lowlabel.processes.compiled import compiled, compiled_sum
 
 _TILE = 128  # similarities compared with one positive after the other
 _STRIP = 32  # columns transposed at once: 128 bytes of each row
@@ -70,26 +71,16 @@ class _Doubts(NamedTuple):
     value: Array
 
 
-def _compile(function: F, **options: Any) -> F:
-    return cast(F, njit(nogil=True, cache=True, error_model="numpy", **options)(function))
-
-
-def _entry(function: F) -> F:
-    """Compiles a function that Python calls."""
-    return _compile(function)
-
-
 def _inner(function: F) -> F:
     """Compiles a function that only compiled functions call, in less time."""
-    return _compile(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def _inner_sum(function: F) -> F:
-    """Compiles a sum in any order, which vector instructions need."""
-    return _compile(function, no_cpython_wrapper=True, fastmath={"reassoc", "contract"})
+    return compiled_sum(function, no_cpython_wrapper=True)
 
 
-@_entry
+@compiled
 def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
     """Computes float64 cosines of pairs of rows."""
     cosines = np.empty(query_rows.size, np.float64)
@@ -98,7 +89,7 @@ def pair_cosines(query_rows: Array, gallery_rows: Array, job: Job) -> Array:
     return cosines
 
 
-@_entry
+@compiled
 def row_norms(features: Array) -> Array:
     """Computes L2 norms of rows, in float64."""
     norms = np.empty(features.shape[0], np.float64)
@@ -107,7 +98,7 @@ def row_norms(features: Array) -> Array:
     return norms
 
 
-@_entry
+@compiled
 def scaled_rows(features: Array, rows: Array, scale: Array, out: Array) -> None:
     """Writes some rows, each multiplied in float64 by its scale, to `out` [n, D]."""
     for i in range(np.uintp(rows.size)):
@@ -116,7 +107,7 @@ def scaled_rows(features: Array, rows: Array, scale: Array, out: Array) -> None:
             out[i, d] = features[row, d] * scale[row]
 
 
-@_entry
+@compiled
 def count_by_tiles(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:
@@ -155,7 +146,7 @@ def count_by_tiles(
     _settle(doubts, waiting, job)
 
 
-@_entry
+@compiled
 def count_by_look_up(
     block: Array, turned: bool, begin: int, end: int, first_query: int, first_place: int, job: Job
 ) -> None:

@@ -6,36 +6,28 @@ images torchvision converts the hue through 8-bit HSV, which changes pixels by u
 more than half of them even at factor 0.)
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from lowlabel.processes.compiled import compiled
 
 Pixels = NDArray[np.uint8]
 
 # ITU-R 601 luma in 16-bit fixed point, as Pillow's conversion to "L"
 _RED, _GREEN, _BLUE, _HALF = 19_595, 38_470, 7_471, 0x8000
 
-F = TypeVar("F", bound=Callable[..., object])
 
-
-def _compiled(function: F) -> F:
-    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
-
-
-@_compiled
+@compiled
 def _luma(red: int, green: int, blue: int) -> int:
     return (red * _RED + green * _GREEN + blue * _BLUE + _HALF) >> 16
 
 
-@_compiled
+@compiled
 def _byte(value: float) -> int:
     return int(min(max(value + 0.5, 0.0), 255.0))
 
 
-@_compiled
+@compiled
 def _blend_with(pixels: Pixels, level: float, factor: float) -> None:
     table = np.empty(256, np.uint8)
     for value in range(256):
@@ -45,13 +37,13 @@ def _blend_with(pixels: Pixels, level: float, factor: float) -> None:
         flat[index] = table[flat[index]]
 
 
-@_compiled
+@compiled
 def adjust_brightness(pixels: Pixels, factor: float) -> None:
     """Blends pixels [H, W, 3] with black; factor 0 gives black, factor 1 no change."""
     _blend_with(pixels, 0.0, factor)
 
 
-@_compiled
+@compiled
 def adjust_contrast(pixels: Pixels, factor: float) -> None:
     """Blends pixels [H, W, 3] with their mean luma; factor 0 gives grey, factor 1 no change."""
     flat = pixels.reshape(-1, 3)
@@ -61,7 +53,7 @@ def adjust_contrast(pixels: Pixels, factor: float) -> None:
     _blend_with(pixels, float(int(total / len(flat) + 0.5)), factor)
 
 
-@_compiled
+@compiled
 def adjust_saturation(pixels: Pixels, factor: float) -> None:
     """Blends pixels [H, W, 3] with their luma; factor 0 gives grey, factor 1 no change."""
     flat = pixels.reshape(-1, 3)
@@ -71,7 +63,7 @@ def adjust_saturation(pixels: Pixels, factor: float) -> None:
             flat[index, channel] = _byte(grey + factor * (flat[index, channel] - grey))
 
 
-@_compiled
+@compiled
 def adjust_hue(pixels: Pixels, factor: float) -> None:
     """Rotates the hue of pixels [H, W, 3] by `factor` of the circle, in [-0.5, 0.5].
 
@@ -98,7 +90,7 @@ def adjust_hue(pixels: Pixels, factor: float) -> None:
             flat[index, channel] = _byte(high - chroma * max(0.0, min(angle, 4.0 - angle, 1.0)))
 
 
-@_compiled
+@compiled
 def to_grayscale(pixels: Pixels) -> None:
     """Replaces every channel of pixels [H, W, 3] by the luma."""
     flat = pixels.reshape(-1, 3)
@@ -109,7 +101,7 @@ def to_grayscale(pixels: Pixels) -> None:
         flat[index, 2] = grey
 
 
-@_compiled
+@compiled
 def solarize(pixels: Pixels) -> None:
     """Inverts channel values from 128 on."""
     flat = pixels.reshape(-1)

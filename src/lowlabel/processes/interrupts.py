@@ -12,6 +12,7 @@ _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 _received: list[int] = []
+_deferrals = 0
 
 
 @contextmanager
@@ -38,7 +39,8 @@ def interruptible() -> Iterator[Callable[[], int]]:
         _received.append(number)
         for each in handled:
             signal.signal(each, signal.SIG_DFL)
-        raise KeyboardInterrupt
+        if not _deferrals:
+            raise KeyboardInterrupt
 
     def tell(dropped: "sys.UnraisableHookArgs") -> None:
         if not _received and not issubclass(dropped.exc_type, KeyboardInterrupt):
@@ -59,3 +61,20 @@ def raise_if_interrupted() -> None:
     """Raises the KeyboardInterrupt of a signal that came, which Python may have dropped."""
     if _received:
         raise KeyboardInterrupt
+
+
+def defer_interrupts() -> None:
+    """Makes the KeyboardInterrupt of a signal wait until `resume_interrupts` is called as often.
+
+    To be called in the main thread.
+    """
+    global _deferrals
+    _deferrals += 1
+
+
+def resume_interrupts() -> None:
+    """Raises the KeyboardInterrupt of a signal that came meanwhile, if none defers it any more."""
+    global _deferrals
+    _deferrals -= 1
+    if not _deferrals:
+        raise_if_interrupted()
