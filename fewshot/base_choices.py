@@ -9,7 +9,7 @@ from lowlabel.devices import scoring_device
 from lowlabel.errors import InputError
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.methods.dc import SslVitCalibration
-from lowlabel.fewshot.prepared import prepare
+from lowlabel.fewshot.preparation.prepared import prepare
 from lowlabel.lazy_rows import of_rows
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from lowlabel.errors import InputError
 from lowlabel.fewshot.episodes import Episodes
 from lowlabel.fewshot.methods import Method
-from lowlabel.fewshot.prepared import Prepared
+from lowlabel.fewshot.preparation.prepared import Prepared
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
 from lowlabel.lazy_rows import of_rows
 from lowlabel.scale import magnitudes

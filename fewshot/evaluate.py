@@ -15,7 +15,8 @@ from lowlabel.fewshot.episodes import Episodes, EpisodeSampler
 from lowlabel.fewshot.grouped.sampler import GroupSampler
 from lowlabel.fewshot.methods import Method, build_method
 from lowlabel.fewshot.more_tasks import disjoint, in_halves
-from lowlabel.fewshot.prepared import prepare
+from lowlabel.fewshot.preparation.prepared import prepare
+from lowlabel.fewshot.preparation.span import in_span
 from lowlabel.fewshot.result import FewShotResult
 from lowlabel.fewshot.task_scorer import TaskScorer
 from lowlabel.fewshot.uncertainty import interval_kind, over_classes, over_tasks
@@ -102,7 +103,7 @@ def evaluate_fewshot(
     if task_block is not None:
         (task_block,) = as_integers(1, task_block=task_block)
     device = scoring_device(device)
-    prepared = prepare(classifier, features, base, device)
+    prepared = in_span(classifier, prepare(classifier, features, base, device))
     classes = as_labels(labels, len(prepared.features))
     units = None if groups is None else as_labels(groups, len(classes), "groups")
     if units is None and (groups_apart or kind == "groups"):

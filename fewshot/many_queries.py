@@ -13,7 +13,7 @@ from lowlabel.fewshot.decisions import (
 )
 from lowlabel.fewshot.methods import Method
 from lowlabel.fewshot.methods.base import Scorer
-from lowlabel.fewshot.prepared import Prepared
+from lowlabel.fewshot.preparation.prepared import Prepared
 from lowlabel.fewshot.support import Support
 from lowlabel.scale import magnitudes
 

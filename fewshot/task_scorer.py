@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lowlabel.fewshot.decisions import accuracies
 from lowlabel.fewshot.episodes import Episodes
 from lowlabel.fewshot.methods import Method
-from lowlabel.fewshot.prepared import Prepared
+from lowlabel.fewshot.preparation.prepared import Prepared
 from lowlabel.workers import cpu_workers, run_parallel
 
 _BLOCK_BYTES = 256 * 2**20  # of a GPU, or of all threads of a CPU

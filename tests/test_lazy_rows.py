@@ -8,7 +8,7 @@ from lowlabel import lazy_rows as module
 from lowlabel.classification import evaluate_knn
 from lowlabel.fewshot import evaluate_fewshot
 from lowlabel.fewshot.methods import build_method
-from lowlabel.fewshot.prepared import prepare
+from lowlabel.fewshot.preparation.prepared import prepare
 from lowlabel.lazy_rows import LazyRows, changed, column_means, of_rows, row_blocks
 from lowlabel.retrieval import evaluate_retrieval
 

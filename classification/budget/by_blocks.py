@@ -16,7 +16,7 @@ from lowlabel.fewshot.many_queries import apply_blocks, score_blocks
 from lowlabel.fewshot.methods.base import Scorer
 from lowlabel.fewshot.methods.logreg import LogisticRegression
 from lowlabel.fewshot.moments import Moments
-from lowlabel.fewshot.prepared import Preparation, Prepared
+from lowlabel.fewshot.preparation.prepared import Preparation, Prepared
 from lowlabel.fewshot.solvers.cholesky import NotSolvedError
 from lowlabel.lazy_rows import LazyRows
 

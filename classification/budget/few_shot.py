@@ -15,7 +15,7 @@ from lowlabel.classification.budget.learner import Learner, Tables, Values
 from lowlabel.classification.metrics import decision_values, top_hits
 from lowlabel.fewshot import Method
 from lowlabel.fewshot.many_queries import score_blocks
-from lowlabel.fewshot.prepared import prepare
+from lowlabel.fewshot.preparation.prepared import prepare
 from lowlabel.fewshot.support import Support
 from lowlabel.specs import Option
 

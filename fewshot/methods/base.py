@@ -29,6 +29,7 @@ class Method(Configurable, ABC):
         blocks_are_independent: Whether several threads may score blocks of tasks at once.
         grid: Values that tuning tries, by option.
         resolution: Scores of a task that differ by less are lost in rounding, whatever its classes.
+        rotation_invariant: Whether a rotation of all transformed features changes no score.
         signed_alternative: What to use for features that are not all non-negative.
         iterated: Whether a task is iterated or draws random numbers; closed form if not.
         block_mib: Features of the tasks that a core of a CPU scores together, in MiB. Copies beyond
@@ -44,6 +45,7 @@ class Method(Configurable, ABC):
     blocks_are_independent: ClassVar[bool] = True
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
     resolution: ClassVar[float] = 0.0
+    rotation_invariant: ClassVar[bool] = False
     signed_alternative: ClassVar[str] = "norm=l2 instead of tukey"
     iterated: ClassVar[bool] = False
     block_mib: ClassVar[int] = 24

@@ -34,6 +34,7 @@ class BdCspn(Normalized):
     """
 
     name: ClassVar[str] = "bd-cspn"
+    rotation_invariant: ClassVar[bool] = True
     version: ClassVar[int] = 2
     transductive: ClassVar[bool] = True
     raw_lengths: ClassVar[Lengths] = "relative"

@@ -22,6 +22,7 @@ class Cosine(Method):
     """
 
     name: ClassVar[str] = "cosine"
+    rotation_invariant: ClassVar[bool] = True
     learns_from: ClassVar[Learned] = "means"
 
     @property

@@ -43,6 +43,7 @@ class LabelPropagation(Normalized):
     """
 
     name: ClassVar[str] = "label-propagation"
+    rotation_invariant: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
 
     norm: str = "cl2n"

@@ -49,6 +49,7 @@ class LaplacianShot(Normalized):
     """
 
     name: ClassVar[str] = "laplacianshot"
+    rotation_invariant: ClassVar[bool] = True
     iterated: ClassVar[bool] = True
     version: ClassVar[int] = 3
     transductive: ClassVar[bool] = True

@@ -34,6 +34,7 @@ class LogisticRegression(Fitted):
     """
 
     name: ClassVar[str] = "logreg"
+    rotation_invariant: ClassVar[bool] = True
     iterated: ClassVar[bool] = True
     block_mib: ClassVar[int] = 48  # many steps on small matrices, which wide features make few
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}

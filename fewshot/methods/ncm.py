@@ -26,6 +26,7 @@ class NearestCentroid(Normalized):
     """
 
     name: ClassVar[str] = "ncm"
+    rotation_invariant: ClassVar[bool] = True
     raw_lengths: ClassVar[Lengths] = "relative"
     learns_from: ClassVar[Learned] = "means"
 

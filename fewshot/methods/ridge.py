@@ -37,6 +37,7 @@ class Ridge(Fitted):
     """
 
     name: ClassVar[str] = "ridge"
+    rotation_invariant: ClassVar[bool] = True
     learns_from: ClassVar[Learned] = "moments"
     block_mib: ClassVar[int] = 8  # copied in float64
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"alpha": (0.01, 0.1, 1.0, 10.0, 100.0)}

@@ -32,6 +32,7 @@ class SoftKMeans(Normalized):
     """
 
     name: ClassVar[str] = "soft-kmeans"
+    rotation_invariant: ClassVar[bool] = True
     iterated: ClassVar[bool] = True
     transductive: ClassVar[bool] = True
 

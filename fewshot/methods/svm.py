@@ -31,6 +31,7 @@ class SupportVectorMachine(Fitted):
     """
 
     name: ClassVar[str] = "svm"
+    rotation_invariant: ClassVar[bool] = True
     iterated: ClassVar[bool] = True
     block_mib: ClassVar[int] = 8  # copied in float64
     grid: ClassVar[Mapping[str, tuple[Option, ...]]] = {"c": (0.01, 0.1, 1.0, 10.0, 100.0)}

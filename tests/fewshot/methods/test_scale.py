@@ -8,7 +8,7 @@ import torch
 
 from lowlabel.errors import InputError
 from lowlabel.fewshot import METHODS, build_method
-from lowlabel.fewshot.prepared import prepare
+from lowlabel.fewshot.preparation.prepared import prepare
 
 NORMS = ("none", "l2", "cl2n", "tukey", "tukey-l2")
 QUICK = {"iterations": 12, "rate": 0.01, "samples": 30}

@@ -1,0 +1,1 @@
+"""Features as a method takes them."""
