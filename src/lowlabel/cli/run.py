@@ -1,6 +1,8 @@
 """`lowlabel run`: the main job, from images to a leaderboard."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import typer
@@ -32,13 +34,35 @@ def run(
 
     Under torchrun all processes extract, and the first scores.
     """
+    named = what.model or protocol.dataset or what.features
+    suites = list(dict.fromkeys(what.suite or ["all" if named else "demo"]))
+    with _demo_drawn_ahead(suites, what):
+        _run(suites, what, protocol, data, backbone, machine)
+
+
+def _demo_drawn_ahead(suites: Sequence[str], what: WhatGroup) -> AbstractContextManager[None]:
+    """Draws the demo's pictures while torch is imported, which takes one core."""
+    is_loaded = "torch" in sys.modules
+    if suites != ["demo"] or what.launcher is not None or what.dry_run or is_loaded:
+        return nullcontext()
+    from lowlabel.datasets.demo.ahead import drawn_ahead
+
+    return drawn_ahead()
+
+
+def _run(
+    suites: Sequence[str],
+    what: WhatGroup,
+    protocol: ProtocolGroup,
+    data: DataGroup,
+    backbone: BackboneGroup,
+    machine: MachineGroup,
+) -> None:
     from lowlabel.benchmarks import Run, make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
     from lowlabel.processes.world import planned_processes, will_be_main
 
-    named = what.model or protocol.dataset or what.features
-    suites = dict.fromkeys(what.suite or ["all" if named else "demo"])
     requests = [_request(suite, what, protocol, data, backbone, machine) for suite in suites]
     planned = [(make_plan(request), request) for request in requests]
     if what.launcher is not None:
