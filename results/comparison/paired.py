@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtr
 
 from lowlabel.intervals import half_sampling_error, jackknife, student_t
 from lowlabel.results.kinds import default_kind, kind_of_values
@@ -88,5 +88,5 @@ def _of(kind: str, mean: float, error: float, degrees: float, note: str = "") ->
     if error < _NO_SPREAD:  # the t statistic would be 0/0 or infinite
         return PairedInterval(kind, mean, mean, 1.0 if abs(mean) < _NO_SPREAD else 0.0, note)
     half_width = student_t(degrees) * error
-    p = 2 * float(stats.t.sf(abs(mean) / error, degrees))
+    p = 2 * float(stdtr(degrees, -abs(mean) / error))  # of Student's t
     return PairedInterval(kind, mean - half_width, mean + half_width, p, note)

@@ -7,7 +7,6 @@ from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 _EXACT = 8  # values whose n! orders are all looked at
 _ROUNDING = 1e-9
@@ -26,12 +25,14 @@ def spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> RankCorrelation:
 
     p is the share of all orders of y with a |ρ| as large; by Student's t for more than 8 values.
     """
+    from scipy.stats import rankdata, spearmanr  # takes half a second to import
+
     if not _vary(x, y):
         return RankCorrelation(math.nan, math.nan)
     if len(x) > _EXACT:
-        found = stats.spearmanr(x, y)
+        found = spearmanr(x, y)
         return RankCorrelation(float(found.statistic), float(found.pvalue))
-    a, b = (_standardised(stats.rankdata(values)) for values in (x, y))
+    a, b = (_standardised(rankdata(values)) for values in (x, y))
     return _permuted(b[_orders(len(b))] @ a)
 
 
@@ -44,7 +45,9 @@ def kendall(x: NDArray[np.float64], y: NDArray[np.float64]) -> RankCorrelation:
     if not _vary(x, y):
         return RankCorrelation(math.nan, math.nan)
     if len(x) > _EXACT:
-        found = stats.kendalltau(x, y)
+        from scipy.stats import kendalltau
+
+        found = kendalltau(x, y)
         return RankCorrelation(float(found.statistic), float(found.pvalue))
     i, j = np.triu_indices(len(x), 1)
     a, (first, second) = np.sign(x[i] - x[j]), (y[_orders(len(y))[:, k]] for k in (i, j))
