@@ -1,18 +1,15 @@
 """Work in a process beside this one, which goes on."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from lowlabel.errors import UserError
-from lowlabel.processes.interrupts import interruptible
-
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
+from lowlabel.processes.interrupts import end_with, interruptible
 
 
 @contextmanager
@@ -41,7 +38,12 @@ def beside(work: Callable[[], None]) -> Iterator[None]:
 
 def _do(work: Callable[[], None], parent: int) -> None:
     """Works until a signal comes, or the process that it works for ends."""
-    with interruptible(), suppress(KeyboardInterrupt, UserError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == parent:
-            work()
+    with interruptible(afterwards=signal.SIG_IGN) as interrupt:  # that of the parent, too
+        try:
+            if end_with(parent, signal.SIGTERM):
+                work()
+        except UserError:
+            pass
+        except BaseException:  # such as the error of a process that the signal ended, too
+            if not interrupt():
+                raise

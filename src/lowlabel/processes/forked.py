@@ -1,6 +1,5 @@
 """Work on all cores in copies of this process, for arithmetic that holds Python's lock."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -11,8 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 from lowlabel.processes.cores import usable_cores
+from lowlabel.processes.interrupts import end_with
 
-_PR_SET_PDEATHSIG = 1  # of prctl(2)
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -42,6 +41,5 @@ def map_forked(function: Callable[[T], R], items: Sequence[T]) -> Generator[R, N
 def _attach(parent: int) -> None:
     """Lets this process end with the one that it works for, which alone handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+    if not end_with(parent, signal.SIGKILL):
         os._exit(1)

@@ -1,5 +1,6 @@
 """Signals that end a command: Ctrl-C, and those of a closed terminal or of a batch system."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -11,18 +12,20 @@ from types import FrameType
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _received: list[int] = []
 _deferrals = 0
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], int]]:
+def interruptible(afterwards: signal.Handlers = signal.SIG_DFL) -> Iterator[Callable[[], int]]:
     """Lets SIGINT, SIGTERM and SIGHUP end the block by a KeyboardInterrupt.
 
     So temporary files are removed and processes that were started are ended. Python drops a
     KeyboardInterrupt that falls into a destructor or a weak reference's callback, with a traceback;
     the next sign of progress then raises it again, and the traceback is spared. A second signal
-    ends the process at once. Signals that are ignored, as by nohup, stay so.
+    ends the process at once, unless `afterwards` is SIG_IGN. Signals that are ignored, as by nohup,
+    stay so.
 
     Yields:
         A function that returns the number of the signal that came; 0 for none.
@@ -38,7 +41,7 @@ def interruptible() -> Iterator[Callable[[], int]]:
             os._exit(128 + number)
         _received.append(number)
         for each in handled:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, afterwards)
         if not _deferrals:
             raise KeyboardInterrupt
 
@@ -78,3 +81,13 @@ def resume_interrupts() -> None:
     _deferrals -= 1
     if not _deferrals:
         raise_if_interrupted()
+
+
+def end_with(parent: int, number: int) -> bool:
+    """Lets this process, which was forked on Linux, get a signal when its parent ends.
+
+    Returns:
+        Whether the parent still runs.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    return os.getppid() == parent
