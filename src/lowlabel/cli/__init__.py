@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run", cls=LoadingCommand)(run.run)
+app.command("run", cls=run.RunCommand)(run.run)
 app.command("list", cls=LoadingCommand)(data.list_known)
 app.command("prepare", cls=LoadingCommand)(data.prepare)
 app.command("extract", cls=LoadingCommand)(extract.extract)

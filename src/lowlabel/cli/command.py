@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from lowlabel import __version__
+from lowlabel.processes.interrupts import defer_interrupts, resume_interrupts
 
 
 class Command(TyperCommand):
@@ -29,6 +30,17 @@ class LoadingCommand(Command):
 
     def invoke(self, ctx: Any) -> Any:
         """Says what is loaded, once however many processes torchrun starts; then runs."""
-        if "torch" not in sys.modules and os.environ.get("RANK", "0") == "0":
-            typer.echo(f"lowlabel {__version__} {ctx.info_name}: loading PyTorch …", err=True)
+        if "torch" not in sys.modules:
+            if os.environ.get("RANK", "0") == "0":
+                typer.echo(f"lowlabel {__version__} {ctx.info_name}: loading PyTorch …", err=True)
+            _import_torch()
         return super().invoke(ctx)
+
+
+def _import_torch() -> None:
+    """Imports torch, whose initialisation an interrupt would abort."""
+    defer_interrupts()
+    try:
+        import torch  # noqa: F401
+    finally:
+        resume_interrupts()

@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lowlabel.cli.command import LoadingCommand
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.outcome import run_jobs, show_outcome
 from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
@@ -19,6 +19,21 @@ _NEXT = (
     "lowlabel run --suite fewshot --model dino_vits16 --dataset folder:PATH\n"
     "(or --suite retrieval or classification; --model PATH.pth:ARCH; names: lowlabel list)"
 )
+
+
+class RunCommand(LoadingCommand):
+    """Draws the demo's pictures, if they are wanted, while torch is imported on one core."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command beside the process that draws."""
+        given, asked = ctx.params, ("model", "dataset", "features")
+        is_demo = given["suite"] == ["demo"] or not any(map(given.get, ("suite", *asked)))
+        if not is_demo or given["launcher"] or given["dry_run"] or "torch" in sys.modules:
+            return super().invoke(ctx)
+        from lowlabel.datasets.demo.ahead import drawn_ahead
+
+        with drawn_ahead():
+            return super().invoke(ctx)
 
 
 @grouped
@@ -34,35 +49,13 @@ def run(
 
     Under torchrun all processes extract, and the first scores.
     """
-    named = what.model or protocol.dataset or what.features
-    suites = list(dict.fromkeys(what.suite or ["all" if named else "demo"]))
-    with _demo_drawn_ahead(suites, what):
-        _run(suites, what, protocol, data, backbone, machine)
-
-
-def _demo_drawn_ahead(suites: Sequence[str], what: WhatGroup) -> AbstractContextManager[None]:
-    """Draws the demo's pictures while torch is imported, which takes one core."""
-    is_loaded = "torch" in sys.modules
-    if suites != ["demo"] or what.launcher is not None or what.dry_run or is_loaded:
-        return nullcontext()
-    from lowlabel.datasets.demo.ahead import drawn_ahead
-
-    return drawn_ahead()
-
-
-def _run(
-    suites: Sequence[str],
-    what: WhatGroup,
-    protocol: ProtocolGroup,
-    data: DataGroup,
-    backbone: BackboneGroup,
-    machine: MachineGroup,
-) -> None:
     from lowlabel.benchmarks import Run, make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
     from lowlabel.processes.world import planned_processes, will_be_main
 
+    named = what.model or protocol.dataset or what.features
+    suites = dict.fromkeys(what.suite or ["all" if named else "demo"])
     requests = [_request(suite, what, protocol, data, backbone, machine) for suite in suites]
     planned = [(make_plan(request), request) for request in requests]
     if what.launcher is not None:
