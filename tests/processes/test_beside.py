@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import sys
 import time
@@ -47,12 +48,14 @@ def test_work_that_is_not_done_is_ended_with_the_block_and_cleans_up(tmp_path, e
 
 
 @linux
-def test_what_the_block_would_meet_itself_is_not_told(capfd):
+@pytest.mark.parametrize("error", [DataError("the disk is full"), IsADirectoryError("lock")])
+def test_what_the_block_would_meet_itself_is_not_told(capfd, error):
     def work():
-        raise DataError("the disk is full", "Free some space.")
+        raise error
 
     with beside(work):
-        pass
+        while multiprocessing.active_children():
+            time.sleep(0.002)
     assert capfd.readouterr() == ("", "")
 
 

@@ -42,7 +42,7 @@ def _do(work: Callable[[], None], parent: int) -> None:
         try:
             if end_with(parent, signal.SIGTERM):
                 work()
-        except UserError:
+        except (UserError, OSError):  # the block meets and tells it
             pass
         except BaseException:  # such as the error of a process that the signal ended, too
             if not interrupt():
