@@ -26,9 +26,10 @@ class RunCommand(LoadingCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command beside the process that draws."""
-        given, asked = ctx.params, ("model", "dataset", "features")
-        is_demo = given["suite"] == ["demo"] or not any(map(given.get, ("suite", *asked)))
-        if not is_demo or given["launcher"] or given["dry_run"] or "torch" in sys.modules:
+        given = ctx.params
+        suites = _suites(*map(given.get, ("suite", "model", "dataset", "features")))
+        elsewhere = given["launcher"] or given["dry_run"] or "torch" in sys.modules
+        if suites != ["demo"] or elsewhere:
             return super().invoke(ctx)
         from lowlabel.datasets.demo.ahead import drawn_ahead
 
@@ -54,8 +55,7 @@ def run(
     from lowlabel.cli.galleries import gallery_writer
     from lowlabel.processes.world import planned_processes, will_be_main
 
-    named = what.model or protocol.dataset or what.features
-    suites = dict.fromkeys(what.suite or ["all" if named else "demo"])
+    suites = _suites(what.suite, what.model, protocol.dataset, what.features)
     requests = [_request(suite, what, protocol, data, backbone, machine) for suite in suites]
     planned = [(make_plan(request), request) for request in requests]
     if what.launcher is not None:
@@ -76,6 +76,11 @@ def run(
         outcome.add(run_plan(plan, request, gallery_writer(request), _show))
     hint = f"your own model: {_NEXT}\n" if "demo" in suites else ""
     show_outcome(outcome, requests[0].output, hint)
+
+
+def _suites(suite: Sequence[str] | None, *named: object) -> list[str]:
+    """The suites that are asked for, once each; the demo if nothing is named."""
+    return list(dict.fromkeys(suite or ["all" if any(named) else "demo"]))
 
 
 def _request(
