@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import lowlabel.processes.compiled  # noqa: F401 - guards umap's functions too, some at its import
 from lowlabel.analysis.outliers import NearestOthers, Outliers, nearest_others
 from lowlabel.arrays import Features, as_features, as_integers, as_seed
 from lowlabel.errors import InputError
@@ -87,8 +88,6 @@ def _layout(
     with warnings.catch_warnings():  # of TensorFlow, and of new images, which no map takes
         warnings.simplefilter("ignore")
         from umap import UMAP
-
-        import lowlabel.processes.compiled  # noqa: F401 - umap's functions are compiled, too
 
         images, near = len(features), neighbours - 1
         itself = np.arange(images)[:, None]
