@@ -31,8 +31,8 @@ def test_the_work_is_done_by_another_process_meanwhile(tmp_path):
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_work_that_is_not_done_is_ended_with_the_block_and_cleans_up(tmp_path, error):
     def work():
-        tmp_path.joinpath("begun").write_text("yes")
         try:
+            tmp_path.joinpath("begun").write_text("yes")
             time.sleep(600)
         finally:
             tmp_path.joinpath("cleaned").write_text("yes")

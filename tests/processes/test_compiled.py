@@ -1,4 +1,7 @@
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -82,3 +85,27 @@ def test_a_compiler_of_another_thread_defers_nothing():
         signal.raise_signal(signal.SIGINT)
     end.set()
     thread.join()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="where numba has OpenMP for sure")
+@pytest.mark.parametrize(("chosen", "layer"), [(None, "omp"), ("tbb workqueue omp", "tbb")])
+def test_parallel_loops_beside_openvino_run_on_openmp_unless_the_user_chose(chosen, layer):
+    pytest.importorskip("openvino")
+    script = """
+import numpy as np
+import openvino
+import lowlabel.processes.compiled
+from numba import njit, prange, threading_layer
+
+@njit(parallel=True)
+def square(a):
+    for i in prange(len(a)):
+        a[i] *= a[i]
+
+openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")  # loads TBB
+square(np.ones(100))
+print(threading_layer())
+"""
+    environment = os.environ | ({"NUMBA_THREADING_LAYER_PRIORITY": chosen} if chosen else {})
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
+    assert (done.stdout, done.stderr) == (f"{layer}\n".encode(), b"")

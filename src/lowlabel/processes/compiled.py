@@ -4,13 +4,16 @@ What a signal raises inside a call from LLVM to Python is dropped, and numba the
 address that it did not get; an object that is half made is freed twice. So while numba compiles a
 function, or loads it from its cache on disk, a signal's KeyboardInterrupt waits for the next pass
 of the compiler or for its end. Importing this module guards all of numba's functions.
+
+It also lets numba's parallel loops, such as umap's, run on OpenMP. Beside OpenVINO numba would take
+the TBB that OpenVINO brings, which then prints a warning to stdout whenever the process forks.
 """
 
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from numba import njit
+from numba import config, njit
 from numba.core.event import Event, Listener, register
 
 from lowlabel.processes.interrupts import (
@@ -20,6 +23,7 @@ from lowlabel.processes.interrupts import (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OF_NUMBA = ["tbb", "omp", "workqueue"]
 
 
 def compiled(function: F, **options: Any) -> F:
@@ -63,5 +67,7 @@ def _in_main_thread() -> bool:  # the only one in which signals are handled
     return threading.current_thread() is threading.main_thread()
 
 
+if config.THREADING_LAYER_PRIORITY == _OF_NUMBA:  # nobody chose another order
+    config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 register("numba:compiler_lock", _AtWork())
 register("numba:run_pass", _BetweenPasses())
