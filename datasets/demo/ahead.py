@@ -6,6 +6,7 @@ from lowlabel.datasets.demo.copies import DEMO_COPIES
 from lowlabel.datasets.demo.dataset import DEMO
 from lowlabel.datasets.demo.landmarks import DEMO_LANDMARKS
 from lowlabel.datasets.prepare import make, prepared_folder
+from lowlabel.devices import keep_freed_memory
 from lowlabel.processes.beside import beside
 
 _DATASETS = DEMO, DEMO_LANDMARKS, DEMO_COPIES
@@ -22,5 +23,6 @@ def drawn_ahead() -> AbstractContextManager[None]:
 
 
 def _draw() -> None:
+    keep_freed_memory()
     for dataset in _DATASETS:
         make(dataset)

@@ -1,6 +1,8 @@
 """Random numbers of the demo data, the same on every machine and numpy version."""
 
+import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +24,11 @@ class Draws:
     """
 
     def __init__(self, *key: int) -> None:
-        self._bits = np.random.PCG64(np.random.SeedSequence(key))
+        self._key = key
+
+    @cached_property
+    def _bits(self) -> np.random.PCG64:  # of which a plain texture needs none
+        return np.random.PCG64(np.random.SeedSequence(self._key))
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """Draws a number in [low, high)."""
@@ -46,6 +52,8 @@ class Draws:
 
     def array(self, *shape: int) -> Field:
         """Draws an array of numbers in [0, 1)."""
-        raw = np.asarray(self._bits.random_raw(int(np.prod(shape))), dtype=np.uint64)
-        uniform: Field = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        raw = self._bits.random_raw(math.prod(shape))
+        raw >>= np.uint64(11)
+        uniform: Field = raw.astype(np.float64)
+        uniform *= 2.0**-53
         return uniform.reshape(shape)

@@ -7,6 +7,7 @@ upwards.
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ _REACH = 1.75  # radii from an object's centre to the end of its stretched outli
 _MARGIN = 0.08  # room for the soft edge of a shadow; 1 is half the picture
 
 
+@cache
 def pixel_grid(size: int) -> tuple[Field, Field]:
     """Returns x [1, size] and y [size, 1] of the pixel centres."""
     centres = (2.0 * np.arange(size) + 1.0) / size - 1.0
@@ -53,10 +55,16 @@ class Pose:
         dx, dy = (x - self.x) / self.radius, (y - self.y) / self.radius
         cos, sin = math.cos(self.angle), math.sin(self.angle)
         u, v = cos * dx + sin * dy, cos * dy - sin * dx
-        depth = np.maximum(1.0 - self.tilt[0] * u - self.tilt[1] * v, 0.1)
-        u, v = u / depth, v / depth
-        u, v = (u - self.shear * v) * self.stretch, v / self.stretch
-        return (-u if self.mirrored else u), v
+        if self.tilt != (0.0, 0.0):
+            depth = 1.0 - self.tilt[0] * u
+            depth -= self.tilt[1] * v
+            np.maximum(depth, 0.1, out=depth)
+            u /= depth
+            v /= depth
+        u -= self.shear * v
+        u *= -self.stretch if self.mirrored else self.stretch
+        v /= self.stretch
+        return u, v
 
     def window(self, size: int) -> Window:
         """Rows and columns of a `size` × `size` picture that hold the object and its shadow."""
@@ -71,9 +79,17 @@ def coverage(field: Field, width: float = 1.0) -> Field:
         field: Positive inside the region; at least 2 × 2.
         width: Width of the region's edge in pixels; 1 is sharp, more is soft.
     """
-    down, right = np.gradient(field)
-    slope: Field = np.sqrt(down * down + right * right) + 1e-9
-    return np.clip(0.5 + field / (width * slope), 0.0, 1.0)
+    down, right = _gradient(field), _gradient(field.T).T
+    down *= down
+    right *= right
+    down += right
+    slope: Field = np.sqrt(down)
+    slope += 1e-9
+    slope *= width
+    covered = np.divide(field, slope, out=slope)
+    covered += 0.5
+    np.clip(covered, 0.0, 1.0, out=covered)
+    return covered
 
 
 def smooth_noise(lattice: Field, x: Field, y: Field) -> Field:
@@ -84,10 +100,26 @@ def smooth_noise(lattice: Field, x: Field, y: Field) -> Field:
     rows, columns = lattice.shape
     i, j = low.astype(np.intp) % rows, left.astype(np.intp) % columns
     i_next, j_next = (i + 1) % rows, (j + 1) % columns
-    lower = lattice[i, j] * (1.0 - s) + lattice[i, j_next] * s
-    upper = lattice[i_next, j] * (1.0 - s) + lattice[i_next, j_next] * s
-    result: Field = lower * (1.0 - t) + upper * t
-    return result
+    lower: Field
+    if len(x) == 1 == y.shape[1]:  # on a grid, each row of the lattice is interpolated once
+        along = lattice[:, j[0]] * (1.0 - s) + lattice[:, j_next[0]] * s
+        lower, upper = along[i[:, 0]], along[i_next[:, 0]]
+    else:
+        lower = lattice[i, j] * (1.0 - s) + lattice[i, j_next] * s
+        upper = lattice[i_next, j] * (1.0 - s) + lattice[i_next, j_next] * s
+    lower *= 1.0 - t
+    upper *= t
+    lower += upper
+    return lower
+
+
+def _gradient(field: Field) -> Field:
+    """Change per row: `np.gradient(field, axis=0)`, which takes three times as long."""
+    change = np.empty_like(field)
+    np.subtract(field[2:], field[:-2], out=change[1:-1])
+    change[1:-1] *= 0.5
+    change[0], change[-1] = field[1] - field[0], field[-1] - field[-2]
+    return change
 
 
 def _span(centre: float, half: float, size: int) -> slice:

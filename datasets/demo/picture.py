@@ -35,8 +35,10 @@ def render(scene: Scene, size: int = 64) -> NDArray[np.uint8]:
         _draw(canvas, item, scene.light.angle)
     _illuminate(canvas, scene.light)
     canvas = _photograph(canvas, scene.lens)
-    levels = np.floor(np.clip(canvas, 0.0, 1.0) * 255.0 + 0.5)
-    return np.ascontiguousarray(levels.transpose(1, 2, 0)).astype(np.uint8)
+    np.clip(canvas, 0.0, 1.0, out=canvas)
+    canvas *= 255.0
+    canvas += 0.5
+    return np.ascontiguousarray(canvas.astype(np.uint8).transpose(1, 2, 0))
 
 
 def _backdrop(backdrop: Backdrop, size: int) -> Canvas:
@@ -46,11 +48,18 @@ def _backdrop(backdrop: Backdrop, size: int) -> Canvas:
     mix = np.clip(0.5 + 0.4 * along, 0.0, 1.0)
     scale = 0.5 * backdrop.scale
     noise = smooth_noise(draws.array(8, 8), scale * (x + 1.0), scale * (y + 1.0))
-    across = math.cos(backdrop.angle) * y - math.sin(backdrop.angle) * x
-    stripes = np.sin(draws.uniform(6.0, 16.0) * across + draws.uniform(0.0, 6.0))
-    shade = 1.0 + backdrop.mottle * (noise - 0.5) + 0.5 * backdrop.stripes * stripes
+    noise -= 0.5
+    noise *= backdrop.mottle
+    shade = np.add(noise, 1.0, out=noise)
+    if backdrop.stripes:
+        across = math.cos(backdrop.angle) * y - math.sin(backdrop.angle) * x
+        stripes = np.sin(draws.uniform(6.0, 16.0) * across + draws.uniform(0.0, 6.0))
+        shade += 0.5 * backdrop.stripes * stripes
     near, far = _column(backdrop.near), _column(backdrop.far)
-    return (near + (far - near) * mix) * shade
+    canvas = (far - near) * mix
+    canvas += near
+    canvas *= shade
+    return canvas
 
 
 def _draw(canvas: Canvas, item: Item, light_angle: float) -> None:
@@ -70,8 +79,12 @@ def _draw(canvas: Canvas, item: Item, light_angle: float) -> None:
     accent = TEXTURES[item.texture](u, v, Draws(item.seed))
     main, second = map(_column, item.palette)
     facing = (toward[0] * (x - item.pose.x) + toward[1] * (y - item.pose.y)) / item.pose.radius
-    surface = (main + (second - main) * accent) * (1.0 + item.relief * facing)
-    region += inside * (surface - region)
+    surface = (second - main) * accent
+    surface += main
+    surface *= 1.0 + item.relief * facing
+    surface -= region
+    surface *= inside
+    region += surface
 
 
 def _illuminate(canvas: Canvas, light: Light) -> None:
@@ -89,8 +102,11 @@ def _photograph(canvas: Canvas, lens: Lens) -> Canvas:
         rows = 0.25 * padded[:, :-2] + 0.5 * padded[:, 1:-1] + 0.25 * padded[:, 2:]
         canvas = 0.25 * rows[..., :-2] + 0.5 * rows[..., 1:-1] + 0.25 * rows[..., 2:]
     if lens.noise > 0.0:
-        grains = Draws(lens.seed).array(2, *canvas.shape)
-        canvas = canvas + lens.noise * (grains[0] + grains[1] - 1.0)
+        grains, more = Draws(lens.seed).array(2, *canvas.shape)
+        grains += more
+        grains -= 1.0
+        grains *= lens.noise
+        canvas += grains
     return canvas
 
 
