@@ -1,5 +1,7 @@
 import builtins
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -22,3 +24,14 @@ def test_a_signal_waits_until_torch_is_imported(monkeypatch):
     with interruptible(), pytest.raises(KeyboardInterrupt):
         command._import_torch()
     assert imported == ["torch"]
+
+
+def test_what_is_imported_is_not_searched_for_cycles_at_the_end():
+    script = """
+import atexit, gc
+from lowlabel.__main__ import command
+atexit.register(lambda: print(gc.get_freeze_count() > 9_000, gc.get_threshold()[0]))
+command(["list"])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("\nTrue 10000\n")
