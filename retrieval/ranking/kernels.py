@@ -17,6 +17,7 @@ from lowlabel.processes.compiled import compiled, compiled_sum
 
 _TILE = 128  # similarities compared with one positive after the other
 _STRIP = 32  # columns transposed at once: 128 bytes of each row
+_SQUARE = 16  # side of the squares transposed one by one: a cache line
 _STAGGER = 16  # padding of those rows, since a power of two would put them in one cache set
 _CELLS = 1024  # cells of the look-up in excess of the positives, so most hold one or none
 _WAITING = 2**13  # doubtful comparisons collected before they are settled
@@ -130,7 +131,10 @@ def count_by_tiles(
                 for k in range(last - 1, first - 1, -1):
                     low = rows.dtype.type(job.cosine[k] + job.doubt_from)
                     high = rows.dtype.type(job.cosine[k] + job.doubt_to)
-                    possible, sure = _tally(rows, r, start, stop, low, high)
+                    if stop - start == _TILE:  # a loop of known length is unrolled
+                        possible, sure = _tally(rows, r, start, _TILE, low, high)
+                    else:
+                        possible, sure = _tally(rows, r, start, stop - start, low, high)
                     if possible == 0:
                         break
                     job.counts[k] += sure
@@ -192,11 +196,18 @@ def _rows(block: Array, turned: bool) -> tuple[Array, int]:
 
 @_inner
 def _turn(block: Array, left: int, rows: Array) -> None:
-    """Writes the columns of the block from `left` on as rows."""
-    width = min(_STRIP, block.shape[1] - left)
-    for r in range(np.uintp(block.shape[0])):
+    """Writes the columns of the block from `left` on as rows, square by square."""
+    height, width = block.shape[0], min(_STRIP, block.shape[1] - left)
+    even = height // _SQUARE * _SQUARE if width == _STRIP else 0
+    first, side = np.uintp(left), np.uintp(_SQUARE)
+    for top in range(np.uintp(0), np.uintp(even), side):
+        for across in range(np.uintp(0), np.uintp(_STRIP), side):
+            for c in range(across, across + side):
+                for r in range(top, top + side):
+                    rows[c, r] = block[r, first + c]
+    for r in range(np.uintp(even), np.uintp(height)):
         for c in range(np.uintp(width)):
-            rows[c, r] = block[r, np.uintp(left) + c]
+            rows[c, r] = block[r, first + c]
 
 
 @_inner
@@ -212,13 +223,14 @@ def _bounds(
 
 @_inner
 def _tally(
-    rows: Array, r: int, start: int, stop: int, low: float, high: float
+    rows: Array, r: int, start: int, number: int, low: float, high: float
 ) -> tuple[Scalar, Scalar]:
-    """Counts the values that are at least `low`, and those above `high`."""
-    possible, sure = np.int32(0), np.int32(0)
-    for j in range(np.uintp(start), np.uintp(stop)):
-        possible = np.int32(possible + np.int32(rows[r, j] >= low))
-        sure = np.int32(sure + np.int32(rows[r, j] > high))
+    """Counts the values from `start` on that are at least `low`, and those above `high`."""
+    first, possible, sure = np.uintp(start), np.int32(0), np.int32(0)
+    for j in range(np.uintp(number)):
+        value = rows[r, first + j]
+        possible = np.int32(possible + np.int32(value >= low))
+        sure = np.int32(sure + np.int32(value > high))
     return possible, sure
 
 
