@@ -213,6 +213,8 @@ def _decoding(path: Path) -> Iterator[None]:
     """Turns what Pillow's plugins raise on damaged files into a `ValueError`."""
     try:
         yield
+    except UnidentifiedImageError as error:  # of a member, Pillow knows no name
+        raise UnidentifiedImageError(f"cannot identify image file {str(path)!r}") from error
     except (OSError, ValueError, SyntaxError):
         raise
     except Exception as error:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from lowlabel.datasets import open_dataset
+from lowlabel.datasets.io.pixels import open_rgb
 from lowlabel.datasets.sources.shards import expand_braces
 from lowlabel.errors import DataError
 from lowlabel.features import ExtractionOptions, extract_features, load_backbone
@@ -169,6 +170,9 @@ def test_damaged_images_are_bad_images(tmp_path, broken):
     with pytest.raises(DataError, match=r"1 of 3 images under .* cannot be decoded") as error:
         extract_features(backbone, images)
     assert "s.tar/b.png" in error.value.message
+    with pytest.raises((OSError, ValueError, SyntaxError)) as error:
+        open_rgb(images.root / "s.tar/b.png")
+    assert "object at 0x" not in str(error.value)
     table = extract_features(backbone, images, ExtractionOptions(skip_bad_images=True))
     assert table.bad_images == ("s.tar/b.png",)
     assert len(table.features) == 2
