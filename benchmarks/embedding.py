@@ -63,9 +63,7 @@ class _Source:
         return cls(fitted, opened, stored)
 
 
-def embed_job(
-    job: Job, backbone: Backbone, plan: Plan, request: Request, label: str | None
-) -> EmbeddedDataset:
+def embed_job(job: Job, backbone: Backbone, plan: Plan, request: Request) -> EmbeddedDataset:
     """Embeds the parts that a job needs, and the datasets that join them, without flagged images.
 
     The flags are checked first, since embedding takes longer.
@@ -81,7 +79,6 @@ def embed_job(
         opened,
         job.protocol.needs(job.division),
         request.extraction,
-        label=label,
         stored=source.stored,
         view_seeds=job.protocol.view_seeds(),
     )
@@ -104,12 +101,13 @@ def extract_plan(plan: Plan, request: Request, team: Team) -> None:
         return
     keep_freed_memory()
     extraction = replace(request.extraction, team=team)
-    for model in plan.suite.model:
+    for place, model in enumerate(plan.suite.model):
         if model in plan.trainers:
             continue
+        label = plan.suite.label_of(place)
         for options, jobs in jobs_alike(plan, request).items():
             with _left_to_the_run(team):
-                backbone = team.agreed(partial(options.load, model))
+                backbone = team.agreed(partial(options.load, model, label))
                 for job in jobs:
                     with _left_to_the_run(team):
                         source = team.agreed(partial(_Source.of, job, backbone, request))

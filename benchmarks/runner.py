@@ -149,15 +149,15 @@ def _embeddings(
             for job, embed in _from_labels(plan, request, run, trainer, name):
                 yield job, model, embed
             continue
+        label = plan.suite.label_of(place)
         for options, jobs in jobs_alike(plan, request).items():
             try:
-                backbone = options.load(model)
+                backbone = options.load(model, label)
             except UserError as error:
                 run.fail(error)
                 continue
             for job in jobs:
-                label = plan.suite.label_of(place)
-                yield job, model, partial(embed_job, job, backbone, plan, request, label)
+                yield job, model, partial(embed_job, job, backbone, plan, request)
             del backbone
             release_freed_memory()
 

@@ -39,7 +39,7 @@ class Backbone:
     """A frozen model with its preprocessing.
 
     Attributes:
-        name: Short name for tables.
+        name: Short name.
         spec: Canonical name without folders; the same spec and weights are the same model.
         encoder: The network, in evaluation mode on `device`.
         transform: Preprocessing from an image file to the network's input.
@@ -55,6 +55,7 @@ class Backbone:
         epochs: Passes over the images that the pretraining had made, if the file says so.
         identities: Names of the published weights that it has, however it was loaded; see
             `lowlabel.features.models.identity`.
+        label: What it is called in tables and progress; its name, if empty.
         forward: What computes features in place of the encoder during an extraction; None for the
             encoder itself. See `lowlabel.features.engines`.
         converted: Such forward passes that were made, by pooling, height and width; shared by the
@@ -75,10 +76,16 @@ class Backbone:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
     identities: tuple[str, ...] = ()
+    label: str = ""
     forward: Forward | None = None
     converted: dict[tuple[str, int, int], Forward] = field(
         default_factory=dict, compare=False, repr=False
     )
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.label or self.name
 
     @property
     def engine(self) -> str:

@@ -103,7 +103,7 @@ def take_over(file: PartialFile, backbone: Backbone, decode: Decode) -> bool:
     file.finish()
     path.unlink()
     _say(
-        f"{backbone.name} on {images.dataset} {images.part}: features of an earlier version are "
+        f"{backbone.title} on {images.dataset} {images.part}: features of an earlier version are "
         "taken over"
     )
     return True

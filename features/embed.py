@@ -36,7 +36,6 @@ def embed_dataset(
     parts: Sequence[str],
     options: ExtractionOptions,
     *,
-    label: str | None = None,
     stored: Mapping[str, OpenDataset] | None = None,
     view_seeds: Sequence[int] = (),
 ) -> EmbeddedDataset:
@@ -49,7 +48,6 @@ def embed_dataset(
         opened: The dataset.
         parts: The parts to embed; the evaluated one and the gallery must be among them.
         options: How to extract.
-        label: The model's name in tables; its own by default.
         stored: Other datasets whose evaluated part joins under a name and stays in the store.
         view_seeds: Random seed of each view of the train part to embed beside its centre crops.
     """
@@ -64,7 +62,7 @@ def embed_dataset(
         _joint(opened, lambda images: images.manifest.by_size),
     )
     return replace(
-        _dataset(Embedder.of(backbone, label), opened, images, tables),
+        _dataset(Embedder.of(backbone), opened, images, tables),
         earlier=earlier,
         stored=joined,
         seen_classes=seen_classes(

@@ -55,10 +55,10 @@ class Embedder:
     identities: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, backbone: Backbone, label: str | None = None) -> "Embedder":
-        """Describes a backbone, under the name `label` if there is one."""
+    def of(cls, backbone: Backbone) -> "Embedder":
+        """Describes a backbone, under its title."""
         return cls(
-            label or backbone.name,
+            backbone.title,
             backbone.spec,
             backbone.weights_sha256,
             backbone.pooling,

@@ -61,7 +61,7 @@ def store_shown(backbone: Backbone, images: ImageSet, options: ExtractionOptions
     """Calls `store_features` with a progress bar; of a team, the first process shows it."""
     if options.team and not options.team.is_main:
         return store_features(backbone, images, options)
-    with progress_bar(f"{backbone.name} on {images.dataset} {images.part}", "img") as progress:
+    with progress_bar(f"{backbone.title} on {images.dataset} {images.part}", "img") as progress:
         return store_features(backbone, images, options, progress)
 
 

@@ -56,7 +56,7 @@ class BackboneOptions:
         plain = BackboneOptions(dtype=self.dtype, device=self.device)
         return self.completed() != plain.completed()
 
-    def load(self, model: str) -> Backbone:
-        """Loads a model with these options; see `load_backbone`."""
+    def load(self, model: str, label: str | None = None) -> Backbone:
+        """Loads a model with these options, and a name for tables; see `load_backbone`."""
         chosen = {name: value for name, value in vars(self).items() if value is not None}
-        return load_backbone(model, **chosen)
+        return dataclasses.replace(load_backbone(model, **chosen), label=label or "")

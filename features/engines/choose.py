@@ -48,7 +48,7 @@ def with_engine(backbone: Backbone, engine: Engine, images: int) -> Backbone:
     except InputError as error:
         if engine == "openvino":
             raise
-        print(f"{backbone.name} runs in torch: {error.message}", file=sys.stderr, flush=True)
+        print(f"{backbone.title} runs in torch: {error.message}", file=sys.stderr, flush=True)
         return backbone
 
 
@@ -86,5 +86,5 @@ def _converted(backbone: Backbone) -> Forward:
     key = backbone.pooling, *backbone.transform.blank
     if key not in backbone.converted:
         forward = backbone.converted[key] = convert(backbone)
-        print(f"{backbone.name} runs in {forward.name}", file=sys.stderr, flush=True)
+        print(f"{backbone.title} runs in {forward.name}", file=sys.stderr, flush=True)
     return backbone.converted[key]

@@ -12,7 +12,12 @@ from PIL import Image
 
 from lowlabel.datasets import open_dataset
 from lowlabel.errors import InputError, UnknownNameError
-from lowlabel.features import ExtractionOptions, extract_features, load_backbone
+from lowlabel.features import (
+    BackboneOptions,
+    ExtractionOptions,
+    extract_features,
+    load_backbone,
+)
 from lowlabel.features.engines import choose, with_engine
 
 FAMILIES = {
@@ -97,10 +102,11 @@ def test_an_extraction_says_its_engine(photographs, tmp_path, monkeypatch, capsy
 
 @needs_openvino
 def test_a_backbone_is_converted_once_for_all_parts(capsys):
-    backbone = load_backbone("random:vit_tiny_patch16_224,img_size=48,depth=1", device="cpu")
+    spec = "random:vit_tiny_patch16_224,img_size=48,depth=1"
+    backbone = BackboneOptions(device="cpu").load(spec, label="small")
     first = with_engine(backbone, "openvino", 1)
     assert with_engine(backbone, "auto", 10_000).forward is first.forward
-    assert capsys.readouterr().err.count("runs in OpenVINO") == 1
+    assert capsys.readouterr().err.count("small runs in OpenVINO") == 1
     mean = dataclasses.replace(backbone, pooling="mean")
     assert with_engine(mean, "openvino", 1).forward is not first.forward
 
