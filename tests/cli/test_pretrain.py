@@ -29,6 +29,12 @@ def test_dry_run_prints_the_plan_and_writes_nothing(command, image_folder, tmp_p
     assert not output.exists()
 
 
+@pytest.mark.parametrize(("rank", "prints"), [("0", True), ("1", False)])
+def test_one_process_of_torchrun_prints(command, image_folder, monkeypatch, rank, prints):
+    monkeypatch.setenv("RANK", rank)
+    assert bool(command("--dataset", image_folder, *SMALL, "--dry-run")) == prints
+
+
 def test_it_trains_and_prints_the_next_command(command, image_folder, tmp_path):
     text = command("--dataset", f"folder:{image_folder}", *SMALL, "--output", tmp_path / "my run")
     next_command = shlex.split(text.splitlines()[-1])

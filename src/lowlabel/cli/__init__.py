@@ -16,7 +16,7 @@ import typer
 
 from lowlabel import __version__
 from lowlabel.cli import analyze, cache, data, extract, finetune, predict, pretrain, results, run
-from lowlabel.cli.command import Command, LoadingCommand
+from lowlabel.cli.command import Command, LoadingCommand, echo_once
 from lowlabel.cli.messages import USER_ERROR, say_error
 from lowlabel.errors import UserError
 from lowlabel.escaping import printable
@@ -86,10 +86,9 @@ def _call(arguments: Sequence[str] | None) -> None:
 
 
 def _say_interrupted() -> None:
-    """Says it once, however many processes torchrun started, if there still is a terminal."""
-    if os.environ.get("RANK", "0") == "0":
-        with suppress(OSError, ValueError):
-            typer.echo("\ninterrupted: run the same command again to resume", err=True)
+    """Says it, if there still is a terminal."""
+    with suppress(OSError, ValueError):
+        echo_once("\ninterrupted: run the same command again to resume", err=True)
 
 
 def _drop_output() -> None:

@@ -29,12 +29,17 @@ class LoadingCommand(Command):
     """A command that works with models; its first line comes before torch, which takes seconds."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Says what is loaded, once however many processes torchrun starts; then runs."""
+        """Says what is loaded, then runs."""
         if "torch" not in sys.modules:
-            if os.environ.get("RANK", "0") == "0":
-                typer.echo(f"lowlabel {__version__} {ctx.info_name}: loading PyTorch …", err=True)
+            echo_once(f"lowlabel {__version__} {ctx.info_name}: loading PyTorch …", err=True)
             _import_torch()
         return super().invoke(ctx)
+
+
+def echo_once(message: str, *, err: bool = False) -> None:
+    """Prints a message, once however many processes torchrun started."""
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(message, err=err)
 
 
 def _import_torch() -> None:

@@ -2,8 +2,7 @@
 
 from shlex import quote
 
-import typer
-
+from lowlabel.cli.command import echo_once
 from lowlabel.cli.finetune_options import LossGroup, TunedGroup, TuningRunGroup
 from lowlabel.cli.groups import grouped
 
@@ -26,11 +25,11 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
         )
     plan = make_finetune_plan(dataset, recipe, allow_partial=tuned.allow_partial)
     if note := shown_counts(plan.left_out):
-        typer.echo(f"left out: {plan.images.dataset}: {note}", err=True)
+        echo_once(f"left out: {plan.images.dataset}: {note}", err=True)
     for note in plan.notes():
-        typer.echo(note, err=True)
+        echo_once(note, err=True)
     if run.dry_run:
-        typer.echo(plan.describe())
+        echo_once(plan.describe())
         return
     options = run.build()
     if plan.recipe.frozen and (unused := run.unused_when_frozen()):
@@ -47,7 +46,7 @@ def finetune(*, tuned: TunedGroup, loss: LossGroup, run: TuningRunGroup) -> None
     else:
         weights = tune(plan, options, run.device)
     partial = " --allow-partial" if tuned.allow_partial else ""
-    typer.echo(
+    echo_once(
         f"{weights}\nscore it: lowlabel run --suite retrieval --dataset {quote(str(dataset))}"
         f"{partial} --model {quote(str(weights))}"
     )

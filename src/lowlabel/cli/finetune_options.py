@@ -39,8 +39,8 @@ class TunedGroup:
         str | None,
         option(
             "Data",
-            "NAME, NAME:DIVISION, folder:PATH or csv:FILE. Only the train part is used; without a "
-            "division, that of zero-shot retrieval.",
+            f"{options.IMAGES}. Only the train part is used; without a division, that of "
+            "zero-shot retrieval.",
         ),
     ] = None
     allow_partial: options.AllowPartial = False

@@ -107,15 +107,12 @@ Orientation = Annotated[
 ]
 Dtype = Annotated[str, option("Model", "Data type of the network: float32, bfloat16 or float16.")]
 
-Datasets = Annotated[
-    list[str] | None,
-    option(
-        "Data",
-        "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE, hf:FOLDER (parquet), wds:PATTERN "
-        "(tar shards) or torchvision:NAME. Repeats.",
-        "--dataset",
-    ),
-]
+IMAGES = (
+    "NAME, NAME:DIVISION (cub:feat), folder:PATH, csv:FILE, hf:FOLDER (parquet), wds:PATTERN (tar "
+    "shards) or torchvision:NAME"
+)
+Datasets = Annotated[list[str] | None, option("Data", f"{IMAGES}. Repeats.", "--dataset")]
+Dataset = Annotated[str, option("Data", f"{IMAGES}.")]
 AllowPartial = Annotated[
     bool,
     option("Data", "Allow incomplete datasets; results are marked partial.", "--allow-partial"),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lowlabel.cli import names
+from lowlabel.cli.command import echo_once
 from lowlabel.cli.groups import grouped
 from lowlabel.cli.pretrain_options import ImagesGroup, RecipeGroup, RunGroup
 
@@ -28,7 +29,7 @@ def pretrain(
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import InputError
-    from lowlabel.processes.world import planned_processes, will_be_main
+    from lowlabel.processes.world import planned_processes
     from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
 
@@ -44,15 +45,15 @@ def pretrain(
         allow_partial=images.allow_partial,
     )
     if note := shown_counts(plan.data.left_out):
-        typer.echo(f"left out: {plan.data.images.dataset}: {note}", err=True)
+        echo_once(f"left out: {plan.data.images.dataset}: {note}", err=True)
     sharing = preset.sharing(
         *(plan.batch_size, planned_processes(), run.accumulate),
         batch_norm=preset.gpus > 0 and plan.has_batch_norm,  # builds the networks to find out
     )
-    if sharing and will_be_main():
-        typer.echo(sharing, err=True)
+    if sharing:
+        echo_once(sharing, err=True)
     if run.dry_run:
-        typer.echo(plan.describe())
+        echo_once(plan.describe())
         return
     run_options = run.build()
     if run.launcher is not None:
@@ -62,4 +63,4 @@ def pretrain(
         typer.echo(submit(make_launcher(run.launcher), plan, run_options, run.device))
         return
     weights = train(plan, run_options, run.device)
-    typer.echo(f"{weights}\nscore it: lowlabel run --model {quote(str(weights))}")
+    echo_once(f"{weights}\nscore it: lowlabel run --model {quote(str(weights))}")

@@ -27,8 +27,8 @@ class ImagesGroup:
         str | None,
         option(
             "Data",
-            "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with or without class folders. Only the "
-            "training part of a dataset is used.",
+            f"{options.IMAGES}, with or without classes. Only the training part of a dataset is "
+            "used.",
         ),
     ] = None
     class_list: Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lowlabel.cli.command import LoadingCommand
+from lowlabel.cli.command import LoadingCommand, echo_once
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.outcome import run_jobs, show_outcome
 from lowlabel.cli.run_options import ProtocolGroup, WhatGroup
@@ -62,8 +62,7 @@ def run(
         run_jobs(what.launcher, planned, dry_run=what.dry_run)
         return
     if what.dry_run:
-        if will_be_main():
-            typer.echo("\n\n".join(describe_plan(*each) for each in planned))
+        echo_once("\n\n".join(describe_plan(*each) for each in planned))
         return
     if planned_processes() > 1:
         _extract_together(planned)

@@ -34,9 +34,7 @@ app.command("epochs", cls=LoadingCommand)(epochs)
 @grouped
 def base_classes(
     model: options.Models = None,
-    dataset: Annotated[
-        str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with base classes.")
-    ] = "demo",
+    dataset: Annotated[str, option("Data", f"{options.IMAGES}, with base classes.")] = "demo",
     method: Annotated[
         str, option("Results", "dc or dc-sslvit, with options as in dc,k=3.")
     ] = "dc-sslvit",

@@ -21,10 +21,7 @@ def compression(
     model: options.Models = None,
     dataset: Annotated[
         str,
-        option(
-            "Data",
-            "NAME, NAME:DIVISION, folder:PATH or csv:FILE, with classes, landmarks or copies.",
-        ),
+        option("Data", f"{options.IMAGES}, with classes, landmarks or copies."),
     ] = "demo",
     post: Annotated[
         list[str] | None,

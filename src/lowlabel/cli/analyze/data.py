@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lowlabel.cli import options
 from lowlabel.cli.groups import BackboneGroup, DataGroup, MachineGroup, grouped
 from lowlabel.cli.options import RESULTS_FOLDER, option
 from lowlabel.cli.pictures import save_picture
@@ -34,7 +35,7 @@ Show = Annotated[int, option("Results", "Largest number of images in a picture."
 @grouped
 def bad_data(
     model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
-    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE.")],
+    dataset: options.Dataset,
     part: Annotated[
         list[str] | None,
         option("Data", "Part to look at. Repeats.", default="all parts of the division"),
@@ -91,16 +92,11 @@ def bad_data(
 def leakage(
     pretraining: Annotated[
         str,
-        typer.Argument(
-            help="Pretraining data, as for lowlabel pretrain: NAME, NAME:DIVISION, folder:PATH or "
-            "csv:FILE."
-        ),
+        typer.Argument(help=f"Pretraining data, as for lowlabel pretrain: {options.IMAGES}."),
     ],
     test: Annotated[
         str,
-        typer.Argument(
-            help="Dataset that is scored: NAME, NAME:DIVISION, folder:PATH or csv:FILE."
-        ),
+        typer.Argument(help=f"Dataset that is scored: {options.IMAGES}."),
     ],
     model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
     pretraining_part: Annotated[

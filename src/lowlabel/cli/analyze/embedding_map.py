@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 @grouped
 def embedding_map(
     model: options.Models = None,
-    dataset: Annotated[
-        str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE.")
-    ] = "demo",
+    dataset: options.Dataset = "demo",
     part: Annotated[
         str | None, option("Data", "Part of the dataset.", default="the evaluated part")
     ] = None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @grouped
 def retrieval(
     model: Annotated[str, option("Model", "A model, as for lowlabel run.")],
-    dataset: Annotated[str, option("Data", "NAME, NAME:DIVISION, folder:PATH or csv:FILE.")],
+    dataset: options.Dataset,
     query: Annotated[
         list[str] | None,
         option(
