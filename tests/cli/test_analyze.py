@@ -1,5 +1,8 @@
 """`lowlabel analyze base-classes` and `patch-matching`."""
 
+import io
+import tarfile
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,8 +12,23 @@ from lowlabel.cli import app
 from lowlabel.errors import DataError, InputError, UnknownNameError
 
 
-def test_base_classes_writes_a_table_and_a_picture(image_folder, tmp_path):
-    dataset = f"folder:{image_folder}"
+def shards(folder):
+    """The images in a tar file for each part, as `wds:` reads them."""
+    for part in folder.iterdir():
+        with tarfile.open(folder.with_name(f"{part.name}-0.tar"), "w") as shard:
+            for image in sorted(part.glob("*/*.png")):
+                name = f"{image.parent.name}-{image.stem}"
+                for suffix, data in ((".png", image.read_bytes()), (".cls", image.parent.name)):
+                    content = data if isinstance(data, bytes) else data.encode()
+                    member = tarfile.TarInfo(name + suffix)
+                    member.size = len(content)
+                    shard.addfile(member, io.BytesIO(content))
+    return f"wds:{folder.parent}/*-0.tar"
+
+
+@pytest.mark.parametrize("spec", ["folder:{}".format, shards], ids=["folder", "shards"])
+def test_base_classes_writes_a_table_and_a_picture(image_folder, tmp_path, spec):
+    dataset = spec(image_folder)
     analyze("base-classes", "--model", "pixels", "--dataset", dataset, "--output", tmp_path / "o")
     (table,) = (tmp_path / "o").glob("*.csv")
     lines = table.read_text().splitlines()

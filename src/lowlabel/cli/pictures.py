@@ -27,16 +27,17 @@ PictureFile = Annotated[
 
 
 def read_picture(path: str | Path, orientation: str = "stored") -> "Image":
-    """Opens an image file in RGB.
+    """Opens an image file, or one inside a shard, in RGB.
 
     Raises:
         DataError: If the file is missing or no image.
     """
     from lowlabel.datasets.io.boxed import open_image
     from lowlabel.datasets.io.pixels import known_orientation, must_decode
+    from lowlabel.datasets.sources.members import container_of
 
     file = Path(path)
-    if not file.is_file():
+    if not file.is_file() and container_of(file) is None:
         raise DataError(f"there is no image file {file}", "Check the path.")
     with must_decode(file):
         return open_image(file, None, known_orientation(orientation))[0]

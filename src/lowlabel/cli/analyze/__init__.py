@@ -55,7 +55,8 @@ def base_classes(
     from lowlabel.errors import InputError
     from lowlabel.escaping import csv_text
     from lowlabel.features import embed_dataset, load_backbone
-    from lowlabel.paths import results_dir, short_name, writable_dir, write_file
+    from lowlabel.features.key import slug
+    from lowlabel.paths import results_dir, writable_dir, write_file
 
     if not model:
         raise InputError("base-classes needs a --model", "For example: --model dino_vits16")
@@ -73,7 +74,7 @@ def base_classes(
     picture = draw_choices(found.models, found.spread(classes), found.examples, read_picture, top)
 
     folder = writable_dir(output or results_dir())
-    stem = short_name(f"base-classes-{opened.name.replace(':', '-')}", 180)
+    stem = slug(f"base-classes-{opened.name}")
     write_file(folder / f"{stem}.csv", csv_text(table))
     save_picture(picture, folder / f"{stem}.png")
     shown = table.groupby(["model", "novel class"], sort=False).head(top)

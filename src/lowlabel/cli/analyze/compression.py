@@ -66,7 +66,8 @@ def compression(
     from lowlabel.errors import InputError
     from lowlabel.escaping import csv_text
     from lowlabel.features import embed_dataset
-    from lowlabel.paths import results_dir, short_name, writable_dir, write_file
+    from lowlabel.features.key import slug
+    from lowlabel.paths import results_dir, writable_dir, write_file
     from lowlabel.progress import progress_bar
 
     if not model:
@@ -98,7 +99,7 @@ def compression(
                 )
             )
     table = pd.concat(measured, ignore_index=True)
-    stem = folder / short_name(f"compression-{opened.name.replace(':', '-')}", 180)
+    stem = folder / slug(f"compression-{opened.name}")
     write_file(stem.with_name(f"{stem.name}.csv"), csv_text(table))
     typer.echo(tabulate_compression(table).to_string(index=False))
     typer.echo(f"written: {stem}.csv", err=True)
