@@ -55,7 +55,7 @@ class Backbone:
         epochs: Passes over the images that the pretraining had made, if the file says so.
         identities: Names of the published weights that it has, however it was loaded; see
             `lowlabel.features.models.identity`.
-        label: What it is called in tables and progress; its name, if empty.
+        label: What it is called in tables and progress; its name, if None.
         forward: What computes features in place of the encoder during an extraction; None for the
             encoder itself. See `lowlabel.features.engines`.
         converted: Such forward passes that were made, by pooling, height and width; shared by the
@@ -76,7 +76,7 @@ class Backbone:
     tuning: Mapping[str, Any] = field(default_factory=dict)
     epochs: float | None = None
     identities: tuple[str, ...] = ()
-    label: str = ""
+    label: str | None = None
     forward: Forward | None = None
     converted: dict[tuple[str, int, int], Forward] = field(
         default_factory=dict, compare=False, repr=False

@@ -59,4 +59,4 @@ class BackboneOptions:
     def load(self, model: str, label: str | None = None) -> Backbone:
         """Loads a model with these options, and a name for tables; see `load_backbone`."""
         chosen = {name: value for name, value in vars(self).items() if value is not None}
-        return dataclasses.replace(load_backbone(model, **chosen), label=label or "")
+        return dataclasses.replace(load_backbone(model, **chosen), label=label)

@@ -13,7 +13,8 @@ from lowlabel.benchmarks.sweep.state import Outcome, outcome_path
 from lowlabel.errors import UserError
 from lowlabel.paths import writable_dir
 from lowlabel.processes.team import TeamError, join_team
-from lowlabel.processes.world import process_device, will_be_main
+from lowlabel.processes.torchrun import will_be_main
+from lowlabel.processes.world import process_device
 from lowlabel.results import record_path
 
 MakeWatch = Callable[[Request], Watch]

@@ -18,11 +18,11 @@ def shards(folder):
         with tarfile.open(folder.with_name(f"{part.name}-0.tar"), "w") as shard:
             for image in sorted(part.glob("*/*.png")):
                 name = f"{image.parent.name}-{image.stem}"
-                for suffix, data in ((".png", image.read_bytes()), (".cls", image.parent.name)):
-                    content = data if isinstance(data, bytes) else data.encode()
+                label = image.parent.name.encode()
+                for suffix, data in ((".png", image.read_bytes()), (".cls", label)):
                     member = tarfile.TarInfo(name + suffix)
-                    member.size = len(content)
-                    shard.addfile(member, io.BytesIO(content))
+                    member.size = len(data)
+                    shard.addfile(member, io.BytesIO(data))
     return f"wds:{folder.parent}/*-0.tar"
 
 

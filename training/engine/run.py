@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from lowlabel.devices import keep_freed_memory
-from lowlabel.processes.world import join_world, will_be_main
+from lowlabel.processes.torchrun import will_be_main
+from lowlabel.processes.world import join_world
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.loop import Trainer
 from lowlabel.training.engine.options import RunOptions

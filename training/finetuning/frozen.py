@@ -17,7 +17,7 @@ from lowlabel.features import EmbeddingTable, ExtractionOptions, extract_shown
 from lowlabel.features.models.base_card import tuned_tensors
 from lowlabel.features.models.checkpoints.card import TRAIN_FOLDER, TRAIN_MANIFEST, card_text
 from lowlabel.paths import writable_dir
-from lowlabel.processes.world import planned_processes
+from lowlabel.processes.torchrun import planned_processes
 from lowlabel.progress import progress_bar
 from lowlabel.training.engine.checkpoint import FILE_NAME as CHECKPOINT_NAME
 from lowlabel.training.engine.checkpoint import Checkpoint

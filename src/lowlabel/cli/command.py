@@ -1,6 +1,5 @@
 """The classes of commands."""
 
-import os
 import sys
 from collections import Counter
 from typing import Any
@@ -10,6 +9,7 @@ from typer.core import TyperCommand, TyperOption
 
 from lowlabel import __version__
 from lowlabel.processes.interrupts import defer_interrupts, resume_interrupts
+from lowlabel.processes.torchrun import will_be_main
 
 
 class Command(TyperCommand):
@@ -38,7 +38,7 @@ class LoadingCommand(Command):
 
 def echo_once(message: str, *, err: bool = False) -> None:
     """Prints a message, once however many processes torchrun started."""
-    if os.environ.get("RANK", "0") == "0":
+    if will_be_main():
         typer.echo(message, err=err)
 
 

@@ -75,7 +75,8 @@ class MachineGroup:
     @property
     def own_device(self) -> str:
         """The device of this process: under torchrun each has a GPU of its own."""
-        from lowlabel.processes.world import planned_processes, process_device
+        from lowlabel.processes.torchrun import planned_processes
+        from lowlabel.processes.world import process_device
 
         return str(process_device(self.device)) if planned_processes() > 1 else self.device
 

@@ -29,7 +29,7 @@ def pretrain(
     """Train a backbone on images without their labels; under torchrun, on many GPUs."""
     from lowlabel.datasets.io.listing import shown_counts
     from lowlabel.errors import InputError
-    from lowlabel.processes.world import planned_processes
+    from lowlabel.processes.torchrun import planned_processes
     from lowlabel.training import make_plan, preset_facts
     from lowlabel.training import pretrain as train
 

@@ -53,7 +53,7 @@ def run(
     from lowlabel.benchmarks import Run, make_plan, run_plan
     from lowlabel.benchmarks.describe import describe_plan
     from lowlabel.cli.galleries import gallery_writer
-    from lowlabel.processes.world import planned_processes, will_be_main
+    from lowlabel.processes.torchrun import planned_processes, will_be_main
 
     suites = _suites(what.suite, what.model, protocol.dataset, what.features)
     requests = [_request(suite, what, protocol, data, backbone, machine) for suite in suites]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch.distributed as dist
 
 from lowlabel.errors import DataError, UserError
-from lowlabel.processes.world import planned_processes
+from lowlabel.processes.torchrun import planned_processes
 
 T = TypeVar("T")
 

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 from lowlabel.devices import resolve_device
+from lowlabel.processes.torchrun import planned_processes
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,6 @@ class World:
     def is_main(self) -> bool:
         """Whether this process writes files and prints."""
         return self.rank == 0
-
-
-def will_be_main() -> bool:
-    """Whether this process is alone, or the one that torchrun gave rank 0."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-def planned_processes() -> int:
-    """Number of processes that torchrun started; 1 without torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def process_device(device: str = "auto") -> torch.device:
